@@ -1,0 +1,2 @@
+export { type CatalogueEntry, type ErrorCode, errorCatalogue } from "./catalogue.js";
+export { asPhasewireError, type ErrorDetails, type ErrorObject, PhasewireError } from "./phasewire-error.js";
