@@ -1,0 +1,27 @@
+// Where things lie in a working copy. Every other script asks here.
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "..", "..");
+
+/** Absolute path of something in the working copy. */
+export const inRoot = (...parts) => path.join(root, ...parts);
+
+const windows = process.platform === "win32";
+
+export const venv = inRoot(".venv");
+
+/** An executable of the virtual environment, for example `python` or `ruff`. */
+export const venvBin = (name) =>
+  windows ? path.join(venv, "Scripts", `${name}.exe`) : path.join(venv, "bin", name);
+
+/** The JavaScript file behind a command of an npm package; run with `process.execPath`, so that no shell is needed. */
+export const npmTool = {
+  asc: inRoot("node_modules", "assemblyscript", "bin", "asc.js"),
+  biome: inRoot("node_modules", "@biomejs", "biome", "bin", "biome"),
+  tsc: inRoot("node_modules", "typescript", "bin", "tsc"),
+  vitest: inRoot("node_modules", "vitest", "vitest.mjs"),
+};
+
+/** Lock and log of the set-up. */
+export const stateFolder = inRoot(".setup");

@@ -1,0 +1,159 @@
+// The stages of the set-up, in order. Each knows whether what it makes is fresh, and how to make it.
+import fs from "node:fs";
+import { filesBelow, fingerprint, isFresh, markFresh } from "./fingerprint.mjs";
+import { inRoot, venv, venvBin } from "./paths.mjs";
+import { describePython, findPython } from "./python.mjs";
+import { ask, CommandFailed, runLogged } from "./run.mjs";
+
+const readJson = (file) => JSON.parse(fs.readFileSync(inRoot(file), "utf8"));
+
+/**
+ * npm notes what it has put into node_modules in a lock file of its own, as the last thing it does. The packages are
+ * fresh when that note agrees with package-lock.json, whichever npm command put them there. Packages that are optional
+ * (binaries for other platforms) may be absent.
+ */
+function npmPackagesAreFresh() {
+  if (!fs.existsSync(inRoot("node_modules", ".package-lock.json"))) return false;
+  const installed = readJson("node_modules/.package-lock.json").packages;
+  return Object.entries(readJson("package-lock.json").packages).every(([name, wanted]) => {
+    if (name === "") return true;
+    const found = installed[name];
+    return found ? found.version === wanted.version : wanted.optional === true;
+  });
+}
+
+/** The npm that started us, so that one version of npm does everything; started by hand, the one on the path. */
+function runNpm(args, logFile) {
+  const script = process.env.npm_execpath;
+  return script?.endsWith(".js")
+    ? runLogged(process.execPath, [script, ...args], { logFile })
+    : runLogged("npm", args, { logFile, shell: process.platform === "win32" });
+}
+
+const npmPackages = {
+  name: "npm packages",
+  isFresh: npmPackagesAreFresh,
+  async make(logFile) {
+    await runNpm(["ci"], logFile);
+  },
+};
+
+const toolVersions = (...names) => {
+  const { packages } = readJson("package-lock.json");
+  return names.map((name) => `${name} ${packages[`node_modules/${name}`]?.version}`);
+};
+
+const core = {
+  name: "WebAssembly core",
+  stamp: inRoot("build", ".fingerprint"),
+  product: inRoot("build", "phasewire.wasm"),
+  print: () =>
+    fingerprint(
+      [...filesBelow("assembly", [".ts", ".json"]), "asconfig.json"],
+      toolVersions("assemblyscript"),
+    ),
+  async make(logFile) {
+    await runNpm(["run", "build:core"], logFile);
+  },
+};
+
+const library = {
+  name: "TypeScript library",
+  stamp: inRoot("dist", ".fingerprint"),
+  product: inRoot("dist", "src", "index.js"),
+  print: () =>
+    fingerprint(
+      [...filesBelow("src", [".ts"]), ...filesBelow("bridge", [".ts"]), "tsconfig.json", "package.json"],
+      toolVersions("typescript"),
+    ),
+  async make(logFile) {
+    await runNpm(["run", "build:library"], logFile);
+  },
+};
+
+const noVenvAdvice =
+  "This Python can't make virtual environments. On Debian and Ubuntu its parts come in a package of their own: " +
+  "`sudo apt install python3-venv`; or install virtualenv (`pipx install virtualenv`); then start again.";
+
+const pythonPackages = {
+  name: "Python packages",
+  stamp: `${venv}/.fingerprint-requirements`,
+  product: venvBin("python"),
+  print: () => fingerprint(["requirements.txt"], [describePython(venvBin("python"))?.version]),
+  async make(logFile) {
+    if (
+      !describePython(venvBin("python"))?.recent ||
+      ask(venvBin("python"), ["-m", "pip", "--version"]) === null
+    ) {
+      await makeVenv(logFile);
+    }
+    await pip(["install", "-r", "requirements.txt"], logFile);
+  },
+};
+
+const pip = (args, logFile) =>
+  runLogged(venvBin("python"), ["-m", "pip", "--disable-pip-version-check", ...args], { logFile });
+
+async function makeVenv(logFile) {
+  const { executable } = findPython();
+  fs.rmSync(venv, { recursive: true, force: true });
+  try {
+    await runLogged(executable, ["-m", "venv", venv], { logFile });
+  } catch (error) {
+    if (!(error instanceof CommandFailed)) throw error;
+    fs.rmSync(venv, { recursive: true, force: true });
+    // virtualenv brings its own pip, so it works where Debian has split ensurepip off.
+    const ways = [
+      [executable, ["-m", "virtualenv"]],
+      ["virtualenv", ["--python", executable]],
+    ];
+    const way = ways.find(([program, args]) => ask(program, [...args.slice(0, 2), "--version"]) !== null);
+    if (!way) throw new CommandFailed(`${executable} -m venv`, `failed. ${noVenvAdvice}`, error.output);
+    await runLogged(way[0], [...way[1], venv], { logFile });
+  }
+}
+
+const packageData = {
+  name: "core and models for Python",
+  stamp: inRoot("build", ".fingerprint-package-data"),
+  product: inRoot("bridge", "python", "src", "phasewire", "data", "phasewire.wasm"),
+  print: () =>
+    fingerprint(["build/phasewire.wasm", "models/manifest.json", ...filesBelow("models", [".safetensors"])]),
+  async make(logFile) {
+    await runNpm(["run", "build:package-data"], logFile);
+  },
+};
+
+const pythonPackage = {
+  name: "phasewire for Python",
+  stamp: `${venv}/.fingerprint-phasewire`,
+  product: venvBin("python"),
+  print: () => fingerprint(["bridge/python/pyproject.toml"], [describePython(venvBin("python"))?.version]),
+  async make(logFile) {
+    // Editable: the tests and demonstrations always run the sources of this working copy. No build isolation: the
+    // pinned build backend is in the environment already, and nothing needs to be fetched.
+    await pip(["install", "--no-build-isolation", "--no-deps", "-e", "bridge/python"], logFile);
+  },
+};
+
+/** What training a model needs; large, so only on request. */
+export const training = {
+  name: "training packages",
+  stamp: `${venv}/.fingerprint-training`,
+  product: venvBin("python"),
+  print: () => fingerprint(["training/requirements.txt"], [describePython(venvBin("python"))?.version]),
+  async make(logFile) {
+    await pip(["install", "-r", "training/requirements.txt", "-c", "requirements.txt"], logFile);
+  },
+};
+
+export const stages = [npmPackages, core, library, pythonPackages, packageData, pythonPackage];
+
+/** Make what a stage makes, unless it is fresh; `onStart` is called only when there is something to do. */
+export async function bringUpToDate(stage, logFile, onStart) {
+  const fresh = stage.isFresh ?? (() => fs.existsSync(stage.product) && isFresh(stage.stamp, stage.print()));
+  if (fresh()) return;
+  onStart();
+  await stage.make(logFile);
+  if (stage.stamp) markFresh(stage.stamp, stage.print());
+}
