@@ -1,0 +1,230 @@
+/**
+ * The memory map: every region the core reads or writes, and the version of this interface.
+ *
+ * All state lives in a *context*, a block of CONTEXT_BYTES bytes that the host places (16-byte aligned).
+ * A context holds values (f64), counts (i32) and addresses (u32) of regions; the constants exported
+ * below are byte offsets into it, so a host reads them and repeats nothing. The prefix says the type:
+ *
+ *   VALUE_*    f64, or several in a row        (VALUE_CELL 9, VALUE_VIRIAL 9)
+ *   COUNT_*    i32
+ *   ADDRESS_*  u32, the byte address of a region in the same memory
+ *
+ * `layoutModel`, `layoutFrame` and `layoutReference` assign addresses from a base upwards and return
+ * the end as f64 (an unsigned address in any host), or 0 if it does not fit into 4 GiB.
+ * N = atoms, C = classes, P = pair capacity, K = basis functions.
+ */
+
+/** Version of the names, offsets, shapes and order of calls described in docs/core-abi.md. */
+export const ABI_VERSION: i32 = 1;
+
+/** Bytes of a context. */
+export const CONTEXT_BYTES: i32 = 1024;
+
+// ---- values, f64 -----------------------------------------------------------------------------------
+
+/** In: 9 numbers, rows are the cell vectors, simulation length unit. Rows of non-periodic axes are ignored. */
+export const VALUE_CELL: i32 = 0;
+/** In: the user's length scale, or 0 to have it estimated. */
+export const VALUE_LENGTH_SCALE_GIVEN: i32 = 72;
+/** Out: the length scale a0 in use, simulation length unit. */
+export const VALUE_LENGTH_SCALE: i32 = 80;
+/** Out: log density of the frame, the sum over the atoms. */
+export const VALUE_LOG_DENSITY: i32 = 88;
+/** Out: 9 numbers, virial[alpha][beta] of docs/maths.md, the unit of L. */
+export const VALUE_VIRIAL: i32 = 96;
+/** Out: distance that belongs to an error (coincident atoms), simulation length unit. */
+export const VALUE_ERROR_DISTANCE: i32 = 168;
+/** In: model constants in units of a0 (epsilon and logitLength as the model file has them). */
+export const VALUE_CUTOFF: i32 = 176;
+export const VALUE_BASIS_FIRST: i32 = 184;
+export const VALUE_BASIS_LAST: i32 = 192;
+export const VALUE_BASIS_WIDTH: i32 = 200;
+export const VALUE_EPSILON: i32 = 208;
+export const VALUE_LOGIT_LENGTH: i32 = 216;
+/** Out of prepareModel: largest error of the radial table against its closed form, over its largest value. */
+export const VALUE_TABLE_ERROR: i32 = 224;
+/** In: denoising has converged when the largest |delta| is below this many a0; 0 to take all steps. */
+export const VALUE_DENOISE_TOLERANCE: i32 = 232;
+/** Out: the factor eta of the last denoising step, and the largest |delta| / a0 of the last gradient. */
+export const VALUE_DENOISE_FACTOR: i32 = 240;
+export const VALUE_DENOISE_LARGEST: i32 = 248;
+/** Out: the log density of the frame before the first denoising step. */
+export const VALUE_DENOISE_INITIAL: i32 = 256;
+/** Internal: log density of the frame that a denoising step started from. */
+export const VALUE_DENOISE_PREVIOUS: i32 = 264;
+/** Internal: grid of the neighbour search (see cells.ts). */
+export const VALUE_GRID: i32 = 272; // 24 f64, to 464
+
+// ---- counts, i32 -----------------------------------------------------------------------------------
+
+export const COUNT_ATOMS: i32 = 464;
+export const COUNT_CLASSES: i32 = 468;
+export const COUNT_BASIS: i32 = 472;
+/** In: bit 0, 1, 2 set where cell vector 0, 1, 2 is periodic. */
+export const COUNT_PERIODIC: i32 = 476;
+/** In: 1 to tell species apart, 0 to treat all atoms as one species. */
+export const COUNT_SPECIES_USED: i32 = 480;
+/** Pairs that fit; and, out, pairs the last search wanted (rows are padded to a multiple of 4). */
+export const COUNT_PAIR_CAPACITY: i32 = 484;
+export const COUNT_PAIRS_NEEDED: i32 = 488;
+export const COUNT_WORKERS: i32 = 492;
+export const COUNT_FEATURES: i32 = 496;
+/** Out: the atoms that belong to an error, or -1. */
+export const COUNT_ERROR_ATOM: i32 = 500;
+export const COUNT_ERROR_OTHER: i32 = 504;
+/** In: gradient evaluations that denoising may use. Out: those it used, and 1 if it converged. */
+export const COUNT_DENOISE_LIMIT: i32 = 508;
+export const COUNT_DENOISE_STEPS: i32 = 512;
+export const COUNT_DENOISE_CONVERGED: i32 = 516;
+/** Internal: where the denoising loop stands (see denoise.ts). */
+export const COUNT_DENOISE_PHASE: i32 = 520;
+/** Internal: trouble found by any worker in the pair search. */
+export const COUNT_PAIR_TROUBLE: i32 = 524;
+/** Internal: grid of the neighbour search (see cells.ts). */
+export const COUNT_GRID: i32 = 528; // 12 i32, to 576
+/** Pairs that fit into the reference's list; and, out, pairs it wanted. */
+export const COUNT_REFERENCE_CAPACITY: i32 = 576;
+export const COUNT_REFERENCE_NEEDED: i32 = 580;
+
+// ---- addresses: model, inputs (f32 as in the model file, f64 for the ideal logits) ------------------
+
+export const ADDRESS_RADIAL_MIX: i32 = 592; // f32 2 x 17 x K
+export const ADDRESS_INVARIANTS_MIX: i32 = 596; // f32 7 x 16 x 16
+export const ADDRESS_STANDARD_MEAN: i32 = 600; // f32 128
+export const ADDRESS_STANDARD_SCALE: i32 = 604; // f32 128
+export const ADDRESS_NETWORK1_WEIGHT0: i32 = 608; // f32 64 x 128
+export const ADDRESS_NETWORK1_BIAS0: i32 = 612; // f32 64
+export const ADDRESS_NETWORK1_WEIGHT1: i32 = 616; // f32 32 x 64
+export const ADDRESS_NETWORK1_BIAS1: i32 = 620; // f32 32
+export const ADDRESS_NETWORK2_WEIGHT0: i32 = 624; // f32 64 x 64
+export const ADDRESS_NETWORK2_BIAS0: i32 = 628; // f32 64
+export const ADDRESS_NETWORK2_WEIGHT1: i32 = 632; // f32 C x 64
+export const ADDRESS_NETWORK2_BIAS1: i32 = 636; // f32 C
+export const ADDRESS_IDEAL_LOGITS: i32 = 640; // f64 C
+
+// ---- addresses: model, derived by prepareModel ------------------------------------------------------
+
+export const ADDRESS_TABLE: i32 = 644; // f32 2 x TABLE_ROWS x 40, value and scaled slope of 20 channels
+export const ADDRESS_HARMONICS: i32 = 648; // f32 constants, see harmonics.ts
+export const ADDRESS_MIX_FORWARD: i32 = 652; // f32 7 x 16(k) x 16(q)
+export const ADDRESS_MIX_BACKWARD: i32 = 656; // f32 7 x 16(q) x 16(k)
+export const ADDRESS_FORWARD1_0: i32 = 660; // f32 128 x 64
+export const ADDRESS_FORWARD1_1: i32 = 664; // f32 64 x 32
+export const ADDRESS_FORWARD2_0: i32 = 668; // f32 64 x 64
+export const ADDRESS_FORWARD2_1: i32 = 672; // f32 64 x Cp, Cp = C rounded up to 8
+export const ADDRESS_BACKWARD2_1: i32 = 676; // f32 Cp x 64
+export const ADDRESS_BIAS2_1: i32 = 680; // f32 Cp
+
+// ---- addresses: frame, inputs -----------------------------------------------------------------------
+
+/** f64 3N, simulation length unit. Denoising overwrites it with the denoised positions. */
+export const ADDRESS_POSITIONS: i32 = 688;
+/** i32 N, any numbers; only equality counts. */
+export const ADDRESS_SPECIES: i32 = 692;
+/** f32 N x C, dL/dl in the order of the atoms given. */
+export const ADDRESS_SEED: i32 = 696;
+
+// ---- addresses: frame, results in the order of the atoms given ---------------------------------------
+
+export const ADDRESS_LOGITS: i32 = 700; // f32 N x C
+export const ADDRESS_PROBABILITIES: i32 = 704; // f32 N x C
+export const ADDRESS_LABELS: i32 = 708; // u8 N
+export const ADDRESS_CONFIDENCE: i32 = 712; // f32 N
+export const ADDRESS_MARGIN: i32 = 716; // f32 N
+export const ADDRESS_ATOM_LOG_DENSITY: i32 = 720; // f32 N
+export const ADDRESS_DISTANCE: i32 = 724; // f32 N, simulation length unit
+export const ADDRESS_GRADIENT: i32 = 728; // f64 3N, unit of L over length
+/** u8 N: the labels before the first denoising step. */
+export const ADDRESS_RAW_LABELS: i32 = 732;
+
+// ---- addresses: frame, internal; rows in sorted order unless said otherwise ---------------------------
+
+export const ADDRESS_ORDER: i32 = 736; // i32 N, atom given at each sorted place
+export const ADDRESS_WRAPPED: i32 = 740; // f64 3N, inside the cell
+export const ADDRESS_LOCAL: i32 = 744; // f32 3 x (N + 8): x, y, z in units of a0, for the prefilter
+export const ADDRESS_SORTED_SPECIES: i32 = 748; // i32 N
+export const ADDRESS_ATOM_SLOT: i32 = 752; // i32 N, in the order given
+export const ADDRESS_ATOM_CELL: i32 = 756; // i64 N, sorted
+export const ADDRESS_SLOT_START: i32 = 760; // i32 slots + 1
+export const ADDRESS_SLOT_KEY: i32 = 764; // i64 slots
+export const ADDRESS_PAIR_START: i32 = 768; // i32 N
+export const ADDRESS_PAIR_COUNT: i32 = 772; // i32 N
+export const ADDRESS_HIDDEN: i32 = 776; // f32 N4 x 32
+export const ADDRESS_MESSAGES: i32 = 780; // f32 N4 x 32
+export const ADDRESS_HIDDEN_ADJOINT: i32 = 784; // f32 N4 x 32, through network 2 only
+export const ADDRESS_MESSAGES_ADJOINT: i32 = 788; // f32 N4 x 32
+export const ADDRESS_BLOCK_VIRIAL: i32 = 792; // f64 blocks x 9
+export const ADDRESS_MIXED: i32 = 796; // f32 N x 784, A' kept for the backward pass, or 0
+export const ADDRESS_DENOISE_POSITIONS: i32 = 800; // f64 3N, where the last step started, order given
+export const ADDRESS_DENOISE_STEP: i32 = 804; // f64 3N, delta there
+export const ADDRESS_SCRATCH: i32 = 808; // one block of SCRATCH_BYTES a worker
+
+// ---- addresses: pairs; P entries each, a row of one atom is contiguous and padded to 4 ----------------
+
+export const ADDRESS_PAIR_X: i32 = 812; // f32, units of a0
+export const ADDRESS_PAIR_Y: i32 = 816;
+export const ADDRESS_PAIR_Z: i32 = 820;
+export const ADDRESS_PAIR_LINK: i32 = 824; // i32, 2 * sorted place of the neighbour + kind
+export const ADDRESS_PAIR_WEIGHT: i32 = 828; // f32, message weight w(r)
+export const ADDRESS_PAIR_REVERSE: i32 = 832; // i32, index of the pair seen from the other end
+export const ADDRESS_PAIR_GRADIENT_X: i32 = 836; // f32, dL/dx of the pair vector
+export const ADDRESS_PAIR_GRADIENT_Y: i32 = 840;
+export const ADDRESS_PAIR_GRADIENT_Z: i32 = 844;
+
+// ---- addresses: double-precision reference, order given ------------------------------------------------
+
+export const ADDRESS_REFERENCE_START: i32 = 848; // i32 N + 1
+export const ADDRESS_REFERENCE_LINK: i32 = 852; // i32 capacity, 2 * atom + kind
+export const ADDRESS_REFERENCE_VECTOR: i32 = 856; // f64 capacity x 3, units of a0
+export const ADDRESS_REFERENCE_DENSITY: i32 = 860; // f64 N x 49(lm) x 16(k)
+export const ADDRESS_REFERENCE_INVARIANTS: i32 = 864; // f64 N x 128
+export const ADDRESS_REFERENCE_HIDDEN: i32 = 868; // f64 N x 32
+export const ADDRESS_REFERENCE_MESSAGES: i32 = 872; // f64 N x 32
+export const ADDRESS_REFERENCE_LOGITS: i32 = 876; // f64 N x C
+export const ADDRESS_REFERENCE_SEED: i32 = 880; // f64 N x C, in
+export const ADDRESS_REFERENCE_GRADIENT: i32 = 884; // f64 3N
+export const ADDRESS_REFERENCE_SCRATCH: i32 = 888; // f64, see reference.ts
+
+// ---- status codes ---------------------------------------------------------------------------------
+
+export const STATUS_OK: i32 = 0;
+/** Not an error: lay the frame out again with COUNT_PAIRS_NEEDED pairs and repeat the call. */
+export const STATUS_PAIR_OVERFLOW: i32 = 1;
+/** COUNT_ERROR_ATOM names the first atom. */
+export const STATUS_NON_FINITE_POSITIONS: i32 = 2;
+export const STATUS_NON_FINITE_CELL: i32 = 3;
+export const STATUS_SINGULAR_CELL: i32 = 4;
+/** The given length scale is negative, zero by underflow, infinite or NaN. */
+export const STATUS_BAD_LENGTH_SCALE: i32 = 5;
+/** Too few atoms for an estimate (a cluster of fewer than 13): the user must give the length scale. */
+export const STATUS_NO_LENGTH_SCALE: i32 = 6;
+/** COUNT_ERROR_ATOM, COUNT_ERROR_OTHER and VALUE_ERROR_DISTANCE name the closest pair. */
+export const STATUS_COINCIDENT_ATOMS: i32 = 7;
+/** COUNT_ERROR_ATOM has more than ROW_CAPACITY neighbours: the length scale is far too large. */
+export const STATUS_TOO_DENSE: i32 = 8;
+export const STATUS_MODEL_NON_FINITE: i32 = 9;
+/** The reference's pair list is too small: lay it out with COUNT_REFERENCE_NEEDED. */
+export const STATUS_REFERENCE_OVERFLOW: i32 = 10;
+
+// ---- features of a frame ----------------------------------------------------------------------------
+
+/** Regions for the backward pass and for denoising. */
+export const FEATURE_GRADIENT: i32 = 1;
+/** Keep A' between the passes: 3.1 kB an atom, and a backward pass that need not form it again. */
+export const FEATURE_KEEP_DENSITY: i32 = 2;
+
+// ---- shapes -------------------------------------------------------------------------------------------
+
+export const CHANNELS: i32 = 16;
+export const LMAX: i32 = 6;
+export const HARMONICS: i32 = 49;
+export const INVARIANTS: i32 = 128;
+export const HIDDEN: i32 = 32;
+export const LAYER: i32 = 64;
+/** Ranges of atoms given to a stage begin at a multiple of this. */
+export const BLOCK: i32 = 64;
+/** Most neighbours one atom may have. */
+export const ROW_CAPACITY: i32 = 1024;
+/** Most classes and basis functions a model may have. */
+export const MAX_CLASSES: i32 = 255;
+export const MAX_BASIS: i32 = 64;

@@ -1,0 +1,133 @@
+/**
+ * Types of the core's host: what goes in, what comes out, shapes and units.
+ *
+ * N = atoms, C = classes. Arrays are row-major and belong to the caller: the core copies on the way in and out.
+ */
+
+/** Constants and tensors of a model, as models/FORMAT.md describes them (float32, row-major, output x input). */
+export interface CoreModel {
+  readonly classCount: number;
+  /** Number of radial basis functions K. */
+  readonly basisCount: number;
+  /** Lengths in units of a0. */
+  readonly cutoff: number;
+  readonly basisFirst: number;
+  readonly basisLast: number;
+  readonly basisWidth: number;
+  readonly epsilon: number;
+  readonly logitLength: number;
+  /** Logit of each class on its own prototype, C numbers. */
+  readonly idealLogits: ArrayLike<number>;
+  readonly tensors: CoreTensors;
+}
+
+export interface CoreTensors {
+  /** 2 x 17 x K */
+  readonly "radial.mix": Float32Array;
+  /** 7 x 16 x 16 (l, q, k) */
+  readonly "invariants.mix": Float32Array;
+  readonly "standard.mean": Float32Array;
+  readonly "standard.scale": Float32Array;
+  readonly "network1.weight0": Float32Array;
+  readonly "network1.bias0": Float32Array;
+  readonly "network1.weight1": Float32Array;
+  readonly "network1.bias1": Float32Array;
+  readonly "network2.weight0": Float32Array;
+  readonly "network2.bias0": Float32Array;
+  /** C x 64 */
+  readonly "network2.weight1": Float32Array;
+  /** C */
+  readonly "network2.bias1": Float32Array;
+}
+
+/** Atoms of one moment. Lengths in the simulation's unit, whatever it is. */
+export interface CoreFrame {
+  /** 3N: x y z of atom 0, of atom 1, ... Atoms may lie outside the cell. */
+  readonly positions: Float64Array;
+  /** 9 numbers, rows are the cell vectors (left-handed ones are fine); null for a cluster. */
+  readonly cell: Float64Array | null;
+  readonly periodic: readonly [boolean, boolean, boolean];
+  /** N numbers of which only equality counts; null to treat all atoms as one species. */
+  readonly species: Int32Array | null;
+  /** a0 in the simulation's unit; absent to have it estimated. */
+  readonly lengthScale?: number;
+}
+
+/** Results of a forward pass, in the order of the atoms given. */
+export interface ForwardResult {
+  /** N x C */
+  readonly logits: Float32Array;
+  /** N x C, softmax over all classes. */
+  readonly probabilities: Float32Array;
+  /** N, class of the largest logit; class 0 is `disordered`. */
+  readonly labels: Uint8Array;
+  /** N, probability of the label. */
+  readonly confidence: Float32Array;
+  /** N, best minus second-best logit. */
+  readonly margin: Float32Array;
+  /** N, log of the sum of exp(logit) over the classes. */
+  readonly atomLogDensity: Float32Array;
+  /** N, distance to the ideal phase of the label (of the best crystalline class where the label is 0), simulation length unit. */
+  readonly distance: Float32Array;
+  /** Sum of atomLogDensity, accumulated in double precision. */
+  readonly logDensity: number;
+  /** a0 in use, simulation length unit. */
+  readonly lengthScale: number;
+}
+
+/** Derivatives of L = sum over a, c of seed_ac times a change of logits_ac. */
+export interface BackwardResult {
+  /** 3N, dL/dr in the unit of L over length; forces of an energy L are minus this. */
+  readonly gradient: Float64Array;
+  /** 9, docs/maths.md "Gradients": minus the sum over pairs of (dL/dx) (x) x, in the unit of L. */
+  readonly virial: Float64Array;
+}
+
+export interface ScoreResult {
+  readonly logDensity: number;
+  /** 3N, gradient of logDensity, 1/length. */
+  readonly score: Float64Array;
+  /** 9, of L = logDensity. */
+  readonly virial: Float64Array;
+}
+
+/** How long to denoise: a number of gradient evaluations, or until the largest step is below 0.01 a0 (at most 64). */
+export type DenoiseOptions = { readonly steps: number } | { readonly untilConverged: true };
+
+/** What denoising leaves: the frame it ended in, and the analysis of that frame. */
+export interface DenoiseResult extends ForwardResult {
+  /** 3N, denoised positions (not wrapped: an atom stays near the image it was given at). */
+  readonly positions: Float64Array;
+  /** 3N, denoised minus given positions. */
+  readonly displacement: Float64Array;
+  /** Gradient evaluations used. */
+  readonly steps: number;
+  readonly converged: boolean;
+  /** logDensity of the frame given. */
+  readonly initialLogDensity: number;
+  /** N, labels of the frame given. In `labels` an atom that is disordered here stays so. */
+  readonly rawLabels: Uint8Array;
+}
+
+/** Double-precision, scalar, brute-force evaluation, for tests and the gradient check. */
+export interface ReferenceResult {
+  readonly lengthScale: number;
+  readonly logDensity: number;
+  /** N */
+  readonly neighbourCounts: Int32Array;
+  /** N x 49 x 16 (lm, k) */
+  readonly densities: Float64Array;
+  /** N x 128 */
+  readonly invariants: Float64Array;
+  /** N x 32 */
+  readonly hidden: Float64Array;
+  /** N x 32 */
+  readonly messages: Float64Array;
+  /** N x C */
+  readonly logits: Float64Array;
+}
+
+/** Worker threads: a positive integer, or absent for one fewer than the cores (at most 16). */
+export interface CoreOptions {
+  readonly threads?: number;
+}
