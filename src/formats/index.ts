@@ -1,0 +1,2 @@
+export { readFrames } from "./extxyz-reader.js";
+export { FrameWriter, formatFrame, writeFrame } from "./extxyz-writer.js";

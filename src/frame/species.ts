@@ -1,0 +1,54 @@
+/** Species: names of any kind. The model only asks whether two atoms bear the same one. */
+import { PhasewireError } from "../errors/index.js";
+
+/** Names that mean "not known": ASE writes X for atomic number 0, other programs a question mark. */
+const unknownNames: ReadonlySet<string> = new Set(["", "X", "?"]);
+
+/**
+ * Numbers the species in order of first appearance.
+ *
+ * @param species one name an atom; null if all atoms count as one species
+ * @returns N integers, or null for one species
+ * @throws PhasewireError `UNKNOWN_SPECIES` naming the first atom without a usable species
+ */
+export function numberSpecies(species: readonly string[] | null): Int32Array | null {
+  if (species === null) return null;
+  const numbers = new Map<string, number>();
+  return Int32Array.from(species, (name, atom) => {
+    if (typeof name !== "string" || unknownNames.has(name.trim())) {
+      throw new PhasewireError("UNKNOWN_SPECIES", {
+        message: `atom ${atom} has the species ${JSON.stringify(name)}, so it cannot be told from the others`,
+        field: "species",
+        value: name,
+      });
+    }
+    const known = numbers.get(name);
+    if (known !== undefined) return known;
+    numbers.set(name, numbers.size);
+    return numbers.size - 1;
+  });
+}
+
+/**
+ * The atoms whose species is among those selected, in ascending order.
+ *
+ * @throws PhasewireError `EMPTY_SELECTION` if there are none, naming the species that the frame holds
+ */
+export function selectAtoms(species: readonly string[] | null, selected: readonly string[]): Uint32Array {
+  const wanted = new Set(selected);
+  const atoms: number[] = [];
+  species?.forEach((name, atom) => {
+    if (wanted.has(name)) atoms.push(atom);
+  });
+  if (atoms.length > 0) return Uint32Array.from(atoms);
+  const present = [...new Set(species ?? [])].slice(0, 8);
+  throw new PhasewireError("EMPTY_SELECTION", {
+    message: `no atom has the species ${selected.join(" or ") || "(none given)"}`,
+    field: "select",
+    value: [...selected],
+    remedy:
+      present.length > 0
+        ? `Select one of the species of the frame: ${present.join(", ")}.`
+        : "The frame names no species, so none can be selected: leave the selection out.",
+  });
+}
