@@ -108,6 +108,18 @@ const catalogue = {
     meaning: "The two sides share no version of the protocol.",
     remedy: "Install the same release of phasewire on both sides.",
   },
+  NO_SESSION: {
+    meaning: "The connection has no session: it never said hello, or the server was restarted since.",
+    remedy: "Send hello first; a client does so again by itself after a restart.",
+  },
+  QUEUE_FULL: {
+    meaning: "The session has as many unanswered requests as the server keeps.",
+    remedy: "Wait for answers before sending more, or use monitor mode, which drops the oldest frame instead.",
+  },
+  ENDPOINT_IN_USE: {
+    meaning: "Another process listens at the address.",
+    remedy: "Stop the other server, or give another --endpoint.",
+  },
   ENDPOINT_INSECURE: {
     meaning: "The address can be reached from other machines, but no CURVE keys were given.",
     remedy: "Use ipc:// or tcp://127.0.0.1, or give CURVE keys.",

@@ -1,0 +1,2 @@
+export { loadModel, type Manifest, type ManifestEntry, readManifest } from "./locate.js";
+export { type Model, type PhaseClass, parseModel } from "./model.js";

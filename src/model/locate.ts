@@ -1,0 +1,137 @@
+/**
+ * Where models lie, and loading one by name or path.
+ *
+ * Shipped models stand in the folder `models/` of the package; the environment variable PHASEWIRE_MODELS names another
+ * folder with a manifest.json of its own.
+ */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { PhasewireError } from "../errors/index.js";
+import { type Model, parseModel } from "./model.js";
+
+/** An entry of models/manifest.json. */
+export interface ManifestEntry {
+  readonly name: string;
+  /** File name beside the manifest. */
+  readonly file: string;
+  /** Hex SHA-256 of the whole file. */
+  readonly sha256: string;
+  readonly classCount: number;
+  readonly description: string;
+}
+
+export interface Manifest {
+  /** The folder of the manifest and its models. */
+  readonly folder: string;
+  /** Name of the model that is used if none is asked for. */
+  readonly default: string;
+  readonly models: readonly ManifestEntry[];
+}
+
+/**
+ * Loads a model, with its hash checked: first against the manifest if it is a shipped one, then against its own metadata.
+ *
+ * @param nameOrPath a shipped model's name, or the path of a file (anything with a slash or ending in .safetensors);
+ *   the default model if absent
+ * @throws PhasewireError `MODEL_NOT_FOUND` and what `parseModel` throws
+ */
+export async function loadModel(nameOrPath?: string): Promise<Model> {
+  if (nameOrPath !== undefined && isPath(nameOrPath)) {
+    return parseModel(await readModelFile(nameOrPath, nameOrPath), nameOrPath);
+  }
+  const manifest = await readManifest();
+  const name = nameOrPath ?? manifest.default;
+  const entry = manifest.models.find((model) => model.name === name);
+  if (entry === undefined) {
+    throw new PhasewireError("MODEL_NOT_FOUND", {
+      message: `no model is called ${JSON.stringify(name)}; there are ${manifest.models.map((model) => model.name).join(", ") || "none"}`,
+      field: "model",
+      value: name,
+    });
+  }
+  const path = join(manifest.folder, entry.file);
+  const file = await readModelFile(path, name);
+  const actual = createHash("sha256").update(file).digest("hex");
+  if (actual !== entry.sha256) {
+    throw new PhasewireError("MODEL_HASH", {
+      message: `${entry.file} has the SHA-256 ${actual}, but the manifest promises ${entry.sha256}`,
+      field: "sha256",
+      value: actual,
+    });
+  }
+  return parseModel(file, entry.file);
+}
+
+/**
+ * The list of shipped models.
+ *
+ * @throws PhasewireError `MODEL_NOT_FOUND` if there is no manifest, `MODEL_FORMAT` if it is malformed
+ */
+export async function readManifest(folder: string = modelFolder()): Promise<Manifest> {
+  const path = join(folder, "manifest.json");
+  const text = (await readModelFile(path, path)).toString("utf8");
+  let content: unknown;
+  try {
+    content = JSON.parse(text);
+  } catch {
+    content = null;
+  }
+  if (!isManifest(content)) {
+    throw new PhasewireError("MODEL_FORMAT", {
+      message: `${path} is no manifest of models`,
+      field: path,
+      remedy: "Restore the file; models/FORMAT.md says what it holds.",
+    });
+  }
+  return { folder, default: content.default, models: content.models };
+}
+
+/** The folder of the manifest: PHASEWIRE_MODELS, or `models/` of this package, run from sources or compiled alike. */
+function modelFolder(): string {
+  const chosen = process.env.PHASEWIRE_MODELS;
+  if (chosen) return resolve(chosen);
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json"))) {
+    const parent = dirname(folder);
+    if (parent === folder) break;
+    folder = parent;
+  }
+  return join(folder, "models");
+}
+
+function isPath(nameOrPath: string): boolean {
+  return /[\\/]/.test(nameOrPath) || nameOrPath.endsWith(".safetensors");
+}
+
+async function readModelFile(path: string, value: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (thrown) {
+    throw new PhasewireError("MODEL_NOT_FOUND", {
+      message: `${path} cannot be read: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
+      field: "model",
+      value,
+      cause: thrown,
+    });
+  }
+}
+
+function isManifest(content: unknown): content is Omit<Manifest, "folder"> {
+  if (typeof content !== "object" || content === null) return false;
+  const { default: defaultName, models } = content as Record<string, unknown>;
+  return typeof defaultName === "string" && Array.isArray(models) && models.every(isEntry);
+}
+
+function isEntry(entry: unknown): boolean {
+  if (typeof entry !== "object" || entry === null) return false;
+  const { name, file, sha256, classCount, description } = entry as Record<string, unknown>;
+  const isFileName = typeof file === "string" && !/[\\/]/.test(file);
+  return (
+    isFileName &&
+    [name, sha256, description].every((text) => typeof text === "string") &&
+    Number.isInteger(classCount)
+  );
+}

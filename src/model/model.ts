@@ -1,0 +1,268 @@
+/**
+ * A phase model in memory: what models/FORMAT.md says a file holds, checked in full.
+ */
+import { createHash } from "node:crypto";
+import type { CoreModel, CoreTensors } from "../core/types.js";
+import { PhasewireError } from "../errors/index.js";
+import { type RawTensor, readSafetensors, type Safetensors } from "./safetensors.js";
+
+/** A phase that the model knows. */
+export interface PhaseClass {
+  readonly name: string;
+  /** Other names of the same set of points, e.g. `ice-Ih` for hexagonal diamond. */
+  readonly aliases: readonly string[];
+  /** What it was trained on: a prototype's name or file. */
+  readonly prototype: string;
+  /** International symbol or number of the space group; null for `disordered`. */
+  readonly spaceGroup: string | number | null;
+}
+
+/** A model: what the core computes with, and what its classes are called. Class 0 is `disordered`. */
+export interface Model extends CoreModel {
+  readonly name: string;
+  readonly classes: readonly PhaseClass[];
+  /** Hex SHA-256 of the whole file: the identity of the model. */
+  readonly sha256: string;
+  /** How the model was made, as the file says; shown, never interpreted. */
+  readonly training: unknown;
+}
+
+/** Number of density channels and highest degree of the harmonics: fixed in the kernels. */
+const channels = 16;
+const lmax = 6;
+
+const tensorShapes = (classCount: number, basisCount: number): Record<keyof CoreTensors, number[]> => ({
+  "radial.mix": [2, channels + 1, basisCount],
+  "invariants.mix": [lmax + 1, channels, channels],
+  "standard.mean": [128],
+  "standard.scale": [128],
+  "network1.weight0": [64, 128],
+  "network1.bias0": [64],
+  "network1.weight1": [32, 64],
+  "network1.bias1": [32],
+  "network2.weight0": [64, 64],
+  "network2.bias0": [64],
+  "network2.weight1": [classCount, 64],
+  "network2.bias1": [classCount],
+});
+
+/**
+ * Reads a model from the bytes of its file.
+ *
+ * @param file the whole file
+ * @param source its name, for messages
+ * @throws PhasewireError `MODEL_FORMAT`, `MODEL_VERSION`, `MODEL_HASH`, `MODEL_SHAPE` or `MODEL_NON_FINITE`
+ */
+export function parseModel(file: Uint8Array, source: string): Model {
+  const container = readSafetensors(file, source);
+  const description = parseDescription(container, source);
+  checkHash(container, source);
+  const fields = new FieldReader(description, source);
+  const classes = fields.classes();
+  const basisCount = fields.count("basisCount");
+  fields.fixed("channels", channels);
+  fields.fixed("lmax", lmax);
+  const tensors = readTensors(container, classes.length, basisCount, source);
+  return {
+    name: fields.text("name"),
+    classes,
+    classCount: classes.length,
+    cutoff: fields.positive("cutoff"),
+    basisCount,
+    basisFirst: fields.number("basisFirst"),
+    basisLast: fields.number("basisLast"),
+    basisWidth: fields.positive("basisWidth"),
+    epsilon: fields.positive("epsilon"),
+    logitLength: fields.positive("logitLength"),
+    idealLogits: fields.numbers("idealLogits", classes.length),
+    tensors,
+    sha256: createHash("sha256").update(file).digest("hex"),
+    training: description.training ?? null,
+  };
+}
+
+function parseDescription(container: Safetensors, source: string): Record<string, unknown> {
+  const text = container.metadata.phasewire;
+  if (text === undefined) {
+    throw new PhasewireError("MODEL_VERSION", {
+      message: `${source} is a safetensors file, but no phase model: its metadata has no entry phasewire`,
+      field: "phasewire",
+    });
+  }
+  let description: unknown;
+  try {
+    description = JSON.parse(text);
+  } catch {
+    description = null;
+  }
+  if (typeof description !== "object" || description === null || Array.isArray(description)) {
+    throw new PhasewireError("MODEL_FORMAT", {
+      message: `${source}: the metadata entry phasewire is no JSON object`,
+      field: "phasewire",
+    });
+  }
+  const { format, version } = description as Record<string, unknown>;
+  if (format !== "phasewire-model" || version !== 1) {
+    throw new PhasewireError("MODEL_VERSION", {
+      message: `${source} has format ${JSON.stringify(format)} and version ${JSON.stringify(version)}; "phasewire-model" and 1 are read`,
+      field: "version",
+      value: version,
+    });
+  }
+  return description as Record<string, unknown>;
+}
+
+function checkHash(container: Safetensors, source: string): void {
+  const expected = container.metadata.sha256;
+  const actual = createHash("sha256")
+    .update(container.metadata.phasewire!)
+    .update(container.data)
+    .digest("hex");
+  if (expected === actual) return;
+  throw new PhasewireError("MODEL_HASH", {
+    message:
+      expected === undefined
+        ? `${source} carries no sha256 in its metadata`
+        : `${source}: its contents have the SHA-256 ${actual}, but its metadata promises ${expected}`,
+    field: "sha256",
+    value: actual,
+  });
+}
+
+function readTensors(
+  container: Safetensors,
+  classCount: number,
+  basisCount: number,
+  source: string,
+): CoreTensors {
+  const entries = Object.entries(tensorShapes(classCount, basisCount)).map(
+    ([name, shape]) => [name, readTensor(container.tensors.get(name), name, shape, source)] as const,
+  );
+  const tensors = Object.fromEntries(entries) as unknown as CoreTensors;
+  if (tensors["network2.weight1"].subarray(0, 64).some((weight) => weight !== 0)) {
+    throw new PhasewireError("MODEL_SHAPE", {
+      message: `${source}: row 0 of network2.weight1 is not zero, so the logit of class 0 would not be constant`,
+      field: "network2.weight1",
+    });
+  }
+  return tensors;
+}
+
+function readTensor(
+  tensor: RawTensor | undefined,
+  name: string,
+  shape: readonly number[],
+  source: string,
+): Float32Array {
+  const wanted = `F32 [${shape.join(", ")}]`;
+  const found = tensor === undefined ? "missing" : `${tensor.dtype} [${tensor.shape.join(", ")}]`;
+  if (tensor === undefined || found !== wanted) {
+    throw new PhasewireError("MODEL_SHAPE", {
+      message: `${source}: tensor ${name} is ${found}; ${wanted} is needed`,
+      field: name,
+      value: found,
+    });
+  }
+  // The bytes may start anywhere in the file, so they are read one by one and in the byte order of the format.
+  const view = new DataView(tensor.bytes.buffer, tensor.bytes.byteOffset, tensor.bytes.byteLength);
+  const values = Float32Array.from({ length: tensor.bytes.byteLength / 4 }, (_, item) =>
+    view.getFloat32(4 * item, true),
+  );
+  const wrong = values.findIndex((value) => !Number.isFinite(value));
+  if (wrong >= 0) {
+    throw new PhasewireError("MODEL_NON_FINITE", {
+      message: `${source}: item ${wrong} of tensor ${name} is ${values[wrong]}`,
+      field: name,
+      value: values[wrong],
+    });
+  }
+  return values;
+}
+
+/** Reads the fields of the description, naming the one that is wrong. */
+class FieldReader {
+  constructor(
+    private readonly description: Readonly<Record<string, unknown>>,
+    private readonly source: string,
+  ) {}
+
+  text(field: string): string {
+    const value = this.description[field];
+    if (typeof value === "string" && value !== "") return value;
+    throw this.error(field, "a text", value);
+  }
+
+  number(field: string): number {
+    const value = this.description[field];
+    if (typeof value === "number" && Number.isFinite(value)) return value;
+    throw this.error(field, "a finite number", value);
+  }
+
+  positive(field: string): number {
+    const value = this.number(field);
+    if (value > 0) return value;
+    throw this.error(field, "a positive number", value);
+  }
+
+  count(field: string): number {
+    const value = this.number(field);
+    if (Number.isInteger(value) && value >= 2 && value <= 64) return value;
+    throw this.error(field, "a whole number from 2 to 64", value);
+  }
+
+  fixed(field: string, expected: number): void {
+    const value = this.description[field];
+    if (value !== expected) throw this.error(field, String(expected), value, "MODEL_SHAPE");
+  }
+
+  numbers(field: string, length: number): number[] {
+    const value = this.description[field];
+    if (Array.isArray(value) && value.length === length && value.every(Number.isFinite)) return value;
+    throw this.error(field, `${length} finite numbers`, value, "MODEL_SHAPE");
+  }
+
+  classes(): PhaseClass[] {
+    const value = this.description.classes;
+    if (!Array.isArray(value) || value.length < 2 || value.length > 255) {
+      throw this.error("classes", "a list of 2 to 255 classes", value);
+    }
+    const classes = value.map((entry, index) => this.phaseClass(entry, index));
+    if (classes[0]!.name !== "disordered")
+      throw this.error("classes[0].name", "disordered", classes[0]!.name);
+    const names = classes.flatMap(({ name, aliases }) => [name, ...aliases]);
+    const twice = names.find((name, index) => names.indexOf(name) !== index);
+    if (twice !== undefined) throw this.error("classes", "names and aliases that differ", twice);
+    return classes;
+  }
+
+  private phaseClass(entry: unknown, index: number): PhaseClass {
+    const field = `classes[${index}]`;
+    if (typeof entry !== "object" || entry === null) throw this.error(field, "an object", entry);
+    const { name, aliases = [], prototype = null, spaceGroup = null } = entry as Record<string, unknown>;
+    if (typeof name !== "string" || !/^\S+$/.test(name)) {
+      throw this.error(`${field}.name`, "a text without white space", name);
+    }
+    if (!Array.isArray(aliases) || !aliases.every((alias) => typeof alias === "string")) {
+      throw this.error(`${field}.aliases`, "a list of texts", aliases);
+    }
+    return {
+      name,
+      aliases,
+      prototype: typeof prototype === "string" ? prototype : name,
+      spaceGroup: typeof spaceGroup === "string" || typeof spaceGroup === "number" ? spaceGroup : null,
+    };
+  }
+
+  private error(
+    field: string,
+    expected: string,
+    value: unknown,
+    code: "MODEL_FORMAT" | "MODEL_SHAPE" = "MODEL_FORMAT",
+  ): PhasewireError {
+    return new PhasewireError(code, {
+      message: `${this.source}: ${field} is ${JSON.stringify(value) ?? "missing"}; ${expected} is needed`,
+      field,
+      value,
+    });
+  }
+}
