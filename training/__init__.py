@@ -1,0 +1,1 @@
+"""Prototypes, synthetic disorder, model, losses, training, export and evaluation (JAX)."""

@@ -1,0 +1,118 @@
+"""Model files: safetensors with a self-verifying header (models/FORMAT.md)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save
+
+from .model import ModelConfig
+
+TENSORS = (
+    "radial.mix",
+    "invariants.mix",
+    "standard.mean",
+    "standard.scale",
+    "network1.weight0",
+    "network1.bias0",
+    "network1.weight1",
+    "network1.bias1",
+    "network2.weight0",
+    "network2.bias0",
+    "network2.weight1",
+    "network2.bias1",
+)
+
+
+def _split(blob: bytes) -> tuple[dict[str, Any], bytes]:
+    """Header and tensor data section of a safetensors file."""
+    size = int.from_bytes(blob[:8], "little")
+    return json.loads(blob[8 : 8 + size]), blob[8 + size :]
+
+
+def write_model(
+    path: Path,
+    config: ModelConfig,
+    params: dict[str, Any],
+    class_info: list[dict[str, Any]],
+    ideal_logits: np.ndarray,
+    training: dict[str, Any],
+) -> str:
+    """Write one model file and return the SHA-256 of the whole file."""
+    tensors = {name: np.array(params[name], dtype="<f4", order="C") for name in TENSORS}
+    tensors["network2.weight1"][0] = 0.0
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"{name} holds non-finite weights; refusing to export")
+    header = json.dumps(
+        {
+            "format": "phasewire-model",
+            "version": 1,
+            "name": path.stem,
+            "classes": class_info,
+            "cutoff": config.cutoff,
+            "basisCount": config.basis_count,
+            "basisFirst": config.basis_first,
+            "basisLast": config.basis_last,
+            "basisWidth": config.basis_width,
+            "epsilon": config.epsilon,
+            "logitLength": config.logit_length,
+            "idealLogits": [float(value) for value in ideal_logits],
+            "channels": config.channels,
+            "lmax": config.lmax,
+            "training": training,
+        }
+    )
+    # The data section does not depend on the metadata, so hash it first, then write for good.
+    _, data = _split(save(tensors))
+    digest = hashlib.sha256(header.encode() + data).hexdigest()
+    blob = save(tensors, metadata={"phasewire": header, "sha256": digest})
+    if _split(blob)[1] != data:
+        raise RuntimeError("safetensors changed the order of tensors between two writes")
+    path.write_bytes(blob)
+    return hashlib.sha256(blob).hexdigest()
+
+
+def read_model(path: Path) -> tuple[ModelConfig, dict[str, np.ndarray], dict[str, Any]]:
+    """Config, weights and the header object of a model file; raises ValueError on a bad hash."""
+    header, data = _split(path.read_bytes())
+    metadata = header["__metadata__"]
+    digest = hashlib.sha256(metadata["phasewire"].encode() + data).hexdigest()
+    if digest != metadata["sha256"]:
+        raise ValueError(f"{path}: sha256 is {digest}, the file says {metadata['sha256']}")
+    info = json.loads(metadata["phasewire"])
+    config = ModelConfig(
+        classes=tuple(entry["name"] for entry in info["classes"]),
+        cutoff=info["cutoff"],
+        basis_count=info["basisCount"],
+        basis_first=info["basisFirst"],
+        basis_last=info["basisLast"],
+        basis_width=info["basisWidth"],
+        epsilon=info["epsilon"],
+        logit_length=info["logitLength"],
+        channels=info["channels"],
+        lmax=info["lmax"],
+    )
+    return config, load_file(path), info
+
+
+def update_manifest(folder: Path, path: Path, class_count: int, description: str) -> None:
+    """Enter a model file of `folder` into its manifest; the first one becomes the default."""
+    manifest_path = folder / "manifest.json"
+    manifest: dict[str, Any] = {"default": path.stem, "models": []}
+    if manifest_path.exists():
+        manifest = json.loads(manifest_path.read_text())
+    entry = {
+        "name": path.stem,
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "classCount": class_count,
+        "description": description,
+    }
+    others = [model for model in manifest["models"] if model["name"] != path.stem]
+    manifest["models"] = sorted([*others, entry], key=lambda model: model["name"])
+    manifest_path.write_text(json.dumps(manifest, indent=2) + "\n")

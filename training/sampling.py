@@ -1,0 +1,435 @@
+"""Training samples: ideal prototypes under synthetic disorder, toy fluids, interfaces and surfaces.
+
+All lengths are in units of a0. No molecular-dynamics frame of a real substance is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .neighbours import neighbour_table
+from .prototypes import Prototype
+
+MASKED = -1
+# Defect neighbourhoods: extra squared distance given to atoms beside a vacancy or an interstitial,
+# so that confidence falls there, and the range over which it fades.
+DEFECT_DISTANCE_SQUARED = 0.03
+DEFECT_RANGE = 1.6
+LOCAL_RANGE = 1.8
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One structure with its targets.
+
+    positions (N, 3), cell (3, 3), species (N,), labels (N,) with MASKED where no label is known,
+    displacement (N, 3) back to the ideal site, displacement_weight (N,) (zero where unknown),
+    distance_squared (N,) the calibration target d^2, calibration_weight (N,).
+    """
+
+    positions: np.ndarray
+    cell: np.ndarray
+    species: np.ndarray
+    labels: np.ndarray
+    displacement: np.ndarray
+    displacement_weight: np.ndarray
+    distance_squared: np.ndarray
+    calibration_weight: np.ndarray
+
+
+@dataclass(frozen=True)
+class SamplingConfig:
+    """Shares of the kinds of sample and the ranges of disorder; lengths in units of a0."""
+
+    atoms_per_batch: int = 2048
+    neighbours: int = 72
+    cutoff: float = 2.3
+    share_fluid: float = 0.11
+    share_random: float = 0.03
+    share_destroyed: float = 0.03
+    share_interface: float = 0.10
+    share_surface: float = 0.06
+    width_range: tuple[float, float] = (3.4, 4.8)
+    max_atoms: int = 150
+    noise_usual: float = 0.13
+    noise_most: float = 0.17
+    correlated_share: float = 0.35
+    strain_usual: float = 0.025
+    strain_strong: float = 0.055
+    strong_strain_share: float = 0.3
+    isotropic: float = 0.035
+    isotropic_most: float = 0.08
+    defect_share: float = 0.25
+    alloy_share: float = 0.25
+
+
+class Sampler:
+    """Draws samples for ever from one random generator; the same seed gives the same samples."""
+
+    def __init__(
+        self,
+        prototypes: Sequence[Prototype],
+        fluids: dict[str, np.ndarray],
+        config: SamplingConfig,
+        seed: int | Sequence[int],
+    ) -> None:
+        self.prototypes = list(prototypes)
+        self.fluids = fluids
+        self.config = config
+        self.rng = np.random.default_rng(seed)
+        weights = np.array([prototype.weight for prototype in prototypes])
+        self._weights = weights / weights.sum()
+
+    def sample(self) -> Sample:
+        config, draw = self.config, self.rng.random()
+        for share, build in (
+            (config.share_fluid, self._fluid),
+            (config.share_random, self._random_points),
+            (config.share_destroyed, self._destroyed),
+            (config.share_interface, self._interface),
+            (config.share_surface, self._surface),
+        ):
+            if draw < share:
+                return build()
+            draw -= share
+        return self._bulk()
+
+    def batches(self) -> Iterator[dict[str, np.ndarray]]:
+        """Padded batches of `atoms_per_batch` atoms; samples are laid side by side."""
+        pending = self.sample()
+        while True:
+            group, room = [], self.config.atoms_per_batch
+            while len(pending.positions) <= room:
+                group.append(pending)
+                room -= len(pending.positions)
+                pending = self.sample()
+            yield pack(group, self.config)
+
+    # Crystals ------------------------------------------------------------------------------
+
+    def _draw_prototype(self) -> int:
+        return int(self.rng.choice(len(self.prototypes), p=self._weights))
+
+    def _supercell(self, index: int, width: float, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Randomly strained supercell: cell, ideal positions, species."""
+        prototype, rng = self.prototypes[index], self.rng
+        cell = prototype.cell
+        heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+        repeats = np.maximum(1, np.ceil(width / heights - 0.35)).astype(int)
+        while np.prod(repeats) * len(prototype.species) > most and repeats.max() > 1:
+            repeats[np.argmax(repeats * heights)] -= 1
+        offsets = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), -1).reshape(-1, 3)
+        positions = (offsets @ cell)[:, None] + prototype.positions
+        species = np.tile(prototype.species, len(offsets))
+        deformation = self._strain() @ np.eye(3)
+        return (cell * repeats[:, None]) @ deformation, positions.reshape(-1, 3) @ deformation, species
+
+    def _strain(self) -> np.ndarray:
+        config, rng = self.config, self.rng
+        strong = rng.random() < config.strong_strain_share
+        amplitude = rng.uniform(0, config.strain_strong if strong else config.strain_usual)
+        strain = rng.normal(size=(3, 3)) * amplitude
+        isotropic = np.clip(rng.normal() * config.isotropic, -config.isotropic_most, config.isotropic_most)
+        symmetric = np.clip(0.5 * (strain + strain.T), -0.12, 0.12)
+        symmetric -= np.trace(symmetric) / 3 * np.eye(3)
+        return (1.0 + isotropic) * (np.eye(3) + symmetric)
+
+    def _noise(self, positions: np.ndarray, cell: np.ndarray, species: np.ndarray, sigma: float) -> np.ndarray:
+        """Displacements with standard deviation sigma a component, white or partly correlated."""
+        rng = self.rng
+        white = rng.normal(size=positions.shape)
+        if species.max(initial=0) > 0 and rng.random() < 0.5:
+            white *= np.exp(rng.normal(size=species.max() + 1) * 0.2)[species][:, None]
+        if rng.random() >= self.config.correlated_share:
+            return sigma * white
+        distances = periodic_distances(positions, cell)
+        kernel = np.exp(-0.5 * (distances / rng.uniform(0.6, 1.3)) ** 2)
+        smooth = kernel @ rng.normal(size=positions.shape)
+        smooth /= smooth.std() + 1e-9
+        share = rng.uniform(0.2, 0.8)
+        return sigma * (np.sqrt(1 - share) * white + np.sqrt(share) * smooth)
+
+    def _sigma(self) -> float:
+        config, rng = self.config, self.rng
+        if rng.random() < 0.8:
+            return rng.uniform(0.0, config.noise_usual)
+        return rng.uniform(0.08, config.noise_most)
+
+    def _mark_alloy(self, index: int, species: np.ndarray) -> np.ndarray:
+        """Random solid solution on an elemental lattice; a few antisites in a compound."""
+        rng = self.rng
+        if self.prototypes[index].species.max() == 0:
+            if rng.random() < self.config.alloy_share:
+                return (rng.random(len(species)) < rng.uniform(0.02, 0.5)).astype(species.dtype)
+        elif rng.random() < self.config.defect_share:
+            swap = rng.random(len(species)) < rng.uniform(0, 0.03)
+            return np.where(swap, rng.permutation(species), species)
+        return species
+
+    def _bulk(self) -> Sample:
+        rng = self.rng
+        index = self._draw_prototype()
+        cell, ideal, species = self._supercell(index, rng.uniform(*self.config.width_range), self.config.max_atoms)
+        return self._disordered_crystal(index, cell, ideal, species)
+
+    def _disordered_crystal(
+        self, index: int, cell: np.ndarray, ideal: np.ndarray, species: np.ndarray
+    ) -> Sample:
+        rng = self.rng
+        species = self._mark_alloy(index, species)
+        defects = np.zeros((0, 3))
+        labels = np.full(len(ideal), index + 1)
+        weight = np.ones(len(ideal))
+        if rng.random() < self.config.defect_share:
+            gone = rng.choice(len(ideal), size=max(1, rng.binomial(len(ideal), 0.015)), replace=False)
+            keep = np.setdiff1d(np.arange(len(ideal)), gone)
+            defects = ideal[gone]
+            ideal, species, labels, weight = ideal[keep], species[keep], labels[keep], weight[keep]
+            if rng.random() < 0.3:
+                extra = rng.random((1, 3)) @ cell
+                near = periodic_distances(np.vstack([extra, ideal]), cell)[0, 1:].min()
+                if near > 0.45:
+                    defects = np.vstack([defects, extra])
+                    ideal = np.vstack([ideal, extra])
+                    species = np.append(species, rng.choice(species))
+                    labels, weight = np.append(labels, MASKED), np.append(weight, 0.0)
+        noise = self._noise(ideal, cell, species, self._sigma())
+        noise -= noise.mean(axis=0)
+        return finish(ideal, noise, cell, species, labels, weight, defects)
+
+    def _surface(self) -> Sample:
+        """A slab, a wire or a cluster cut from a crystal: atoms at the surface keep their label."""
+        rng = self.rng
+        index = self._draw_prototype()
+        cell, ideal, species = self._supercell(index, rng.uniform(4.2, 5.4), 190)
+        free_axes = rng.choice([1, 1, 2, 3])
+        stretched = cell.copy()
+        for axis in rng.permutation(3)[:free_axes]:
+            stretched[axis] *= 1.0 + 2.6 / np.linalg.norm(cell[axis])
+        noise = self._noise(ideal, cell, species, min(self._sigma(), 0.12))
+        counts_before = coordination(ideal, cell)
+        missing = counts_before - coordination(ideal, stretched)
+        at_surface = missing > 0
+        weight = np.where(at_surface, 0.5, 1.0)
+        labels = np.full(len(ideal), index + 1)
+        # With a third of the neighbours gone (an edge or a corner) a label would be a guess.
+        labels[missing > 0.45 * counts_before] = MASKED
+        sample = finish(ideal, noise, stretched, species, labels, weight, np.zeros((0, 3)))
+        sample.calibration_weight[at_surface] = 0.0
+        return sample
+
+    # Class 0 -------------------------------------------------------------------------------
+
+    def _draw_fluid(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """Positions, species and edge of one toy fluid at unit density, rotated by a cube symmetry."""
+        rng = self.rng
+        start = rng.integers(len(self.fluids["starts"]) - 1)
+        atoms = self.fluids["atoms"][self.fluids["starts"][start] : self.fluids["starts"][start + 1]]
+        edge = len(atoms) ** (1 / 3)
+        flips = rng.choice([-1.0, 1.0], size=3)
+        positions = (atoms[:, rng.permutation(3)] * flips + rng.uniform(0, edge, 3)) % edge
+        types = atoms[:, 3].astype(int)
+        if types.max() == 1 and rng.random() < 0.3:
+            types = (rng.random(len(types)) < rng.uniform(0.05, 0.5)).astype(int)
+        elif types.max() > 1 and rng.random() < 0.15:
+            types = np.ones_like(types)
+        return positions, types - types.min(), edge
+
+    def _disordered(self, positions: np.ndarray, cell: np.ndarray, species: np.ndarray) -> Sample:
+        factor = np.clip(self.rng.normal() * 0.045, -0.1, 0.1) + 1.0
+        count = len(positions)
+        return Sample(
+            positions * factor,
+            cell * factor,
+            species,
+            np.zeros(count, int),
+            np.zeros((count, 3)),
+            np.zeros(count),
+            np.zeros(count),
+            np.zeros(count),
+        )
+
+    def _fluid(self) -> Sample:
+        positions, species, edge = self._draw_fluid()
+        return self._disordered(positions, np.eye(3) * edge, species)
+
+    def _random_points(self) -> Sample:
+        """Random points with a random least distance: a gas where it is small, a packing where large."""
+        rng, count = self.rng, 120
+        edge = count ** (1 / 3)
+        least = rng.uniform(0.15, 0.72)
+        positions = np.zeros((0, 3))
+        for _ in range(60 * count):
+            point = rng.uniform(0, edge, 3)
+            away = positions - point
+            away -= edge * np.round(away / edge)
+            if not len(positions) or (away**2).sum(1).min() > least**2:
+                positions = np.vstack([positions, point])
+            if len(positions) == count:
+                break
+        factor = (count / len(positions)) ** (1 / 3)
+        species = (rng.random(len(positions)) < rng.choice([0.0, 0.2, 0.5])).astype(int)
+        return self._disordered(positions * factor, np.eye(3) * edge * factor, species)
+
+    def _destroyed(self) -> Sample:
+        """A crystal displaced beyond recovery."""
+        cell, ideal, species = self._supercell(self._draw_prototype(), 4.0, 130)
+        noise = self.rng.normal(size=ideal.shape) * self.rng.uniform(0.32, 0.45)
+        sample = self._disordered(ideal + noise, cell, species)
+        keep = separated(sample.positions, sample.cell, 0.25)
+        return _take(sample, keep)
+
+    # Interfaces ----------------------------------------------------------------------------
+
+    def _interface(self) -> Sample:
+        """Half crystal, half toy fluid; atoms within half an a0 of the faces carry no label."""
+        rng = self.rng
+        index = self._draw_prototype()
+        cell, ideal, species = self._supercell(index, rng.uniform(3.2, 3.8), 100)
+        noise = self._noise(ideal, cell, species, rng.uniform(0.03, 0.12))
+        crystal = ideal + noise - noise.mean(axis=0)
+        axis = int(np.argmax(np.linalg.norm(cell, axis=1)))
+        fractions = rng.uniform(0.8, 1.2)
+        tall = cell.copy()
+        tall[axis] *= 1.0 + fractions
+        fluid, fluid_species, edge = self._draw_fluid()
+        offsets = np.stack(np.meshgrid(*[np.arange(-1, 3)] * 3, indexing="ij"), -1).reshape(-1, 3) * edge
+        cloud = (fluid + offsets[:, None] + tall.sum(axis=0) / 2 - edge).reshape(-1, 3)
+        cloud_species = np.tile(fluid_species, len(offsets))
+        scaled = cloud @ np.linalg.inv(tall)
+        boundary = 1.0 / (1.0 + fractions)
+        inside = ((scaled >= 0) & (scaled < 1)).all(axis=1) & (scaled[:, axis] > boundary)
+        positions = np.vstack([crystal, cloud[inside]])
+        all_species = np.concatenate([species, cloud_species[inside]])
+        labels = np.concatenate([np.full(len(crystal), index + 1), np.zeros(int(inside.sum()), int)])
+        displacement = np.vstack([ideal - crystal, np.zeros((int(inside.sum()), 3))])
+        # Fluid atoms that overlap go first: crystal atoms stand earlier in the list.
+        keep = separated(positions, tall, 0.72)
+        height = 1.0 / np.linalg.norm(np.linalg.inv(tall)[:, axis])
+        along = (positions @ np.linalg.inv(tall))[:, axis] % 1.0
+        depth = height * np.min([np.abs(along - edge_) for edge_ in (0.0, boundary, 1.0)], axis=0)
+        labels = np.where(depth < 0.5, MASKED, labels)
+        crystalline = labels > 0
+        sample = Sample(
+            positions,
+            tall,
+            all_species,
+            labels,
+            displacement,
+            np.where(crystalline & (depth > 1.0), 1.0, 0.0),
+            np.full(len(positions), (noise**2).sum(axis=1).mean()),
+            np.zeros(len(positions)),
+        )
+        return _take(sample, keep)
+
+
+def _take(sample: Sample, keep: np.ndarray) -> Sample:
+    return Sample(
+        sample.positions[keep],
+        sample.cell,
+        sample.species[keep],
+        sample.labels[keep],
+        sample.displacement[keep],
+        sample.displacement_weight[keep],
+        sample.distance_squared[keep],
+        sample.calibration_weight[keep],
+    )
+
+
+def periodic_distances(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Nearest-image distances (N, N) by rounding fractions; good for cells that are not too oblique."""
+    inverse = np.linalg.inv(cell)
+    fractions = (positions[None] - positions[:, None]) @ inverse
+    return np.linalg.norm((fractions - np.round(fractions)) @ cell, axis=-1)
+
+
+def separated(positions: np.ndarray, cell: np.ndarray, least: float) -> np.ndarray:
+    """Mask of atoms left when the later one of every pair closer than `least` is removed."""
+    close = np.tril(periodic_distances(positions, cell) < least, -1)
+    keep = np.ones(len(positions), bool)
+    for atom in np.flatnonzero(close.any(axis=1)):
+        keep[atom] = not (close[atom] & keep).any()
+    return keep
+
+
+def coordination(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """Neighbours within LOCAL_RANGE of every atom (periodic)."""
+    return neighbour_table(positions, cell, True, LOCAL_RANGE, None).counts
+
+
+def finish(
+    ideal: np.ndarray,
+    noise: np.ndarray,
+    cell: np.ndarray,
+    species: np.ndarray,
+    labels: np.ndarray,
+    weight: np.ndarray,
+    defects: np.ndarray,
+) -> Sample:
+    """Targets of a displaced crystal.
+
+    The calibration target of an atom is the mean squared displacement in its surroundings
+    relative to their common shift, plus a share for defects nearby.
+    """
+    distances = periodic_distances(ideal, cell)
+    kernel = np.maximum(0.0, 1.0 - (distances / LOCAL_RANGE) ** 2) ** 2
+    kernel /= kernel.sum(axis=1, keepdims=True)
+    mean = kernel @ noise
+    spread = kernel @ (noise**2).sum(axis=1) - (mean**2).sum(axis=1)
+    if len(defects):
+        inverse = np.linalg.inv(cell)
+        fractions = (ideal[:, None] - defects[None]) @ inverse
+        to_defect = np.linalg.norm((fractions - np.round(fractions)) @ cell, axis=-1)
+        fade = np.maximum(0.0, 1.0 - (to_defect / DEFECT_RANGE) ** 2) ** 2
+        spread = spread + DEFECT_DISTANCE_SQUARED * fade.sum(axis=1) * 3.0
+    crystalline = (labels > 0).astype(float)
+    return Sample(
+        ideal + noise,
+        cell,
+        species,
+        labels,
+        -noise,
+        weight * crystalline,
+        spread,
+        crystalline.copy(),
+    )
+
+
+def pack(samples: Sequence[Sample], config: SamplingConfig) -> dict[str, np.ndarray]:
+    """One padded batch; padding atoms have no neighbours and no weight."""
+    size, width = config.atoms_per_batch, config.neighbours
+    batch = {
+        "positions": np.zeros((size, 3), np.float32),
+        "indices": np.zeros((size, width), np.int32),
+        "shifts": np.zeros((size, width, 3), np.float32),
+        "mask": np.zeros((size, width), bool),
+        "other": np.zeros((size, width), bool),
+        "labels": np.full(size, MASKED, np.int32),
+        "displacement": np.zeros((size, 3), np.float32),
+        "displacement_weight": np.zeros(size, np.float32),
+        "distance_squared": np.zeros(size, np.float32),
+        "calibration_weight": np.zeros(size, np.float32),
+    }
+    start = 0
+    for sample in samples:
+        count = len(sample.positions)
+        rows = slice(start, start + count)
+        table = neighbour_table(sample.positions, sample.cell, True, config.cutoff, width)
+        batch["positions"][rows] = sample.positions
+        batch["indices"][rows] = table.indices + start
+        batch["shifts"][rows] = table.shifts
+        batch["mask"][rows] = table.mask
+        batch["other"][rows] = sample.species[table.indices] != sample.species[:, None]
+        for name in (
+            "labels",
+            "displacement",
+            "displacement_weight",
+            "distance_squared",
+            "calibration_weight",
+        ):
+            batch[name][rows] = getattr(sample, name)
+        start += count
+    return batch
