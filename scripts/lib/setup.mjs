@@ -4,7 +4,7 @@ import path from "node:path";
 import { withLock } from "./lock.mjs";
 import { stateFolder } from "./paths.mjs";
 import { CommandFailed } from "./run.mjs";
-import { bringUpToDate, stages, training } from "./stages.mjs";
+import { bringUpToDate, extraStages, stages } from "./stages.mjs";
 
 const logFile = path.join(stateFolder, "setup.log");
 const tailLines = 40;
@@ -12,12 +12,16 @@ const tailLines = 40;
 const seconds = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s`;
 
 /**
- * @param {{withTraining?: boolean}} [options] also install what training a model needs
+ * @param {{extras?: string[]}} [options] names of extra stages, for example `training`
  * @throws {Error} with what to do about it; a failed command's last lines have been printed by then
  */
-export async function setup({ withTraining = false } = {}) {
+export async function setup({ extras = [] } = {}) {
   const start = performance.now();
-  const wanted = withTraining ? [...stages, training] : stages;
+  const unknown = extras.find((name) => !Object.hasOwn(extraStages, name));
+  if (unknown !== undefined) {
+    throw new Error(`there is no extra "${unknown}"; known: ${Object.keys(extraStages).join(", ")}.`);
+  }
+  const wanted = [...stages, ...extras.map((name) => extraStages[name])];
   let changed = false;
   const runStages = async () => {
     fs.writeFileSync(logFile, `set-up of ${new Date().toISOString()}, Node ${process.version}\n`);

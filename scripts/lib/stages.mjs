@@ -137,7 +137,7 @@ const pythonPackage = {
 };
 
 /** What training a model needs; large, so only on request. */
-export const training = {
+const training = {
   name: "training packages",
   stamp: `${venv}/.fingerprint-training`,
   product: venvBin("python"),
@@ -148,6 +148,9 @@ export const training = {
 };
 
 export const stages = [npmPackages, core, library, pythonPackages, packageData, pythonPackage];
+
+/** Stages that are made on request only: `npm run setup -- --with NAME`. */
+export const extraStages = { training };
 
 /** Make what a stage makes, unless it is fresh; `onStart` is called only when there is something to do. */
 export async function bringUpToDate(stage, logFile, onStart) {

@@ -1,0 +1,70 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { read, root, trackedFiles } from "./repository.js";
+
+const largestFile = 3_000_000;
+
+/** Tracked text files with their lines; a NUL byte marks a binary file, as for git. */
+const textFiles = trackedFiles
+  .filter((file) => existsSync(path.join(root, file)))
+  .map((file) => ({ file, bytes: readFileSync(path.join(root, file)) }))
+  .filter(({ bytes }) => !bytes.includes(0))
+  .map(({ file, bytes }) => ({ file, lines: bytes.toString("utf8").split("\n") }));
+
+/** `file:line: text` of every line that matches, for a message that leads there. */
+function matches(pattern: RegExp, skip: (file: string) => boolean = () => false): string[] {
+  return textFiles
+    .filter(({ file }) => !skip(file))
+    .flatMap(({ file, lines }) =>
+      lines.flatMap((line, index) =>
+        pattern.test(line) ? [`${file}:${index + 1}: ${line.trim().slice(0, 120)}`] : [],
+      ),
+    );
+}
+
+describe("text of the repository", () => {
+  it("finds the files it is about", () => {
+    expect(textFiles.map(({ file }) => file)).toEqual(
+      expect.arrayContaining(["package.json", "README.md", "src/index.ts", "test/tidy/text.test.ts"]),
+    );
+  });
+
+  it("names no folder of somebody's machine", () => {
+    // Assembled here, so that this file does not find itself.
+    const homes = ["work", "farm", "root", "home/[a-z]+", "Users/[A-Za-z]+"].join("|");
+    expect(matches(new RegExp(`(^|[^A-Za-z0-9_.])/(${homes})/`))).toEqual([]);
+  });
+
+  it("names no package registry", () => {
+    expect(
+      matches(/"resolved": *"https?:|index-url|^registry *=/, (file) => file === "test/tidy/text.test.ts"),
+    ).toEqual([]);
+  });
+
+  it("holds no large files", () => {
+    const large = trackedFiles.filter((file) => {
+      const full = path.join(root, file);
+      return existsSync(full) && statSync(full).size > largestFile;
+    });
+    expect(large).toEqual([]);
+  });
+
+  it("gives the two commands in the README", () => {
+    expect(read("README.md")).toContain("npm run demo");
+    expect(read("README.md")).toContain("npm test");
+  });
+
+  it("links only to files that exist", () => {
+    const broken = textFiles
+      .filter(({ file }) => file.endsWith(".md"))
+      .flatMap(({ file, lines }) =>
+        [...lines.join("\n").matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
+          .map((match) => match[1]!)
+          .filter((target) => !/^[a-z]+:/.test(target))
+          .filter((target) => !existsSync(path.join(root, path.dirname(file), target)))
+          .map((target) => `${file}: ${target}`),
+      );
+    expect(broken).toEqual([]);
+  });
+});
