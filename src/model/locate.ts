@@ -5,11 +5,10 @@
  * folder with a manifest.json of its own.
  */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, resolve } from "node:path";
 import { PhasewireError } from "../errors/index.js";
+import { packageRoot } from "../package.js";
 import { type Model, parseModel } from "./model.js";
 
 /** An entry of models/manifest.json. */
@@ -93,13 +92,7 @@ export async function readManifest(folder: string = modelFolder()): Promise<Mani
 function modelFolder(): string {
   const chosen = process.env.PHASEWIRE_MODELS;
   if (chosen) return resolve(chosen);
-  let folder = dirname(fileURLToPath(import.meta.url));
-  while (!existsSync(join(folder, "package.json"))) {
-    const parent = dirname(folder);
-    if (parent === folder) break;
-    folder = parent;
-  }
-  return join(folder, "models");
+  return join(packageRoot(), "models");
 }
 
 function isPath(nameOrPath: string): boolean {

@@ -1,0 +1,181 @@
+/**
+ * The analysis of frames: labels, probabilities, distances and denoised positions, from one model.
+ */
+import { type ForwardResult, PhaseCore } from "../core/index.js";
+import { PhasewireError } from "../errors/index.js";
+import type { Frame } from "../frame/index.js";
+import type { Model } from "../model/index.js";
+import { type FrameOptions, prepareFrame } from "./prepare.js";
+
+/** Most denoising steps that may be asked for. */
+const mostSteps = 10_000;
+
+export interface AnalyseOptions extends FrameOptions {
+  /** Denoise for this many steps, or until converged, and label what comes out; raw labels if absent. */
+  readonly denoise?: number | "converged";
+}
+
+export interface AnalyserOptions {
+  /** Worker threads; one fewer than the cores (at most 16) if absent. */
+  readonly threads?: number;
+}
+
+/** How denoising went. */
+export interface Denoising {
+  /** Gradient evaluations used. */
+  readonly steps: number;
+  /** Whether the last step was shorter than 0.01 length scales for every atom. */
+  readonly converged: boolean;
+  /** M x 3, denoised minus given positions. */
+  readonly displacement: Float64Array;
+}
+
+/**
+ * What a model says about one frame. M atoms were analysed (all N, or those selected), C classes are known; per-atom arrays
+ * follow the order of the frame. With denoising the per-atom values are those of the denoised frame, except
+ * that an atom the raw pass calls disordered keeps that label.
+ */
+export interface FrameAnalysis {
+  /** M. */
+  readonly atomCount: number;
+  /** Indices of the analysed atoms in the frame, ascending; null if all were analysed. */
+  readonly selection: Uint32Array | null;
+  /** The C class names by class number; 0 is `disordered`. */
+  readonly phases: readonly string[];
+  /** M class numbers. */
+  readonly labels: Uint8Array;
+  /** M, probability of the label. */
+  readonly confidence: Float32Array;
+  /** M, best minus second-best logit: small where the phase is ambiguous. */
+  readonly margin: Float32Array;
+  /** M, distance to the ideal phase in the length unit of the positions. */
+  readonly distance: Float32Array;
+  /** M x C. */
+  readonly logits: Float32Array;
+  /** M x C, rows sum to 1. */
+  readonly probabilities: Float32Array;
+  /** Share of the M atoms by class name, for every class in order. */
+  readonly fractions: Readonly<Record<string, number>>;
+  /** logP of the frame as given. */
+  readonly logDensity: number;
+  /** `logDensity` / M. */
+  readonly meanLogDensityPerAtom: number;
+  /** Mean of `margin`. */
+  readonly meanMargin: number;
+  /** a0 in use, in the length unit of the positions. */
+  readonly lengthScale: number;
+  /** M x 3, positions after denoising, not wrapped into the cell; absent without denoising. */
+  readonly denoised?: Float64Array;
+  /** How denoising went; absent without denoising. */
+  readonly denoising?: Denoising;
+  /** Wall-clock time of the analysis. */
+  readonly seconds: number;
+}
+
+/**
+ * Analyses frames with one model on a set of worker threads. Calls may overlap: they are worked off in order.
+ * Call `dispose` at the end, or the workers keep the process alive.
+ */
+export class Analyser {
+  private last: Promise<unknown> = Promise.resolve();
+  private readonly phases: readonly string[];
+
+  /** Use `createAnalyser`. */
+  constructor(
+    readonly model: Model,
+    private readonly core: PhaseCore,
+  ) {
+    this.phases = model.classes.map(({ name }) => name);
+  }
+
+  /**
+   * Analyses one frame. Its arrays are copied and stay untouched.
+   *
+   * @throws PhasewireError what `prepareFrame` throws; `COINCIDENT_ATOMS`, `TOO_LARGE`; `BAD_OPTION` for a number of
+   *   steps that is no whole number from 1 to 10000
+   */
+  analyse(frame: Frame, options: AnalyseOptions = {}): Promise<FrameAnalysis> {
+    const result = this.last.then(() => this.run(frame, options));
+    this.last = result.catch(() => undefined);
+    return result;
+  }
+
+  /** Ends the worker threads, after the analyses under way. */
+  async dispose(): Promise<void> {
+    await this.last;
+    await this.core.dispose();
+  }
+
+  private async run(frame: Frame, options: AnalyseOptions): Promise<FrameAnalysis> {
+    const begin = performance.now();
+    const { denoise } = options;
+    if (denoise !== undefined) validateSteps(denoise);
+    const { core: coreFrame, selection } = prepareFrame(frame, options);
+    this.core.load(coreFrame);
+    if (denoise === undefined) {
+      const result = await this.core.forward();
+      return this.collect(result, result.logDensity, selection, begin);
+    }
+    const result = await this.core.denoise(
+      denoise === "converged" ? { untilConverged: true } : { steps: denoise },
+    );
+    const { steps, converged, displacement } = result;
+    return {
+      ...this.collect(result, result.initialLogDensity, selection, begin),
+      denoised: result.positions,
+      denoising: { steps, converged, displacement },
+    };
+  }
+
+  private collect(
+    result: ForwardResult,
+    logDensity: number,
+    selection: Uint32Array | null,
+    begin: number,
+  ): FrameAnalysis {
+    const { labels, confidence, margin, distance, logits, probabilities, lengthScale } = result;
+    const atomCount = labels.length;
+    return {
+      atomCount,
+      selection,
+      phases: this.phases,
+      labels,
+      confidence,
+      margin,
+      distance,
+      logits,
+      probabilities,
+      fractions: this.fractions(labels),
+      logDensity,
+      meanLogDensityPerAtom: logDensity / atomCount,
+      meanMargin: margin.reduce((sum, value) => sum + value, 0) / atomCount,
+      lengthScale,
+      seconds: (performance.now() - begin) / 1000,
+    };
+  }
+
+  private fractions(labels: Uint8Array): Record<string, number> {
+    const counts = new Array<number>(this.phases.length).fill(0);
+    for (const label of labels) counts[label]! += 1;
+    return Object.fromEntries(this.phases.map((name, label) => [name, counts[label]! / labels.length]));
+  }
+}
+
+/**
+ * Starts the core for a model.
+ *
+ * @throws PhasewireError `BAD_OPTION` if `threads` is no positive whole number
+ */
+export async function createAnalyser(model: Model, options: AnalyserOptions = {}): Promise<Analyser> {
+  return new Analyser(model, await PhaseCore.create(model, options));
+}
+
+function validateSteps(denoise: number | "converged"): void {
+  if (denoise === "converged") return;
+  if (Number.isInteger(denoise) && denoise >= 1 && denoise <= mostSteps) return;
+  throw new PhasewireError("BAD_OPTION", {
+    message: `denoise is ${denoise}; a whole number from 1 to ${mostSteps} or "converged" is needed`,
+    field: "denoise",
+    value: denoise,
+  });
+}

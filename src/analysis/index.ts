@@ -1,0 +1,10 @@
+export {
+  type AnalyseOptions,
+  Analyser,
+  type AnalyserOptions,
+  createAnalyser,
+  type Denoising,
+  type FrameAnalysis,
+} from "./analyser.js";
+export { denoisedFrame, labelFrame, notAnalysed } from "./annotate.js";
+export { type FrameOptions, type PreparedFrame, prepareFrame, validateLengthScale } from "./prepare.js";

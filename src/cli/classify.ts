@@ -1,0 +1,61 @@
+import { type Command, Option } from "commander";
+import { labelFrame } from "../analysis/index.js";
+import { type CliIo, writeText } from "./io.js";
+import { type AnalysisOptions, addAnalysisOptions, parseCount } from "./options.js";
+import { createReport } from "./report.js";
+import { runFiles } from "./run-files.js";
+
+interface ClassifyOptions extends AnalysisOptions {
+  denoise?: number | "converged";
+  json?: boolean;
+  out?: string;
+}
+
+/** `phasewire classify`: the phase of every atom. */
+export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCode: number) => void): void {
+  const command = program
+    .command("classify")
+    .description("find the phase of every atom in extended XYZ files, plain or gzip")
+    .argument("<files...>", "extended XYZ files with any number of frames")
+    .addOption(
+      new Option(
+        "--denoise <steps>",
+        "label after this many denoising steps, or `converged`; without it, as the atoms stand",
+      ).argParser((text) => (text === "converged" ? text : parseCount("denoise", text, 10_000))),
+    )
+    .option("--json", "print one JSON object a frame on a line, and nothing else, on standard output")
+    .option(
+      "--out <file>",
+      "write the frames with columns phase, confidence, margin and distance; .gz compresses",
+    );
+  addAnalysisOptions(command).action(async (files: string[], options: ClassifyOptions) => {
+    const { denoise, json, out } = options;
+    const report = createReport(io.stdout.isTTY === true);
+    const printLine = (value: unknown): Promise<void> => writeText(io.stdout, `${JSON.stringify(value)}\n`);
+    const exitCode = await runFiles(io, {
+      files,
+      options,
+      denoise,
+      out,
+      annotate: labelFrame,
+      report: (file, frame, analysis, model) =>
+        json
+          ? printLine({
+              file,
+              frame,
+              natoms: analysis.atomCount,
+              lengthScale: analysis.lengthScale,
+              fractions: analysis.fractions,
+              meanLogDensityPerAtom: analysis.meanLogDensityPerAtom,
+              meanMargin: analysis.meanMargin,
+              model,
+              seconds: analysis.seconds,
+            })
+          : writeText(io.stdout, `${report(file, frame, analysis)}\n`),
+      reportError: async (file, frame, error) => {
+        if (json) await printLine({ file, frame, error });
+      },
+    });
+    finish(exitCode);
+  });
+}

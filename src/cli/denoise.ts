@@ -1,0 +1,38 @@
+import { type Command, Option } from "commander";
+import { denoisedFrame, labelFrame } from "../analysis/index.js";
+import { type CliIo, writeText } from "./io.js";
+import { type AnalysisOptions, addAnalysisOptions, parseCount } from "./options.js";
+import { createReport } from "./report.js";
+import { runFiles } from "./run-files.js";
+
+interface DenoiseOptions extends AnalysisOptions {
+  out: string;
+  steps?: number;
+}
+
+/** `phasewire denoise`: the frames with the atoms moved back to the sites they vibrate about. */
+export function addDenoiseCommand(program: Command, io: CliIo, finish: (exitCode: number) => void): void {
+  const command = program
+    .command("denoise")
+    .description("move the atoms to the sites they vibrate about, and write the frames with their phases")
+    .argument("<files...>", "extended XYZ files with any number of frames")
+    .requiredOption("--out <file>", "extended XYZ file to write; .gz compresses")
+    .addOption(
+      new Option("--steps <steps>", "number of denoising steps; without it, until converged").argParser(
+        (text) => parseCount("steps", text, 10_000),
+      ),
+    );
+  addAnalysisOptions(command).action(async (files: string[], options: DenoiseOptions) => {
+    const report = createReport(io.stdout.isTTY === true);
+    const exitCode = await runFiles(io, {
+      files,
+      options,
+      denoise: options.steps ?? "converged",
+      out: options.out,
+      annotate: (frame, analysis) => labelFrame(denoisedFrame(frame, analysis), analysis),
+      report: (file, frame, analysis) => writeText(io.stdout, `${report(file, frame, analysis)}\n`),
+      reportError: async () => undefined,
+    });
+    finish(exitCode);
+  });
+}

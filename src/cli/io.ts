@@ -1,0 +1,24 @@
+/** What a command talks to, so that tests can look on. */
+import { once } from "node:events";
+import type { Writable } from "node:stream";
+import type { PhasewireError } from "../errors/index.js";
+
+export interface CliIo {
+  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stderr: Writable & { readonly isTTY?: boolean };
+  /** Set when the user interrupts: the frame under way is finished, files are closed. */
+  readonly signal: AbortSignal;
+}
+
+/** Exit codes of the command line. */
+export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
+
+/** Writes text and waits until the stream takes more. */
+export async function writeText(stream: Writable, text: string): Promise<void> {
+  if (!stream.write(text)) await once(stream, "drain");
+}
+
+/** Tells people about an error: code, message, and what to do. */
+export async function writeError(io: CliIo, error: PhasewireError): Promise<void> {
+  await writeText(io.stderr, `error ${error.code}: ${error.message}\n  ${error.remedy}\n`);
+}

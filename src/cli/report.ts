@@ -1,0 +1,50 @@
+/** What people read: one block a frame, with a bar for each phase. */
+import pc from "picocolors";
+import type { FrameAnalysis } from "../analysis/index.js";
+
+const barWidth = 30;
+/** A bar's last cell, in eighths. */
+const eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+
+type Colors = ReturnType<typeof pc.createColors>;
+
+/** A function that formats frames, with colours if the stream shows them. */
+export function createReport(
+  isTTY: boolean,
+): (file: string, frame: number, analysis: FrameAnalysis) => string {
+  const colors = pc.createColors(isTTY && pc.isColorSupported);
+  return (file, frame, analysis) =>
+    [
+      `${colors.bold(file)}  frame ${frame}  ${analysis.atomCount} atoms  length scale ${analysis.lengthScale.toFixed(4)}  ${analysis.seconds.toFixed(3)} s`,
+      ...phaseLines(analysis, colors),
+      colors.dim(
+        `  log density ${analysis.meanLogDensityPerAtom.toFixed(3)} an atom, margin ${analysis.meanMargin.toFixed(3)}${denoisingText(analysis)}`,
+      ),
+      "",
+    ].join("\n");
+}
+
+/** The phases that occur, largest share first. */
+function phaseLines(analysis: FrameAnalysis, colors: Colors): string[] {
+  const present = Object.entries(analysis.fractions)
+    .filter(([, fraction]) => fraction > 0)
+    .sort(([, first], [, second]) => second - first);
+  const nameWidth = Math.max(...analysis.phases.map((name) => name.length));
+  return present.map(([name, fraction]) => {
+    const percent = (100 * fraction).toFixed(1).padStart(5);
+    return `  ${name.padEnd(nameWidth)} ${percent} %  ${colors.cyan(bar(fraction))}`;
+  });
+}
+
+function bar(fraction: number): string {
+  const cells = Math.round(8 * barWidth * fraction);
+  return "█".repeat(Math.floor(cells / 8)) + eighths[cells % 8];
+}
+
+function denoisingText({ denoising, lengthScale, atomCount }: FrameAnalysis): string {
+  if (denoising === undefined) return "";
+  const { displacement, steps, converged } = denoising;
+  const meanSquare = displacement.reduce((sum, part) => sum + part * part, 0) / atomCount;
+  const relative = (Math.sqrt(meanSquare) / lengthScale).toFixed(4);
+  return `, denoised in ${steps} steps${converged ? "" : " (not converged)"}, moved ${relative} length scales (root mean square)`;
+}

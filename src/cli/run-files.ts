@@ -1,0 +1,149 @@
+/**
+ * The loop both `classify` and `denoise` run: every frame of every file through one analyser, in order.
+ *
+ * A file that fails is reported and left, and the next one is begun; frames already written stay.
+ */
+import { existsSync, realpathSync } from "node:fs";
+import { resolve } from "node:path";
+import { type AnalyseOptions, type Analyser, createAnalyser, type FrameAnalysis } from "../analysis/index.js";
+import { asPhasewireError, PhasewireError } from "../errors/index.js";
+import { FrameWriter, readFrames } from "../formats/index.js";
+import type { Frame } from "../frame/index.js";
+import { loadModel } from "../model/index.js";
+import { type CliIo, exitCodes, writeError } from "./io.js";
+import type { AnalysisOptions } from "./options.js";
+import { createProgress } from "./progress.js";
+
+/** What a command does with each frame. */
+export interface FileTask {
+  readonly files: readonly string[];
+  readonly options: AnalysisOptions;
+  readonly denoise: number | "converged" | undefined;
+  /** Path of the output file, if there is one. */
+  readonly out: string | undefined;
+  /** The frame to write to `out`. */
+  annotate(frame: Frame, analysis: FrameAnalysis): Frame;
+  /** Tells about a frame that is done. */
+  report(file: string, frame: number, analysis: FrameAnalysis, model: string): Promise<void>;
+  /** Tells about an error, beside the text on standard error; file and frame are null if it concerns none. */
+  reportError(file: string | null, frame: number | null, error: PhasewireError): Promise<void>;
+}
+
+/** Marks an error of the output: no further frame could be written, so the whole run ends. */
+class OutputFailure {
+  constructor(readonly error: PhasewireError) {}
+}
+
+/** Runs a task and returns the exit code. */
+export async function runFiles(io: CliIo, task: FileTask): Promise<number> {
+  let analyser: Analyser | undefined;
+  let writer: FrameWriter | undefined;
+  let exitCode: number = exitCodes.success;
+  try {
+    refuseOverwriting(task);
+    const model = await loadModel(task.options.model);
+    const { threads } = task.options;
+    analyser = await createAnalyser(model, threads === undefined ? {} : { threads });
+    writer = task.out === undefined ? undefined : await FrameWriter.open(task.out);
+    exitCode = await runAll(io, task, analyser, writer);
+  } catch (thrown) {
+    const error = thrown instanceof OutputFailure ? thrown.error : asPhasewireError(thrown);
+    await writeError(io, error);
+    await task.reportError(null, null, error);
+    exitCode = error.code === "BAD_OPTION" ? exitCodes.usage : exitCodes.failure;
+  }
+  try {
+    await writer?.close();
+  } catch (thrown) {
+    // An output failure that was reported above shows again here.
+    if (exitCode === exitCodes.success) await writeError(io, asPhasewireError(thrown));
+    exitCode = exitCodes.failure;
+  }
+  await analyser?.dispose();
+  return exitCode;
+}
+
+async function runAll(
+  io: CliIo,
+  task: FileTask,
+  analyser: Analyser,
+  writer: FrameWriter | undefined,
+): Promise<number> {
+  const progress = createProgress(io, task.files.length);
+  let exitCode: number = exitCodes.success;
+  let framesDone = 0;
+  try {
+    for (const [fileIndex, file] of task.files.entries()) {
+      let frameIndex = 0;
+      try {
+        for await (const frame of readFrames(file)) {
+          if (io.signal.aborted) return exitCodes.interrupted;
+          progress.update(fileIndex, file, framesDone);
+          const analysis = await analyser.analyse(frame, analyseOptions(task));
+          await writeFrame(writer, task, frame, analysis);
+          await task.report(file, frameIndex, analysis, analyser.model.name);
+          frameIndex += 1;
+          framesDone += 1;
+        }
+      } catch (thrown) {
+        if (thrown instanceof OutputFailure) throw thrown;
+        const error = asPhasewireError(thrown);
+        exitCode = exitCodes.failure;
+        await writeError(io, located(error, file, frameIndex));
+        await task.reportError(file, frameIndex, error);
+      }
+    }
+    return exitCode;
+  } finally {
+    progress.stop();
+  }
+}
+
+async function writeFrame(
+  writer: FrameWriter | undefined,
+  task: FileTask,
+  frame: Frame,
+  analysis: FrameAnalysis,
+): Promise<void> {
+  if (writer === undefined) return;
+  try {
+    await writer.write(task.annotate(frame, analysis));
+  } catch (thrown) {
+    const error = asPhasewireError(thrown);
+    throw error.code === "FILE_ACCESS" ? new OutputFailure(error) : error;
+  }
+}
+
+function analyseOptions({ options, denoise }: FileTask): AnalyseOptions {
+  const { select, ignoreSpecies, lengthScale } = options;
+  return {
+    ...(select === undefined ? {} : { select }),
+    ...(ignoreSpecies === undefined ? {} : { ignoreSpecies }),
+    ...(lengthScale === undefined ? {} : { lengthScale }),
+    ...(denoise === undefined ? {} : { denoise }),
+  };
+}
+
+/** The error with file and frame in its message, unless the reader named the line already. */
+function located(error: PhasewireError, file: string, frame: number): PhasewireError {
+  if (error.message.startsWith(file)) return error;
+  return new PhasewireError(error.code, {
+    message: `${file}, frame ${frame}: ${error.message}`,
+    remedy: error.remedy,
+    cause: error,
+  });
+}
+
+/** An output that is also an input would be emptied before it is read. */
+function refuseOverwriting({ out, files }: FileTask): void {
+  if (out === undefined || !existsSync(out)) return;
+  const target = realpathSync(out);
+  const same = files.find((file) => existsSync(file) && realpathSync(resolve(file)) === target);
+  if (same === undefined) return;
+  throw new PhasewireError("BAD_OPTION", {
+    message: `--out ${out} is the input ${same}, which would be lost`,
+    field: "out",
+    value: out,
+    remedy: "Give another name for the output.",
+  });
+}

@@ -1,0 +1,24 @@
+/**
+ * Phasewire's library: load a model, read frames, analyse and denoise them.
+ *
+ * ```ts
+ * const analyser = await createAnalyser(await loadModel());
+ * for await (const frame of readFrames("run.extxyz.gz")) {
+ *   const { fractions } = await analyser.analyse(frame, { denoise: 8 });
+ * }
+ * await analyser.dispose();
+ * ```
+ */
+export * from "./analysis/index.js";
+export * from "./errors/index.js";
+export * from "./formats/index.js";
+export {
+  atomCount,
+  type Column,
+  createFrame,
+  type Frame,
+  type FrameParts,
+  type InfoValue,
+  type Periodic,
+} from "./frame/index.js";
+export * from "./model/index.js";
