@@ -79,9 +79,7 @@ def main() -> None:
     with (arguments.run / "checkpoint.pkl").open("rb") as file:
         saved = pickle.load(file)
     prototypes = built_in(training.prototypes)
-    config = ModelConfig(
-        classes=("disordered", *training.prototypes), logit_length=training.logit_length
-    )
+    config = ModelConfig(classes=("disordered", *training.prototypes), logit_length=training.logit_length)
     path = finish_model(
         arguments.out,
         arguments.name,

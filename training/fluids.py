@@ -75,8 +75,7 @@ def _stillinger_weber(rng: np.random.Generator) -> Recipe:
     def commands(folder: Path) -> list[str]:
         path = folder / "toy.sw"
         path.write_text(
-            f"X X X 1.0 1.0 1.8 {tetrahedrality} 1.2 -0.333333333333 "
-            "7.049556277 0.6022245584 4.0 0.0 0.0\n"
+            f"X X X 1.0 1.0 1.8 {tetrahedrality} 1.2 -0.333333333333 7.049556277 0.6022245584 4.0 0.0 0.0\n"
         )
         return ["pair_style sw", f"pair_coeff * * {path} X"]
 
@@ -107,9 +106,7 @@ def _ionic(rng: np.random.Generator) -> Recipe:
         lines.append(f"set type 2 charge {-charge}")
         return lines
 
-    return Recipe(
-        "ionic", density, rng.uniform(0.8, 1.6), commands, (cations, anions), timestep=0.002
-    )
+    return Recipe("ionic", density, rng.uniform(0.8, 1.6), commands, (cations, anions), timestep=0.002)
 
 
 FAMILIES = {
@@ -151,9 +148,7 @@ def simulate(recipe: Recipe, rng: np.random.Generator, snapshots: int, glass: bo
                 "mass * 1.0",
             ]
         )
-        engine.create_atoms(
-            count, None, types.tolist(), (rng.uniform(0, edge, (count, 3))).ravel().tolist()
-        )
+        engine.create_atoms(count, None, types.tolist(), (rng.uniform(0, edge, (count, 3))).ravel().tolist())
         core = min(1.0, 0.9 / recipe.density ** (1 / 3))
         engine.commands_list(
             [

@@ -81,7 +81,6 @@ def loss(
         "rest": rest_loss,
         "calibration": calibration_loss,
         "accuracy": jnp.sum(jnp.where(known, right, False)) / jnp.sum(known),
-        "accuracy0": jnp.sum(jnp.where(labels == 0, right, False))
-        / jnp.maximum(jnp.sum(labels == 0), 1),
+        "accuracy0": jnp.sum(jnp.where(labels == 0, right, False)) / jnp.maximum(jnp.sum(labels == 0), 1),
     }
     return total, parts

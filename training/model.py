@@ -166,10 +166,7 @@ def initial_params(config: ModelConfig, seed: int) -> Params:
         mix[kind, -1] = 0.02 * np.exp(-0.5 * ((centres - 1.2) / 0.4) ** 2)
     mix[1, :-1] += 0.3 * rng.normal(size=shells.shape)
     invariants_mix = np.stack(
-        [
-            np.eye(config.channels) + rng.normal(size=(config.channels,) * 2) * 0.3
-            for _ in range(config.lmax + 1)
-        ]
+        [np.eye(config.channels) + rng.normal(size=(config.channels,) * 2) * 0.3 for _ in range(config.lmax + 1)]
     )
 
     def dense(outputs: int, inputs: int, gain: float = 1.4) -> np.ndarray:

@@ -41,9 +41,7 @@ class Prototype:
         }
 
 
-def from_atoms(
-    name: str, atoms: Atoms, label: str, aliases: tuple[str, ...] = (), weight: float = 1.0
-) -> Prototype:
+def from_atoms(name: str, atoms: Atoms, label: str, aliases: tuple[str, ...] = (), weight: float = 1.0) -> Prototype:
     """Primitive cell, scaled to one atom per unit volume, checked by spglib."""
     lattice = (np.asarray(atoms.cell), atoms.get_scaled_positions(), atoms.get_atomic_numbers())
     primitive = spglib.find_primitive(lattice, symprec=1e-3)

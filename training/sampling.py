@@ -115,7 +115,7 @@ class Sampler:
 
     def _supercell(self, index: int, width: float, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Randomly strained supercell: cell, ideal positions, species."""
-        prototype, rng = self.prototypes[index], self.rng
+        prototype = self.prototypes[index]
         cell = prototype.cell
         heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
         repeats = np.maximum(1, np.ceil(width / heights - 0.35)).astype(int)
@@ -175,9 +175,7 @@ class Sampler:
         cell, ideal, species = self._supercell(index, rng.uniform(*self.config.width_range), self.config.max_atoms)
         return self._disordered_crystal(index, cell, ideal, species)
 
-    def _disordered_crystal(
-        self, index: int, cell: np.ndarray, ideal: np.ndarray, species: np.ndarray
-    ) -> Sample:
+    def _disordered_crystal(self, index: int, cell: np.ndarray, ideal: np.ndarray, species: np.ndarray) -> Sample:
         rng = self.rng
         species = self._mark_alloy(index, species)
         defects = np.zeros((0, 3))

@@ -104,9 +104,7 @@ def schedule(training: TrainingConfig) -> optax.Schedule:
 
 def make_optimiser(training: TrainingConfig) -> optax.GradientTransformation:
     frozen = {"standard.mean", "standard.scale"}
-    adam = optax.chain(
-        optax.clip_by_global_norm(2.0), optax.adamw(schedule(training), b2=0.99, weight_decay=1e-4)
-    )
+    adam = optax.chain(optax.clip_by_global_norm(2.0), optax.adamw(schedule(training), b2=0.99, weight_decay=1e-4))
     return optax.multi_transform(
         {"train": adam, "keep": optax.set_to_zero()},
         lambda params: {name: "keep" if name in frozen else "train" for name in params},
