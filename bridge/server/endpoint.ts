@@ -1,0 +1,130 @@
+/** Addresses: which are allowed, and binding them with errors that help. */
+import { chmod, lstat, unlink } from "node:fs/promises";
+import { connect } from "node:net";
+import type { Router } from "zeromq";
+import { PhasewireError } from "../../src/errors/index.js";
+
+/** Where a server listens unless told otherwise. */
+export const defaultEndpoint = "tcp://127.0.0.1:5757";
+
+/** Longest path of a Unix socket, in bytes, on the systems that have them (sun_path less its final zero). */
+const longestSocketPath = process.platform === "linux" ? 107 : 103;
+
+/**
+ * Whether only this machine can reach the address.
+ *
+ * @throws PhasewireError `BAD_OPTION` if it is no address that a server can bind
+ */
+export function isLocalEndpoint(endpoint: string): boolean {
+  if (endpoint.startsWith("ipc://")) {
+    const path = endpoint.slice("ipc://".length);
+    if (path.length === 0) throw badEndpoint(endpoint, "has no path");
+    if (Buffer.byteLength(path) > longestSocketPath) {
+      throw badEndpoint(
+        endpoint,
+        `has a path of more than ${longestSocketPath} bytes, which Unix sockets cannot have`,
+      );
+    }
+    return true;
+  }
+  const match = /^tcp:\/\/(\[[0-9a-fA-F:.]+\]|[^:/[\]\s]+):(\d{1,5}|\*)$/.exec(endpoint);
+  if (match === null) throw badEndpoint(endpoint, "is neither tcp://HOST:PORT nor ipc://PATH");
+  const [, host, port] = match;
+  if (port !== "*" && Number(port) > 65535) throw badEndpoint(endpoint, `has the port ${port}, above 65535`);
+  return host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host!);
+}
+
+/**
+ * Refuses an address that other machines can reach, unless keys protect it.
+ *
+ * @throws PhasewireError `ENDPOINT_INSECURE`, `BAD_OPTION`
+ */
+export function checkEndpoint(endpoint: string, hasKeys: boolean): void {
+  if (isLocalEndpoint(endpoint) || hasKeys) return;
+  throw new PhasewireError("ENDPOINT_INSECURE", {
+    field: "endpoint",
+    value: endpoint,
+    message: `${endpoint} can be reached from other machines, and no CURVE keys were given`,
+    remedy:
+      "Make keys with `phasewire serve --generate-keys DIR` and add `--keys DIR`, or listen on ipc://PATH or tcp://127.0.0.1:PORT.",
+  });
+}
+
+/**
+ * Binds a socket. ZeroMQ would take over an ipc path from a live server, or delete whatever file is there, so that is looked at first: a socket that nobody
+ * listens to is what a killed server leaves, and is replaced.
+ *
+ * @returns the address with the port that was chosen, if it was `*`
+ * @throws PhasewireError `ENDPOINT_IN_USE`, `BAD_OPTION`, `FILE_ACCESS`
+ */
+export async function bindEndpoint(router: Router, endpoint: string): Promise<string> {
+  const path = endpoint.startsWith("ipc://") ? endpoint.slice("ipc://".length) : null;
+  if (path !== null) await removeStaleSocket(path, endpoint);
+  try {
+    await router.bind(endpoint);
+  } catch (error) {
+    throw bindError(endpoint, error);
+  }
+  // Only the owner may connect, whatever the umask says.
+  if (path !== null) await chmod(path, 0o600);
+  return router.lastEndpoint ?? endpoint;
+}
+
+async function removeStaleSocket(path: string, endpoint: string): Promise<void> {
+  const found = await lstat(path).catch(() => null);
+  if (found === null) return;
+  if (!found.isSocket()) throw badEndpoint(endpoint, "names a file that is not a socket");
+  if (await isListening(path)) throw inUse(endpoint);
+  await unlink(path).catch((cause: unknown) => {
+    throw new PhasewireError("FILE_ACCESS", {
+      field: "endpoint",
+      value: endpoint,
+      message: `the socket ${path}, left behind by another server, cannot be removed`,
+      cause,
+    });
+  });
+}
+
+function isListening(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+function bindError(endpoint: string, cause: unknown): PhasewireError {
+  const code = (cause as NodeJS.ErrnoException | null)?.code;
+  if (code === "EADDRINUSE") return inUse(endpoint);
+  if (code === "EACCES" || code === "ENOENT") {
+    return new PhasewireError("FILE_ACCESS", {
+      field: "endpoint",
+      value: endpoint,
+      message: `${endpoint} cannot be bound: ${(cause as Error).message}`,
+      remedy: "Make the directory first, choose one that you may write to, or take a port above 1023.",
+      cause,
+    });
+  }
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return badEndpoint(endpoint, `cannot be bound: ${reason}`);
+}
+
+function inUse(endpoint: string): PhasewireError {
+  return new PhasewireError("ENDPOINT_IN_USE", {
+    field: "endpoint",
+    value: endpoint,
+    message: `another program already listens at ${endpoint}`,
+  });
+}
+
+function badEndpoint(endpoint: string, reason: string): PhasewireError {
+  return new PhasewireError("BAD_OPTION", {
+    field: "endpoint",
+    value: endpoint,
+    message: `the endpoint ${endpoint} ${reason}`,
+    remedy: "Give tcp://127.0.0.1:PORT, or ipc://PATH with a short path in a directory of your own.",
+  });
+}

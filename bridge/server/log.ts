@@ -1,0 +1,33 @@
+/** One line an event on standard error: time, level, message, then key=value. */
+
+export type LogLevel = "debug" | "info" | "warn" | "error";
+
+export type LogFields = Readonly<Record<string, string | number | boolean | null | undefined>>;
+
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+const levels: readonly LogLevel[] = ["debug", "info", "warn", "error"];
+
+/** A logger that writes events of at least this level. */
+export function createLogger(
+  lowest: LogLevel,
+  write = (line: string): unknown => process.stderr.write(line),
+): Logger {
+  const at =
+    (level: LogLevel) =>
+    (message: string, fields: LogFields = {}): void => {
+      if (levels.indexOf(level) < levels.indexOf(lowest)) return;
+      // JSON quoting keeps whatever a client sent on one line and free of control characters.
+      const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${JSON.stringify(value ?? null)}`);
+      write(`${new Date().toISOString()} ${level} ${message}${pairs.join("")}\n`);
+    };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** A logger that writes nothing. */
+export const silentLogger: Logger = { debug() {}, info() {}, warn() {}, error() {} };

@@ -1,0 +1,320 @@
+/**
+ * From a decoded message to one of the client messages of protocol version 1: required keys, types, ranges, and the agreement of arrays
+ * with each other. What depends on the model (class names) or on the values of the atoms is checked where it is used.
+ */
+import { PhasewireError } from "../../src/errors/index.js";
+import { show } from "./codec.js";
+import { Reader } from "./reader.js";
+import { UnsupportedError } from "./unsupported.js";
+import type {
+  Analyse,
+  ClientMessage,
+  Hello,
+  Limits,
+  Mode,
+  ObservedField,
+  ResultField,
+  SeriesRequest,
+  Subscribe,
+  Variable,
+  WireArray,
+  WireArrays,
+  WireMessage,
+} from "./wire.js";
+
+const modes: readonly Mode[] = ["monitor", "request", "bias"];
+
+const resultFields: readonly ResultField[] = [
+  "labels",
+  "confidence",
+  "margin",
+  "distance",
+  "probabilities",
+  "logits",
+  "denoised",
+  "score",
+  "forces",
+  "virial",
+];
+
+const observedFields: readonly ObservedField[] = [
+  "labels",
+  "confidence",
+  "margin",
+  "distance",
+  "positions",
+  "cell",
+  "species",
+];
+
+const messageTypes: readonly ClientMessage["type"][] = [
+  "hello",
+  "analyse",
+  "ping",
+  "status",
+  "series",
+  "subscribe",
+  "unsubscribe",
+  "goodbye",
+];
+
+/**
+ * Checks one message of a client.
+ *
+ * @throws PhasewireError `MESSAGE_TYPE`, `MESSAGE_FORMAT`, `MESSAGE_SHAPE`, `SHAPE_MISMATCH`, `BAD_OPTION`, `BAD_LENGTH_SCALE`, `EMPTY_FRAME`,
+ *   `TOO_LARGE`, `UNKNOWN_SPECIES`
+ */
+export function readClientMessage(message: WireMessage, limits: Limits): ClientMessage {
+  const reader = new Reader(message.header);
+  const type = messageTypes.find((known) => known === message.type);
+  if (type === undefined) {
+    const known = messageTypes.join(", ");
+    throw new UnsupportedError(
+      "MESSAGE_TYPE",
+      {
+        field: "type",
+        value: message.type.slice(0, 80),
+        message: `message type ${show(message.type)} is unknown; known are ${known}`,
+      },
+      messageTypes,
+    );
+  }
+  const sequence = reader.integer("sequence", { min: 0, code: "MESSAGE_FORMAT" });
+  switch (type) {
+    case "hello":
+      return readHello(reader, sequence);
+    case "analyse":
+      return readAnalyse(reader, sequence, message.arrays, limits);
+    case "series":
+      return readSeries(reader, sequence);
+    case "subscribe":
+      return readSubscribe(reader, sequence);
+    default:
+      return { type, sequence };
+  }
+}
+
+function readHello(reader: Reader, sequence: number): Hello {
+  const client = reader.submap("client");
+  return {
+    type: "hello",
+    sequence,
+    versions: reader.list("versions", isSafeInteger, "a list of integers"),
+    client: { name: client.name("name"), version: client.name("version") },
+    requires: reader.has("requires") ? reader.list("requires", isString, "a list of strings") : [],
+    run: reader.has("run") ? reader.name("run") : null,
+    engine: reader.has("engine") ? reader.name("engine") : null,
+    title: reader.has("title") ? reader.name("title") : null,
+  };
+}
+
+function readSeries(reader: Reader, sequence: number): SeriesRequest {
+  return {
+    type: "series",
+    sequence,
+    run: reader.has("run") ? reader.name("run") : null,
+    after: reader.has("after") ? reader.integer("after") : null,
+  };
+}
+
+function readSubscribe(reader: Reader, sequence: number): Subscribe {
+  return {
+    type: "subscribe",
+    sequence,
+    run: reader.has("run") ? reader.name("run") : null,
+    fields: reader.has("fields") ? reader.choices("fields", observedFields) : [],
+  };
+}
+
+function readAnalyse(reader: Reader, sequence: number, arrays: WireArrays, limits: Limits): Analyse {
+  const mode = reader.choice("mode", modes);
+  const step = reader.integer("step");
+  const periodic = reader.list("periodic", isBoolean, "a list of 3 booleans");
+  if (periodic.length !== 3) {
+    throw new PhasewireError("MESSAGE_FORMAT", {
+      field: "periodic",
+      value: periodic,
+      message: `periodic has ${periodic.length} entries; 3 were expected`,
+    });
+  }
+  const speciesNames = reader.has("speciesNames")
+    ? reader.list("speciesNames", isString, "a list of strings")
+    : null;
+  const variables = readVariables(reader, limits);
+  const fields = readFields(reader, mode);
+  const denoise = readDenoise(reader, limits);
+  if (mode === "bias" && variables.length === 0) {
+    throw reader.bad("variables", null, "mode bias needs at least one variable");
+  }
+  if (variables.length === 0 && (fields.includes("forces") || fields.includes("virial"))) {
+    throw reader.bad("fields", fields, "forces and virial are those of variables, and there are none");
+  }
+  if (denoise === null && fields.includes("denoised")) {
+    throw reader.bad("fields", fields, "the field denoised needs the key denoise");
+  }
+  const positions = readPositions(arrays, limits);
+  const atomCount = positions.length / 3;
+  return {
+    type: "analyse",
+    sequence,
+    mode,
+    step,
+    time: reader.has("time") ? reader.number("time") : null,
+    periodic: periodic as [boolean, boolean, boolean],
+    speciesNames,
+    ignoreSpecies: reader.has("ignoreSpecies") ? reader.boolean("ignoreSpecies") : false,
+    lengthScale: readLengthScale(reader, mode),
+    denoise,
+    fields,
+    variables,
+    coefficients: readCoefficients(reader, variables.length),
+    observables: readObservables(reader, limits),
+    timeoutMs: reader.has("timeoutMs") ? reader.number("timeoutMs", { min: 0, aboveMin: true }) : null,
+    positions,
+    cell: readCell(arrays),
+    species: readSpecies(arrays, atomCount, speciesNames),
+  };
+}
+
+function readFields(reader: Reader, mode: Mode): ResultField[] {
+  if (reader.has("fields")) return reader.choices("fields", resultFields);
+  return mode === "bias" ? ["forces", "virial"] : [];
+}
+
+function readDenoise(reader: Reader, limits: Limits): number | "converged" | null {
+  if (!reader.has("denoise")) return null;
+  if (reader.is("denoise", "converged")) return "converged";
+  return reader.integer("denoise", { min: 1, max: limits.maxDenoiseSteps });
+}
+
+function readLengthScale(reader: Reader, mode: Mode): number | null {
+  if (reader.has("lengthScale")) {
+    return reader.number("lengthScale", { min: 0, aboveMin: true, code: "BAD_LENGTH_SCALE" });
+  }
+  if (mode !== "bias") return null;
+  throw new PhasewireError("BAD_LENGTH_SCALE", {
+    field: "lengthScale",
+    message:
+      "lengthScale is missing; mode bias needs a fixed one, because forces at a changing length scale would not conserve energy",
+    remedy:
+      "Send the lengthScale of a result in mode request for the run's first frame with every bias frame.",
+  });
+}
+
+function readVariables(reader: Reader, limits: Limits): Variable[] {
+  if (!reader.has("variables")) return [];
+  return reader.maps("variables", limits.maxVariables).map((item) => {
+    const kind = item.choice("kind", ["fraction", "meanLogit", "logitDifference", "logDensity"]);
+    switch (kind) {
+      case "logDensity":
+        return { kind };
+      case "logitDifference":
+        return { kind, class: item.name("class"), minus: item.name("minus") };
+      default:
+        return { kind, class: item.name("class") };
+    }
+  });
+}
+
+function readCoefficients(reader: Reader, count: number): number[] {
+  if (!reader.has("coefficients")) return new Array<number>(count).fill(1);
+  const list = reader.list("coefficients", isNumber, "a list of numbers");
+  if (list.length !== count) {
+    throw reader.bad("coefficients", list.length, `${list.length} coefficients for ${count} variables`);
+  }
+  return list;
+}
+
+function readObservables(reader: Reader, limits: Limits): Record<string, number> {
+  if (!reader.has("observables")) return {};
+  const map = reader.submap("observables");
+  const names = map.names();
+  if (names.length > limits.maxObservables) {
+    throw reader.bad(
+      "observables",
+      names.length,
+      `${names.length} observables; at most ${limits.maxObservables} are allowed`,
+    );
+  }
+  return Object.fromEntries(names.map((name) => [name, map.number(name)]));
+}
+
+function readPositions(arrays: WireArrays, limits: Limits): Float64Array | Float32Array {
+  const array = arrays.get("positions");
+  if (array === undefined) {
+    throw new PhasewireError("MESSAGE_SHAPE", {
+      field: "positions",
+      message: "the array positions is missing",
+      remedy: "Send positions as f64 or f32 of shape N x 3 with every frame.",
+    });
+  }
+  const { dtype, shape, data } = array;
+  if ((dtype !== "f64" && dtype !== "f32") || shape.length !== 2 || shape[1] !== 3) {
+    throw wrongArray("positions", array, "f64 or f32 of shape N x 3");
+  }
+  const atomCount = shape[0]!;
+  if (atomCount === 0) {
+    throw new PhasewireError("EMPTY_FRAME", {
+      field: "positions",
+      value: 0,
+      message: "the frame has no atoms",
+    });
+  }
+  if (atomCount > limits.maxAtoms) {
+    throw new PhasewireError("TOO_LARGE", {
+      field: "positions",
+      value: atomCount,
+      message: `the frame has ${atomCount} atoms; this server takes at most ${limits.maxAtoms}`,
+      remedy: "Start the server with a larger --max-atoms, or send a part of the system.",
+    });
+  }
+  return data;
+}
+
+function readCell(arrays: WireArrays): Float64Array | null {
+  const array = arrays.get("cell");
+  if (array === undefined) return null;
+  if (array.dtype !== "f64" || array.shape.length !== 2 || array.shape[0] !== 3 || array.shape[1] !== 3) {
+    throw wrongArray("cell", array, "f64 of shape 3 x 3");
+  }
+  return array.data;
+}
+
+function readSpecies(arrays: WireArrays, atomCount: number, names: string[] | null): Int32Array | null {
+  const array = arrays.get("species");
+  if (array === undefined) return null;
+  if (array.dtype !== "i32" || array.shape.length !== 1) throw wrongArray("species", array, "i32 of shape N");
+  const { data } = array;
+  if (data.length !== atomCount) {
+    throw new PhasewireError("SHAPE_MISMATCH", {
+      field: "species",
+      value: data.length,
+      message: `species has ${data.length} entries, but positions has ${atomCount} atoms`,
+    });
+  }
+  if (names !== null) {
+    const atom = data.findIndex((number) => number < 0 || number >= names.length);
+    if (atom >= 0) {
+      throw new PhasewireError("UNKNOWN_SPECIES", {
+        field: "species",
+        value: data[atom],
+        message: `atom ${atom} has species ${data[atom]}, but speciesNames has ${names.length} entries`,
+        remedy: "Give every species a name, or leave speciesNames out.",
+      });
+    }
+  }
+  return data;
+}
+
+function wrongArray(name: string, { dtype, shape }: WireArray, expected: string): PhasewireError {
+  return new PhasewireError("MESSAGE_SHAPE", {
+    field: name,
+    value: [dtype, ...shape],
+    message: `array ${name} is ${dtype} of shape [${shape.join(", ")}]; ${expected} was expected`,
+  });
+}
+
+const isString = (item: unknown): item is string => typeof item === "string";
+const isBoolean = (item: unknown): item is boolean => typeof item === "boolean";
+const isNumber = (item: unknown): item is number => typeof item === "number";
+const isSafeInteger = (item: unknown): item is number => Number.isSafeInteger(item);

@@ -1,0 +1,138 @@
+/** From an analysis to the messages that report it. */
+import { PhasewireError } from "../../src/errors/index.js";
+import type { Analysis } from "./analyser.js";
+import type { Analyse, ErrorMessage, ObservedField, ResultField, ResultScalars, WireArray } from "./wire.js";
+
+/** What a result says beside the analysis. */
+export interface ResultContext {
+  run: string;
+  classes: readonly string[];
+  dropped: number;
+  seconds: number;
+  waitedSeconds: number;
+}
+
+/** The scalars of a result. */
+export function resultScalars(frame: Analyse, analysis: Analysis, context: ResultContext): ResultScalars {
+  const { labels, margin, bias, denoised, logDensity, lengthScale } = analysis;
+  const atomCount = labels.length;
+  const counts = new Array<number>(context.classes.length).fill(0);
+  for (const label of labels) counts[label]!++;
+  const scalars: ResultScalars = {
+    run: context.run,
+    mode: frame.mode,
+    step: frame.step,
+    observables: frame.observables,
+    atomCount,
+    lengthScale,
+    fractions: Object.fromEntries(context.classes.map((name, index) => [name, counts[index]! / atomCount])),
+    logDensity,
+    meanLogDensityPerAtom: logDensity / atomCount,
+    meanMargin: margin.reduce((sum, value) => sum + value, 0) / atomCount,
+    dropped: context.dropped,
+    seconds: context.seconds,
+    waitedSeconds: context.waitedSeconds,
+  };
+  if (frame.time !== null) scalars.time = frame.time;
+  if (denoised !== undefined) {
+    scalars.denoising = { steps: denoised.steps, meanDisplacement: denoised.meanDisplacement };
+  }
+  if (bias !== undefined) {
+    scalars.values = bias.values;
+    scalars.energy = bias.energy;
+  }
+  assertFinite(scalars);
+  return scalars;
+}
+
+/** A header must not hold NaN, and a client must never get one as if it were an answer. */
+function assertFinite({ logDensity, meanMargin, lengthScale, values, energy }: ResultScalars): void {
+  for (const [name, value] of Object.entries({ logDensity, meanMargin, lengthScale, energy: energy ?? 0 })) {
+    if (!Number.isFinite(value)) throw notFinite(name, value);
+  }
+  const wrong = values?.find((value) => !Number.isFinite(value));
+  if (wrong !== undefined) throw notFinite("values", wrong);
+}
+
+function notFinite(field: string, value: number): PhasewireError {
+  return new PhasewireError("INTERNAL", { field, value, message: `the analysis gave ${value} for ${field}` });
+}
+
+/** The arrays that a client asked for, in its order. */
+export function resultArrays(
+  fields: readonly ResultField[],
+  analysis: Analysis,
+  classCount: number,
+): Map<string, WireArray> {
+  const atomCount = analysis.labels.length;
+  const vectors = (data: Float64Array | undefined): WireArray | undefined =>
+    data && { dtype: "f64", shape: [atomCount, 3], data };
+  const perClass = (data: Float32Array): WireArray => ({
+    dtype: "f32",
+    shape: [atomCount, classCount],
+    data,
+  });
+  const array = (field: ResultField): WireArray | undefined => {
+    switch (field) {
+      case "labels":
+        return { dtype: "u8", shape: [atomCount], data: analysis.labels };
+      case "confidence":
+      case "margin":
+      case "distance":
+        return { dtype: "f32", shape: [atomCount], data: analysis[field] };
+      case "probabilities":
+      case "logits":
+        return perClass(analysis[field]);
+      case "denoised":
+        return vectors(analysis.denoised?.positions);
+      case "score":
+        return vectors(analysis.score);
+      case "forces":
+        return vectors(analysis.bias?.forces);
+      case "virial":
+        return analysis.bias?.virial && { dtype: "f64", shape: [3, 3], data: analysis.bias.virial };
+    }
+  };
+  return new Map(
+    fields.map((field) => {
+      const found = array(field);
+      if (found !== undefined) return [field, found];
+      throw new PhasewireError("INTERNAL", { field, message: `the analysis has no ${field}` });
+    }),
+  );
+}
+
+/** The arrays that a watcher asked for, as far as the frame and its analysis have them. */
+export function observedArrays(
+  fields: readonly ObservedField[],
+  frame: Analyse,
+  analysis: Analysis,
+): Map<string, WireArray> {
+  const atomCount = analysis.labels.length;
+  const arrays = new Map<string, WireArray>();
+  for (const field of fields) {
+    switch (field) {
+      case "labels":
+        arrays.set(field, { dtype: "u8", shape: [atomCount], data: analysis.labels });
+        break;
+      case "positions":
+        arrays.set(field, { dtype: "f32", shape: [atomCount, 3], data: Float32Array.from(frame.positions) });
+        break;
+      case "cell":
+        if (frame.cell !== null) arrays.set(field, { dtype: "f64", shape: [3, 3], data: frame.cell });
+        break;
+      case "species":
+        if (frame.species !== null)
+          arrays.set(field, { dtype: "i32", shape: [atomCount], data: frame.species });
+        break;
+      default:
+        arrays.set(field, { dtype: "f32", shape: [atomCount], data: analysis[field] });
+    }
+  }
+  return arrays;
+}
+
+/** An error as a message. What concerns the frame is added by the caller. */
+export function errorMessage(error: PhasewireError, sequence: number | null): ErrorMessage {
+  return { type: "error", sequence, ...error.toJSON() };
+}

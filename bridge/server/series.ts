@@ -1,0 +1,78 @@
+/** The time series of runs: what a watcher that comes late wants to know. */
+import type { ResultScalars, WireArray } from "./wire.js";
+
+/** How much is kept. */
+export interface SeriesLimits {
+  /** Runs; the one that was silent longest goes first. */
+  runs: number;
+  /** Results of each run; the oldest go first. */
+  rows: number;
+}
+
+/** A series as it goes over the wire. */
+export interface SeriesTable {
+  /** Names of the observables, K of them. */
+  columns: string[];
+  /** R rows each, oldest first; `fractions` is R x C, `observables` R x K. */
+  arrays: Map<string, WireArray>;
+}
+
+/** The last results of the last runs. */
+export class SeriesStore {
+  private readonly runs = new Map<string, ResultScalars[]>();
+
+  constructor(
+    private readonly classes: readonly string[],
+    private readonly limits: SeriesLimits = { runs: 16, rows: 10_000 },
+  ) {}
+
+  record(result: ResultScalars): void {
+    const rows = this.runs.get(result.run) ?? [];
+    this.runs.delete(result.run);
+    this.runs.set(result.run, rows);
+    rows.push(result);
+    if (rows.length > this.limits.rows) rows.shift();
+    for (const oldest of this.runs.keys()) {
+      if (this.runs.size <= this.limits.runs) break;
+      this.runs.delete(oldest);
+    }
+  }
+
+  /** Names of the runs, the most recently active last. */
+  names(): string[] {
+    return [...this.runs.keys()];
+  }
+
+  /** The rows of a run with a step above `after`; none of an unknown run. */
+  table(run: string, after: number | null): SeriesTable {
+    const rows = (this.runs.get(run) ?? []).filter(({ step }) => after === null || step > after);
+    const columns = [...new Set(rows.flatMap(({ observables }) => Object.keys(observables)))];
+    const column = (read: (row: ResultScalars) => number): WireArray => ({
+      dtype: "f64",
+      shape: [rows.length],
+      data: Float64Array.from(rows, read),
+    });
+    const matrix = (
+      names: readonly string[],
+      read: (row: ResultScalars, name: string) => number,
+    ): WireArray => ({
+      dtype: "f64",
+      shape: [rows.length, names.length],
+      data: Float64Array.from(rows.flatMap((row) => names.map((name) => read(row, name)))),
+    });
+    return {
+      columns,
+      arrays: new Map([
+        ["step", column(({ step }) => step)],
+        ["time", column(({ time }) => time ?? Number.NaN)],
+        ["atomCount", column(({ atomCount }) => atomCount)],
+        ["dropped", column(({ dropped }) => dropped)],
+        ["lengthScale", column(({ lengthScale }) => lengthScale)],
+        ["meanLogDensityPerAtom", column(({ meanLogDensityPerAtom }) => meanLogDensityPerAtom)],
+        ["meanMargin", column(({ meanMargin }) => meanMargin)],
+        ["fractions", matrix(this.classes, ({ fractions }, name) => fractions[name] ?? Number.NaN)],
+        ["observables", matrix(columns, ({ observables }, name) => observables[name] ?? Number.NaN)],
+      ]),
+    };
+  }
+}

@@ -1,0 +1,413 @@
+/**
+ * The server: one ROUTER socket, sessions with bounded queues, one analysis at a time.
+ *
+ * Receiving never waits for an analysis, and no answer waits for a client that does not read it. Whatever a message holds, the worst that comes of it is an
+ * error in reply.
+ */
+import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
+import { Context, Router } from "zeromq";
+import { asPhasewireError, PhasewireError } from "../../src/errors/index.js";
+import type { Analysis, FrameAnalyser } from "./analyser.js";
+import { decodeMessage, encodeMessage, SequencedError } from "./codec.js";
+import { bindEndpoint, checkEndpoint } from "./endpoint.js";
+import { frameOf } from "./frame.js";
+import { admitClients, type ServerKeys, zapDomain } from "./keys.js";
+import { defaultMaxAtoms, serverLimits } from "./limits.js";
+import { type Logger, silentLogger } from "./log.js";
+import { readClientMessage } from "./messages.js";
+import { Outbox } from "./outbox.js";
+import { errorMessage, observedArrays, resultArrays, resultScalars } from "./replies.js";
+import { SeriesStore } from "./series.js";
+import { type Job, Session } from "./session.js";
+import { Sessions } from "./sessions.js";
+import { UnsupportedError } from "./unsupported.js";
+import type {
+  Analyse,
+  Capability,
+  ClientMessage,
+  ErrorMessage,
+  Hello,
+  Limits,
+  Mode,
+  Peer,
+  ResultScalars,
+  ServerMessage,
+  WireArray,
+} from "./wire.js";
+
+/** Protocol versions that this server speaks. */
+export const protocolVersions: readonly number[] = [1];
+
+const capabilities: readonly Capability[] = ["monitor", "request", "bias", "denoise", "subscribe", "series"];
+
+const maxSessions = 256;
+
+/** Sessions that a status reply lists. */
+const listedSessions = 64;
+
+/** Time that a last goodbye has to leave the process, in milliseconds. */
+const partingMs = 20;
+
+export interface ServerOptions {
+  /** Address to bind; see bridge/PROTOCOL.md. */
+  endpoint: string;
+  /** Who analyses the frames. The server closes it when it ends. */
+  analyser: FrameAnalyser;
+  /** Version of the software, for the welcome. */
+  version: string;
+  /** Frames of more atoms are refused. */
+  maxAtoms?: number;
+  /** CURVE keys; needed for an address that other machines can reach. */
+  keys?: ServerKeys;
+  logger?: Logger;
+}
+
+/** A server that listens. */
+export interface RunningServer {
+  /** The address, with the port that was chosen if it was `*`. */
+  readonly endpoint: string;
+  readonly limits: Limits;
+  /** Says goodbye to the clients, lets the analysis in hand finish, and frees socket and analyser. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts a server.
+ *
+ * @throws PhasewireError `ENDPOINT_INSECURE`, `ENDPOINT_IN_USE`, `BAD_OPTION`, `FILE_ACCESS`
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { endpoint, keys } = options;
+  checkEndpoint(endpoint, keys !== undefined);
+  const limits = serverLimits(options.maxAtoms ?? defaultMaxAtoms);
+  const context = new Context();
+  const router = new Router({
+    context,
+    linger: 0,
+    // Without it, messages to clients that are gone or do not read would vanish unseen.
+    mandatory: true,
+    sendTimeout: 0,
+    sendHighWaterMark: 8,
+    receiveHighWaterMark: 4,
+    maxMessageSize: limits.maxFrameBytes,
+    heartbeatInterval: 2000,
+    heartbeatTimeout: 10_000,
+    heartbeatTimeToLive: 10_000,
+  });
+  let stopAdmitting = (): void => {};
+  try {
+    if (keys !== undefined) {
+      stopAdmitting = await admitClients(context, keys);
+      router.zapDomain = zapDomain;
+      router.curveServer = true;
+      router.curveSecretKey = keys.secretKey;
+    }
+    const address = await bindEndpoint(router, endpoint);
+    const server = new Server(router, limits, options);
+    const received = server.receive();
+    return {
+      endpoint: address,
+      limits,
+      close: async () => {
+        await server.stop();
+        router.close();
+        stopAdmitting();
+        await received;
+        await options.analyser.close();
+      },
+    };
+  } catch (error) {
+    router.close();
+    stopAdmitting();
+    throw error;
+  }
+}
+
+class Server {
+  private readonly outbox: Outbox;
+  private readonly sessions = new Sessions(maxSessions);
+  private readonly series: SeriesStore;
+  private readonly analyser: FrameAnalyser;
+  private readonly logger: Logger;
+  private readonly self: Peer;
+  private readonly startedAt = now();
+  private analysed = 0;
+  private stopping = false;
+  /** The analyses under way; null while no frame waits. */
+  private work: Promise<void> | null = null;
+
+  constructor(
+    private readonly router: Router,
+    private readonly limits: Limits,
+    options: ServerOptions,
+  ) {
+    this.outbox = new Outbox(router);
+    this.analyser = options.analyser;
+    this.series = new SeriesStore(options.analyser.model.classes);
+    this.logger = options.logger ?? silentLogger;
+    this.self = { name: "phasewire", version: options.version };
+  }
+
+  /** Receives until the socket is closed. */
+  async receive(): Promise<void> {
+    for await (const [routingId, ...parts] of this.router) {
+      if (routingId === undefined || this.stopping) continue;
+      try {
+        this.handle(routingId, parts);
+      } catch (error) {
+        this.refuse(routingId, error);
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.stopping = true;
+    const sessions = this.sessions.all();
+    for (const session of sessions) session.clear();
+    await this.work;
+    await Promise.all(sessions.map((s) => this.reply(s.routingId, { type: "goodbye", reason: "shutdown" })));
+    await pause(partingMs);
+  }
+
+  private handle(routingId: Buffer, parts: Buffer[]): void {
+    const message = decodeMessage(parts);
+    const session = this.sessions.get(routingId);
+    if (session !== undefined) session.lastHeard = now();
+    let request: ClientMessage;
+    try {
+      request = readClientMessage(message, this.limits);
+      if (session === undefined) this.handleStranger(routingId, request);
+      else this.handleKnown(session, request);
+    } catch (error) {
+      throw error instanceof PhasewireError ? new SequencedError(error, message.header) : error;
+    }
+  }
+
+  private handleStranger(routingId: Buffer, request: ClientMessage): void {
+    const { type, sequence } = request;
+    if (request.type === "hello") this.welcome(routingId, request);
+    else if (type === "ping") void this.reply(routingId, { type: "pong", sequence });
+    else if (type === "goodbye") void this.reply(routingId, { type, sequence, reason: "asked" });
+    else {
+      throw new PhasewireError("NO_SESSION", {
+        field: "type",
+        value: type,
+        message: `${type} needs a session, and this connection has none: the server was restarted, or hello was not sent`,
+      });
+    }
+  }
+
+  private handleKnown(session: Session, request: ClientMessage): void {
+    const { routingId } = session;
+    const { sequence } = request;
+    switch (request.type) {
+      case "analyse":
+        session.enqueue({ message: request, receivedAt: now() });
+        this.work ??= this.analyseAll();
+        break;
+      case "series": {
+        const run = request.run ?? session.run;
+        const { columns, arrays } = this.series.table(run, request.after);
+        const { classes } = this.analyser.model;
+        void this.reply(routingId, { type: "series", sequence, run, columns, classes }, arrays);
+        break;
+      }
+      case "status":
+        void this.reply(routingId, {
+          type: "status",
+          sequence,
+          server: this.self,
+          model: this.analyser.model.name,
+          threads: this.analyser.threads,
+          uptimeSeconds: now() - this.startedAt,
+          analysed: this.analysed,
+          sessions: this.sessions
+            .all()
+            .sort((a, b) => b.lastHeard - a.lastHeard)
+            .slice(0, listedSessions)
+            .map((other) => other.status()),
+        });
+        break;
+      case "subscribe":
+        session.watch = request;
+        session.missed = 0;
+        void this.reply(routingId, { type: "subscribed", sequence, runs: this.series.names() });
+        break;
+      case "unsubscribe":
+        session.watch = null;
+        void this.reply(routingId, { type: "unsubscribed", sequence });
+        break;
+      case "goodbye":
+        this.sessions.remove(session);
+        void this.reply(routingId, { type: "goodbye", sequence, reason: "asked" });
+        this.logger.info("session ended", { session: session.id, run: session.run });
+        break;
+      default:
+        this.handleStranger(routingId, request);
+    }
+  }
+
+  private welcome(routingId: Buffer, hello: Hello): void {
+    const version = Math.max(...hello.versions.filter((offered) => protocolVersions.includes(offered)));
+    if (version === Number.NEGATIVE_INFINITY) {
+      throw refusedHello("versions", hello.versions, protocolVersions);
+    }
+    const missing = hello.requires.filter((wanted) => !(capabilities as readonly string[]).includes(wanted));
+    if (missing.length > 0) {
+      throw refusedHello("requires", hello.requires, capabilities);
+    }
+    const session = new Session(routingId, hello, this.limits, now());
+    for (const gone of this.sessions.add(session)) {
+      this.logger.info("session replaced", { session: gone.id, run: gone.run });
+    }
+    void this.reply(routingId, {
+      type: "welcome",
+      sequence: hello.sequence,
+      version,
+      session: session.id,
+      run: session.run,
+      server: this.self,
+      capabilities: [...capabilities],
+      model: this.analyser.model,
+      limits: this.limits,
+    });
+    this.logger.info("session began", { session: session.id, run: session.run, engine: hello.engine });
+  }
+
+  /** Analyses frames until none waits. */
+  private async analyseAll(): Promise<void> {
+    for (;;) {
+      // A turn of the event loop takes in what has arrived meanwhile, so that the frame chosen is the newest one.
+      await nextTurn();
+      const next = this.sessions.next();
+      if (next === null) break;
+      await this.analyse(next.session, next.job);
+    }
+    this.work = null;
+  }
+
+  private async analyse(session: Session, { message: frame, receivedAt }: Job): Promise<void> {
+    const began = now();
+    const waitedSeconds = began - receivedAt;
+    try {
+      if (frame.mode !== "monitor" && frame.timeoutMs !== null && waitedSeconds * 1000 > frame.timeoutMs) {
+        throw new PhasewireError("TIMEOUT", {
+          field: "timeoutMs",
+          value: frame.timeoutMs,
+          message: `the frame waited ${Math.round(waitedSeconds * 1000)} ms for its turn; ${frame.timeoutMs} ms were allowed`,
+        });
+      }
+      const analysis = await this.analyser.analyse(frameOf(frame), frame);
+      const { classes } = this.analyser.model;
+      const scalars = resultScalars(frame, analysis, {
+        run: session.run,
+        classes,
+        dropped: session.dropped,
+        seconds: now() - began,
+        waitedSeconds,
+      });
+      const arrays = resultArrays(frame.fields, analysis, classes.length);
+      session.analysed++;
+      session.lastStep = frame.step;
+      this.analysed++;
+      if (this.sessions.includes(session)) {
+        const { sequence } = frame;
+        const { queued } = session;
+        await this.answer(session, frame, { type: "result", sequence, ...scalars, queued }, arrays);
+      }
+      this.series.record(scalars);
+      this.inform(session, frame, analysis, scalars);
+    } catch (error) {
+      if (this.sessions.includes(session))
+        await this.answer(session, frame, this.frameError(error, session, frame));
+    }
+  }
+
+  /** Answers a frame. A client that is gone loses its session; one that does not read loses the answer, and monitor frames lost so are counted. */
+  private async answer(
+    session: Session,
+    frame: Analyse,
+    message: ServerMessage,
+    arrays?: ReadonlyMap<string, WireArray>,
+  ): Promise<void> {
+    const delivery = await this.reply(session.routingId, message, arrays);
+    if (delivery === "full" && frame.mode === "monitor") session.dropped++;
+    if (delivery === "gone") {
+      this.sessions.remove(session);
+      this.logger.info("client is gone", { session: session.id, run: session.run });
+    }
+  }
+
+  /** Tells the watchers of a run. */
+  private inform(source: Session, frame: Analyse, analysis: Analysis, scalars: ResultScalars): void {
+    for (const watcher of this.sessions.all()) {
+      const { watch } = watcher;
+      if (watch === null || (watch.run !== null && watch.run !== source.run)) continue;
+      const arrays = observedArrays(watch.fields, frame, analysis);
+      const { missed } = watcher;
+      void this.reply(
+        watcher.routingId,
+        { type: "observed", session: source.id, ...scalars, missed },
+        arrays,
+      ).then((delivery) => {
+        if (delivery === "full") watcher.missed++;
+        if (delivery === "gone") this.sessions.remove(watcher);
+      });
+    }
+  }
+
+  /** Answers a message that could not be handled. */
+  private refuse(routingId: Buffer, error: unknown): void {
+    const header = error instanceof SequencedError ? error.header : {};
+    const { sequence } = header;
+    const known = Number.isSafeInteger(sequence) ? (sequence as number) : null;
+    const message = this.reported(error, known);
+    const session = this.sessions.get(routingId);
+    if (header.type === "analyse" && session !== undefined) {
+      const { mode, step } = header;
+      if (mode === "monitor" || mode === "request" || mode === "bias") message.mode = mode satisfies Mode;
+      if (Number.isSafeInteger(step)) message.step = step as number;
+      message.dropped = session.dropped;
+    }
+    void this.reply(routingId, message);
+  }
+
+  private frameError(error: unknown, session: Session, frame: Analyse): ErrorMessage {
+    const { mode, step, sequence } = frame;
+    return { ...this.reported(error, sequence), mode, step, dropped: session.dropped };
+  }
+
+  /** An error as a message; faults of the server go to the log as well. */
+  private reported(thrown: unknown, sequence: number | null): ErrorMessage {
+    const error = asPhasewireError(thrown);
+    if (error.code === "INTERNAL") {
+      const { cause } = error;
+      this.logger.error(error.message, { stack: cause instanceof Error ? cause.stack : error.stack });
+    } else this.logger.debug("refused", { code: error.code, message: error.message });
+    const message = errorMessage(error, sequence);
+    const { cause } = error;
+    if (cause instanceof UnsupportedError) message.supported = [...cause.supported];
+    return message;
+  }
+
+  private reply(routingId: Buffer, message: ServerMessage, arrays?: ReadonlyMap<string, WireArray>) {
+    return this.outbox.send(routingId, encodeMessage(message, arrays));
+  }
+}
+
+/** The two sides cannot agree: the error names what each has. */
+function refusedHello(
+  field: "versions" | "requires",
+  offered: readonly (string | number)[],
+  supported: readonly (string | number)[],
+): UnsupportedError {
+  const verb = field === "versions" ? "speaks protocol versions" : "requires the capabilities";
+  const list = offered.slice(0, 16).join(", ") || "(none)";
+  const message = `the client ${verb} ${list}; this server has ${supported.join(", ")}`;
+  return new UnsupportedError("PROTOCOL_VERSION", { field, value: [...offered], message }, supported);
+}
+
+/** Seconds of a monotonic clock. */
+function now(): number {
+  return performance.now() / 1000;
+}

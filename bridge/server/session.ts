@@ -1,0 +1,106 @@
+/** One client's session: who it is, and the frames that wait for their analysis. */
+import { randomUUID } from "node:crypto";
+import { PhasewireError } from "../../src/errors/index.js";
+import type { Analyse, Hello, Limits, SessionStatus, Subscribe } from "./wire.js";
+
+/** A frame that waits. */
+export interface Job {
+  readonly message: Analyse;
+  /** When it came, in seconds of a monotonic clock. */
+  readonly receivedAt: number;
+}
+
+/**
+ * A session and its two queues. Monitor frames: the newest `limits.monitorQueue` are kept, the oldest is dropped and counted
+ * when another comes. Request and bias frames: first come first served, and one too many is refused, never dropped.
+ */
+export class Session {
+  readonly id: string = randomUUID();
+  readonly run: string;
+  /** Frames in mode monitor that were dropped, here or for want of a reader. */
+  dropped = 0;
+  analysed = 0;
+  lastStep: number | null = null;
+  /** What this session watches. */
+  watch: Subscribe | null = null;
+  /** Observed messages that it read too slowly to get. */
+  missed = 0;
+  /** Last message, in seconds of a monotonic clock. */
+  lastHeard: number;
+
+  private readonly monitorJobs: Job[] = [];
+  private readonly waitingJobs: Job[] = [];
+
+  /** @param routingId ZeroMQ's name of the connection */
+  constructor(
+    readonly routingId: Buffer,
+    private readonly hello: Hello,
+    private readonly limits: Limits,
+    now: number,
+  ) {
+    this.run = hello.run ?? `run-${this.id.slice(0, 8)}`;
+    this.lastHeard = now;
+  }
+
+  /**
+   * Queues a frame.
+   *
+   * @throws PhasewireError `QUEUE_FULL` in the modes request and bias
+   */
+  enqueue(job: Job): void {
+    if (job.message.mode === "monitor") {
+      this.monitorJobs.push(job);
+      while (this.monitorJobs.length > this.limits.monitorQueue) {
+        this.monitorJobs.shift();
+        this.dropped++;
+      }
+      return;
+    }
+    if (this.waitingJobs.length >= this.limits.requestQueue) {
+      throw new PhasewireError("QUEUE_FULL", {
+        field: "mode",
+        value: this.waitingJobs.length,
+        message: `${this.waitingJobs.length} frames of this session wait already; at most ${this.limits.requestQueue} may`,
+      });
+    }
+    this.waitingJobs.push(job);
+  }
+
+  /** Takes the oldest frame of a queue. */
+  take(queue: Queue): Job | null {
+    return this.jobs(queue).shift() ?? null;
+  }
+
+  /** Frames that wait in both queues. */
+  get queued(): number {
+    return this.monitorJobs.length + this.waitingJobs.length;
+  }
+
+  /** Forgets all frames that wait. */
+  clear(): void {
+    this.monitorJobs.length = 0;
+    this.waitingJobs.length = 0;
+  }
+
+  status(): SessionStatus {
+    const { client, engine, title } = this.hello;
+    return {
+      session: this.id,
+      run: this.run,
+      client: `${client.name} ${client.version}`,
+      engine,
+      title,
+      lastStep: this.lastStep,
+      analysed: this.analysed,
+      dropped: this.dropped,
+      queued: this.queued,
+    };
+  }
+
+  private jobs(queue: Queue): Job[] {
+    return queue === "monitor" ? this.monitorJobs : this.waitingJobs;
+  }
+}
+
+/** The two queues of a session: frames whose simulation goes on, and frames whose simulation waits. */
+export type Queue = "monitor" | "waiting";

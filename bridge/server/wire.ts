@@ -1,0 +1,257 @@
+/**
+ * The types of protocol version 1 as bridge/PROTOCOL.md defines them: headers as decoded maps, arrays apart from them.
+ * Types and nothing else, so that a browser or a test can import them without the server.
+ */
+import type { ErrorObject } from "../../src/errors/index.js";
+
+/** An array's element type on the wire. */
+export type Dtype = "f32" | "f64" | "i32" | "u8";
+
+/** The typed array that holds each element type. */
+export interface DtypeArrays {
+  f32: Float32Array;
+  f64: Float64Array;
+  i32: Int32Array;
+  u8: Uint8Array;
+}
+
+/** One array of a message: row-major data and its shape. */
+export type WireArray = {
+  [D in Dtype]: { readonly dtype: D; readonly shape: readonly number[]; readonly data: DtypeArrays[D] };
+}[Dtype];
+
+/** The arrays of a message, by name, in the order of their parts. */
+export type WireArrays = ReadonlyMap<string, WireArray>;
+
+/** A decoded message whose header was checked for its structure, but not for its type's keys. */
+export interface WireMessage {
+  readonly type: string;
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly arrays: WireArrays;
+}
+
+export type Mode = "monitor" | "request" | "bias";
+
+export type Capability = Mode | "denoise" | "subscribe" | "series";
+
+/** Per-atom and global arrays that a result can carry. */
+export type ResultField =
+  | "labels"
+  | "confidence"
+  | "margin"
+  | "distance"
+  | "probabilities"
+  | "logits"
+  | "denoised"
+  | "score"
+  | "forces"
+  | "virial";
+
+/** Arrays that a watcher can ask for. */
+export type ObservedField =
+  | "labels"
+  | "confidence"
+  | "margin"
+  | "distance"
+  | "positions"
+  | "cell"
+  | "species";
+
+export interface Peer {
+  name: string;
+  version: string;
+}
+
+export interface Hello {
+  type: "hello";
+  sequence: number;
+  versions: number[];
+  client: Peer;
+  requires: string[];
+  run: string | null;
+  engine: string | null;
+  title: string | null;
+}
+
+/** What one message may hold. Bytes and counts. */
+export interface Limits {
+  maxAtoms: number;
+  maxHeaderBytes: number;
+  /** Longest part of a message. */
+  maxFrameBytes: number;
+  maxArrays: number;
+  /** Frames in mode monitor that wait in one session; the oldest is dropped when another comes. */
+  monitorQueue: number;
+  /** Frames in mode request and bias that wait in one session; one more is refused. */
+  requestQueue: number;
+  maxVariables: number;
+  maxDenoiseSteps: number;
+  maxObservables: number;
+}
+
+export interface ModelInfo {
+  name: string;
+  /** Hex SHA-256 of the model file. */
+  sha256: string;
+  /** Class names in the order of class numbers; the first is `disordered`. */
+  classes: string[];
+  /** Other names of classes. */
+  aliases: Record<string, string>;
+  /** s, in units of a0. */
+  logitLength: number;
+  /** Neighbour cutoff, in units of a0. */
+  cutoff: number;
+}
+
+export interface Welcome {
+  type: "welcome";
+  sequence: number;
+  version: number;
+  session: string;
+  run: string;
+  server: Peer;
+  capabilities: Capability[];
+  model: ModelInfo;
+  limits: Limits;
+}
+
+/** An order parameter by class names, as it stands on the wire. */
+export type Variable =
+  | { kind: "fraction" | "meanLogit"; class: string }
+  | { kind: "logitDifference"; class: string; minus: string }
+  | { kind: "logDensity" };
+
+/** One frame to analyse. Lengths in the simulation's unit. */
+export interface Analyse {
+  type: "analyse";
+  sequence: number;
+  mode: Mode;
+  step: number;
+  time: number | null;
+  periodic: [boolean, boolean, boolean];
+  speciesNames: string[] | null;
+  ignoreSpecies: boolean;
+  /** a0; null: estimate. */
+  lengthScale: number | null;
+  /** Denoising steps, until convergence, or none at all. */
+  denoise: number | "converged" | null;
+  fields: ResultField[];
+  variables: Variable[];
+  /** One a variable. */
+  coefficients: number[];
+  observables: Record<string, number>;
+  timeoutMs: number | null;
+  /** 3N coordinates, in the precision in which they came. */
+  positions: Float64Array | Float32Array;
+  /** Rows are the cell vectors. */
+  cell: Float64Array | null;
+  species: Int32Array | null;
+}
+
+export interface Subscribe {
+  type: "subscribe";
+  sequence: number;
+  /** null: all runs. */
+  run: string | null;
+  fields: ObservedField[];
+}
+
+export interface SeriesRequest {
+  type: "series";
+  sequence: number;
+  run: string | null;
+  /** Only rows with a step above it. */
+  after: number | null;
+}
+
+/** Messages that consist of type and sequence alone. */
+export interface Bare {
+  type: "ping" | "status" | "unsubscribe" | "goodbye";
+  sequence: number;
+}
+
+export type ClientMessage = Hello | Analyse | Subscribe | SeriesRequest | Bare;
+
+/** The scalars of a result that watchers and series share. */
+export interface ResultScalars {
+  run: string;
+  mode: Mode;
+  step: number;
+  time?: number;
+  observables: Record<string, number>;
+  atomCount: number;
+  lengthScale: number;
+  fractions: Record<string, number>;
+  logDensity: number;
+  meanLogDensityPerAtom: number;
+  meanMargin: number;
+  denoising?: { steps: number; meanDisplacement: number };
+  values?: number[];
+  energy?: number;
+  dropped: number;
+  seconds: number;
+  waitedSeconds: number;
+}
+
+export interface Result extends ResultScalars {
+  type: "result";
+  sequence: number;
+  queued: number;
+}
+
+export interface Observed extends ResultScalars {
+  type: "observed";
+  session: string;
+  missed: number;
+}
+
+export interface ErrorMessage extends ErrorObject {
+  type: "error";
+  sequence: number | null;
+  supported?: (string | number)[];
+  mode?: Mode;
+  step?: number;
+  dropped?: number;
+}
+
+export interface SessionStatus {
+  session: string;
+  run: string;
+  client: string;
+  engine: string | null;
+  title: string | null;
+  lastStep: number | null;
+  analysed: number;
+  dropped: number;
+  queued: number;
+}
+
+export interface Status {
+  type: "status";
+  sequence: number;
+  server: Peer;
+  model: string;
+  threads: number;
+  uptimeSeconds: number;
+  analysed: number;
+  sessions: SessionStatus[];
+}
+
+export interface SeriesReply {
+  type: "series";
+  sequence: number;
+  run: string;
+  columns: string[];
+  classes: string[];
+}
+
+export type ServerMessage =
+  | Welcome
+  | Result
+  | Observed
+  | ErrorMessage
+  | Status
+  | SeriesReply
+  | { type: "pong" | "unsubscribed"; sequence: number }
+  | { type: "subscribed"; sequence: number; runs: string[] }
+  | { type: "goodbye"; sequence?: number; reason: "asked" | "shutdown" };
