@@ -1,0 +1,275 @@
+"""The interface that the in-process core and the server share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from phasewire._frame import Frame, check_length_scale, make_frame
+from phasewire._result import DEFAULT_FIELDS, FIELDS, Evaluation, Result
+from phasewire.errors import make_error
+from phasewire.variables import Variable, class_number, unknown_class
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Denoise = int | Literal["converged"]
+MAX_DENOISE_STEPS = 1000
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `Analyser.analyse` was asked for, checked."""
+
+    length_scale: float | None = None
+    denoise: Denoise = 0
+    fields: tuple[str, ...] = DEFAULT_FIELDS
+
+
+class Analyser(ABC):
+    """Something that tells the phases of atoms: `phasewire.Local` or `phasewire.connect`.
+
+    Both take and return the same; the caller need not know which one it has. An analyser is used by one
+    thread at a time, and as a context manager it closes itself.
+    """
+
+    @property
+    @abstractmethod
+    def model_name(self) -> str:
+        """Name of the model."""
+
+    @property
+    @abstractmethod
+    def phases(self) -> tuple[str, ...]:
+        """Class names in the order of the labels; the first is ``disordered``."""
+
+    @property
+    @abstractmethod
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of classes."""
+
+    def analyse(
+        self,
+        positions: ArrayLike,
+        cell: ArrayLike | None = None,
+        periodic: bool | Sequence[bool] | None = None,
+        species: ArrayLike | Sequence[str] | None = None,
+        *,
+        length_scale: float | None = None,
+        denoise: Denoise = 0,
+        fields: Iterable[str] = DEFAULT_FIELDS,
+        step: int = 0,
+        time: float | None = None,
+    ) -> Result:
+        """Tell the phase of every atom.
+
+        Parameters
+        ----------
+        positions : array_like, shape (N, 3)
+            In any length unit; they may lie outside the cell.
+        cell : array_like, shape (3, 3) or (3,), optional
+            Rows are the cell vectors, of either handedness.
+        periodic : bool or three bool, optional
+            Default: periodic in all directions if there is a cell, in none otherwise.
+        species : sequence of int or str, shape (N,), optional
+            Only equality counts. None: all atoms count as one species, so that B2 is bcc.
+        length_scale : float, optional
+            a0 = (volume per atom)^(1/3) of the phase looked at. Estimated if left out.
+        denoise : int or "converged", optional
+            Label after so many denoising steps, or after convergence. 0: label the frame as it is.
+        fields : iterable of str, optional
+            Per-atom arrays wanted, out of ``labels, confidence, margin, distance, probabilities, logits,
+            denoised, score``. Fewer are cheaper, above all with a server.
+        step, time : optional
+            The simulation's, to be found again in the result.
+
+        Raises
+        ------
+        InputError
+            Before anything is computed or sent; see docs/errors.md for the codes.
+        ServerUnreachableError, DeadlineError
+            With a server that is gone or too slow.
+        """
+        frame = make_frame(positions, cell, periodic, species, step=step, time=time)
+        return self.analyse_frame(frame, length_scale=length_scale, denoise=denoise, fields=fields)
+
+    def forces(
+        self,
+        positions: ArrayLike,
+        cell: ArrayLike | None = None,
+        periodic: bool | Sequence[bool] | None = None,
+        species: ArrayLike | Sequence[str] | None = None,
+        *,
+        variables: Variable | Sequence[Variable],
+        coefficients: ArrayLike | None = None,
+        length_scale: float | None = None,
+        step: int = 0,
+    ) -> Evaluation:
+        """Evaluate order parameters, and the forces of the energy that is a sum of them.
+
+        Parameters
+        ----------
+        positions, cell, periodic, species, length_scale, step
+            As for `analyse`. Give ``length_scale`` when the forces drive a simulation: an estimate that
+            changes from step to step is not conservative.
+        variables : Variable or sequence of Variable
+            From `phasewire.fraction`, `phasewire.log_density`, `phasewire.mean_logit`,
+            `phasewire.logit_difference`.
+        coefficients : array_like, shape (V,), optional
+            E = sum of coefficient times variable, in the simulation's energy unit. Default: all 1.
+
+        Raises
+        ------
+        InputError, ServerUnreachableError, DeadlineError
+            As for `analyse`.
+        """
+        frame = make_frame(positions, cell, periodic, species, step=step)
+        return self.evaluate_frame(frame, variables=variables, coefficients=coefficients, length_scale=length_scale)
+
+    def analyse_frame(
+        self,
+        frame: Frame,
+        *,
+        length_scale: float | None = None,
+        denoise: Denoise = 0,
+        fields: Iterable[str] = DEFAULT_FIELDS,
+    ) -> Result:
+        """Like `analyse`, for a frame that `make_frame` has checked."""
+        options = check_options(length_scale, denoise, fields)
+        return self._analyse(frame, options)
+
+    def evaluate_frame(
+        self,
+        frame: Frame,
+        *,
+        variables: Variable | Sequence[Variable],
+        coefficients: ArrayLike | None = None,
+        length_scale: float | None = None,
+    ) -> Evaluation:
+        """Like `forces`, for a frame that `make_frame` has checked."""
+        chosen = [variables] if isinstance(variables, Variable) else list(variables)
+        check_variables(chosen, self.phases, self.aliases)
+        weights = check_coefficients(coefficients, len(chosen))
+        return self._evaluate(frame, chosen, weights, check_length_scale(length_scale))
+
+    @abstractmethod
+    def _analyse(self, frame: Frame, options: Options) -> Result: ...
+
+    @abstractmethod
+    def _evaluate(
+        self,
+        frame: Frame,
+        variables: Sequence[Variable],
+        coefficients: NDArray[np.float64],
+        length_scale: float | None,
+    ) -> Evaluation: ...
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the memory or the connection. May be called more than once."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def check_options(length_scale: float | None, denoise: Denoise, fields: Iterable[str]) -> Options:
+    """Check the options of an analysis.
+
+    Raises
+    ------
+    InputError
+        ``BAD_LENGTH_SCALE`` or ``BAD_OPTION``.
+    """
+    options = Options(check_length_scale(length_scale), check_denoise(denoise), check_fields(fields))
+    if "denoised" in options.fields and options.denoise == 0:
+        raise make_error(
+            "BAD_OPTION",
+            "the field 'denoised' was asked for without denoising",
+            field="fields",
+            value="denoised",
+            remedy='give denoise=8, or denoise="converged"',
+        )
+    return options
+
+
+def check_denoise(denoise: Denoise) -> Denoise:
+    """Return the denoising option, or raise ``BAD_OPTION``."""
+    if denoise == "converged":
+        return denoise
+    if isinstance(denoise, (int, np.integer)) and not isinstance(denoise, bool) and 0 <= denoise <= MAX_DENOISE_STEPS:
+        return int(denoise)
+    raise make_error(
+        "BAD_OPTION",
+        f'denoise must be a whole number from 0 to {MAX_DENOISE_STEPS}, or "converged"',
+        field="denoise",
+        value=denoise,
+        remedy="give the number of denoising steps; 8 suit most crystals near melting",
+    )
+
+
+def check_fields(fields: Iterable[str]) -> tuple[str, ...]:
+    """Return the fields without repetition, or raise ``BAD_OPTION``."""
+    wanted = tuple(dict.fromkeys([fields] if isinstance(fields, str) else fields))
+    unknown = [name for name in wanted if name not in FIELDS]
+    if unknown:
+        raise make_error(
+            "BAD_OPTION",
+            f"there is no field {unknown[0]!r}",
+            field="fields",
+            value=unknown[0],
+            remedy=f"choose among {', '.join(FIELDS)}",
+        )
+    return wanted
+
+
+_KEYS_OF_KIND = {"fraction": (True, False), "logDensity": (False, False)}
+_KEYS_OF_KIND |= {"meanLogit": (True, False), "logitDifference": (True, True)}
+
+
+def check_variables(variables: Sequence[Variable], phases: Sequence[str], aliases: Mapping[str, str]) -> None:
+    """Raise ``BAD_OPTION`` unless the variables exist and name classes of the model."""
+    if not variables:
+        raise make_error(
+            "BAD_OPTION", "no variables were given", field="variables", remedy='for example fraction("fcc")'
+        )
+    for index, variable in enumerate(variables):
+        needs = _KEYS_OF_KIND.get(variable.kind)
+        if needs is None:
+            raise make_error(
+                "BAD_OPTION",
+                f"there is no variable of kind {variable.kind!r}",
+                field=f"variables[{index}].kind",
+                value=variable.kind,
+                remedy=f"choose among {', '.join(_KEYS_OF_KIND)}",
+            )
+        for needed, key, name in zip(needs, ("class", "minus"), (variable.phase, variable.minus), strict=True):
+            if needed:
+                where = f"variables[{index}].{key}"
+                if name is None:
+                    raise unknown_class(name, phases, where)
+                class_number(name, phases, aliases, where)
+
+
+def check_coefficients(coefficients: ArrayLike | None, count: int) -> NDArray[np.float64]:
+    """Return finite coefficients, one a variable, or raise ``BAD_OPTION``."""
+    weights = np.ones(count) if coefficients is None else np.atleast_1d(np.array(coefficients, dtype=np.float64))
+    if weights.shape != (count,) or not np.isfinite(weights).all():
+        raise make_error(
+            "BAD_OPTION",
+            f"coefficients must be {count} finite numbers, one a variable",
+            field="coefficients",
+            value=weights.tolist(),
+            remedy="give one coefficient for each variable, or leave them out to have them all 1",
+        )
+    return weights

@@ -1,0 +1,317 @@
+"""Reading model files (models/FORMAT.md, format 1) and the list of shipped models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phasewire._data import data_file, data_folder
+from phasewire.errors import make_error
+
+FORMAT_NAME = "phasewire-model"
+FORMAT_VERSION = 1
+CHANNELS = 16
+LMAX = 6
+FEATURES = CHANNELS * (LMAX + 1) + CHANNELS
+HIDDEN1, HIDDEN2, HIDDEN3 = 64, 32, 64
+_HEADER_LIMIT = 16 * 1024 * 1024
+_REEXPORT = "export the model again with training/export.py, or use a model made for this release"
+_COPY_AGAIN = "the file was damaged or cut short: copy or download it again"
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """One line of ``manifest.json``: a model that ships with the package."""
+
+    name: str
+    file: Path
+    sha256: str
+    class_count: int
+    description: str
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """A model file, checked.
+
+    Attributes
+    ----------
+    name : str
+        The model's own name.
+    phases : tuple of str
+        Class names in the order of the labels; class 0 is ``disordered``.
+    aliases : Mapping of str to str
+        Other names of classes, such as ``ice-Ih`` for ``hexdiamond``.
+    settings : Mapping
+        The numbers beside the weights: ``cutoff``, ``basisFirst``, ``logitLength``, ... in units of a0.
+    tensors : Mapping of str to float32 array
+        The weights by their names in models/FORMAT.md, read-only.
+    sha256 : str
+        SHA-256 of the whole file.
+    path : Path
+        Where the file lies.
+    """
+
+    name: str
+    phases: tuple[str, ...]
+    aliases: Mapping[str, str]
+    settings: Mapping[str, Any] = field(repr=False)
+    tensors: Mapping[str, NDArray[np.float32]] = field(repr=False)
+    sha256: str = field(repr=False)
+    path: Path
+
+    @property
+    def ideal_logits(self) -> NDArray[np.float64]:
+        """Logit of each class on its own ideal prototype, shape ``(C,)``."""
+        return np.array(self.settings["idealLogits"], dtype=np.float64)
+
+
+def shipped_models() -> list[ModelInfo]:
+    """List the models that ship with the package, the default one first."""
+    manifest = _read_manifest()
+    infos = [_manifest_entry(entry) for entry in manifest["models"]]
+    return sorted(infos, key=lambda info: info.name != manifest["default"])
+
+
+def load_model(model: str | Path | None = None) -> Model:
+    """Load a model and check it.
+
+    Parameters
+    ----------
+    model : str or Path, optional
+        Name of a shipped model or path of a ``.safetensors`` file. The default model if left out.
+
+    Raises
+    ------
+    ModelError
+        ``MODEL_NOT_FOUND``, ``MODEL_FORMAT``, ``MODEL_HASH``, ``MODEL_VERSION``, ``MODEL_SHAPE`` or
+        ``MODEL_NON_FINITE``, with the tensor or key at fault in ``field``.
+    """
+    if model is not None and (isinstance(model, Path) or str(model).endswith(".safetensors") or "/" in str(model)):
+        return read_model(Path(model))
+    infos = shipped_models()
+    if model is None:
+        info = infos[0]
+    else:
+        found = [info for info in infos if info.name == model]
+        if not found:
+            raise make_error(
+                "MODEL_NOT_FOUND",
+                f"no shipped model is called {model!r}; there are: {', '.join(info.name for info in infos)}",
+                field="model",
+                value=str(model),
+                remedy="give one of these names, or the path of a .safetensors file",
+            )
+        info = found[0]
+    return read_model(info.file, expected_sha256=info.sha256)
+
+
+def read_model(path: Path, *, expected_sha256: str | None = None) -> Model:
+    """Read a model file.
+
+    Parameters
+    ----------
+    path : Path
+        The ``.safetensors`` file.
+    expected_sha256 : str, optional
+        SHA-256 that the whole file must have (from the manifest).
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise make_error(
+            "MODEL_NOT_FOUND",
+            f"the model file cannot be read: {error.strerror}",
+            field="model",
+            value=str(path),
+            remedy="check the path, or leave the model out to use the one that ships",
+        ) from error
+    header, data = _split(content, path)
+    metadata = header.pop("__metadata__", None)
+    described = metadata.get("phasewire") if isinstance(metadata, dict) else None
+    if not isinstance(described, str):
+        _format_error(path, "its header has no phasewire metadata, so it is not a phasewire model")
+    stored_hash = metadata.get("sha256")
+    computed = hashlib.sha256(described.encode() + data).hexdigest()
+    file_hash = hashlib.sha256(content).hexdigest()
+    if stored_hash != computed:
+        _hash_error(path, f"its content has SHA-256 {computed}, its header says {stored_hash}")
+    if expected_sha256 is not None and file_hash != expected_sha256:
+        _hash_error(path, f"the file has SHA-256 {file_hash}, the manifest says {expected_sha256}")
+    settings = _settings(described, path)
+    tensors = _tensors(header, data, settings, path)
+    classes = settings["classes"]
+    return Model(
+        name=str(settings["name"]),
+        phases=tuple(str(entry["name"]) for entry in classes),
+        aliases={str(alias): str(entry["name"]) for entry in classes for alias in entry.get("aliases") or ()},
+        settings=settings,
+        tensors=tensors,
+        sha256=file_hash,
+        path=path,
+    )
+
+
+def tensor_shapes(class_count: int, basis_count: int) -> dict[str, tuple[int, ...]]:
+    """Return the tensors of format 1 and their shapes."""
+    return {
+        "radial.mix": (2, CHANNELS + 1, basis_count),
+        "invariants.mix": (LMAX + 1, CHANNELS, CHANNELS),
+        "standard.mean": (FEATURES,),
+        "standard.scale": (FEATURES,),
+        "network1.weight0": (HIDDEN1, FEATURES),
+        "network1.bias0": (HIDDEN1,),
+        "network1.weight1": (HIDDEN2, HIDDEN1),
+        "network1.bias1": (HIDDEN2,),
+        "network2.weight0": (HIDDEN3, 2 * HIDDEN2),
+        "network2.bias0": (HIDDEN3,),
+        "network2.weight1": (class_count, HIDDEN3),
+        "network2.bias1": (class_count,),
+    }
+
+
+def _split(content: bytes, path: Path) -> tuple[dict[str, Any], bytes]:
+    if len(content) < 8:
+        _format_error(path, f"{len(content)} bytes are too few for a safetensors file")
+    length = int.from_bytes(content[:8], "little")
+    if length > _HEADER_LIMIT or 8 + length > len(content):
+        _format_error(path, f"its header claims {length} bytes, the file has {len(content)}")
+    try:
+        header = json.loads(content[8 : 8 + length])
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        _format_error(path, f"its header is no JSON: {error}")
+    if not isinstance(header, dict):
+        _format_error(path, "its header is no JSON object")
+    return header, content[8 + length :]
+
+
+def _settings(described: str, path: Path) -> dict[str, Any]:
+    try:
+        settings = json.loads(described)
+    except json.JSONDecodeError as error:
+        _format_error(path, f"its phasewire metadata is no JSON: {error}")
+    if not isinstance(settings, dict):
+        _format_error(path, "its phasewire metadata is no JSON object")
+    found = (settings.get("format"), settings.get("version"))
+    if found != (FORMAT_NAME, FORMAT_VERSION):
+        raise make_error(
+            "MODEL_VERSION",
+            f"{path} is {found[0]!r} version {found[1]!r}; this release reads {FORMAT_NAME!r} version {FORMAT_VERSION}",
+            field="version",
+            value=found[1],
+            remedy=_REEXPORT,
+        )
+    classes = settings.get("classes")
+    if (
+        not isinstance(classes, list)
+        or len(classes) < 2
+        or not all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in classes)
+    ):
+        _format_error(path, "its metadata must list at least two classes, each with a name", "classes")
+    for key, expected in (("channels", CHANNELS), ("lmax", LMAX)):
+        if settings.get(key) != expected:
+            _shape_error(path, key, settings.get(key), f"this release needs {key} = {expected}")
+    for key in ("cutoff", "basisFirst", "basisLast", "basisWidth", "epsilon", "logitLength", "basisCount"):
+        _require_number(settings.get(key), key, path)
+    if not isinstance(settings["basisCount"], int) or settings["basisCount"] < 2:
+        _shape_error(path, "basisCount", settings["basisCount"], "a whole number of at least 2 is needed")
+    for key in ("cutoff", "basisWidth", "logitLength"):
+        if settings[key] <= 0:
+            _format_error(path, f"{key} must be greater than 0", key)
+    ideal = settings.get("idealLogits")
+    if not isinstance(ideal, list) or len(ideal) != len(classes):
+        _shape_error(path, "idealLogits", ideal, f"{len(classes)} numbers are needed, one a class")
+    for number in ideal:
+        _require_number(number, "idealLogits", path)
+    return settings
+
+
+def _tensors(header: Mapping[str, Any], data: bytes, settings: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    tensors: dict[str, NDArray[np.float32]] = {}
+    for name, shape in tensor_shapes(len(settings["classes"]), settings["basisCount"]).items():
+        entry = header.get(name)
+        if not isinstance(entry, dict):
+            _shape_error(path, name, None, "the tensor is missing")
+        if entry.get("dtype") != "F32" or tuple(entry.get("shape") or ()) != shape:
+            found = f"{entry.get('dtype')} {entry.get('shape')}"
+            _shape_error(path, name, found, f"the tensor must be F32 {list(shape)}")
+        offsets = entry.get("data_offsets")
+        byte_count = 4 * math.prod(shape)
+        if (
+            not isinstance(offsets, list)
+            or len(offsets) != 2
+            or not all(isinstance(offset, int) for offset in offsets)
+            or not 0 <= offsets[0] <= offsets[1] <= len(data)
+            or offsets[1] - offsets[0] != byte_count
+        ):
+            _format_error(path, f"tensor {name} claims the bytes {offsets} of {len(data)}", name)
+        tensor = np.frombuffer(data, "<f4", count=byte_count // 4, offset=offsets[0]).reshape(shape)
+        if not np.isfinite(tensor).all():
+            _non_finite_error(path, name)
+        tensors[name] = tensor
+    return tensors
+
+
+def _read_manifest() -> dict[str, Any]:
+    path = data_file("manifest.json")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if not manifest["models"] or manifest["default"] not in [entry["name"] for entry in manifest["models"]]:
+            raise ValueError("the default model is not in the list")
+    except (ValueError, KeyError, TypeError) as error:
+        _format_error(path, f"the list of models is damaged: {error}")
+    return manifest
+
+
+def _manifest_entry(entry: Mapping[str, Any]) -> ModelInfo:
+    return ModelInfo(
+        name=str(entry["name"]),
+        file=data_folder() / str(entry["file"]),
+        sha256=str(entry["sha256"]),
+        class_count=int(entry["classCount"]),
+        description=str(entry.get("description", "")),
+    )
+
+
+def _require_number(value: Any, key: str, path: Path) -> None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        _format_error(path, f"{key} is {value!r}, a number is needed", key)
+    if not math.isfinite(value):
+        _non_finite_error(path, key)
+
+
+def _format_error(path: Path, problem: str, name: str = "model") -> NoReturn:
+    raise make_error(
+        "MODEL_FORMAT", f"{path} cannot be used: {problem}", field=name, value=str(path), remedy=_COPY_AGAIN
+    )
+
+
+def _hash_error(path: Path, problem: str) -> NoReturn:
+    raise make_error(
+        "MODEL_HASH",
+        f"{path} was changed or damaged: {problem}",
+        field="sha256",
+        value=str(path),
+        remedy="copy the file again, or export the model anew",
+    )
+
+
+def _shape_error(path: Path, name: str, value: Any, expected: str) -> NoReturn:
+    raise make_error("MODEL_SHAPE", f"{path}: {name}: {expected}", field=name, value=value, remedy=_REEXPORT)
+
+
+def _non_finite_error(path: Path, name: str) -> NoReturn:
+    raise make_error(
+        "MODEL_NON_FINITE",
+        f"{path}: {name} holds NaN or infinite numbers",
+        field=name,
+        remedy="the training went wrong: export an earlier checkpoint, or train with a lower learning rate",
+    )

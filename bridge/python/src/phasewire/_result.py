@@ -1,0 +1,171 @@
+"""What an analysis gives back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phasewire.errors import make_error
+from phasewire.variables import class_number
+
+FIELDS = ("labels", "confidence", "margin", "distance", "probabilities", "logits", "denoised", "score")
+DEFAULT_FIELDS = ("labels", "confidence", "margin", "distance")
+# The shape after N and the dtype of each field (bridge/PROTOCOL.md, "result").
+FIELD_DTYPES = {
+    "labels": np.dtype(np.uint8),
+    "confidence": np.dtype(np.float32),
+    "margin": np.dtype(np.float32),
+    "distance": np.dtype(np.float32),
+    "probabilities": np.dtype(np.float32),
+    "logits": np.dtype(np.float32),
+    "denoised": np.dtype(np.float64),
+    "score": np.dtype(np.float64),
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Result:
+    """The phases of one frame.
+
+    Per-atom arrays are in the order of the atoms that were sent, and are None unless they were asked for by
+    ``fields``. After denoising they describe the denoised frame, except that an atom which the raw pass
+    calls ``disordered`` keeps that label.
+
+    Attributes
+    ----------
+    phases : tuple of str
+        Class names; ``labels`` are indices into it, and class 0 is ``disordered``.
+    fractions : Mapping of str to float
+        Share of the atoms with each label, all classes.
+    log_density, mean_log_density : float
+        logP of the frame as sent, and logP divided by the number of atoms.
+    mean_margin : float
+        Mean over the atoms of the margin.
+    length_scale : float
+        a0 that was used, in the simulation's length unit.
+    atom_count : int
+    step : int
+        The simulation's step.
+    time : float or None
+        The simulation's time, if it was given.
+    seconds : float
+        Time that the analysis took.
+    dropped : int
+        Frames that were dropped before this one, by either side. Always 0 outside monitoring.
+    denoising_steps : int
+        Denoising steps taken, 0 without denoising.
+    mean_displacement : float
+        Mean length of the displacements by denoising, in the simulation's length unit.
+    labels : uint8 array, shape (N,)
+    confidence : float32 array, shape (N,)
+        Probability of the label.
+    margin : float32 array, shape (N,)
+        Best minus second-best logit.
+    distance : float32 array, shape (N,)
+        Distance to the ideal phase, in the simulation's length unit.
+    probabilities, logits : float32 array, shape (N, C)
+    denoised : float64 array, shape (N, 3)
+        Positions after denoising.
+    score : float64 array, shape (N, 3)
+        d logP / d r of the frame as sent, 1/length.
+    """
+
+    phases: tuple[str, ...]
+    fractions: Mapping[str, float]
+    log_density: float
+    mean_log_density: float
+    mean_margin: float
+    length_scale: float
+    atom_count: int
+    step: int = 0
+    time: float | None = None
+    seconds: float = 0.0
+    dropped: int = 0
+    denoising_steps: int = 0
+    mean_displacement: float = 0.0
+    labels: NDArray[np.uint8] | None = None
+    confidence: NDArray[np.float32] | None = None
+    margin: NDArray[np.float32] | None = None
+    distance: NDArray[np.float32] | None = None
+    probabilities: NDArray[np.float32] | None = None
+    logits: NDArray[np.float32] | None = None
+    denoised: NDArray[np.float64] | None = None
+    score: NDArray[np.float64] | None = None
+    aliases: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def crystalline(self) -> float:
+        """Share of the atoms whose label is not ``disordered``."""
+        return 1.0 - self.fractions[self.phases[0]]
+
+    def where(self, phase: str) -> NDArray[np.bool_]:
+        """Return a mask of the atoms of a phase, shape ``(N,)``.
+
+        Parameters
+        ----------
+        phase : str
+            A class name or an alias.
+
+        Raises
+        ------
+        InputError
+            ``BAD_OPTION`` if the model has no such class, or if the labels were not asked for.
+        """
+        mask: NDArray[np.bool_] = self._labels() == class_number(phase, self.phases, self.aliases, "phase")
+        return mask
+
+    def phase_names(self) -> NDArray[np.str_]:
+        """Return the class name of each atom, shape ``(N,)``."""
+        return np.array(self.phases)[self._labels()]
+
+    def _labels(self) -> NDArray[np.uint8]:
+        if self.labels is None:
+            raise make_error(
+                "BAD_OPTION",
+                "this result carries no labels",
+                field="fields",
+                remedy='ask for them: analyse(..., fields=("labels",))',
+            )
+        return self.labels
+
+    def __repr__(self) -> str:
+        shares = sorted(self.fractions.items(), key=lambda item: -item[1])
+        text = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares if share >= 0.0005)
+        dropped = f", {self.dropped} dropped" if self.dropped else ""
+        return f"<Result step {self.step}: {self.atom_count} atoms, {text}; a0 {self.length_scale:.4g}{dropped}>"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation:
+    """Order parameters of one frame and the forces of the energy made of them.
+
+    Attributes
+    ----------
+    values : float64 array, shape (V,)
+        One value a variable, in the order given.
+    energy : float
+        Sum of coefficient times value.
+    forces : float64 array, shape (N, 3)
+        -dE/dr at fixed a0.
+    virial : float64 array, shape (3, 3)
+        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta (docs/maths.md).
+    length_scale : float
+        a0 that was used.
+    step : int
+    seconds : float
+    """
+
+    values: NDArray[np.float64]
+    energy: float
+    forces: NDArray[np.float64]
+    virial: NDArray[np.float64]
+    length_scale: float
+    step: int = 0
+    seconds: float = 0.0
+
+    def __repr__(self) -> str:
+        values = ", ".join(f"{value:.6g}" for value in self.values)
+        return f"<Evaluation step {self.step}: energy {self.energy:.6g}, values [{values}], {len(self.forces)} atoms>"

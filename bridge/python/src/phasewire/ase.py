@@ -1,0 +1,144 @@
+"""Watching an ASE run: molecular dynamics, an optimiser, or anything else that calls observers.
+
+Examples
+--------
+>>> monitor = phasewire.ase.attach(dyn, every=100)  # doctest: +SKIP
+>>> dyn.run(10_000)  # doctest: +SKIP
+>>> monitor.series.fraction("fcc")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from phasewire._analyser import Analyser
+from phasewire._links import Snapshot
+from phasewire.monitor import Monitor as _Monitor
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.optimize.optimize import Dynamics
+
+    from phasewire._result import Result
+
+
+class Monitor(_Monitor):
+    """An observer for ``dyn.attach(monitor, interval=100)``.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+        The atoms that the run moves.
+    analyser : Analyser or str, optional
+        As for `phasewire.Monitor`.
+    dynamics : ase Dynamics, optional
+        The run. With it, snapshots carry its step and time, and the action `phasewire.stop` ends it.
+        `attach` and `run` fill it in.
+    ignore_species : bool
+        Treat all atoms as one species.
+    **options
+        As for `phasewire.Monitor`.
+    """
+
+    def __init__(
+        self,
+        atoms: Atoms,
+        analyser: Analyser | str | None = None,
+        *,
+        dynamics: Dynamics | None = None,
+        ignore_species: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(analyser, **options)
+        self.atoms = atoms
+        self.dynamics = dynamics
+        self._ignore_species = ignore_species
+        self._calls = 0
+
+    def __call__(self) -> None:
+        """Take a snapshot; the run calls this."""
+        try:
+            self.observe(self._snapshot())
+        except Exception as error:
+            self.note("observe", error)
+        self._calls += 1
+        if self.should_stop:
+            self._stop_dynamics()
+
+    def _snapshot(self) -> Snapshot:
+        atoms, dynamics = self.atoms, self.dynamics
+        names, species = None, None
+        if not self._ignore_species:
+            numbers, species = np.unique(atoms.get_atomic_numbers(), return_inverse=True)
+            names = tuple(_symbol(number) for number in numbers)
+        cell = atoms.cell.array.copy()
+        timestep = getattr(dynamics, "get_time", None)
+        return Snapshot(
+            positions=atoms.get_positions(),
+            cell=cell if cell.any() else None,
+            periodic=tuple(bool(flag) for flag in atoms.pbc),  # type: ignore[arg-type]
+            species=species,
+            names=names,
+            step=self._calls if dynamics is None else dynamics.nsteps,
+            time=None if timestep is None else timestep(),
+            observables={"temperature": float(atoms.get_temperature())} if atoms.has("momenta") else {},
+        )
+
+    def _stop_dynamics(self) -> None:
+        if self.dynamics is None:
+            self.note(
+                "action",
+                RuntimeError("the run cannot be stopped, as the monitor does not know it: give dynamics=dyn"),
+            )
+            self.clear_stop()
+            return
+        # ASE's loops run while nsteps < max_steps, and set max_steps when they begin: this ends the present run only.
+        self.dynamics.max_steps = self.dynamics.nsteps
+
+
+def attach(
+    dynamics: Dynamics,
+    every: int = 100,
+    analyser: Analyser | str | None = None,
+    *,
+    atoms: Atoms | None = None,
+    **options: Any,
+) -> Monitor:
+    """Make a `Monitor` and attach it to a run.
+
+    Parameters
+    ----------
+    dynamics : ase Dynamics
+        Molecular dynamics or an optimiser.
+    every : int
+        Steps between snapshots.
+    analyser : Analyser or str, optional
+        As for `phasewire.Monitor`.
+    atoms : ase.Atoms, optional
+        Default: those of the run.
+    **options
+        As for `Monitor`.
+    """
+    monitor = Monitor(dynamics.atoms if atoms is None else atoms, analyser, dynamics=dynamics, **options)
+    dynamics.attach(monitor, interval=every)
+    return monitor
+
+
+def analyse(atoms: Atoms, analyser: Analyser, *, ignore_species: bool = False, **options: Any) -> Result:
+    """Analyse an ``Atoms`` object; ``options`` are those of `Analyser.analyse`."""
+    cell = atoms.cell.array
+    return analyser.analyse(
+        atoms.get_positions(),
+        cell if cell.any() else None,
+        [bool(flag) for flag in atoms.pbc],
+        None if ignore_species else atoms.get_chemical_symbols(),
+        **options,
+    )
+
+
+def _symbol(number: int) -> str:
+    from ase.data import chemical_symbols
+
+    return str(chemical_symbols[number])

