@@ -28,7 +28,6 @@ import type {
   ErrorMessage,
   Hello,
   Limits,
-  Mode,
   Peer,
   ResultScalars,
   ServerMessage,
@@ -363,11 +362,11 @@ class Server {
     const known = Number.isSafeInteger(sequence) ? (sequence as number) : null;
     const message = this.reported(error, known);
     const session = this.sessions.get(routingId);
-    if (header.type === "analyse" && session !== undefined) {
+    if (header.type === "analyse") {
       const { mode, step } = header;
-      if (mode === "monitor" || mode === "request" || mode === "bias") message.mode = mode satisfies Mode;
+      if (mode === "monitor" || mode === "request" || mode === "bias") message.mode = mode;
       if (Number.isSafeInteger(step)) message.step = step as number;
-      message.dropped = session.dropped;
+      if (session !== undefined) message.dropped = session.dropped;
     }
     void this.reply(routingId, message);
   }

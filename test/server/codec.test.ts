@@ -78,7 +78,9 @@ describe("encodeMessage", () => {
     fc.assert(
       fc.property(fc.array(array, { maxLength: 4 }), fc.nat(7), (arrays, offset) => {
         const named = new Map(arrays.map((item, index) => [`a${index}`, item]));
-        const parts = encodeMessage({ type: "pong", sequence: 1 }, named).map((part) => shifted(part, offset));
+        const parts = encodeMessage({ type: "pong", sequence: 1 }, named).map((part) =>
+          shifted(part, offset),
+        );
         const decoded = decodeMessage(parts).arrays;
         expect([...decoded.keys()]).toEqual([...named.keys()]);
         for (const [name, { dtype, shape, data }] of named) {
@@ -125,7 +127,9 @@ describe("decodeMessage", () => {
   });
 
   it("does not let a key reach the prototype of the header", () => {
-    const { header: decoded } = decodeMessage([encodePlain({ type: "ping", ["__proto__"]: { sequence: 1 } })]);
+    const { header: decoded } = decodeMessage([
+      encodePlain({ type: "ping", ["__proto__"]: { sequence: 1 } }),
+    ]);
     expect(Object.getPrototypeOf(decoded)).toBe(Object.prototype);
     expect(decoded.sequence).toBeUndefined();
   });

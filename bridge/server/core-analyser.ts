@@ -1,0 +1,132 @@
+/** Frames analysed by the WASM core. */
+import { type ForwardResult, PhaseCore } from "../../src/core/index.js";
+import type { CoreFrame } from "../../src/core/types.js";
+import { PhasewireError } from "../../src/errors/index.js";
+import type { Model } from "../../src/model/index.js";
+import { resolveVariables, variableSeed, variableValues } from "../../src/variables/index.js";
+import type { Analysis, BiasAnalysis, FrameAnalyser } from "./analyser.js";
+import type { Analyse, ModelInfo } from "./wire.js";
+
+export interface CoreAnalyserOptions {
+  /** Worker threads; the core's default if absent. */
+  threads?: number;
+}
+
+/**
+ * An analyser around the core. After a fault, which may leave the core's memory in any state, the next frame gets a new core.
+ */
+export class CoreAnalyser implements FrameAnalyser {
+  readonly model: ModelInfo;
+
+  private constructor(
+    private readonly phases: Model,
+    private readonly options: CoreAnalyserOptions,
+    private core: PhaseCore | null,
+    readonly threads: number,
+  ) {
+    const { name, sha256, classes, logitLength, cutoff } = phases;
+    this.model = {
+      name,
+      sha256,
+      classes: classes.map((known) => known.name),
+      aliases: Object.fromEntries(
+        classes.flatMap((known) => known.aliases.map((alias) => [alias, known.name] as const)),
+      ),
+      logitLength,
+      cutoff,
+    };
+  }
+
+  /** @throws PhasewireError `BAD_OPTION` if `threads` is no positive whole number */
+  static async create(model: Model, options: CoreAnalyserOptions = {}): Promise<CoreAnalyser> {
+    const core = await PhaseCore.create(model, options);
+    return new CoreAnalyser(model, options, core, core.threads);
+  }
+
+  async analyse(frame: CoreFrame, request: Analyse): Promise<Analysis> {
+    try {
+      return await this.run(frame, request);
+    } catch (error) {
+      if (!(error instanceof PhasewireError) || error.code === "INTERNAL") await this.abandonCore();
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.core?.dispose();
+    this.core = null;
+  }
+
+  private async run(frame: CoreFrame, request: Analyse): Promise<Analysis> {
+    const { fields, denoise } = request;
+    const variables = resolveVariables(request.variables, this.phases.classes);
+    this.core ??= await PhaseCore.create(this.phases, this.options);
+    const { core } = this;
+    core.load(frame);
+    const needsForward = variables.length > 0 || denoise === null;
+    const raw = needsForward ? await core.forward() : null;
+    // Everything about the frame as it was sent comes before denoising, which leaves the core with another frame.
+    const bias =
+      raw === null || variables.length === 0 ? null : await this.bias(core, raw, variables, request);
+    const score = fields.includes("score") ? (await core.score()).score : null;
+    const labelled =
+      denoise === null
+        ? null
+        : await core.denoise(denoise === "converged" ? { untilConverged: true } : { steps: denoise });
+    const read = labelled ?? raw!;
+    const analysis: Analysis = {
+      lengthScale: read.lengthScale,
+      labels: read.labels,
+      confidence: read.confidence,
+      margin: read.margin,
+      distance: read.distance,
+      probabilities: read.probabilities,
+      logits: read.logits,
+      logDensity: labelled === null ? read.logDensity : labelled.initialLogDensity,
+    };
+    if (labelled !== null) {
+      analysis.denoised = {
+        positions: labelled.positions,
+        steps: labelled.steps,
+        meanDisplacement: meanLength(labelled.displacement),
+      };
+    }
+    if (score !== null) analysis.score = score;
+    if (bias !== null) analysis.bias = bias;
+    return analysis;
+  }
+
+  private async bias(
+    core: PhaseCore,
+    raw: ForwardResult,
+    variables: ReturnType<typeof resolveVariables>,
+    { coefficients, fields }: Analyse,
+  ): Promise<BiasAnalysis> {
+    const input = { ...raw, classCount: this.phases.classCount };
+    const values = variableValues(variables, input);
+    const energy = values.reduce((sum, value, index) => sum + coefficients[index]! * value, 0);
+    const bias: BiasAnalysis = { values, energy };
+    if (fields.includes("forces") || fields.includes("virial")) {
+      const { gradient, virial } = await core.backward(variableSeed(variables, coefficients, input));
+      bias.forces = gradient.map((derivative) => -derivative);
+      bias.virial = virial;
+    }
+    return bias;
+  }
+
+  private async abandonCore(): Promise<void> {
+    const { core } = this;
+    this.core = null;
+    // Its workers may be beyond answering; the error that matters is the one under way.
+    await core?.dispose().catch(() => undefined);
+  }
+}
+
+/** Mean length of N x 3 vectors. */
+function meanLength(vectors: Float64Array): number {
+  let sum = 0;
+  for (let at = 0; at < vectors.length; at += 3) {
+    sum += Math.hypot(vectors[at]!, vectors[at + 1]!, vectors[at + 2]!);
+  }
+  return sum / (vectors.length / 3);
+}

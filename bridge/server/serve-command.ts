@@ -1,0 +1,149 @@
+/** `phasewire serve`: a server from the command line. */
+import { availableParallelism } from "node:os";
+import { Command, CommanderError, Option } from "commander";
+import type { CliIo } from "../../src/cli/index.js";
+import { PhasewireError } from "../../src/errors/index.js";
+import { loadModel } from "../../src/model/index.js";
+import { packageVersion } from "../../src/package.js";
+import { CoreAnalyser } from "./core-analyser.js";
+import { defaultEndpoint } from "./endpoint.js";
+import { generateKeys, readServerKeys } from "./keys.js";
+import { defaultMaxAtoms } from "./limits.js";
+import { createLogger, type LogLevel } from "./log.js";
+import { startServer } from "./server.js";
+
+interface ServeOptions {
+  endpoint: string;
+  model?: string;
+  threads?: number;
+  maxAtoms: number;
+  keys?: string;
+  generateKeys?: string;
+  json?: boolean;
+  logLevel: LogLevel;
+}
+
+/**
+ * Runs a server until `io.signal` is set. When it listens it prints one line on standard output, with `--json` an object
+ * `{"event":"ready","endpoint","model","classes","threads","maxAtoms","version","pid"}`, so that whoever started it can wait for that.
+ *
+ * @param args the arguments after `serve`
+ * @returns the exit code, 0 also when it was told to stop
+ * @throws PhasewireError for wrong options, and whatever `loadModel` and `startServer` throw
+ */
+export async function serveCommand(args: readonly string[], io: CliIo): Promise<number> {
+  const options = parseOptions(args, io);
+  if (options === null) return 0;
+  if (options.generateKeys !== undefined) {
+    const paths = await generateKeys(options.generateKeys);
+    io.stdout.write(options.json ? `${JSON.stringify({ event: "keys", paths })}\n` : `${paths.join("\n")}\n`);
+    return 0;
+  }
+  const version = packageVersion();
+  const logger = createLogger(options.logLevel, (line) => io.stderr.write(line));
+  const keys = options.keys === undefined ? undefined : await readServerKeys(options.keys);
+  const model = await loadModel(options.model);
+  const analyser = await CoreAnalyser.create(
+    model,
+    options.threads === undefined ? {} : { threads: options.threads },
+  );
+  const { endpoint: wanted, maxAtoms } = options;
+  const server = await startServer({
+    endpoint: wanted,
+    analyser,
+    version,
+    maxAtoms,
+    logger,
+    ...(keys === undefined ? {} : { keys }),
+  }).catch(async (error: unknown) => {
+    await analyser.close();
+    throw error;
+  });
+  const { endpoint } = server;
+  const { threads } = analyser;
+  const { name, classes } = analyser.model;
+  const ready = {
+    event: "ready",
+    endpoint,
+    model: name,
+    classes,
+    threads,
+    maxAtoms,
+    version,
+    pid: process.pid,
+  };
+  io.stdout.write(
+    options.json
+      ? `${JSON.stringify(ready)}\n`
+      : `serving model ${name} (${classes.length} classes) at ${endpoint} with ${threads} ${threads === 1 ? "thread" : "threads"}; stop with Ctrl-C\n`,
+  );
+  await aborted(io.signal);
+  logger.info("stopping");
+  await server.close();
+  return 0;
+}
+
+/** The options; null if help was asked for and printed. */
+function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
+  const command = new Command("phasewire serve")
+    .description("Analyse the frames that running simulations send (protocol: bridge/PROTOCOL.md)")
+    .option(
+      "--endpoint <address>",
+      "tcp://HOST:PORT (port * takes a free one) or ipc://PATH",
+      process.env.PHASEWIRE_ENDPOINT || defaultEndpoint,
+    )
+    .option("--model <name>", "a model that `phasewire models` lists, or a .safetensors file")
+    .addOption(
+      new Option(
+        "--threads <count>",
+        `worker threads; this machine has ${availableParallelism()} cores, which a simulation beside the server needs too`,
+      ).argParser((text) => parseCount("threads", text)),
+    )
+    .addOption(
+      new Option("--max-atoms <count>", "refuse larger frames")
+        .default(defaultMaxAtoms)
+        .argParser((text) => parseCount("max-atoms", text)),
+    )
+    .option("--keys <dir>", "CURVE keys, which addresses that other machines can reach need")
+    .option("--generate-keys <dir>", "write a server's and a client's keys to a folder, and end")
+    .option("--json", "print one JSON object when the server listens")
+    .addOption(
+      new Option("--log-level <level>", "events to write to standard error")
+        .choices(["debug", "info", "warn", "error"])
+        .default("info"),
+    )
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: () => undefined,
+    });
+  try {
+    return command.parse(args, { from: "user" }).opts<ServeOptions>();
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return null;
+    if (!(error instanceof CommanderError)) throw error;
+    throw new PhasewireError("BAD_OPTION", {
+      message: error.message.replace(/^error: /, ""),
+      remedy: "Run `phasewire serve --help` for the options.",
+      cause: error,
+    });
+  }
+}
+
+function parseCount(option: string, text: string): number {
+  const value = Number(text);
+  if (/^\d+$/.test(text) && value >= 1 && Number.isSafeInteger(value)) return value;
+  throw new PhasewireError("BAD_OPTION", {
+    message: `--${option} is ${JSON.stringify(text)}; a whole number from 1 is needed`,
+    field: option,
+    value: text,
+  });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

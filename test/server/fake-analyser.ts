@@ -1,0 +1,70 @@
+/** An analyser for the tests of the transport: every atom is fcc with even numbers, and the test says when an analysis ends. */
+import type { Analysis, FrameAnalyser } from "../../bridge/server/analyser.js";
+import type { Analyse, ModelInfo } from "../../bridge/server/wire.js";
+import type { CoreFrame } from "../../src/core/types.js";
+
+export class FakeAnalyser implements FrameAnalyser {
+  readonly model: ModelInfo = {
+    name: "fake",
+    sha256: "00".repeat(32),
+    classes: ["disordered", "fcc"],
+    aliases: {},
+    logitLength: 0.0625,
+    cutoff: 2.3,
+  };
+  readonly threads = 1;
+  /** Frames in the order in which their analysis began. */
+  readonly seen: Analyse[] = [];
+  readonly frames: CoreFrame[] = [];
+  closed = false;
+  /** What the next analysis throws. */
+  failure: unknown = null;
+  private gate: Promise<void> = Promise.resolve();
+  private open: () => void = () => {};
+
+  /** Lets analyses begin but not end, until `release`. */
+  hold(): void {
+    this.gate = new Promise((resolve) => {
+      this.open = resolve;
+    });
+  }
+
+  release(): void {
+    this.open();
+  }
+
+  async analyse(frame: CoreFrame, request: Analyse): Promise<Analysis> {
+    this.seen.push(request);
+    this.frames.push(frame);
+    await this.gate;
+    if (this.failure !== null) {
+      const failure = this.failure;
+      this.failure = null;
+      throw failure;
+    }
+    const atoms = frame.positions.length / 3;
+    const analysis: Analysis = {
+      lengthScale: frame.lengthScale ?? 2,
+      labels: new Uint8Array(atoms).fill(1),
+      confidence: new Float32Array(atoms).fill(0.5),
+      margin: new Float32Array(atoms).fill(4),
+      distance: new Float32Array(atoms).fill(0.25),
+      probabilities: new Float32Array(2 * atoms).fill(0.5),
+      logits: new Float32Array(2 * atoms).fill(-1),
+      logDensity: -atoms,
+    };
+    if (request.variables.length > 0) {
+      analysis.bias = {
+        values: request.variables.map(() => 0.5),
+        energy: 2,
+        forces: new Float64Array(3 * atoms).fill(request.step),
+        virial: new Float64Array(9).fill(1),
+      };
+    }
+    return analysis;
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+  }
+}

@@ -1,0 +1,75 @@
+/** A client of the tests' own: its own encoder, no politeness, and every way to misbehave. */
+import { type Context, Dealer } from "zeromq";
+import { decodeMessage } from "../../bridge/server/codec.js";
+import type { WireMessage } from "../../bridge/server/wire.js";
+import { encodePlain, f64, type Plain } from "./encoder.js";
+
+export interface FakeClientOptions {
+  /** Keys of a client, and the server's public key. */
+  curve?: { publicKey: string; secretKey: string; serverKey: string };
+  /** Milliseconds after which `receive` gives up; 20 seconds unless told. */
+  receiveTimeout?: number;
+  receiveHighWaterMark?: number;
+  /** Bytes of the kernel's receive buffer. */
+  receiveBufferSize?: number;
+  context?: Context;
+}
+
+export class FakeClient {
+  readonly socket: Dealer;
+  private sequence = 0;
+
+  constructor(endpoint: string, options: FakeClientOptions = {}) {
+    const { curve, ...rest } = options;
+    this.socket = new Dealer({ linger: 0, receiveTimeout: 20_000, reconnectInterval: 20, ...rest });
+    if (curve !== undefined) {
+      this.socket.curvePublicKey = curve.publicKey;
+      this.socket.curveSecretKey = curve.secretKey;
+      this.socket.curveServerKey = curve.serverKey;
+    }
+    this.socket.connect(endpoint);
+  }
+
+  /** Sends a header with the next sequence number, unless it has one; returns that number. */
+  async send(header: Record<string, Plain>, ...parts: Uint8Array[]): Promise<number> {
+    const sequence = this.sequence++;
+    await this.socket.send([encodePlain({ sequence, ...header }), ...parts]);
+    return sequence;
+  }
+
+  async receive(): Promise<WireMessage> {
+    return decodeMessage(await this.socket.receive());
+  }
+
+  /** Sends a header and returns the next message that comes. */
+  async ask(header: Record<string, Plain>, ...parts: Uint8Array[]): Promise<WireMessage> {
+    await this.send(header, ...parts);
+    return this.receive();
+  }
+
+  hello(more: Record<string, Plain> = {}): Promise<WireMessage> {
+    return this.ask({ type: "hello", versions: [1], client: { name: "fake", version: "0" }, ...more });
+  }
+
+  close(): void {
+    this.socket.close();
+  }
+}
+
+/** A frame of one atom, the header and its parts. */
+export function frame(
+  more: Record<string, Plain> = {},
+  positions: number[] = [0, 0, 0],
+): [Record<string, Plain>, Buffer] {
+  return [
+    {
+      type: "analyse",
+      mode: "request",
+      step: 1,
+      periodic: [false, false, false],
+      arrays: [{ name: "positions", dtype: "f64", shape: [positions.length / 3, 3] }],
+      ...more,
+    },
+    f64(...positions),
+  ];
+}

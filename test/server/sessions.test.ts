@@ -1,0 +1,124 @@
+import { describe, expect, it } from "vitest";
+import { serverLimits } from "../../bridge/server/limits.js";
+import { SeriesStore } from "../../bridge/server/series.js";
+import { Session } from "../../bridge/server/session.js";
+import { Sessions } from "../../bridge/server/sessions.js";
+import type { Analyse, Mode, ResultScalars } from "../../bridge/server/wire.js";
+
+const limits = serverLimits(1000);
+
+function session(name: string, lastHeard = 0): Session {
+  const hello = {
+    type: "hello" as const,
+    sequence: 0,
+    versions: [1],
+    client: { name, version: "0" },
+    requires: [],
+    run: name,
+    engine: null,
+    title: null,
+  };
+  return new Session(Buffer.from(name), hello, limits, lastHeard);
+}
+
+function enqueue(target: Session, mode: Mode, ...steps: number[]): void {
+  for (const step of steps) target.enqueue({ message: { mode, step } as Analyse, receivedAt: 0 });
+}
+
+/** The runs and steps of all frames that wait, in the order of their turns. */
+function order(sessions: Sessions): string[] {
+  const turns: string[] = [];
+  for (let next = sessions.next(); next !== null; next = sessions.next()) {
+    turns.push(`${next.session.run}${next.job.message.step}`);
+  }
+  return turns;
+}
+
+describe("a session's queues", () => {
+  it("keep the newest monitor frames", () => {
+    const one = session("a");
+    enqueue(one, "monitor", 1, 2, 3, 4, 5);
+    expect(one.dropped).toBe(3);
+    expect(one.queued).toBe(2);
+    expect([one.take("monitor"), one.take("monitor")].map((job) => job!.message.step)).toEqual([4, 5]);
+    expect(one.take("monitor")).toBeNull();
+  });
+
+  it("never drop a frame that a simulation waits for", () => {
+    const one = session("a");
+    for (let step = 0; step < 16; step++) enqueue(one, step % 2 === 0 ? "request" : "bias", step);
+    expect(() => enqueue(one, "bias", 16)).toThrow(
+      expect.objectContaining({ code: "QUEUE_FULL", value: 16 }),
+    );
+    enqueue(one, "monitor", 17);
+    expect(one.queued).toBe(17);
+    expect(one.dropped).toBe(0);
+    expect(one.take("waiting")!.message.step).toBe(0);
+  });
+});
+
+describe("turns", () => {
+  it("go round the sessions", () => {
+    const sessions = new Sessions(8);
+    const [a, b] = [session("a"), session("b")];
+    for (const one of [a, b]) sessions.add(one);
+    enqueue(a, "request", 1, 2, 3);
+    enqueue(b, "request", 1, 2);
+    expect(order(sessions)).toEqual(["a1", "b1", "a2", "b2", "a3"]);
+  });
+
+  it("put frames that are waited for first, but one of four is a monitor frame", () => {
+    const sessions = new Sessions(8);
+    const [a, b] = [session("a"), session("b")];
+    for (const one of [b, a]) sessions.add(one);
+    enqueue(a, "bias", 1, 2, 3, 4, 5, 6, 7);
+    enqueue(b, "monitor", 1, 2);
+    expect(order(sessions)).toEqual(["a1", "a2", "a3", "b1", "a4", "a5", "a6", "b2", "a7"]);
+  });
+
+  it("skip sessions that ended", () => {
+    const sessions = new Sessions(8);
+    const a = session("a");
+    sessions.add(a);
+    enqueue(a, "request", 1);
+    sessions.remove(a);
+    expect(sessions.next()).toBeNull();
+    expect(sessions.includes(a)).toBe(false);
+  });
+});
+
+describe("a full server", () => {
+  it("replaces the session that was silent longest", () => {
+    const sessions = new Sessions(2);
+    const [a, b, c] = [session("a", 5), session("b", 1), session("c", 6)];
+    expect(sessions.add(a)).toEqual([]);
+    expect(sessions.add(b)).toEqual([]);
+    expect(sessions.add(c)).toEqual([b]);
+    expect(sessions.all()).toEqual([a, c]);
+  });
+
+  it("replaces the session of the same connection even when it is not full", () => {
+    const sessions = new Sessions(8);
+    const [first, second] = [session("a"), session("a")];
+    sessions.add(first);
+    expect(sessions.add(second)).toEqual([first]);
+    sessions.remove(first);
+    expect(sessions.includes(second)).toBe(true);
+  });
+});
+
+describe("series", () => {
+  const row = (run: string, step: number): ResultScalars =>
+    ({ run, step, observables: {}, fractions: {}, atomCount: 1, dropped: 0 }) as unknown as ResultScalars;
+
+  it("keep the last rows of the last runs", () => {
+    const store = new SeriesStore(["disordered"], { runs: 2, rows: 3 });
+    for (let step = 0; step < 5; step++) store.record(row("a", step));
+    store.record(row("b", 1));
+    store.record(row("a", 5));
+    store.record(row("c", 1));
+    expect(store.names()).toEqual(["a", "c"]);
+    expect(store.table("a", null).arrays.get("step")!.data).toEqual(Float64Array.of(3, 4, 5));
+    expect(store.table("b", null).arrays.get("step")!.shape).toEqual([0]);
+  });
+});
