@@ -13,9 +13,14 @@ export interface CliIo {
 /** Exit codes of the command line. */
 export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
-/** Writes text and waits until the stream takes more. */
+/** Writes text and waits until the stream takes more. Text for a reader that has gone is dropped. */
 export async function writeText(stream: Writable, text: string): Promise<void> {
-  if (!stream.write(text)) await once(stream, "drain");
+  if (!stream.writable || stream.write(text)) return;
+  try {
+    await once(stream, "drain");
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code !== "EPIPE") throw thrown;
+  }
 }
 
 /** Tells people about an error: code, message, and what to do. */

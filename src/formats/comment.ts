@@ -84,10 +84,11 @@ function quote(text: string): string {
 }
 
 function parseFiniteNumber(text: string): number | undefined {
-  // An integer too large for a double stays text, so that no digit is lost.
-  if (/^[+-]?\d+$/.test(text)) return parseInteger(text);
   const value = parseReal(text);
-  return value !== undefined && Number.isFinite(value) ? value : undefined;
+  if (value === undefined || !Number.isFinite(value)) return undefined;
+  // A whole number with more digits than a double holds stays text, so that none is lost.
+  const isExact = !/^[+-]?\d+$/.test(text) || parseInteger(text) !== undefined || String(value) === text;
+  return isExact ? value : undefined;
 }
 
 function asList(words: string[]): number[] | boolean[] | undefined {
