@@ -3,6 +3,7 @@
  * Types and nothing else, so that a browser or a test can import them without the server.
  */
 import type { ErrorObject } from "../../src/errors/index.js";
+import type { NamedVariable } from "../../src/variables/index.js";
 
 /** An array's element type on the wire. */
 export type Dtype = "f32" | "f64" | "i32" | "u8";
@@ -116,10 +117,7 @@ export interface Welcome {
 }
 
 /** An order parameter by class names, as it stands on the wire. */
-export type Variable =
-  | { kind: "fraction" | "meanLogit"; class: string }
-  | { kind: "logitDifference"; class: string; minus: string }
-  | { kind: "logDensity" };
+export type Variable = NamedVariable;
 
 /** One frame to analyse. Lengths in the simulation's unit. */
 export interface Analyse {
