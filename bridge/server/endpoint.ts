@@ -16,9 +16,11 @@ const longestSocketPath = process.platform === "linux" ? 107 : 103;
  * @throws PhasewireError `BAD_OPTION` if it is no address that a server can bind
  */
 export function isLocalEndpoint(endpoint: string): boolean {
-  if (endpoint.startsWith("ipc://")) {
-    const path = endpoint.slice("ipc://".length);
+  const path = socketPath(endpoint);
+  if (path !== null) {
     if (path.length === 0) throw badEndpoint(endpoint, "has no path");
+    // Linux's abstract sockets have no file, so no permissions keep other users away; a path of * is ZeroMQ's own choice.
+    if (path.startsWith("@") || path === "*") throw badEndpoint(endpoint, "names no file");
     if (Buffer.byteLength(path) > longestSocketPath) {
       throw badEndpoint(
         endpoint,
@@ -58,8 +60,9 @@ export function checkEndpoint(endpoint: string, hasKeys: boolean): void {
  * @throws PhasewireError `ENDPOINT_IN_USE`, `BAD_OPTION`, `FILE_ACCESS`
  */
 export async function bindEndpoint(router: Router, endpoint: string): Promise<string> {
-  const path = endpoint.startsWith("ipc://") ? endpoint.slice("ipc://".length) : null;
+  const path = socketPath(endpoint);
   if (path !== null) await removeStaleSocket(path, endpoint);
+  else router.ipv6 = endpoint.includes("[");
   try {
     await router.bind(endpoint);
   } catch (error) {
@@ -68,6 +71,20 @@ export async function bindEndpoint(router: Router, endpoint: string): Promise<st
   // Only the owner may connect, whatever the umask says.
   if (path !== null) await chmod(path, 0o600);
   return router.lastEndpoint ?? endpoint;
+}
+
+/**
+ * Removes the file of an ipc address. To be called by the server that is bound to it, before it closes its socket: as long as it
+ * listens, no other server can have taken the path.
+ */
+export async function releaseEndpoint(endpoint: string): Promise<void> {
+  const path = socketPath(endpoint);
+  if (path !== null) await unlink(path).catch(() => undefined);
+}
+
+/** The path of an ipc address, else null. */
+function socketPath(endpoint: string): string | null {
+  return endpoint.startsWith("ipc://") ? endpoint.slice("ipc://".length) : null;
 }
 
 async function removeStaleSocket(path: string, endpoint: string): Promise<void> {

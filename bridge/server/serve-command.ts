@@ -77,9 +77,12 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
       ? `${JSON.stringify(ready)}\n`
       : `serving model ${name} (${classes.length} classes) at ${endpoint} with ${threads} ${threads === 1 ? "thread" : "threads"}; stop with Ctrl-C\n`,
   );
-  await aborted(io.signal);
-  logger.info("stopping");
-  await server.close();
+  try {
+    await Promise.race([aborted(io.signal), server.finished]);
+    logger.info("stopping");
+  } finally {
+    await server.close();
+  }
   return 0;
 }
 

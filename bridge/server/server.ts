@@ -9,7 +9,7 @@ import { Context, Router } from "zeromq";
 import { asPhasewireError, PhasewireError } from "../../src/errors/index.js";
 import type { Analysis, FrameAnalyser } from "./analyser.js";
 import { decodeMessage, encodeMessage, SequencedError } from "./codec.js";
-import { bindEndpoint, checkEndpoint } from "./endpoint.js";
+import { bindEndpoint, checkEndpoint, releaseEndpoint } from "./endpoint.js";
 import { frameOf } from "./frame.js";
 import { admitClients, type ServerKeys, zapDomain } from "./keys.js";
 import { defaultMaxAtoms, serverLimits } from "./limits.js";
@@ -66,6 +66,8 @@ export interface RunningServer {
   /** The address, with the port that was chosen if it was `*`. */
   readonly endpoint: string;
   readonly limits: Limits;
+  /** Settles when the server no longer receives: after `close`, or with the error of its socket. */
+  readonly finished: Promise<void>;
   /** Says goodbye to the clients, lets the analysis in hand finish, and frees socket and analyser. */
   close(): Promise<void>;
 }
@@ -103,16 +105,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     }
     const address = await bindEndpoint(router, endpoint);
     const server = new Server(router, limits, options);
-    const received = server.receive();
+    const finished = server.receive();
     return {
       endpoint: address,
       limits,
+      finished,
       close: async () => {
         await server.stop();
+        await releaseEndpoint(address);
         router.close();
         stopAdmitting();
-        await received;
         await options.analyser.close();
+        await finished;
       },
     };
   } catch (error) {

@@ -1,4 +1,4 @@
-import { linkSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, linkSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -68,6 +68,8 @@ describe("addresses", () => {
     "tcp://localhost",
     "tcp://localhost:99999",
     "ipc://",
+    "ipc://@abstract",
+    "ipc://*",
     `ipc:///${"x".repeat(200)}`,
   ])("refuses %s as no address", (endpoint) => {
     expect(() => checkEndpoint(endpoint, true)).toThrow(expect.objectContaining({ code: "BAD_OPTION" }));
@@ -96,6 +98,8 @@ describe("addresses", () => {
     const client = new FakeClient(endpoint);
     cleanUp.push(() => client.close());
     expect((await client.hello()).type).toBe("welcome");
+    await cleanUp.shift()!();
+    expect(existsSync(path)).toBe(false);
   });
 
   it("never deletes a file that is not a socket", async () => {

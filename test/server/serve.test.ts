@@ -1,0 +1,235 @@
+/** The whole way: the command, the real model and core, golden structures over a socket. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { serveCommand } from "../../bridge/server/index.js";
+import type { WireMessage } from "../../bridge/server/wire.js";
+import { f64, i32, type Plain } from "./encoder.js";
+import { FakeClient } from "./fake-client.js";
+
+interface Golden {
+  name: string;
+  lengthScale: number;
+  cell: number[][] | null;
+  periodic: boolean[];
+  species: number[];
+  positions: number[][];
+  logits: number[][];
+  logDensity: number;
+  score: number[][];
+  virial: number[][];
+}
+
+const models = process.env.PHASEWIRE_MODELS ?? new URL("../../models", import.meta.url).pathname;
+const golden = readdirSync(join(models, "golden"))
+  .filter((name) => name.endsWith(".json"))
+  .map((name) => JSON.parse(readFileSync(join(models, "golden", name), "utf8")) as Golden);
+
+interface Ready {
+  event: string;
+  endpoint: string;
+  model: string;
+  classes: string[];
+  threads: number;
+}
+
+const interruption = new AbortController();
+const stdout = new PassThrough({ encoding: "utf8" });
+const stderr = new PassThrough({ encoding: "utf8" });
+let ended: Promise<number>;
+let ready: Ready;
+let client: FakeClient;
+let welcome: WireMessage;
+
+beforeAll(async () => {
+  ended = serveCommand(["--endpoint", "tcp://127.0.0.1:*", "--threads", "1", "--json"], {
+    stdout,
+    stderr,
+    signal: interruption.signal,
+  });
+  const line = new Promise<string>((resolve) => stdout.once("data", resolve));
+  ready = JSON.parse(await Promise.race([line, ended.then((code) => `{"event":"ended ${code}"}`)])) as Ready;
+  client = new FakeClient(ready.endpoint);
+  welcome = await client.hello();
+});
+
+afterAll(async () => {
+  client.close();
+  interruption.abort();
+  expect(await ended).toBe(0);
+});
+
+/** A request for a golden structure, its header and parts. */
+function request(
+  { cell, periodic, species, positions, lengthScale }: Golden,
+  more: Record<string, Plain> = {},
+): [Record<string, Plain>, ...Buffer[]] {
+  const arrays: Plain[] = [
+    { name: "positions", dtype: "f64", shape: [positions.length, 3] },
+    { name: "species", dtype: "i32", shape: [species.length] },
+  ];
+  const parts = [f64(...positions.flat()), i32(...species)];
+  if (cell !== null && periodic.includes(true)) {
+    arrays.push({ name: "cell", dtype: "f64", shape: [3, 3] });
+    parts.push(f64(...cell.flat()));
+  }
+  const header = { type: "analyse", mode: "request", step: 1, periodic, lengthScale, arrays };
+  return [{ ...header, ...more }, ...parts];
+}
+
+/** Largest difference over the largest expected magnitude. */
+function relativeError(found: ArrayLike<number>, expected: readonly number[]): number {
+  expect(found.length).toBe(expected.length);
+  let [worst, largest] = [0, 0];
+  expected.forEach((value, index) => {
+    worst = Math.max(worst, Math.abs(found[index]! - value));
+    largest = Math.max(largest, Math.abs(value));
+  });
+  return worst / largest;
+}
+
+function expectBelow(found: number, bound: number, what: string): void {
+  if (!(found <= bound)) throw new Error(`${what}: ${found} is above ${bound}`);
+}
+
+describe("phasewire serve", () => {
+  it("says that it is ready, with what the welcome says too", () => {
+    expect(ready).toMatchObject({ event: "ready", threads: 1 });
+    expect(ready.classes[0]).toBe("disordered");
+    expect(welcome.header.model).toMatchObject({ name: ready.model, classes: ready.classes });
+    expect(golden.length).toBeGreaterThanOrEqual(5);
+  });
+
+  it.each(golden)("gives the golden numbers of $name", async (structure) => {
+    const fields = ["logits", "labels", "score", "forces", "virial"];
+    const bias = { mode: "bias", fields, variables: [{ kind: "logDensity" }], coefficients: [-1] };
+    const { header, arrays } = await client.ask(...request(structure, bias));
+    expect(header.type).toBe("result");
+    const { logDensity } = structure;
+    expectBelow(
+      Math.abs((header.logDensity as number) - logDensity) / Math.abs(logDensity),
+      1e-4,
+      "logDensity",
+    );
+    expectBelow(Math.abs((header.energy as number) + logDensity) / Math.abs(logDensity), 1e-4, "energy");
+    expectBelow(relativeError(arrays.get("logits")!.data, structure.logits.flat()), 1e-4, "logits");
+    const best = structure.logits.map((row) => row.indexOf(Math.max(...row)));
+    expect(Array.from(arrays.get("labels")!.data)).toEqual(best);
+    // An ideal crystal has no score but rounding, so errors there are compared with the virial's forces over a length.
+    const unit = Math.max(...structure.virial.flat().map(Math.abs)) / structure.lengthScale;
+    const score = structure.score.flat();
+    const [found, forces] = [arrays.get("score")!.data, arrays.get("forces")!.data];
+    score.forEach((value, index) => {
+      expectBelow(Math.abs(found[index]! - value), 1e-4 * unit, `score ${index}`);
+      expectBelow(Math.abs(forces[index]! - value), 1e-4 * unit, `forces ${index}`);
+    });
+    const virial = Array.from(arrays.get("virial")!.data, (value) => -value);
+    expectBelow(relativeError(virial, structure.virial.flat()), 1e-4, "virial");
+  });
+
+  it("gives forces of a mixture of variables that are the derivatives of its energy", async () => {
+    const structure = golden.find(({ name }) => name === "fcc-hot") ?? golden[0]!;
+    const crystal = ready.classes.slice(1, 3);
+    const variables = [
+      { kind: "fraction", class: crystal[0]! },
+      { kind: "logitDifference", class: crystal[1]!, minus: crystal[0]! },
+      { kind: "meanLogit", class: crystal[0]! },
+    ];
+    const bias = { mode: "bias", variables, coefficients: [30, 5, -2] };
+    const forces = (await client.ask(...request(structure, bias))).arrays.get("forces")!.data;
+    const step = 1e-3 * structure.lengthScale;
+    const energyAt = async (at: number, by: number): Promise<number> => {
+      const moved = structure.positions.map((row) => [...row]);
+      moved[Math.floor(at / 3)]![at % 3]! += by;
+      const { header } = await client.ask(...request({ ...structure, positions: moved }, bias));
+      return header.energy as number;
+    };
+    const largest = forces.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    expect(largest).toBeGreaterThan(0);
+    for (const at of [0, 4, 11]) {
+      const slope = ((await energyAt(at, step)) - (await energyAt(at, -step))) / (2 * step);
+      expectBelow(Math.abs(forces[at]! + slope), 0.01 * largest, `force ${at}`);
+    }
+    const sums = [0, 1, 2].map((axis) =>
+      forces.reduce((sum, value, at) => (at % 3 === axis ? sum + value : sum), 0),
+    );
+    for (const sum of sums) expectBelow(Math.abs(sum), 1e-4 * largest, "sum of forces");
+  });
+
+  it("denoises, and leaves the numbers of the frame as sent in place", async () => {
+    const structure = golden.find(({ name }) => name === "fcc-hot") ?? golden[0]!;
+    const options = { denoise: 4, fields: ["denoised", "score"] };
+    const { header, arrays } = await client.ask(...request(structure, options));
+    expect(header.denoising).toMatchObject({ steps: 4 });
+    const { meanDisplacement } = header.denoising as { meanDisplacement: number };
+    const denoised = arrays.get("denoised")!.data;
+    const moved = structure.positions.map((row, atom) =>
+      Math.hypot(...row.map((value, axis) => denoised[3 * atom + axis]! - value)),
+    );
+    expectBelow(
+      Math.abs(moved.reduce((a, b) => a + b) / moved.length - meanDisplacement),
+      1e-9,
+      "displacement",
+    );
+    expect(meanDisplacement).toBeGreaterThan(0);
+    const { logDensity } = structure;
+    expectBelow(
+      Math.abs((header.logDensity as number) - logDensity) / Math.abs(logDensity),
+      1e-4,
+      "logDensity",
+    );
+  });
+
+  it("estimates the length scale if it gets none", async () => {
+    const structure = golden.find(({ name }) => name === "fcc-hot") ?? golden[0]!;
+    const { header } = await client.ask(...request(structure, { lengthScale: null }));
+    expectBelow(Math.abs((header.lengthScale as number) / structure.lengthScale - 1), 0.1, "lengthScale");
+  });
+
+  it("names coincident atoms and unknown classes, and lives on", async () => {
+    const structure = golden[0]!;
+    const twice = {
+      ...structure,
+      positions: structure.positions.map((row, atom) => (atom === 1 ? structure.positions[0]! : row)),
+    };
+    const coincident = await client.ask(...request(twice));
+    expect(coincident.header).toMatchObject({ type: "error", code: "COINCIDENT_ATOMS" });
+    const unknown = await client.ask(
+      ...request(structure, { variables: [{ kind: "fraction", class: "omega" }] }),
+    );
+    expect(unknown.header).toMatchObject({ type: "error", code: "BAD_OPTION", field: "variables[0].class" });
+    expect((await client.ask(...request(structure))).type).toBe("result");
+  });
+
+  it("refuses what cannot be served before it begins to listen", async () => {
+    const serve = (...args: string[]): Promise<number> =>
+      serveCommand(args, {
+        stdout: new PassThrough(),
+        stderr: new PassThrough(),
+        signal: AbortSignal.timeout(10_000),
+      });
+    await expect(serve("--endpoint", "tcp://0.0.0.0:5757")).rejects.toMatchObject({
+      code: "ENDPOINT_INSECURE",
+    });
+    await expect(serve("--endpoint", ready.endpoint)).rejects.toMatchObject({ code: "ENDPOINT_IN_USE" });
+    await expect(serve("--model", "no-such-model")).rejects.toMatchObject({ code: "MODEL_NOT_FOUND" });
+    await expect(serve("--threads", "0")).rejects.toMatchObject({ code: "BAD_OPTION", field: "threads" });
+    await expect(serve("--sideways")).rejects.toMatchObject({ code: "BAD_OPTION" });
+    await expect(serve("--keys", "/nowhere")).rejects.toMatchObject({ code: "FILE_ACCESS", field: "keys" });
+  });
+
+  it("makes keys", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "phasewire-"));
+    const out = new PassThrough({ encoding: "utf8" });
+    const code = await serveCommand(["--generate-keys", join(folder, "keys")], {
+      stdout: out,
+      stderr: new PassThrough(),
+      signal: AbortSignal.timeout(10_000),
+    });
+    expect(code).toBe(0);
+    expect(String(out.read())).toContain("client.key_secret");
+    rmSync(folder, { recursive: true });
+  });
+});
