@@ -1,0 +1,7 @@
+"""What the examples share: a live view in the terminal and a picture at the end."""
+
+from show.interrupt import Interrupt
+from show.picture import draw_picture
+from show.terminal import TerminalView
+
+__all__ = ["Interrupt", "TerminalView", "draw_picture"]
