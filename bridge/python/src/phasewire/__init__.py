@@ -10,7 +10,7 @@ from phasewire._links import Snapshot
 from phasewire._model import Model, ModelInfo, load_model, shipped_models
 from phasewire._result import Evaluation, Result
 from phasewire._series import FailedFrame, Series
-from phasewire._version import VERSION as __version__
+from phasewire._version import __version__
 from phasewire.client import Client, connect
 from phasewire.errors import (
     DeadlineError,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 Denoise = int | Literal["converged"]
-MAX_DENOISE_STEPS = 1000
+MAX_DENOISE_STEPS = 64
 
 
 @dataclass(frozen=True)

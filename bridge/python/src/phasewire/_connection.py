@@ -14,7 +14,7 @@ import zmq
 import zmq.auth
 from zmq.utils.monitor import recv_monitor_message
 
-from phasewire._version import VERSION
+from phasewire._version import __version__
 from phasewire._wire import PROTOCOL_VERSION, Array, Message, decode, encode
 from phasewire.errors import PhasewireError, make_error
 
@@ -151,7 +151,7 @@ class Connection:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.connected = False
-        """Whether a peer is there, as of the last `receive`."""
+        """Whether a peer is there, as of the last `refresh`."""
         self.losses = 0
         """How often a peer was lost."""
         self._sequence = 0
@@ -187,7 +187,7 @@ class Connection:
             {
                 "type": "hello",
                 "versions": [PROTOCOL_VERSION],
-                "client": {"name": "phasewire-python", "version": VERSION},
+                "client": {"name": "phasewire-python", "version": __version__},
                 "run": self.settings.run,
                 "engine": self.settings.engine,
                 "title": self.settings.title,
@@ -220,14 +220,15 @@ class Connection:
         self._poller.poll(max(0, round(1000 * seconds)))
         # Messages first: what a peer sent before it went away still counts.
         messages = self._read_messages()
-        self._read_events()
+        self.refresh()
         return messages
 
     def wait_for_peer(self, deadline: float) -> bool:
         """Wait until a peer is there or the monotonic clock reaches the deadline."""
+        self.refresh()
         while not self.connected and time.monotonic() < deadline:
             self._poller.poll(max(1, round(1000 * (deadline - time.monotonic()))))
-            self._read_events()
+            self.refresh()
         return self.connected
 
     def close(self) -> None:
@@ -250,7 +251,8 @@ class Connection:
             except PhasewireError as error:
                 messages.append(error)
 
-    def _read_events(self) -> None:
+    def refresh(self) -> None:
+        """Bring `connected` and `losses` up to date."""
         while self._events.poll(0):
             event = recv_monitor_message(self._events)["event"]
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:

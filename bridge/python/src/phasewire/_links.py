@@ -295,7 +295,8 @@ class ServerLink(_QueuedLink):
             else:
                 self._handle(message)
         self._drain_wakes()
-        if self._connection.connected and not was_connected and not self._in_session:
+        if self._connection.connected and not was_connected and self._hello_sequence is None:
+            # The server has just come, and nobody has greeted it yet.
             self._next_hello = 0.0
         if self._connection.losses != self._losses:
             self._losses = self._connection.losses
@@ -469,6 +470,7 @@ class ServerLink(_QueuedLink):
             self._under_way.clear()
             self._state.notify_all()
         self._in_session = False
+        self._hello_sequence = None
         self._next_hello = time.monotonic() + self._pause
         self._report("lost", error)
 

@@ -2,4 +2,4 @@
 
 from importlib.metadata import version
 
-VERSION = version("phasewire")
+__version__ = version("phasewire")

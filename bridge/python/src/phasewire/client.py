@@ -17,9 +17,10 @@ from phasewire._connection import Connection, Settings, Welcome, make_settings
 from phasewire._frame import Frame
 from phasewire._result import Evaluation, Result
 from phasewire._wire import Array, Message, evaluation_from_message, result_from_message
-from phasewire.errors import PhasewireError, error_from_wire, make_error
+from phasewire.errors import PhasewireError, ServerUnreachableError, error_from_wire, make_error
 from phasewire.variables import Variable
 
+_RETRY_PAUSE = 0.05
 _START_SERVER = "start one with `phasewire serve`, and compare the addresses"
 
 
@@ -132,17 +133,28 @@ class Client(Analyser):
             If it speaks another version of the protocol.
         """
         deadline = time.monotonic() + self._settings.timeout
-        connection = self._connect()
-        if not connection.wait_for_peer(deadline):
-            raise self._unreachable("no server answers")
-        sequence = connection.hello()
-        message = self._await(sequence, deadline)
+        message = self._greet(deadline)
         if message.type != "welcome":
             raise _unexpected(message, "welcome")
         self._welcome = Welcome.from_message(message)
         self._session_open = True
+        self._losses_at_welcome = self._connect().losses
         # Later connections of this client, and a restarted server, get the same run.
         self._settings = replace(self._settings, run=self._welcome.run)
+
+    def _greet(self, deadline: float) -> Message:
+        connection = self._connect()
+        while connection.wait_for_peer(deadline):
+            sequence = connection.hello()
+            if sequence is None:
+                # The peer went away in this instant; the next turn waits for it.
+                time.sleep(_RETRY_PAUSE)
+                continue
+            try:
+                return self._await(sequence, deadline)
+            except ServerUnreachableError:
+                continue
+        raise self._unreachable("no server answers")
 
     def ping(self) -> float:
         """Return the seconds of a round trip."""
@@ -203,29 +215,25 @@ class Client(Analyser):
     def _ask(self, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Message:
         """Send a message and return its answer; begin a new session if the server has forgotten ours."""
         for last_try in (False, True):
-            if not self._session_open:
+            connection = self._connect()
+            connection.refresh()
+            if not self._session_open or connection.losses != self._losses_at_welcome:
                 self.open()
             check_limits(arrays, self.server.limits)
             deadline = time.monotonic() + self._settings.timeout
-            connection = self._connect()
             sequence = connection.send(header, arrays)
-            if sequence is None:
-                self._session_open = False
-                if last_try:
-                    raise self._unreachable("the server is gone")
-                continue
             try:
+                if sequence is None:
+                    raise self._unreachable("the server is gone")
                 return self._await(sequence, deadline)
             except PhasewireError as error:
-                if error.code != "NO_SESSION" or last_try:
-                    raise
                 self._session_open = False
+                if last_try or not (sequence is None or error.code == "NO_SESSION"):
+                    raise
         raise self._unreachable("the server is gone")
 
-    def _await(self, sequence: int | None, deadline: float) -> Message:
+    def _await(self, sequence: int, deadline: float) -> Message:
         connection = self._connect()
-        if sequence is None:
-            raise self._unreachable("the server is gone")
         losses = connection.losses
         while True:
             remaining = deadline - time.monotonic()

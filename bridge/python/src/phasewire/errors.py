@@ -94,6 +94,7 @@ _CLASSES: dict[str, type[PhasewireError]] = {
             "EMPTY_SELECTION",
             "BAD_OPTION",
             "ENDPOINT_INSECURE",
+            "ENDPOINT_IN_USE",
         ),
         InputError,
     ),

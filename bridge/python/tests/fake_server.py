@@ -1,0 +1,123 @@
+"""A server for failure tests, with an encoder of its own, that misbehaves as it is told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import msgpack
+import zmq
+
+CLASSES = ["disordered", "fcc", "hcp"]
+WELCOME = {
+    "type": "welcome",
+    "version": 1,
+    "run": "fake-run",
+    "server": {"name": "fake", "version": "0"},
+    "capabilities": ["monitor", "request"],
+    "model": {"name": "fake", "sha256": "0" * 64, "classes": CLASSES, "aliases": {"ccp": "fcc"}, "logitLength": 0.1},
+    "limits": {"maxAtoms": 1000, "maxFrameBytes": 1 << 20},
+}
+
+Reply = list[bytes] | None
+Handler = Callable[[dict[str, Any], "FakeServer"], Reply]
+
+
+def result_for(header: dict[str, Any], **changes: Any) -> list[bytes]:
+    """Encode an answer that is right unless changed."""
+    count = header["arrays"][0]["shape"][0]
+    body = {
+        "type": "result",
+        "sequence": header["sequence"],
+        "run": "fake-run",
+        "mode": header["mode"],
+        "step": header["step"],
+        "atomCount": count,
+        "lengthScale": 2.5,
+        "fractions": {"disordered": 0.25, "fcc": 0.75, "hcp": 0},
+        "logDensity": -3,
+        "meanLogDensityPerAtom": -3 / count,
+        "meanMargin": 1.5,
+        "dropped": 0,
+        "queued": 0,
+        "seconds": 0.001,
+        "waitedSeconds": 0,
+        "arrays": [{"name": "labels", "dtype": "u8", "shape": [count]}],
+        **changes,
+    }
+    return [msgpack.packb(body), bytes([1] * count)]
+
+
+def error_for(header: dict[str, Any], code: str, **more: Any) -> list[bytes]:
+    """Encode an error."""
+    body = {"type": "error", "sequence": header["sequence"], "code": code, "message": "so told", "remedy": "none"}
+    return [msgpack.packb({**body, **more})]
+
+
+def answer(header: dict[str, Any], server: FakeServer) -> Reply:
+    """Behave."""
+    if header["type"] == "hello":
+        return [msgpack.packb({**WELCOME, "sequence": header["sequence"], "session": f"s{len(server.headers)}"})]
+    if header["type"] == "analyse":
+        return result_for(header)
+    return None
+
+
+def silent(header: dict[str, Any], server: FakeServer) -> Reply:
+    """Say nothing at all."""
+    return None
+
+
+def deaf_after_hello(header: dict[str, Any], server: FakeServer) -> Reply:
+    """Begin a session, then say nothing."""
+    return answer(header, server) if header["type"] == "hello" else None
+
+
+class FakeServer:
+    """A ROUTER socket on a thread, whose answers a function decides.
+
+    Attributes
+    ----------
+    headers : list of dict
+        All headers that came.
+    """
+
+    def __init__(self, endpoint: str, handler: Handler = answer) -> None:
+        self.handler = handler
+        self.headers: list[dict[str, Any]] = []
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.bind(endpoint)
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def of_type(self, kind: str) -> list[dict[str, Any]]:
+        """Headers of one type, so far."""
+        return [header for header in self.headers if header["type"] == kind]
+
+    def close(self) -> None:
+        """Go away without a word."""
+        self._stopping.set()
+        self._thread.join()
+
+    def __enter__(self) -> FakeServer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            if not self._socket.poll(20):
+                continue
+            identity, *parts = self._socket.recv_multipart()
+            header = msgpack.unpackb(parts[0])
+            self.headers.append(header)
+            reply = self.handler(header, self)
+            if reply is not None:
+                self._socket.send_multipart([identity, *reply])
+        self._socket.close()
+        self._context.term()

@@ -1,0 +1,54 @@
+"""A real phase server in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import phasewire
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+MAIN = REPOSITORY / "dist" / "bridge" / "cli" / "main.js"
+
+
+class ServerProcess:
+    """`phasewire serve` at an endpoint."""
+
+    def __init__(self, endpoint: str) -> None:
+        self.endpoint = endpoint
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        assert MAIN.is_file(), f"{MAIN} is missing: run `npm run build` first"
+        self._process = subprocess.Popen(
+            ["node", str(MAIN), "serve", "--endpoint", self.endpoint, "--threads", "1"],
+            cwd=REPOSITORY,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            phasewire.connect(self.endpoint, timeout=30).close()
+        except phasewire.PhasewireError as error:
+            self._process.kill()
+            output = self._process.communicate()[0].decode()
+            raise AssertionError(f"the server did not start: {error}\n{output}") from error
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGKILL)
+        self._process.communicate()
+        self._process = None
+        if self.endpoint.startswith("ipc://"):
+            # A killed process leaves its socket file behind, as it would for a user.
+            assert os.path.exists(self.endpoint.removeprefix("ipc://"))  # noqa: PTH110
+
+    def stop(self) -> None:
+        """End it, if it runs."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.communicate(timeout=30)
+            self._process = None

@@ -1,0 +1,177 @@
+"""Model files: what is read, and every way in which a damaged one is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+
+import numpy as np
+import pytest
+
+import phasewire
+from phasewire._model import read_model
+
+
+def split(content):
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    return header, content[8 + length :]
+
+
+def join(header, data):
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + data
+
+
+def rehash(header, data):
+    described = header["__metadata__"]["phasewire"]
+    header["__metadata__"]["sha256"] = hashlib.sha256(described.encode() + data).hexdigest()
+    return join(header, data)
+
+
+@pytest.fixture(scope="module")
+def original():
+    return phasewire.shipped_models()[0].file.read_bytes()
+
+
+@pytest.fixture
+def refusal(tmp_path):
+    def read(content):
+        path = tmp_path / "model.safetensors"
+        path.write_bytes(content)
+        with pytest.raises(phasewire.ModelError) as caught:
+            phasewire.load_model(path)
+        assert caught.value.remedy
+        return caught.value
+
+    return read
+
+
+def change_settings(content, change):
+    header, data = split(content)
+    settings = json.loads(header["__metadata__"]["phasewire"])
+    change(settings)
+    header["__metadata__"]["phasewire"] = json.dumps(settings)
+    return rehash(header, data)
+
+
+def test_the_default_model_names_its_phases():
+    model = phasewire.load_model()
+    assert model.phases[0] == "disordered"
+    assert {"fcc", "hcp", "bcc", "B1", "L1_2"} <= set(model.phases)
+    assert model.aliases["ice-Ih"] == "hexdiamond"
+    assert model.ideal_logits.shape == (len(model.phases),)
+    assert model.tensors["network1.weight0"].shape == (64, 128)
+    assert not model.tensors["network1.weight0"].flags.writeable
+
+
+def test_a_model_can_be_named_or_given_by_its_path():
+    info = phasewire.shipped_models()[0]
+    named = phasewire.load_model(info.name)
+    by_path = phasewire.load_model(info.file)
+    assert named.sha256 == by_path.sha256 == info.sha256
+    assert len(named.phases) == info.class_count
+
+
+def test_an_unknown_name_lists_those_that_exist():
+    with pytest.raises(phasewire.ModelError, match=phasewire.shipped_models()[0].name) as caught:
+        phasewire.load_model("no-such-model")
+    assert caught.value.code == "MODEL_NOT_FOUND"
+
+
+def test_a_missing_file(tmp_path):
+    with pytest.raises(phasewire.ModelError) as caught:
+        phasewire.load_model(tmp_path / "absent.safetensors")
+    assert caught.value.code == "MODEL_NOT_FOUND"
+
+
+def test_missing_package_data_name_the_command(tmp_path, monkeypatch):
+    monkeypatch.setenv("PHASEWIRE_DATA", str(tmp_path))
+    with pytest.raises(phasewire.ModelError, match="npm run build") as caught:
+        phasewire.Local()
+    assert caught.value.code == "MODEL_NOT_FOUND"
+
+
+@pytest.mark.parametrize("length", [0, 7, 8, 100, -1])
+def test_truncated(original, refusal, length):
+    expected = "MODEL_HASH" if length == -1 else "MODEL_FORMAT"
+    assert refusal(original[:length]).code == expected
+
+
+def test_not_safetensors(refusal):
+    assert refusal(b"PK\3\4" + bytes(1000)).code == "MODEL_FORMAT"
+    assert refusal(join([], b"")).code == "MODEL_FORMAT"
+    assert refusal(join({"__metadata__": {}}, b"")).code == "MODEL_FORMAT"
+
+
+def test_one_flipped_bit(original, refusal):
+    content = bytearray(original)
+    content[-5] ^= 1
+    error = refusal(bytes(content))
+    assert error.code == "MODEL_HASH"
+    assert error.field == "sha256"
+
+
+def test_another_hash_than_the_manifest_says(original, tmp_path):
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(original)
+    with pytest.raises(phasewire.ModelError) as caught:
+        read_model(path, expected_sha256="0" * 64)
+    assert caught.value.code == "MODEL_HASH"
+
+
+@pytest.mark.parametrize("key", ["format", "version"])
+def test_another_version(original, refusal, key):
+    error = refusal(change_settings(original, lambda settings: settings.update({key: 2})))
+    assert error.code == "MODEL_VERSION"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code"),
+    [
+        ("classes", [], "MODEL_FORMAT"),
+        ("cutoff", "far", "MODEL_FORMAT"),
+        ("cutoff", 0, "MODEL_FORMAT"),
+        ("epsilon", math.nan, "MODEL_NON_FINITE"),
+        ("channels", 8, "MODEL_SHAPE"),
+        ("basisCount", 11, "MODEL_SHAPE"),
+        ("basisCount", 2.5, "MODEL_SHAPE"),
+        ("idealLogits", [0.0], "MODEL_SHAPE"),
+    ],
+)
+def test_settings_out_of_range(original, refusal, key, value, code):
+    assert refusal(change_settings(original, lambda settings: settings.update({key: value}))).code == code
+
+
+def test_a_missing_tensor_and_a_wrong_shape(original, refusal):
+    header, data = split(original)
+    del header["network2.bias1"]
+    error = refusal(rehash(header, data))
+    assert (error.code, error.field) == ("MODEL_SHAPE", "network2.bias1")
+
+    header, data = split(original)
+    header["standard.mean"]["shape"] = [64, 2]
+    error = refusal(rehash(header, data))
+    assert (error.code, error.field) == ("MODEL_SHAPE", "standard.mean")
+
+    header, data = split(original)
+    header["standard.mean"]["dtype"] = "F64"
+    assert refusal(rehash(header, data)).code == "MODEL_SHAPE"
+
+
+def test_offsets_outside_the_file(original, refusal):
+    header, data = split(original)
+    begin, end = header["standard.mean"]["data_offsets"]
+    header["standard.mean"]["data_offsets"] = [begin + len(data), end + len(data)]
+    error = refusal(rehash(header, data))
+    assert (error.code, error.field) == ("MODEL_FORMAT", "standard.mean")
+
+
+def test_weights_that_are_not_finite(original, refusal):
+    header, data = split(original)
+    begin, _ = header["network1.bias0"]["data_offsets"]
+    damaged = bytearray(data)
+    damaged[begin : begin + 4] = np.array([np.nan], "<f4").tobytes()
+    error = refusal(rehash(header, bytes(damaged)))
+    assert (error.code, error.field) == ("MODEL_NON_FINITE", "network1.bias0")
