@@ -71,7 +71,7 @@ async function endOfParsing(thrown: CommanderError, io: CliIo): Promise<number> 
   await writeError(
     io,
     new PhasewireError("BAD_OPTION", {
-      message: thrown.message.replace(/^error: /, ""),
+      message: thrown.message.replace(/^error: /, "").replace(/\s*\n\s*/g, " "),
       remedy: "Run `phasewire help` for the commands, `phasewire help COMMAND` for their options.",
     }),
   );

@@ -36,11 +36,17 @@ export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]>
   return collected;
 }
 
-/** A stream that keeps what is written to it. */
+/** A stream that keeps what is written to it, and tells when something was. */
 export class TextSink extends Writable {
   text = "";
+
+  constructor(private readonly onText: () => void = () => undefined) {
+    super();
+  }
+
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.text += chunk.toString();
+    this.onText();
     done();
   }
 }

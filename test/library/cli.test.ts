@@ -1,0 +1,458 @@
+import { execFile, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runCli } from "../../src/cli/index.js";
+import {
+  createAnalyser,
+  type ErrorObject,
+  type Frame,
+  FrameWriter,
+  loadModel,
+  readFrames,
+} from "../../src/index.js";
+import { packageRoot, packageVersion } from "../../src/package.js";
+import { classNames, modelFile } from "./model-file.js";
+import { bccSites, collect, crystal, fccSites, shaken, TextSink, temporaryFolder } from "./support.js";
+
+const folder = temporaryFolder();
+const inFolder = (name: string): string => join(folder, name);
+
+/** What `classify --json` prints for a frame. */
+interface FrameLine {
+  file: string;
+  frame: number;
+  natoms: number;
+  lengthScale: number;
+  fractions: Record<string, number>;
+  meanLogDensityPerAtom: number;
+  meanMargin: number;
+  model: string;
+  seconds: number;
+}
+
+/** What it prints for an error. */
+interface ErrorLine {
+  file: string | null;
+  frame: number | null;
+  error: ErrorObject;
+}
+
+const copper = shaken(crystal(fccSites, 3.61, 3), 0.2);
+const iron = shaken(crystal(bccSites, 2.87, 4, ["Fe", "Fe"]), 0.2);
+const salt = shaken(
+  crystal([...fccSites, ...fccSites.map(([x, y, z]) => [x + 0.5, y, z] as const)], 5.64, 2, [
+    ...fccSites.map(() => "Na"),
+    ...fccSites.map(() => "Cl"),
+  ]),
+  0.2,
+);
+
+async function writeFrames(name: string, ...frames: Frame[]): Promise<string> {
+  const writer = await FrameWriter.open(inFolder(name));
+  for (const frame of frames) await writer.write(frame);
+  await writer.close();
+  return inFolder(name);
+}
+
+beforeAll(async () => {
+  const file = modelFile();
+  await writeFile(inFolder("random.safetensors"), file);
+  const sha256 = createHash("sha256").update(file).digest("hex");
+  const entry = {
+    name: "random",
+    file: "random.safetensors",
+    sha256,
+    classCount: 4,
+    description: "random weights",
+  };
+  await writeFile(inFolder("manifest.json"), JSON.stringify({ default: "random", models: [entry] }));
+  process.env.PHASEWIRE_MODELS = folder;
+  await writeFrames("copper.extxyz", copper);
+  await writeFrames("two.extxyz.gz", { ...copper, info: { step: 7, note: "first frame" } }, iron);
+  await writeFrames("salt.extxyz", salt);
+});
+afterAll(() => {
+  delete process.env.PHASEWIRE_MODELS;
+});
+
+interface Outcome {
+  exitCode: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the command line in this process, on one thread. */
+async function run(args: string[], signal = new AbortController().signal): Promise<Outcome> {
+  const stdout = new TextSink();
+  const stderr = new TextSink();
+  const exitCode = await runCli(args, { stdout, stderr, signal });
+  return { exitCode, stdout: stdout.text, stderr: stderr.text };
+}
+
+function lines<Line>(outcome: Outcome): Line[] {
+  expect(outcome.stdout === "" || outcome.stdout.endsWith("\n")).toBe(true);
+  return outcome.stdout
+    .split("\n")
+    .slice(0, -1)
+    .map((line) => JSON.parse(line) as Line);
+}
+
+const classify = (...args: string[]): Promise<Outcome> => run(["classify", "--threads", "1", ...args]);
+const denoise = (...args: string[]): Promise<Outcome> => run(["denoise", "--threads", "1", ...args]);
+
+describe("classify --json", () => {
+  test("prints one object a frame on a line, and nothing else", async () => {
+    const files = [inFolder("copper.extxyz"), inFolder("two.extxyz.gz")];
+    const outcome = await classify("--json", ...files);
+    expect(outcome.exitCode).toBe(0);
+    expect(outcome.stderr).toBe("");
+    const found = lines<FrameLine>(outcome);
+    expect(found.map(({ file, frame, natoms }) => [file, frame, natoms])).toEqual([
+      [files[0], 0, 108],
+      [files[1], 0, 108],
+      [files[1], 1, 128],
+    ]);
+    for (const line of found) {
+      expect(Object.keys(line)).toEqual([
+        "file",
+        "frame",
+        "natoms",
+        "lengthScale",
+        "fractions",
+        "meanLogDensityPerAtom",
+        "meanMargin",
+        "model",
+        "seconds",
+      ]);
+      expect(Object.keys(line.fractions)).toEqual(classNames);
+      expect(Object.values(line.fractions).reduce((sum, fraction) => sum + fraction, 0)).toBeCloseTo(1, 12);
+      expect(line.model).toBe("random");
+      expect(line.seconds).toBeGreaterThan(0);
+    }
+  });
+
+  test("says what the library says", async () => {
+    const analyser = await createAnalyser(await loadModel(), { threads: 1 });
+    const expected = await analyser.analyse(salt, {
+      denoise: 3,
+      select: "Cl",
+      lengthScale: 3.5,
+      ignoreSpecies: true,
+    });
+    await analyser.dispose();
+    const args = [
+      "--denoise",
+      "3",
+      "--select",
+      "Cl",
+      "--length-scale",
+      "3.5",
+      "--ignore-species",
+      "--model",
+      "random",
+    ];
+    const [line] = lines<FrameLine>(await classify("--json", ...args, inFolder("salt.extxyz")));
+    const { natoms, lengthScale, fractions, meanLogDensityPerAtom, meanMargin } = line!;
+    expect({ natoms, lengthScale, fractions, meanLogDensityPerAtom, meanMargin }).toEqual({
+      natoms: 32,
+      lengthScale: 3.5,
+      fractions: expected.fractions,
+      meanLogDensityPerAtom: expected.meanLogDensityPerAtom,
+      meanMargin: expected.meanMargin,
+    });
+  });
+
+  test("takes a model by path, and several species", async () => {
+    const args = ["--model", inFolder("random.safetensors"), "--select", "Na,Cl"];
+    const [line] = lines<FrameLine>(await classify("--json", ...args, inFolder("salt.extxyz")));
+    expect(line).toMatchObject({ natoms: 64, model: "random" });
+  });
+
+  test("goes on with the next file after an error, says so on a line, and exits with 1", async () => {
+    const positions = copper.positions.slice();
+    positions[4] = Number.NaN;
+    const broken = await writeFrames("broken.extxyz", copper, { ...copper, positions }, copper);
+    const outcome = await classify("--json", inFolder("missing.extxyz"), broken, inFolder("salt.extxyz"));
+    expect(outcome.exitCode).toBe(1);
+    const [missing, good, error, salty, ...more] = lines<FrameLine & ErrorLine>(outcome);
+    expect(more).toEqual([]);
+    expect(missing).toMatchObject({
+      file: inFolder("missing.extxyz"),
+      frame: 0,
+      error: { code: "FILE_ACCESS" },
+    });
+    expect(good).toMatchObject({ file: broken, frame: 0, natoms: 108 });
+    expect(error).toMatchObject({
+      file: broken,
+      frame: 1,
+      error: { code: "NON_FINITE_POSITIONS", field: "positions", value: "NaN" },
+    });
+    expect(error!.error.message).toContain("atom 1");
+    expect(error!.error.remedy).not.toBe("");
+    expect(salty).toMatchObject({ file: inFolder("salt.extxyz"), natoms: 64 });
+    expect(outcome.stderr).toContain(`error NON_FINITE_POSITIONS: ${broken}, frame 1: `);
+  });
+
+  test("gives a model that cannot be used as an error without file and frame", async () => {
+    const file = modelFile();
+    file[file.length - 1]! ^= 1;
+    await writeFile(inFolder("damaged.safetensors"), file);
+    const outcome = await classify(
+      "--json",
+      "--model",
+      inFolder("damaged.safetensors"),
+      inFolder("copper.extxyz"),
+    );
+    expect(outcome.exitCode).toBe(1);
+    expect(lines<ErrorLine>(outcome)).toMatchObject([
+      { file: null, frame: null, error: { code: "MODEL_HASH" } },
+    ]);
+  });
+});
+
+describe("errors from files", () => {
+  const block = "Properties=species:S:1:pos:R:3";
+  const cell = 'Lattice="9 0 0 0 9 0 0 0 9"';
+  const atoms = "Cu 0 0 0\nCu 4 4 4\n";
+  test.each<[string, string, string[]]>([
+    ["FILE_FORMAT", `2\n${block}\nCu 0 0 0\n`, []],
+    ["EMPTY_FRAME", `0\n${block}\n`, []],
+    ["NON_FINITE_POSITIONS", `2\n${cell} ${block}\nCu 0 0 inf\nCu 4 4 4\n`, []],
+    ["MISSING_CELL", `2\n${block} pbc="T T T"\n${atoms}`, []],
+    ["SINGULAR_CELL", `2\nLattice="9 0 0 0 9 0 9 9 0" ${block}\n${atoms}`, []],
+    ["NON_FINITE_CELL", `2\nLattice="9 0 0 0 nan 0 0 0 9" ${block}\n${atoms}`, []],
+    ["UNKNOWN_SPECIES", `2\n${cell} ${block}\nX 0 0 0\nCu 4 4 4\n`, []],
+    ["COINCIDENT_ATOMS", `2\n${cell} ${block}\nCu 0 0 0\nCu 9 0 0.01\n`, []],
+    ["EMPTY_SELECTION", `2\n${cell} ${block}\n${atoms}`, ["--select", "O"]],
+    ["TOO_LARGE", `999999999999\n${block}\n`, []],
+  ])("%s", async (code, content, args) => {
+    const path = inFolder(`bad-${code}.extxyz`);
+    await writeFile(path, content);
+    const outcome = await classify("--json", ...args, path);
+    expect(outcome.exitCode).toBe(1);
+    expect(lines<ErrorLine>(outcome)).toMatchObject([{ file: path, frame: 0, error: { code } }]);
+    const text = await classify(...args, path);
+    expect(text.exitCode).toBe(1);
+    expect(text.stdout).toBe("");
+    expect(text.stderr).toMatch(new RegExp(`^error ${code}: .+\n {2}.+\n$`));
+  });
+
+  test.each<[string, string[]]>([
+    ["MODEL_NOT_FOUND", ["--model", "other"]],
+    ["MODEL_NOT_FOUND", ["--model", "./missing.safetensors"]],
+    ["MODEL_FORMAT", ["--model", "FOLDER/truncated.safetensors"]],
+    ["MODEL_VERSION", ["--model", "FOLDER/later.safetensors"]],
+    ["MODEL_SHAPE", ["--model", "FOLDER/shape.safetensors"]],
+    ["FILE_ACCESS", ["--out", "FOLDER/no/such/folder.extxyz"]],
+  ])("%s", async (code, args) => {
+    await writeFile(inFolder("truncated.safetensors"), modelFile().subarray(0, 5000));
+    await writeFile(inFolder("later.safetensors"), modelFile({ description: { version: 2 } }));
+    await writeFile(inFolder("shape.safetensors"), modelFile({ tensors: { "standard.mean": undefined } }));
+    const given = args.map((text) => text.replace("FOLDER", folder));
+    const outcome = await classify(...given, inFolder("copper.extxyz"));
+    expect(outcome.exitCode).toBe(1);
+    expect(outcome.stderr).toMatch(new RegExp(`^error ${code}: `));
+  });
+});
+
+describe("wrong usage", () => {
+  test.each<[string, string[]]>([
+    ["BAD_OPTION", ["classify"]],
+    ["BAD_OPTION", ["classify", "--denoise", "0", "FILE"]],
+    ["BAD_OPTION", ["classify", "--denoise", "many", "FILE"]],
+    ["BAD_OPTION", ["classify", "--denoise", "1e9", "FILE"]],
+    ["BAD_OPTION", ["classify", "--threads", "-1", "FILE"]],
+    ["BAD_OPTION", ["classify", "--select", "O,,H", "FILE"]],
+    ["BAD_OPTION", ["classify", "--no-such-option", "FILE"]],
+    ["BAD_OPTION", ["classify", "--json", "--out", "FILE", "FILE"]],
+    ["BAD_LENGTH_SCALE", ["classify", "--length-scale", "0", "FILE"]],
+    ["BAD_LENGTH_SCALE", ["classify", "--length-scale", "nan", "FILE"]],
+    ["BAD_LENGTH_SCALE", ["classify", "--length-scale", "", "FILE"]],
+    ["BAD_OPTION", ["denoise", "FILE"]],
+    ["BAD_OPTION", ["denoise", "--out", "x.extxyz", "--steps", "1.5", "FILE"]],
+    ["BAD_OPTION", ["clasify", "FILE"]],
+    ["BAD_OPTION", ["models", "surplus"]],
+  ])("%s: %j exits with 2", async (code, args) => {
+    const before = await readFile(inFolder("copper.extxyz"), "utf8");
+    const outcome = await run(args.map((text) => text.replace("FILE", inFolder("copper.extxyz"))));
+    expect(outcome.exitCode).toBe(2);
+    expect(outcome.stderr).toMatch(new RegExp(`^error ${code}: .+\n {2}.+\n$`));
+    expect(await readFile(inFolder("copper.extxyz"), "utf8")).toBe(before);
+  });
+
+  test("no command shows the help and exits with 2", async () => {
+    const outcome = await run([]);
+    expect(outcome.exitCode).toBe(2);
+    expect(outcome.stderr).toContain("classify");
+  });
+
+  test.each([["--help"], ["help", "classify"], ["classify", "--help"]])(
+    "%s %s shows help",
+    async (...args) => {
+      const outcome = await run(args.filter((text) => text !== undefined));
+      expect(outcome.exitCode).toBe(0);
+      expect(outcome.stdout).toContain("Usage: phasewire");
+      expect(outcome.stderr).toBe("");
+    },
+  );
+
+  test("--version prints the version of the package", async () => {
+    expect(await run(["--version"])).toEqual({ exitCode: 0, stdout: `${packageVersion()}\n`, stderr: "" });
+  });
+});
+
+describe("classify for people", () => {
+  test("shows the phases of each frame, largest share first", async () => {
+    const { exitCode, stdout } = await classify(inFolder("two.extxyz.gz"));
+    expect(exitCode).toBe(0);
+    const blocks = stdout.trimEnd().split("\n\n");
+    expect(blocks).toHaveLength(2);
+    expect(blocks[0]).toContain("frame 0  108 atoms");
+    expect(blocks[1]).toContain("frame 1  128 atoms");
+    for (const block of blocks) {
+      const shares = [...block.matchAll(/([\d.]+) %/g)].map((match) => Number(match[1]));
+      expect(shares.length).toBeGreaterThan(0);
+      expect(shares).toEqual([...shares].sort((a, b) => b - a));
+      expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(100, 0);
+      expect(block).toContain("█");
+    }
+  });
+});
+
+describe("--out", () => {
+  test("writes every frame with the columns of its analysis, and keeps what was there", async () => {
+    const out = inFolder("labelled.extxyz.gz");
+    const { exitCode } = await classify(inFolder("two.extxyz.gz"), inFolder("salt.extxyz"), "--out", out);
+    expect(exitCode).toBe(0);
+    const frames = await collect(readFrames(out));
+    expect(frames.map(({ species }) => species!.length)).toEqual([108, 128, 64]);
+    expect(frames[0]!.info).toEqual({ step: 7, note: "first frame" });
+    expect(frames[0]!.positions).toEqual(copper.positions);
+    expect(frames[0]!.cell).toEqual(copper.cell);
+    const analyser = await createAnalyser(await loadModel(), { threads: 1 });
+    const { labels, confidence } = await analyser.analyse(salt);
+    await analyser.dispose();
+    const { arrays } = frames[2]!;
+    expect(Object.keys(arrays)).toEqual(["phase", "confidence", "margin", "distance"]);
+    expect(arrays.phase!.data).toEqual(Array.from(labels, (label) => classNames[label]));
+    expect((arrays.confidence!.data[0] as number) - confidence[0]!).toBeCloseTo(0, 5);
+  });
+
+  test("marks atoms that were not selected", async () => {
+    const out = inFolder("selected.extxyz");
+    await classify(inFolder("salt.extxyz"), "--select", "Cl", "--out", out);
+    const [frame] = await collect(readFrames(out));
+    frame!.species!.forEach((name, atom) => {
+      expect(frame!.arrays.phase!.data[atom] === "none").toBe(name === "Na");
+    });
+  });
+
+  test("keeps the frames before an error", async () => {
+    const broken = inFolder("breaks-off.extxyz");
+    await writeFile(broken, `${await readFile(inFolder("copper.extxyz"), "utf8")}5\nnot whole\n`);
+    const out = inFolder("kept.extxyz.gz");
+    expect((await classify(broken, "--out", out)).exitCode).toBe(1);
+    expect(await collect(readFrames(out))).toHaveLength(1);
+  });
+
+  test("ends after the frame under way when interrupted, with the file whole", async () => {
+    const interruption = new AbortController();
+    const stdout = new TextSink(() => interruption.abort());
+    const out = inFolder("interrupted.extxyz.gz");
+    const args = ["classify", "--threads", "1", inFolder("two.extxyz.gz"), "--out", out];
+    const exitCode = await runCli(args, { stdout, stderr: new TextSink(), signal: interruption.signal });
+    expect(exitCode).toBe(130);
+    expect(await collect(readFrames(out))).toHaveLength(1);
+  });
+});
+
+describe("denoise", () => {
+  test("writes the moved atoms, their displacement and their phases", async () => {
+    const out = inFolder("clean.extxyz");
+    const { exitCode, stdout } = await denoise(inFolder("copper.extxyz"), "--out", out, "--steps", "3");
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain("denoised in 3 steps");
+    const [frame] = await collect(readFrames(out));
+    expect(Object.keys(frame!.arrays)).toEqual(["displacement", "phase", "confidence", "margin", "distance"]);
+    const displacement = frame!.arrays.displacement!.data as Float64Array;
+    expect(displacement.some((part) => part !== 0)).toBe(true);
+    frame!.positions.forEach((coordinate, index) => {
+      expect(coordinate - displacement[index]!).toBeCloseTo(copper.positions[index]!, 9);
+    });
+  });
+
+  test("runs until converged by default", async () => {
+    const out = inFolder("converged.extxyz");
+    const { exitCode, stdout } = await denoise(inFolder("copper.extxyz"), "--out", out);
+    expect(exitCode).toBe(0);
+    expect(Number(/denoised in (\d+) steps/.exec(stdout)![1])).toBeLessThanOrEqual(64);
+  });
+});
+
+describe("models", () => {
+  test("lists the models, and their classes if asked", async () => {
+    const plain = await run(["models"]);
+    expect(plain).toEqual({
+      exitCode: 0,
+      stdout: "random (default)  4 classes  random weights\n",
+      stderr: "",
+    });
+    const { stdout } = await run(["models", "--classes"]);
+    expect(stdout).toContain("  disordered\n  fcc, also ccp\n");
+  });
+
+  test("as JSON, one object a line", async () => {
+    const [entry] = lines<Record<string, unknown>>(await run(["models", "--json"]));
+    expect(entry).toMatchObject({ name: "random", default: true, classCount: 4, file: "random.safetensors" });
+    expect(entry).not.toHaveProperty("classes");
+    const [whole] = lines<{ classes: { name: string }[] }>(await run(["models", "--json", "--classes"]));
+    expect(whole!.classes.map(({ name }) => name)).toEqual(classNames);
+  });
+});
+
+describe("the executable", () => {
+  const executable = join(packageRoot(), "dist/bridge/cli/main.js");
+
+  test("classifies in a process of its own, and ends by itself", async () => {
+    const { stdout, stderr } = await promisify(execFile)(process.execPath, [
+      executable,
+      ...["classify", "--json", inFolder("two.extxyz.gz")],
+    ]);
+    expect(stderr).toBe("");
+    expect(stdout.trimEnd().split("\n")).toHaveLength(2);
+  });
+
+  test("gives its exit code", async () => {
+    const failed = await promisify(execFile)(process.execPath, [
+      executable,
+      "classify",
+      inFolder("missing"),
+    ]).catch((error) => error);
+    expect(failed.code).toBe(1);
+    expect(failed.stderr).toMatch(/^error FILE_ACCESS: /);
+  });
+
+  test("ends quietly when nobody reads any more", async () => {
+    const child = spawn(process.execPath, [
+      executable,
+      "classify",
+      "--json",
+      ...new Array(20).fill(inFolder("copper.extxyz")),
+    ]);
+    let stderr = "";
+    child.stderr.on("data", (chunk) => {
+      stderr += chunk;
+    });
+    child.stdout.once("data", () => child.stdout.destroy());
+    await new Promise((resolve) => child.once("close", resolve));
+    expect(stderr).toBe("");
+  });
+
+  test("knows serve, and loads its sockets only then", async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [executable, "serve", "--help"]);
+    expect(stdout).toContain("--endpoint");
+  });
+});
