@@ -114,7 +114,8 @@ const catalogue = {
   },
   QUEUE_FULL: {
     meaning: "The session has as many unanswered requests as the server keeps.",
-    remedy: "Wait for answers before sending more, or use monitor mode, which drops the oldest frame instead.",
+    remedy:
+      "Wait for answers before sending more, or use monitor mode, which drops the oldest frame instead.",
   },
   ENDPOINT_IN_USE: {
     meaning: "Another process listens at the address.",
