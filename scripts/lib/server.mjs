@@ -1,0 +1,55 @@
+// A phase server as a child process.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import fs from "node:fs";
+import { createInterface } from "node:readline";
+import { inRoot } from "./paths.mjs";
+
+const startLimitMs = 60_000;
+const graceMs = 5_000;
+const tailLines = 20;
+
+/**
+ * Start `phasewire serve` on a free local port, and wait until it listens.
+ *
+ * @param {{logFile: string, threads?: number}} options where its events go; worker threads, 1 by default, which leaves the other
+ *   cores to the simulation
+ * @returns {Promise<{endpoint: string, hasEnded: () => boolean, tail: () => string, stop: () => Promise<void>}>} its address;
+ *   whether it has ended; the last lines of its log; a way to end it
+ * @throws {Error} with its last lines, if it ends or stays silent instead
+ */
+export async function startServer({ logFile, threads = 1 }) {
+  const log = fs.openSync(logFile, "w");
+  const child = spawn(
+    process.execPath,
+    [
+      inRoot("dist", "bridge", "cli", "main.js"),
+      ...["serve", "--json", "--endpoint", "tcp://127.0.0.1:*", "--threads", String(threads)],
+    ],
+    { stdio: ["ignore", "pipe", log] },
+  );
+  fs.closeSync(log);
+  const closed = once(child, "close");
+  const hasEnded = () => child.exitCode !== null || child.signalCode !== null;
+  const tail = () => fs.readFileSync(logFile, "utf8").trimEnd().split("\n").slice(-tailLines).join("\n");
+
+  const stop = async () => {
+    if (hasEnded()) return;
+    child.kill("SIGTERM");
+    const timer = setTimeout(() => child.kill("SIGKILL"), graceMs);
+    await closed;
+    clearTimeout(timer);
+  };
+
+  const lines = createInterface({ input: child.stdout });
+  const timer = setTimeout(() => child.kill("SIGKILL"), startLimitMs);
+  for await (const line of lines) {
+    const { event, endpoint } = JSON.parse(line);
+    if (event !== "ready") continue;
+    clearTimeout(timer);
+    return { endpoint, hasEnded, tail, stop };
+  }
+  clearTimeout(timer);
+  await closed;
+  throw new Error(`the server did not start; its last words:\n${tail()}`);
+}
