@@ -83,30 +83,31 @@ def _stillinger_weber(rng: np.random.Generator) -> Recipe:
 
 
 def _ionic(rng: np.random.Generator) -> Recipe:
+    """Charged cores of two sizes; repulsion by an inverse power or by an exponential (Born-Mayer form)."""
     stoichiometry = int(rng.choice([1, 1, 1, 1, 2, 3]))
-    anions = ATOMS * stoichiometry // (stoichiometry + 1)
-    cations = ATOMS - anions
-    anions -= anions % stoichiometry if stoichiometry > 1 else 0
-    cations = anions // stoichiometry
-    size_ratio = rng.uniform(0.45, 1.0)
+    cations = ATOMS // (stoichiometry + 1)
+    size_ratio = rng.uniform(0.4, 1.0)
+    # Lengths in units of the contact distance of unlike ions.
     anion = 2.0 / (1.0 + size_ratio)
-    coupling = rng.uniform(25.0, 60.0) / stoichiometry
-    charge = np.sqrt(coupling)
-    # The closer the sizes, the fewer ions fit: like ions repel at the anion's diameter.
-    density = rng.uniform(0.42, 0.75)
-    core = 2.0 ** (1.0 / 6.0)
-    damping = rng.uniform(0.15, 0.3)
     diameters = {(1, 1): anion * size_ratio, (1, 2): 1.0, (2, 2): anion}
+    charge = np.sqrt(rng.uniform(20.0, 65.0) / stoichiometry)
+    damping = rng.uniform(0.1, 0.3)
+    exponential = rng.random() < 0.5
+    decay = rng.uniform(0.08, 0.13)
+    # An exponential core gives way to the attraction, so the same density packs it less tightly.
+    density = rng.uniform(0.45, 1.2) if exponential else rng.uniform(0.35, 0.85)
 
     def commands(_: Path) -> list[str]:
-        lines = [f"pair_style lj/cut/coul/dsf {damping} {core} 3.2"]
+        core = 2.0 ** (1.0 / 6.0)
+        style = "born/coul/dsf" if exponential else "lj/cut/coul/dsf"
+        lines = [f"pair_style {style} {damping} {3.2 if exponential else core} {'' if exponential else 3.2}"]
         for (first, second), diameter in diameters.items():
-            lines.append(f"pair_coeff {first} {second} 1.0 {diameter} {core * diameter}")
-        lines.append(f"set type 1 charge {charge * stoichiometry}")
-        lines.append(f"set type 2 charge {-charge}")
-        return lines
+            parameters = f"1.0 {decay} {diameter} 0.0 0.0" if exponential else f"1.0 {diameter} {core * diameter}"
+            lines.append(f"pair_coeff {first} {second} {parameters}")
+        return [*lines, f"set type 1 charge {charge * stoichiometry}", f"set type 2 charge {-charge}"]
 
-    return Recipe("ionic", density, rng.uniform(0.8, 1.6), commands, (cations, anions), timestep=0.002)
+    counts = (cations, cations * stoichiometry)
+    return Recipe("ionic", density, rng.uniform(0.8, 1.6), commands, counts, timestep=0.002)
 
 
 FAMILIES = {
@@ -115,7 +116,7 @@ FAMILIES = {
     "power": (_inverse_power, 2),
     "morse": (_morse, 2),
     "sw": (_stillinger_weber, 5),
-    "ionic": (_ionic, 6),
+    "ionic": (_ionic, 12),
 }
 
 

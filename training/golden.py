@@ -84,9 +84,8 @@ def golden_record(config: ModelConfig, params: Params, info: dict, frame: Golden
         return log_density_per_atom(table_of_logits).sum(), (table_of_logits, stages)
 
     positions = jnp.asarray(atoms.positions / a0)
-    (value, (table_of_logits, stages)), (gradient, strain_gradient) = jax.value_and_grad(
-        evaluate, argnums=(0, 1), has_aux=True
-    )(positions, jnp.zeros((3, 3)))
+    differentiated = jax.jit(jax.value_and_grad(evaluate, argnums=(0, 1), has_aux=True))
+    (value, (table_of_logits, stages)), (gradient, strain_gradient) = differentiated(positions, jnp.zeros((3, 3)))
     return {
         "name": frame.name,
         "model": info["name"],

@@ -12,6 +12,7 @@ import numpy as np
 
 from .neighbours import neighbour_table
 from .prototypes import Prototype
+from .stacking import FAMILIES, stacking
 
 MASKED = -1
 # Defect neighbourhoods: extra squared distance given to atoms beside a vacancy or an interstitial,
@@ -52,6 +53,7 @@ class SamplingConfig:
     share_destroyed: float = 0.03
     share_interface: float = 0.10
     share_surface: float = 0.06
+    share_stacking: float = 0.09
     width_range: tuple[float, float] = (3.4, 4.8)
     max_atoms: int = 150
     noise_usual: float = 0.13
@@ -82,6 +84,10 @@ class Sampler:
         self.rng = np.random.default_rng(seed)
         weights = np.array([prototype.weight for prototype in prototypes])
         self._weights = weights / weights.sum()
+        self._class_of = {prototype.name: index + 1 for index, prototype in enumerate(prototypes)}
+        self._families = [
+            family for family in FAMILIES if family.cubic in self._class_of and family.hexagonal in self._class_of
+        ]
 
     def sample(self) -> Sample:
         config, draw = self.config, self.rng.random()
@@ -91,6 +97,7 @@ class Sampler:
             (config.share_destroyed, self._destroyed),
             (config.share_interface, self._interface),
             (config.share_surface, self._surface),
+            (config.share_stacking if self._families else 0.0, self._stacking),
         ):
             if draw < share:
                 return build()
@@ -124,7 +131,7 @@ class Sampler:
         offsets = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), -1).reshape(-1, 3)
         positions = (offsets @ cell)[:, None] + prototype.positions
         species = np.tile(prototype.species, len(offsets))
-        deformation = self._strain() @ np.eye(3)
+        deformation = self._strain()
         return (cell * repeats[:, None]) @ deformation, positions.reshape(-1, 3) @ deformation, species
 
     def _strain(self) -> np.ndarray:
@@ -158,10 +165,10 @@ class Sampler:
             return rng.uniform(0.0, config.noise_usual)
         return rng.uniform(0.08, config.noise_most)
 
-    def _mark_alloy(self, index: int, species: np.ndarray) -> np.ndarray:
+    def _mark_alloy(self, species: np.ndarray) -> np.ndarray:
         """Random solid solution on an elemental lattice; a few antisites in a compound."""
         rng = self.rng
-        if self.prototypes[index].species.max() == 0:
+        if species.max() == 0:
             if rng.random() < self.config.alloy_share:
                 return (rng.random(len(species)) < rng.uniform(0.02, 0.5)).astype(species.dtype)
         elif rng.random() < self.config.defect_share:
@@ -173,13 +180,27 @@ class Sampler:
         rng = self.rng
         index = self._draw_prototype()
         cell, ideal, species = self._supercell(index, rng.uniform(*self.config.width_range), self.config.max_atoms)
-        return self._disordered_crystal(index, cell, ideal, species)
+        return self._disordered_crystal(np.full(len(ideal), index + 1), cell, ideal, species)
 
-    def _disordered_crystal(self, index: int, cell: np.ndarray, ideal: np.ndarray, species: np.ndarray) -> Sample:
+    def _stacking(self) -> Sample:
+        """Cubic and hexagonal layers in random order, each with its own label."""
         rng = self.rng
-        species = self._mark_alloy(index, species)
+        family = self._families[rng.integers(len(self._families))]
+        layers, repeats = (
+            (int(rng.integers(4, 8)), (3, 3)) if family.tetrahedral else (int(rng.integers(6, 12)), (4, 3))
+        )
+        cell, ideal, species, hexagonal = stacking(rng, family, layers, repeats)
+        deformation = self._strain()
+        labels = np.where(hexagonal, self._class_of[family.hexagonal], self._class_of[family.cubic])
+        return self._disordered_crystal(labels, cell @ deformation, ideal @ deformation, species)
+
+    def _disordered_crystal(
+        self, labels: np.ndarray, cell: np.ndarray, ideal: np.ndarray, species: np.ndarray
+    ) -> Sample:
+        """Point defects and displacements for an ideal structure with known labels."""
+        rng = self.rng
+        species = self._mark_alloy(species)
         defects = np.zeros((0, 3))
-        labels = np.full(len(ideal), index + 1)
         weight = np.ones(len(ideal))
         if rng.random() < self.config.defect_share:
             gone = rng.choice(len(ideal), size=max(1, rng.binomial(len(ideal), 0.015)), replace=False)

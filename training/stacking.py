@@ -1,0 +1,66 @@
+"""Random stackings of close-packed layers: every layer has the class of its own surroundings.
+
+A layer whose two neighbours stand over the same sites is hexagonal (hcp, hexagonal diamond, B4), otherwise
+cubic (fcc, diamond, B3). Faults, twins and polytypes are thus labelled layer by layer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LayeredFamily:
+    """Classes of cubic and hexagonal layers; tetrahedral families have two atoms a site."""
+
+    cubic: str
+    hexagonal: str
+    tetrahedral: bool
+    compound: bool
+
+
+FAMILIES = (
+    LayeredFamily("fcc", "hcp", tetrahedral=False, compound=False),
+    LayeredFamily("diamond", "hexdiamond", tetrahedral=True, compound=False),
+    LayeredFamily("B3", "B4", tetrahedral=True, compound=True),
+)
+
+
+def random_sequence(rng: np.random.Generator, layers: int) -> np.ndarray:
+    """Sites 0, 1, 2 (A, B, C) of `layers` layers, periodic, no two neighbours alike."""
+    hexagonal = rng.beta(0.7, 0.7)
+    while True:
+        sites = [0, 1]
+        while len(sites) < layers:
+            below, here = sites[-2:]
+            sites.append(below if rng.random() < hexagonal else 3 - below - here)
+        if sites[-1] != sites[0]:
+            return np.array(sites)
+
+
+def stacking(
+    rng: np.random.Generator, family: LayeredFamily, layers: int, repeats: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Cell (3, 3), positions (N, 3), species (N,) and whether each atom's layer is hexagonal.
+
+    One atom per unit volume; rows of the cell: two in-plane vectors, then the stacking direction.
+    """
+    sites = random_sequence(rng, layers)
+    spacing = (2 * sqrt(2) if family.tetrahedral else sqrt(2)) ** (1 / 3)
+    height = spacing * sqrt(2 / 3)
+    plane = spacing * np.array([[1.0, 0.0, 0.0], [0.5, sqrt(3) / 2, 0.0]])
+    offset = plane.sum(axis=0) / 3
+    grid = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), -1).reshape(-1, 2) @ plane
+    hexagonal_layer = np.roll(sites, 1) == np.roll(sites, -1)
+    levels = (0.0, 0.75 * height) if family.tetrahedral else (0.0,)
+    positions, species, hexagonal = [], [], []
+    for layer, site in enumerate(sites):
+        for kind, level in enumerate(levels):
+            positions.append(grid + site * offset + np.array([0.0, 0.0, layer * height + level]))
+            species.append(np.full(len(grid), kind if family.compound else 0))
+            hexagonal.append(np.full(len(grid), hexagonal_layer[layer]))
+    cell = np.vstack([plane * np.array(repeats)[:, None], [0.0, 0.0, layers * height]])
+    return cell, np.concatenate(positions), np.concatenate(species), np.concatenate(hexagonal)
