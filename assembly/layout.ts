@@ -1,3 +1,6 @@
+import { HARMONIC_CONSTANTS, TABLE_BYTES } from "./tables";
+import { SCRATCH_BYTES } from "./scratch";
+
 /**
  * The memory map: every region the core reads or writes, and the version of this interface.
  *
@@ -78,13 +81,15 @@ export const COUNT_DENOISE_STEPS: i32 = 512;
 export const COUNT_DENOISE_CONVERGED: i32 = 516;
 /** Internal: where the denoising loop stands (see denoise.ts). */
 export const COUNT_DENOISE_PHASE: i32 = 520;
-/** Internal: trouble found by any worker in the pair search. */
+/** Internal: trouble found by any worker in the pair search (see neighbours.ts). */
 export const COUNT_PAIR_TROUBLE: i32 = 524;
 /** Internal: grid of the neighbour search (see cells.ts). */
 export const COUNT_GRID: i32 = 528; // 12 i32, to 576
 /** Pairs that fit into the reference's list; and, out, pairs it wanted. */
 export const COUNT_REFERENCE_CAPACITY: i32 = 576;
 export const COUNT_REFERENCE_NEEDED: i32 = 580;
+/** Internal: 1 once the index of reverse pairs belongs to the pairs. */
+export const COUNT_REVERSE_READY: i32 = 584;
 
 // ---- addresses: model, inputs (f32 as in the model file, f64 for the ideal logits) ------------------
 
@@ -104,7 +109,7 @@ export const ADDRESS_IDEAL_LOGITS: i32 = 640; // f64 C
 
 // ---- addresses: model, derived by prepareModel ------------------------------------------------------
 
-export const ADDRESS_TABLE: i32 = 644; // f32 2 x TABLE_ROWS x 40, value and scaled slope of 20 channels
+export const ADDRESS_TABLE: i32 = 644; // f32 2 x TABLE_ROWS x 40, see radial.ts
 export const ADDRESS_HARMONICS: i32 = 648; // f32 constants, see harmonics.ts
 export const ADDRESS_MIX_FORWARD: i32 = 652; // f32 7 x 16(k) x 16(q)
 export const ADDRESS_MIX_BACKWARD: i32 = 656; // f32 7 x 16(q) x 16(k)
@@ -144,7 +149,7 @@ export const ADDRESS_WRAPPED: i32 = 740; // f64 3N, inside the cell
 export const ADDRESS_LOCAL: i32 = 744; // f32 3 x (N + 8): x, y, z in units of a0, for the prefilter
 export const ADDRESS_SORTED_SPECIES: i32 = 748; // i32 N
 export const ADDRESS_ATOM_SLOT: i32 = 752; // i32 N, in the order given
-export const ADDRESS_ATOM_CELL: i32 = 756; // i64 N, sorted
+export const ADDRESS_ATOM_CELL: i32 = 756; // i64 N, key of the grid cell, sorted
 export const ADDRESS_SLOT_START: i32 = 760; // i32 slots + 1
 export const ADDRESS_SLOT_KEY: i32 = 764; // i64 slots
 export const ADDRESS_PAIR_START: i32 = 768; // i32 N
@@ -154,7 +159,7 @@ export const ADDRESS_MESSAGES: i32 = 780; // f32 N4 x 32
 export const ADDRESS_HIDDEN_ADJOINT: i32 = 784; // f32 N4 x 32, through network 2 only
 export const ADDRESS_MESSAGES_ADJOINT: i32 = 788; // f32 N4 x 32
 export const ADDRESS_BLOCK_VIRIAL: i32 = 792; // f64 blocks x 9
-export const ADDRESS_MIXED: i32 = 796; // f32 N x 784, A' kept for the backward pass, or 0
+export const ADDRESS_MIXED: i32 = 796; // f32 N x 800, A' and A_k00 kept for the backward pass, or 0
 export const ADDRESS_DENOISE_POSITIONS: i32 = 800; // f64 3N, where the last step started, order given
 export const ADDRESS_DENOISE_STEP: i32 = 804; // f64 3N, delta there
 export const ADDRESS_SCRATCH: i32 = 808; // one block of SCRATCH_BYTES a worker
@@ -202,6 +207,7 @@ export const STATUS_NO_LENGTH_SCALE: i32 = 6;
 export const STATUS_COINCIDENT_ATOMS: i32 = 7;
 /** COUNT_ERROR_ATOM has more than ROW_CAPACITY neighbours: the length scale is far too large. */
 export const STATUS_TOO_DENSE: i32 = 8;
+/** A weight or constant is not finite, a constant that must be positive is not, or row 0 of W4 is not zero. */
 export const STATUS_MODEL_NON_FINITE: i32 = 9;
 /** The reference's pair list is too small: lay it out with COUNT_REFERENCE_NEEDED. */
 export const STATUS_REFERENCE_OVERFLOW: i32 = 10;
@@ -228,3 +234,157 @@ export const ROW_CAPACITY: i32 = 1024;
 /** Most classes and basis functions a model may have. */
 export const MAX_CLASSES: i32 = 255;
 export const MAX_BASIS: i32 = 64;
+
+// ---- layout -------------------------------------------------------------------------------------------
+
+/** Largest end that a layout function may return: a shared 32-bit memory, less one page. */
+const MEMORY_LIMIT: f64 = 4294901760;
+
+/** Writes the address of a region of `bytes` bytes that starts at `end`, and returns where the next may start. */
+function place(ctx: usize, field: i32, end: f64, bytes: f64): f64 {
+  store<u32>(ctx + field, <u32>min(end, MEMORY_LIMIT));
+  return Math.ceil((end + bytes) / 64) * 64;
+}
+
+function checked(end: f64): f64 {
+  return end <= MEMORY_LIMIT ? end : 0;
+}
+
+/** First address that belongs to the host. */
+export function heapBase(): i32 {
+  return (<i32>__heap_base + 63) & ~63;
+}
+
+/** Classes rounded up to the width of a register tile. */
+// @ts-ignore: decorator
+@inline
+export function paddedClasses(classCount: i32): i32 {
+  return (classCount + 7) & ~7;
+}
+
+/** Slots of the search grid: a power of two, at least 2 N. */
+// @ts-ignore: decorator
+@inline
+export function slotCapacity(atomCount: i32): i32 {
+  return 1 << (32 - clz(max(64, 2 * atomCount) - 1));
+}
+
+/** Places the model's regions from `base` upwards; returns the end, or 0 where a count is out of range. */
+export function layoutModel(ctx: usize, base: i32, classCount: i32, basisCount: i32): f64 {
+  if (classCount < 2 || classCount > MAX_CLASSES || basisCount < 2 || basisCount > MAX_BASIS) return 0;
+  store<i32>(ctx + COUNT_CLASSES, classCount);
+  store<i32>(ctx + COUNT_BASIS, basisCount);
+  const padded = paddedClasses(classCount);
+  let end: f64 = Math.ceil(<f64>(<u32>base) / 64) * 64;
+  end = place(ctx, ADDRESS_RADIAL_MIX, end, 2 * 17 * 4 * <f64>basisCount);
+  end = place(ctx, ADDRESS_INVARIANTS_MIX, end, 7 * 256 * 4);
+  end = place(ctx, ADDRESS_STANDARD_MEAN, end, 128 * 4);
+  end = place(ctx, ADDRESS_STANDARD_SCALE, end, 128 * 4);
+  end = place(ctx, ADDRESS_NETWORK1_WEIGHT0, end, 64 * 128 * 4);
+  end = place(ctx, ADDRESS_NETWORK1_BIAS0, end, 64 * 4);
+  end = place(ctx, ADDRESS_NETWORK1_WEIGHT1, end, 32 * 64 * 4);
+  end = place(ctx, ADDRESS_NETWORK1_BIAS1, end, 32 * 4);
+  end = place(ctx, ADDRESS_NETWORK2_WEIGHT0, end, 64 * 64 * 4);
+  end = place(ctx, ADDRESS_NETWORK2_BIAS0, end, 64 * 4);
+  end = place(ctx, ADDRESS_NETWORK2_WEIGHT1, end, 64 * 4 * <f64>classCount);
+  end = place(ctx, ADDRESS_NETWORK2_BIAS1, end, 4 * <f64>classCount);
+  end = place(ctx, ADDRESS_IDEAL_LOGITS, end, 8 * <f64>classCount);
+  end = place(ctx, ADDRESS_TABLE, end, <f64>TABLE_BYTES);
+  end = place(ctx, ADDRESS_HARMONICS, end, <f64>HARMONIC_CONSTANTS * 4);
+  end = place(ctx, ADDRESS_MIX_FORWARD, end, 7 * 256 * 4);
+  end = place(ctx, ADDRESS_MIX_BACKWARD, end, 7 * 256 * 4);
+  end = place(ctx, ADDRESS_FORWARD1_0, end, 128 * 64 * 4);
+  end = place(ctx, ADDRESS_FORWARD1_1, end, 64 * 32 * 4);
+  end = place(ctx, ADDRESS_FORWARD2_0, end, 64 * 64 * 4);
+  end = place(ctx, ADDRESS_FORWARD2_1, end, 64 * 4 * <f64>padded);
+  end = place(ctx, ADDRESS_BACKWARD2_1, end, 64 * 4 * <f64>padded);
+  end = place(ctx, ADDRESS_BIAS2_1, end, 4 * <f64>padded);
+  return checked(end);
+}
+
+/**
+ * Places a frame's regions from `base` upwards; returns the end, or 0 where that passes 4 GiB.
+ * The pairs come last: no other address depends on `pairCapacity` (0: 56 an atom, room for a crystal).
+ */
+export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity: i32, workers: i32, features: i32): f64 {
+  if (atomCount < 1 || workers < 1 || pairCapacity < 0) return 0;
+  const n = <f64>atomCount;
+  const n4 = <f64>((atomCount + 3) & ~3);
+  const c = <f64>load<i32>(ctx + COUNT_CLASSES);
+  const gradient: f64 = features & FEATURE_GRADIENT ? 1 : 0;
+  const keep: f64 = features & FEATURE_KEEP_DENSITY ? 1 : 0;
+  const slots: f64 = atomCount > 1 << 28 ? MEMORY_LIMIT : <f64>slotCapacity(atomCount);
+  const blocks = Math.ceil(n / BLOCK);
+  let pairs = pairCapacity == 0 ? 56 * n : <f64>pairCapacity;
+  pairs = Math.ceil(pairs / 4) * 4;
+
+  let end: f64 = Math.ceil(<f64>(<u32>base) / 64) * 64;
+  end = place(ctx, ADDRESS_POSITIONS, end, 24 * n);
+  end = place(ctx, ADDRESS_SPECIES, end, 4 * n);
+  end = place(ctx, ADDRESS_SEED, end, 4 * n * c * gradient);
+  end = place(ctx, ADDRESS_LOGITS, end, 4 * n * c);
+  end = place(ctx, ADDRESS_PROBABILITIES, end, 4 * n * c);
+  end = place(ctx, ADDRESS_LABELS, end, n);
+  end = place(ctx, ADDRESS_CONFIDENCE, end, 4 * n);
+  end = place(ctx, ADDRESS_MARGIN, end, 4 * n);
+  end = place(ctx, ADDRESS_ATOM_LOG_DENSITY, end, 4 * n);
+  end = place(ctx, ADDRESS_DISTANCE, end, 4 * n);
+  end = place(ctx, ADDRESS_GRADIENT, end, 24 * n * gradient);
+  end = place(ctx, ADDRESS_RAW_LABELS, end, n * gradient);
+  end = place(ctx, ADDRESS_ORDER, end, 4 * n);
+  end = place(ctx, ADDRESS_WRAPPED, end, 24 * n);
+  end = place(ctx, ADDRESS_LOCAL, end, 12 * (n + 8));
+  end = place(ctx, ADDRESS_SORTED_SPECIES, end, 4 * n);
+  end = place(ctx, ADDRESS_ATOM_SLOT, end, 4 * n);
+  end = place(ctx, ADDRESS_ATOM_CELL, end, 8 * n);
+  end = place(ctx, ADDRESS_SLOT_START, end, 4 * (slots + 1));
+  end = place(ctx, ADDRESS_SLOT_KEY, end, 8 * slots);
+  end = place(ctx, ADDRESS_PAIR_START, end, 4 * n);
+  end = place(ctx, ADDRESS_PAIR_COUNT, end, 4 * n);
+  end = place(ctx, ADDRESS_HIDDEN, end, 128 * n4);
+  end = place(ctx, ADDRESS_MESSAGES, end, 128 * n4);
+  end = place(ctx, ADDRESS_HIDDEN_ADJOINT, end, 128 * n4 * gradient);
+  end = place(ctx, ADDRESS_MESSAGES_ADJOINT, end, 128 * n4 * gradient);
+  end = place(ctx, ADDRESS_BLOCK_VIRIAL, end, 72 * blocks * gradient);
+  end = place(ctx, ADDRESS_DENOISE_POSITIONS, end, 24 * n * gradient);
+  end = place(ctx, ADDRESS_DENOISE_STEP, end, 24 * n * gradient);
+  end = place(ctx, ADDRESS_SCRATCH, end, <f64>SCRATCH_BYTES * <f64>workers);
+  end = place(ctx, ADDRESS_MIXED, end, 3200 * n * keep);
+  if (!keep) store<u32>(ctx + ADDRESS_MIXED, 0);
+  end = place(ctx, ADDRESS_PAIR_X, end, 4 * pairs);
+  end = place(ctx, ADDRESS_PAIR_Y, end, 4 * pairs);
+  end = place(ctx, ADDRESS_PAIR_Z, end, 4 * pairs);
+  end = place(ctx, ADDRESS_PAIR_LINK, end, 4 * pairs);
+  end = place(ctx, ADDRESS_PAIR_WEIGHT, end, 4 * pairs);
+  end = place(ctx, ADDRESS_PAIR_REVERSE, end, 4 * pairs * gradient);
+  end = place(ctx, ADDRESS_PAIR_GRADIENT_X, end, 4 * pairs * gradient);
+  end = place(ctx, ADDRESS_PAIR_GRADIENT_Y, end, 4 * pairs * gradient);
+  end = place(ctx, ADDRESS_PAIR_GRADIENT_Z, end, 4 * pairs * gradient);
+
+  store<i32>(ctx + COUNT_ATOMS, atomCount);
+  store<i32>(ctx + COUNT_PAIR_CAPACITY, <i32>min(pairs, 2147483640));
+  store<i32>(ctx + COUNT_WORKERS, workers);
+  store<i32>(ctx + COUNT_FEATURES, features);
+  return checked(end);
+}
+
+/** Places the regions of the double-precision reference from `base` (the end of the frame) upwards. */
+export function layoutReference(ctx: usize, base: i32, pairCapacity: i32): f64 {
+  const n = <f64>load<i32>(ctx + COUNT_ATOMS);
+  const c = <f64>load<i32>(ctx + COUNT_CLASSES);
+  const pairs: f64 = pairCapacity == 0 ? 64 * n : <f64>pairCapacity;
+  let end: f64 = Math.ceil(<f64>(<u32>base) / 64) * 64;
+  end = place(ctx, ADDRESS_REFERENCE_START, end, 4 * (n + 1));
+  end = place(ctx, ADDRESS_REFERENCE_LINK, end, 4 * pairs);
+  end = place(ctx, ADDRESS_REFERENCE_VECTOR, end, 24 * pairs);
+  end = place(ctx, ADDRESS_REFERENCE_DENSITY, end, 8 * 784 * n);
+  end = place(ctx, ADDRESS_REFERENCE_INVARIANTS, end, 8 * 128 * n);
+  end = place(ctx, ADDRESS_REFERENCE_HIDDEN, end, 8 * 32 * n);
+  end = place(ctx, ADDRESS_REFERENCE_MESSAGES, end, 8 * 32 * n);
+  end = place(ctx, ADDRESS_REFERENCE_LOGITS, end, 8 * c * n);
+  end = place(ctx, ADDRESS_REFERENCE_SEED, end, 8 * c * n);
+  end = place(ctx, ADDRESS_REFERENCE_GRADIENT, end, 24 * n);
+  end = place(ctx, ADDRESS_REFERENCE_SCRATCH, end, 8 * (8192 + 64 * n));
+  store<i32>(ctx + COUNT_REFERENCE_CAPACITY, <i32>min(pairs, 2147483640));
+  return checked(end);
+}

@@ -1,0 +1,385 @@
+/**
+ * The grid under the neighbour search: atoms sorted by cell.
+ *
+ * A *basis* B of three rows spans space: the cell vectors along periodic axes, unit vectors orthogonal to all
+ * others along the rest. Coordinates are f = (r - o) B^-1. Along periodic axes f is wrapped into [0, 1) and the wrapped
+ * position is w = r - floor(f) B; along the others o is the least coordinate and nothing is wrapped.
+ *
+ * Cells are slices of the f of each axis. A cell's *key* packs its three indices; its *slot* is where its atoms start
+ * in the sorted order: the index of the cell itself if there are few enough cells (dense), else a place in an open hash table, so that
+ * memory and time stay linear in the number of atoms however much vacuum lies between them.
+ *
+ * Context, VALUE_GRID: B (9), B^-1 (9), o (3), distance between the planes of a cell (3).
+ * Context, COUNT_GRID: cells along each axis (3), cells on either side that reach the search distance (3), 1 if dense,
+ * number of slots in use.
+ */
+import {
+  ADDRESS_ATOM_CELL,
+  ADDRESS_ATOM_SLOT,
+  ADDRESS_LOCAL,
+  ADDRESS_ORDER,
+  ADDRESS_POSITIONS,
+  ADDRESS_SLOT_KEY,
+  ADDRESS_SLOT_START,
+  ADDRESS_SORTED_SPECIES,
+  ADDRESS_SPECIES,
+  ADDRESS_WRAPPED,
+  COUNT_ATOMS,
+  COUNT_ERROR_ATOM,
+  COUNT_GRID,
+  COUNT_PERIODIC,
+  slotCapacity,
+  STATUS_NON_FINITE_CELL,
+  STATUS_NON_FINITE_POSITIONS,
+  STATUS_OK,
+  STATUS_SINGULAR_CELL,
+  VALUE_CELL,
+  VALUE_GRID,
+} from "./layout";
+import { at4, at8, count, loadF8, region, storeF8 } from "./memory";
+
+export const GRID_BASIS: i32 = VALUE_GRID;
+export const GRID_INVERSE: i32 = VALUE_GRID + 72;
+export const GRID_ORIGIN: i32 = VALUE_GRID + 144;
+export const GRID_WIDTH: i32 = VALUE_GRID + 168;
+
+export const GRID_CELLS: i32 = COUNT_GRID;
+export const GRID_REACH: i32 = COUNT_GRID + 12;
+export const GRID_DENSE: i32 = COUNT_GRID + 24;
+export const GRID_SLOTS: i32 = COUNT_GRID + 28;
+
+/** Most cells along one axis: an index fits into 21 bits of a key. */
+const MOST_CELLS: f64 = 1048576;
+/** A cell whose volume is below this part of the product of its edges is called singular. */
+const SINGULAR: f64 = 1e-9;
+
+/** Key of the cell with indices a, b, c. */
+// @ts-ignore: decorator
+@inline
+export function cellKey(a: i32, b: i32, c: i32): i64 {
+  return (<i64>a) | ((<i64>b) << 21) | ((<i64>c) << 42);
+}
+
+/** Index of a cell along axis 0, 1, 2. */
+// @ts-ignore: decorator
+@inline
+export function keyIndex(key: i64, axis: i32): i32 {
+  return <i32>((key >> (21 * axis)) & 0x1fffff);
+}
+
+// @ts-ignore: decorator
+@inline
+export function isPeriodic(ctx: usize, axis: i32): bool {
+  return ((count(ctx, COUNT_PERIODIC) >> axis) & 1) != 0;
+}
+
+function dot(a: usize, b: usize): f64 {
+  return loadF8(a, 0) * loadF8(b, 0) + loadF8(a, 1) * loadF8(b, 1) + loadF8(a, 2) * loadF8(b, 2);
+}
+
+/** out = a x b */
+function cross(out: usize, a: usize, b: usize): void {
+  const x = loadF8(a, 1) * loadF8(b, 2) - loadF8(a, 2) * loadF8(b, 1);
+  const y = loadF8(a, 2) * loadF8(b, 0) - loadF8(a, 0) * loadF8(b, 2);
+  const z = loadF8(a, 0) * loadF8(b, 1) - loadF8(a, 1) * loadF8(b, 0);
+  storeF8(out, 0, x);
+  storeF8(out, 1, y);
+  storeF8(out, 2, z);
+}
+
+/** Scales a vector to length 1; false if it has none. */
+function normalise(v: usize): bool {
+  const length = Math.sqrt(dot(v, v));
+  if (!(length > 0)) return false;
+  for (let i = 0; i < 3; ++i) storeF8(v, i, loadF8(v, i) / length);
+  return true;
+}
+
+/** Writes into `out` a unit vector orthogonal to v: v crossed with the axis it points along least. */
+function orthogonal(out: usize, v: usize): bool {
+  let least = 0;
+  for (let i = 1; i < 3; ++i) if (abs(loadF8(v, i)) < abs(loadF8(v, least))) least = i;
+  for (let i = 0; i < 3; ++i) storeF8(out, i, i == least ? 1 : 0);
+  cross(out, v, out);
+  return normalise(out);
+}
+
+/** Forms B and its inverse from the cell; STATUS_SINGULAR_CELL or STATUS_NON_FINITE_CELL if there is none. */
+export function formBasis(ctx: usize): i32 {
+  const basis = ctx + GRID_BASIS;
+  const inverse = ctx + GRID_INVERSE;
+  let periodicCount = 0;
+  for (let axis = 0; axis < 3; ++axis) {
+    if (!isPeriodic(ctx, axis)) continue;
+    periodicCount += 1;
+    for (let i = 0; i < 3; ++i) {
+      const component = loadF8(ctx + VALUE_CELL, 3 * axis + i);
+      if (!(abs(component) < Infinity)) return STATUS_NON_FINITE_CELL;
+      storeF8(basis, 3 * axis + i, component);
+    }
+  }
+  const row0 = basis;
+  const row1 = basis + 24;
+  const row2 = basis + 48;
+  let sound = true;
+  if (periodicCount == 0) {
+    for (let i = 0; i < 9; ++i) storeF8(basis, i, i % 4 == 0 ? 1 : 0);
+  } else if (periodicCount == 1) {
+    const axis = isPeriodic(ctx, 0) ? 0 : isPeriodic(ctx, 1) ? 1 : 2;
+    const along = basis + 24 * axis;
+    const next = basis + 24 * ((axis + 1) % 3);
+    const last = basis + 24 * ((axis + 2) % 3);
+    sound = orthogonal(next, along);
+    cross(last, along, next);
+    sound = normalise(last) && sound;
+  } else if (periodicCount == 2) {
+    const axis = !isPeriodic(ctx, 0) ? 0 : !isPeriodic(ctx, 1) ? 1 : 2;
+    const out = basis + 24 * axis;
+    cross(out, basis + 24 * ((axis + 1) % 3), basis + 24 * ((axis + 2) % 3));
+    sound = normalise(out);
+  }
+  if (!sound) return STATUS_SINGULAR_CELL;
+
+  // Columns of the inverse are cross products of rows over the determinant; formed as rows, then turned.
+  cross(inverse, row1, row2);
+  const determinant = dot(row0, inverse);
+  const edges = Math.sqrt(dot(row0, row0)) * Math.sqrt(dot(row1, row1)) * Math.sqrt(dot(row2, row2));
+  if (!(abs(determinant) > SINGULAR * edges)) return STATUS_SINGULAR_CELL;
+  cross(inverse + 24, row2, row0);
+  cross(inverse + 48, row0, row1);
+  for (let i = 0; i < 9; ++i) storeF8(inverse, i, loadF8(inverse, i) / determinant);
+  for (let i = 0; i < 3; ++i) {
+    for (let k = 0; k < i; ++k) {
+      const upper = loadF8(inverse, 3 * k + i);
+      storeF8(inverse, 3 * k + i, loadF8(inverse, 3 * i + k));
+      storeF8(inverse, 3 * i + k, upper);
+    }
+  }
+  return STATUS_OK;
+}
+
+/** Volume spanned by B. */
+export function basisVolume(ctx: usize): f64 {
+  const basis = ctx + GRID_BASIS;
+  const a = loadF8(basis, 4) * loadF8(basis, 8) - loadF8(basis, 5) * loadF8(basis, 7);
+  const b = loadF8(basis, 5) * loadF8(basis, 6) - loadF8(basis, 3) * loadF8(basis, 8);
+  const c = loadF8(basis, 3) * loadF8(basis, 7) - loadF8(basis, 4) * loadF8(basis, 6);
+  return abs(loadF8(basis, 0) * a + loadF8(basis, 1) * b + loadF8(basis, 2) * c);
+}
+
+/** Distance between the two faces of B that axis `axis` crosses. */
+export function basisHeight(ctx: usize, axis: i32): f64 {
+  const x = loadF8(ctx + GRID_INVERSE, axis);
+  const y = loadF8(ctx + GRID_INVERSE, 3 + axis);
+  const z = loadF8(ctx + GRID_INVERSE, 6 + axis);
+  return 1 / Math.sqrt(x * x + y * y + z * z);
+}
+
+/** STATUS_NON_FINITE_POSITIONS, and the first atom in COUNT_ERROR_ATOM, if a coordinate is NaN or infinite. */
+export function checkPositions(ctx: usize): i32 {
+  const positions = region(ctx, ADDRESS_POSITIONS);
+  const n = 3 * count(ctx, COUNT_ATOMS);
+  for (let i = 0; i < n; ++i) {
+    if (!(abs(loadF8(positions, i)) < Infinity)) {
+      store<i32>(ctx + COUNT_ERROR_ATOM, i / 3);
+      return STATUS_NON_FINITE_POSITIONS;
+    }
+  }
+  return STATUS_OK;
+}
+
+/** Coordinate of a vector (x, y, z) - o along one axis of B. */
+// @ts-ignore: decorator
+@inline
+function coordinate(ctx: usize, axis: i32, x: f64, y: f64, z: f64): f64 {
+  return (
+    x * loadF8(ctx + GRID_INVERSE, axis) +
+    y * loadF8(ctx + GRID_INVERSE, 3 + axis) +
+    z * loadF8(ctx + GRID_INVERSE, 6 + axis)
+  );
+}
+
+/** Sets o to the least coordinates along non-periodic axes and writes the extents along them (0 along the others). */
+export function findOrigin(ctx: usize, extents: usize): void {
+  const positions = region(ctx, ADDRESS_POSITIONS);
+  const n = count(ctx, COUNT_ATOMS);
+  const origin = ctx + GRID_ORIGIN;
+  for (let i = 0; i < 3; ++i) {
+    storeF8(origin, i, 0);
+    storeF8(extents, i, 0);
+  }
+  for (let axis = 0; axis < 3; ++axis) {
+    if (isPeriodic(ctx, axis)) continue;
+    let least: f64 = Infinity;
+    let most: f64 = -Infinity;
+    for (let i = 0; i < n; ++i) {
+      const r = at8(positions, 3 * i);
+      const f = coordinate(ctx, axis, load<f64>(r), load<f64>(r, 8), load<f64>(r, 16));
+      least = min(least, f);
+      most = max(most, f);
+    }
+    for (let i = 0; i < 3; ++i) storeF8(origin, i, loadF8(origin, i) + least * loadF8(ctx + GRID_BASIS, 3 * axis + i));
+    storeF8(extents, axis, most - least);
+  }
+}
+
+/** Home of the search for a hashed key among 2^k slots. */
+// @ts-ignore: decorator
+@inline
+function hash(key: i64, mask: i32): i32 {
+  const mixed = <u64>key * 0x9e3779b97f4a7c15;
+  return <i32>(mixed >> 33) & mask;
+}
+
+/** Slot of a cell, or -1 if it holds no atom. */
+export function findSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
+  if (count(ctx, GRID_DENSE)) return (a * count(ctx, GRID_CELLS + 4) + b) * count(ctx, GRID_CELLS + 8) + c;
+  const keys = region(ctx, ADDRESS_SLOT_KEY);
+  const mask = count(ctx, GRID_SLOTS) - 1;
+  const key = cellKey(a, b, c);
+  let slot = hash(key, mask);
+  while (true) {
+    const found = load<i64>(at8(keys, slot));
+    if (found == key) return slot;
+    if (found < 0) return -1;
+    slot = (slot + 1) & mask;
+  }
+}
+
+/** Slot of a cell; an empty one of the hash table is taken. */
+function takeSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
+  if (count(ctx, GRID_DENSE)) return findSlot(ctx, a, b, c);
+  const keys = region(ctx, ADDRESS_SLOT_KEY);
+  const mask = count(ctx, GRID_SLOTS) - 1;
+  const key = cellKey(a, b, c);
+  let slot = hash(key, mask);
+  while (true) {
+    const found = load<i64>(at8(keys, slot));
+    if (found == key) return slot;
+    if (found < 0) {
+      store<i64>(at8(keys, slot), key);
+      return slot;
+    }
+    slot = (slot + 1) & mask;
+  }
+}
+
+/**
+ * Sorts the atoms into cells at least `edge` wide, for searches up to `distance` (GRID_REACH). Fills the order, wrapped
+ * positions, local positions in units of `unit`, species and slots. Needs B, o and the extents of findOrigin.
+ * STATUS_SINGULAR_CELL if a cell is so flat that a search would have to visit a million images.
+ */
+export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, unit: f64): i32 {
+  const n = count(ctx, COUNT_ATOMS);
+  const positions = region(ctx, ADDRESS_POSITIONS);
+  const species = region(ctx, ADDRESS_SPECIES);
+  const order = region(ctx, ADDRESS_ORDER);
+  const wrapped = region(ctx, ADDRESS_WRAPPED);
+  const local = region(ctx, ADDRESS_LOCAL);
+  const sortedSpecies = region(ctx, ADDRESS_SORTED_SPECIES);
+  const atomSlot = region(ctx, ADDRESS_ATOM_SLOT);
+  const atomCell = region(ctx, ADDRESS_ATOM_CELL);
+  const slotStart = region(ctx, ADDRESS_SLOT_START);
+  const capacity = slotCapacity(n);
+
+  let cells: f64 = 1;
+  let visited: f64 = 1;
+  for (let axis = 0; axis < 3; ++axis) {
+    const periodic = isPeriodic(ctx, axis);
+    const height = periodic ? basisHeight(ctx, axis) : loadF8(extents, axis);
+    // A non-periodic axis has one cell more than its extent fills, so that the last atom lies inside.
+    let along = Math.floor(height / edge);
+    along = periodic ? max(1, along) : along + 1;
+    let width = periodic ? height / along : edge;
+    if (along > MOST_CELLS) {
+      along = MOST_CELLS;
+      width = (height / along) * (1 + 1e-12);
+    }
+    const reach = Math.ceil(distance / width);
+    store<i32>(ctx + GRID_CELLS + 4 * axis, <i32>along);
+    store<i32>(ctx + GRID_REACH + 4 * axis, <i32>min(reach, 1e6));
+    storeF8(ctx + GRID_WIDTH, axis, width);
+    cells *= along;
+    visited *= periodic ? 2 * reach + 1 : min(2 * reach + 1, along);
+  }
+  if (!(visited < 1e6)) return STATUS_SINGULAR_CELL;
+  const dense = cells <= <f64>capacity;
+  const slots = dense ? <i32>cells : capacity;
+  store<i32>(ctx + GRID_DENSE, dense ? 1 : 0);
+  store<i32>(ctx + GRID_SLOTS, slots);
+  if (!dense) memory.fill(region(ctx, ADDRESS_SLOT_KEY), 0xff, <usize>slots << 3);
+  memory.fill(slotStart, 0, <usize>(slots + 1) << 2);
+
+  const ox = loadF8(ctx + GRID_ORIGIN, 0);
+  const oy = loadF8(ctx + GRID_ORIGIN, 1);
+  const oz = loadF8(ctx + GRID_ORIGIN, 2);
+  const basis = ctx + GRID_BASIS;
+
+  for (let i = 0; i < n; ++i) {
+    const r = at8(positions, 3 * i);
+    const x = load<f64>(r) - ox;
+    const y = load<f64>(r, 8) - oy;
+    const z = load<f64>(r, 16) - oz;
+    const a = cellIndex(ctx, 0, coordinate(ctx, 0, x, y, z));
+    const b = cellIndex(ctx, 1, coordinate(ctx, 1, x, y, z));
+    const c = cellIndex(ctx, 2, coordinate(ctx, 2, x, y, z));
+    const slot = takeSlot(ctx, a, b, c);
+    store<i32>(at4(atomSlot, i), slot);
+    const counter = at4(slotStart, slot);
+    store<i32>(counter, load<i32>(counter) + 1);
+  }
+  let total = 0;
+  for (let slot = 0; slot <= slots; ++slot) {
+    const here = load<i32>(at4(slotStart, slot));
+    total += here;
+    store<i32>(at4(slotStart, slot), total);
+  }
+  // Filled from the back, so that a start ends where it belongs and atoms of a cell keep their order.
+  for (let i = n - 1; i >= 0; --i) {
+    const start = at4(slotStart, load<i32>(at4(atomSlot, i)));
+    const place = load<i32>(start) - 1;
+    store<i32>(start, place);
+    store<i32>(at4(order, place), i);
+  }
+
+  const scale: f64 = 1 / unit;
+  const stride = <usize>(n + 8) << 2;
+  for (let s = 0; s < n; ++s) {
+    const i = load<i32>(at4(order, s));
+    const r = at8(positions, 3 * i);
+    let x = load<f64>(r) - ox;
+    let y = load<f64>(r, 8) - oy;
+    let z = load<f64>(r, 16) - oz;
+    const fa = coordinate(ctx, 0, x, y, z);
+    const fb = coordinate(ctx, 1, x, y, z);
+    const fc = coordinate(ctx, 2, x, y, z);
+    store<i64>(at8(atomCell, s), cellKey(cellIndex(ctx, 0, fa), cellIndex(ctx, 1, fb), cellIndex(ctx, 2, fc)));
+    const ta = isPeriodic(ctx, 0) ? Math.floor(fa) : 0;
+    const tb = isPeriodic(ctx, 1) ? Math.floor(fb) : 0;
+    const tc = isPeriodic(ctx, 2) ? Math.floor(fc) : 0;
+    x -= ta * loadF8(basis, 0) + tb * loadF8(basis, 3) + tc * loadF8(basis, 6);
+    y -= ta * loadF8(basis, 1) + tb * loadF8(basis, 4) + tc * loadF8(basis, 7);
+    z -= ta * loadF8(basis, 2) + tb * loadF8(basis, 5) + tc * loadF8(basis, 8);
+    const w = at8(wrapped, 3 * s);
+    store<f64>(w, x);
+    store<f64>(w, y, 8);
+    store<f64>(w, z, 16);
+    const l = at4(local, s);
+    store<f32>(l, <f32>(x * scale));
+    store<f32>(l + stride, <f32>(y * scale));
+    store<f32>(l + 2 * stride, <f32>(z * scale));
+    store<i32>(at4(sortedSpecies, s), load<i32>(at4(species, i)));
+  }
+  return STATUS_OK;
+}
+
+/** Index of the cell that holds coordinate f along an axis. */
+// @ts-ignore: decorator
+@inline
+function cellIndex(ctx: usize, axis: i32, f: f64): i32 {
+  const along = count(ctx, GRID_CELLS + 4 * axis);
+  const position = isPeriodic(ctx, axis)
+    ? (f - Math.floor(f)) * <f64>along
+    : f / loadF8(ctx + GRID_WIDTH, axis);
+  return max(0, min(along - 1, <i32>position));
+}

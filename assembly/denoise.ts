@@ -1,0 +1,181 @@
+/**
+ * Denoising (docs/maths.md, "Denoising"): ascends logP along delta = (s a0)^2 g.
+ *
+ *     r <- r + eta delta,  eta = 1 at first;  logP fell: back to where the step began, eta <- eta / 2, and again from there;
+ *     logP did not fall: eta <- min(1, 1.2 eta), and a new gradient
+ *
+ * A forward pass at the new place decides, so a step that is taken back costs no gradient; every step, taken back or not, counts.
+ * The loop is a machine of four phases that a host may also drive itself, because neighbours, forward and backward passes may run on
+ * threads:
+ *
+ *     PHASE_BEGIN   the frame given was loaded and evaluated
+ *     PHASE_TRIAL   a step was made, the new place loaded and evaluated
+ *     PHASE_SCORE   the gradient was formed where the atoms are
+ *     PHASE_RETURN  the last step was taken back, the place before it loaded and evaluated
+ */
+import { score } from "./backward";
+import { forward } from "./forward";
+import {
+  ADDRESS_CONFIDENCE,
+  ADDRESS_DENOISE_POSITIONS,
+  ADDRESS_DENOISE_STEP,
+  ADDRESS_GRADIENT,
+  ADDRESS_LABELS,
+  ADDRESS_POSITIONS,
+  ADDRESS_PROBABILITIES,
+  ADDRESS_RAW_LABELS,
+  COUNT_ATOMS,
+  COUNT_CLASSES,
+  COUNT_DENOISE_CONVERGED,
+  COUNT_DENOISE_LIMIT,
+  COUNT_DENOISE_PHASE,
+  COUNT_DENOISE_STEPS,
+  STATUS_COINCIDENT_ATOMS,
+  STATUS_OK,
+  VALUE_DENOISE_FACTOR,
+  VALUE_DENOISE_INITIAL,
+  VALUE_DENOISE_LARGEST,
+  VALUE_DENOISE_PREVIOUS,
+  VALUE_DENOISE_TOLERANCE,
+  VALUE_LENGTH_SCALE,
+  VALUE_LENGTH_SCALE_GIVEN,
+  VALUE_LOG_DENSITY,
+  VALUE_LOGIT_LENGTH,
+} from "./layout";
+import { loadFrame } from "./load";
+import { at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
+
+/** What advanceDenoise asks for: nothing more; the gradient; the neighbours and a forward pass. */
+export const DENOISE_DONE: i32 = 0;
+export const DENOISE_SCORE: i32 = 1;
+export const DENOISE_LOAD: i32 = 2;
+
+const PHASE_BEGIN: i32 = 0;
+const PHASE_TRIAL: i32 = 1;
+const PHASE_SCORE: i32 = 2;
+const PHASE_RETURN: i32 = 3;
+const PHASE_DONE: i32 = 4;
+
+const GROWTH: f64 = 1.2;
+
+/** Begins to denoise the frame loaded. Its length scale is kept for all that follow: it becomes VALUE_LENGTH_SCALE_GIVEN. */
+export function startDenoise(ctx: usize): void {
+  store<f64>(ctx + VALUE_LENGTH_SCALE_GIVEN, value(ctx, VALUE_LENGTH_SCALE));
+  store<f64>(ctx + VALUE_DENOISE_FACTOR, 1);
+  store<f64>(ctx + VALUE_DENOISE_LARGEST, 0);
+  store<i32>(ctx + COUNT_DENOISE_STEPS, 0);
+  store<i32>(ctx + COUNT_DENOISE_CONVERGED, 0);
+  store<i32>(ctx + COUNT_DENOISE_PHASE, PHASE_BEGIN);
+}
+
+/**
+ * One decision, after what the last one asked for was done. A place that cannot be loaded because atoms coincide counts as one where
+ * logP is minus infinity: the host writes that into VALUE_LOG_DENSITY instead of a forward pass.
+ */
+export function advanceDenoise(ctx: usize): i32 {
+  const phase = count(ctx, COUNT_DENOISE_PHASE);
+  const n = count(ctx, COUNT_ATOMS);
+  const steps = count(ctx, COUNT_DENOISE_STEPS);
+  const limit = count(ctx, COUNT_DENOISE_LIMIT);
+  const logDensity = value(ctx, VALUE_LOG_DENSITY);
+  if (phase == PHASE_BEGIN) {
+    memory.copy(region(ctx, ADDRESS_RAW_LABELS), region(ctx, ADDRESS_LABELS), n);
+    store<f64>(ctx + VALUE_DENOISE_INITIAL, logDensity);
+    return steps < limit ? ask(ctx, PHASE_SCORE) : finish(ctx);
+  }
+  if (phase == PHASE_SCORE) {
+    keepPlace(ctx);
+    if (value(ctx, VALUE_DENOISE_LARGEST) < value(ctx, VALUE_DENOISE_TOLERANCE)) {
+      store<i32>(ctx + COUNT_DENOISE_CONVERGED, 1);
+      return finish(ctx);
+    }
+    makeStep(ctx);
+    return ask(ctx, PHASE_TRIAL);
+  }
+  if (phase == PHASE_TRIAL) {
+    const factor = value(ctx, VALUE_DENOISE_FACTOR);
+    if (logDensity >= value(ctx, VALUE_DENOISE_PREVIOUS)) {
+      store<f64>(ctx + VALUE_DENOISE_FACTOR, min(1, GROWTH * factor));
+      return steps < limit ? ask(ctx, PHASE_SCORE) : finish(ctx);
+    }
+    store<f64>(ctx + VALUE_DENOISE_FACTOR, 0.5 * factor);
+    if (steps < limit) {
+      makeStep(ctx);
+      return ask(ctx, PHASE_TRIAL);
+    }
+    memory.copy(region(ctx, ADDRESS_POSITIONS), region(ctx, ADDRESS_DENOISE_POSITIONS), 24 * <usize>n);
+    return ask(ctx, PHASE_RETURN);
+  }
+  return finish(ctx);
+}
+
+function ask(ctx: usize, phase: i32): i32 {
+  store<i32>(ctx + COUNT_DENOISE_PHASE, phase);
+  return phase == PHASE_SCORE ? DENOISE_SCORE : DENOISE_LOAD;
+}
+
+/** Remembers where the atoms are, logP there, and delta; finds the largest |delta| / a0. */
+function keepPlace(ctx: usize): void {
+  const n = count(ctx, COUNT_ATOMS);
+  const gradient = region(ctx, ADDRESS_GRADIENT);
+  const step = region(ctx, ADDRESS_DENOISE_STEP);
+  const lengthScale = value(ctx, VALUE_LENGTH_SCALE);
+  const scale = value(ctx, VALUE_LOGIT_LENGTH) * lengthScale * value(ctx, VALUE_LOGIT_LENGTH) * lengthScale;
+  memory.copy(region(ctx, ADDRESS_DENOISE_POSITIONS), region(ctx, ADDRESS_POSITIONS), 24 * <usize>n);
+  store<f64>(ctx + VALUE_DENOISE_PREVIOUS, value(ctx, VALUE_LOG_DENSITY));
+  let largest: f64 = 0;
+  for (let i = 0; i < n; ++i) {
+    let squared: f64 = 0;
+    for (let k = 0; k < 3; ++k) {
+      const delta = scale * loadF8(gradient, 3 * i + k);
+      storeF8(step, 3 * i + k, delta);
+      squared += delta * delta;
+    }
+    largest = max(largest, squared);
+  }
+  store<f64>(ctx + VALUE_DENOISE_LARGEST, Math.sqrt(largest) / lengthScale);
+}
+
+/** r = place + eta delta. */
+function makeStep(ctx: usize): void {
+  const positions = region(ctx, ADDRESS_POSITIONS);
+  const place = region(ctx, ADDRESS_DENOISE_POSITIONS);
+  const step = region(ctx, ADDRESS_DENOISE_STEP);
+  const factor = value(ctx, VALUE_DENOISE_FACTOR);
+  const n = 3 * count(ctx, COUNT_ATOMS);
+  for (let i = 0; i < n; ++i) storeF8(positions, i, loadF8(place, i) + factor * loadF8(step, i));
+  store<i32>(ctx + COUNT_DENOISE_STEPS, count(ctx, COUNT_DENOISE_STEPS) + 1);
+}
+
+/** Atoms that were disordered before the first step stay so, with the probability of class 0 as their confidence. */
+function finish(ctx: usize): i32 {
+  const n = count(ctx, COUNT_ATOMS);
+  const classCount = count(ctx, COUNT_CLASSES);
+  const raw = region(ctx, ADDRESS_RAW_LABELS);
+  const labels = region(ctx, ADDRESS_LABELS);
+  for (let i = 0; i < n; ++i) {
+    if (load<u8>(raw + i) != 0) continue;
+    store<u8>(labels + i, 0);
+    const probability = loadF4(region(ctx, ADDRESS_PROBABILITIES), i * classCount);
+    store<f32>(at4(region(ctx, ADDRESS_CONFIDENCE), i), probability);
+  }
+  store<i32>(ctx + COUNT_DENOISE_PHASE, PHASE_DONE);
+  return DENOISE_DONE;
+}
+
+/** The whole loop on one thread, after startDenoise; goes on where an overflow of the pairs stopped it. */
+export function denoise(ctx: usize): i32 {
+  while (true) {
+    const phase = count(ctx, COUNT_DENOISE_PHASE);
+    if (phase == PHASE_DONE) return STATUS_OK;
+    if (phase == PHASE_SCORE) {
+      score(ctx);
+    } else {
+      const status = loadFrame(ctx);
+      if (status == STATUS_OK) forward(ctx);
+      else if (status == STATUS_COINCIDENT_ATOMS && phase == PHASE_TRIAL) store<f64>(ctx + VALUE_LOG_DENSITY, -Infinity);
+      else return status;
+    }
+    if (advanceDenoise(ctx) == DENOISE_DONE) return STATUS_OK;
+  }
+}

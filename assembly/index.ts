@@ -1,0 +1,19 @@
+/** Everything a host may call or read; docs/core-abi.md says how. */
+export * from "./layout";
+export { prepareModel } from "./model";
+export { estimateLengthScale } from "./lengthscale";
+export { binAtoms, findPairs, finishPairs, referencePairs } from "./neighbours";
+export { loadFrame } from "./load";
+export { finishForward, forward, forwardDensity, forwardLogits } from "./forward";
+export { backward, backwardDensity, backwardLogits, finishBackward, gatherGradient, score } from "./backward";
+export { seedLogDensity } from "./readout";
+export {
+  advanceDenoise,
+  denoise,
+  DENOISE_DONE,
+  DENOISE_LOAD,
+  DENOISE_SCORE,
+  startDenoise,
+} from "./denoise";
+export { backwardReference, forwardReference, seedReference } from "./reference";
+export { exponentials } from "./vector";

@@ -1,0 +1,11 @@
+/** The neighbours of a frame on one thread. */
+import { COUNT_ATOMS, STATUS_OK } from "./layout";
+import { count } from "./memory";
+import { binAtoms, findPairs, finishPairs } from "./neighbours";
+
+export function loadFrame(ctx: usize): i32 {
+  const status = binAtoms(ctx);
+  if (status != STATUS_OK) return status;
+  findPairs(ctx, 0, 0, count(ctx, COUNT_ATOMS));
+  return finishPairs(ctx);
+}

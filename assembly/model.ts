@@ -1,0 +1,105 @@
+/** What is formed once from a model's tensors: tables, constants, turned weights. */
+import {
+  ADDRESS_BACKWARD2_1,
+  ADDRESS_BIAS2_1,
+  ADDRESS_FORWARD1_0,
+  ADDRESS_FORWARD1_1,
+  ADDRESS_FORWARD2_0,
+  ADDRESS_FORWARD2_1,
+  ADDRESS_HARMONICS,
+  ADDRESS_IDEAL_LOGITS,
+  ADDRESS_INVARIANTS_MIX,
+  ADDRESS_NETWORK1_BIAS0,
+  ADDRESS_NETWORK1_BIAS1,
+  ADDRESS_NETWORK1_WEIGHT0,
+  ADDRESS_NETWORK1_WEIGHT1,
+  ADDRESS_NETWORK2_BIAS0,
+  ADDRESS_NETWORK2_BIAS1,
+  ADDRESS_NETWORK2_WEIGHT0,
+  ADDRESS_NETWORK2_WEIGHT1,
+  ADDRESS_RADIAL_MIX,
+  ADDRESS_STANDARD_MEAN,
+  ADDRESS_STANDARD_SCALE,
+  COUNT_BASIS,
+  COUNT_CLASSES,
+  HIDDEN,
+  INVARIANTS,
+  LAYER,
+  paddedClasses,
+  STATUS_MODEL_NON_FINITE,
+  STATUS_OK,
+  VALUE_BASIS_FIRST,
+  VALUE_BASIS_LAST,
+  VALUE_BASIS_WIDTH,
+  VALUE_CUTOFF,
+  VALUE_EPSILON,
+  VALUE_LOGIT_LENGTH,
+} from "./layout";
+import { prepareHarmonics } from "./harmonics";
+import { prepareInvariants } from "./invariants";
+import { at4, count, loadF4, loadF8, region, value } from "./memory";
+import { turn } from "./network";
+import { prepareRadial } from "./radial";
+
+/** Forms everything the kernels need from the tensors and constants; STATUS_MODEL_NON_FINITE if one of them is unusable. */
+export function prepareModel(ctx: usize): i32 {
+  const classCount = count(ctx, COUNT_CLASSES);
+  const basisCount = count(ctx, COUNT_BASIS);
+  const padded = paddedClasses(classCount);
+  if (!constantsSound(ctx)) return STATUS_MODEL_NON_FINITE;
+  let sound = finite(ctx, ADDRESS_RADIAL_MIX, 34 * basisCount);
+  sound = finite(ctx, ADDRESS_INVARIANTS_MIX, 7 * 256) && sound;
+  sound = finite(ctx, ADDRESS_STANDARD_MEAN, INVARIANTS) && sound;
+  sound = finite(ctx, ADDRESS_STANDARD_SCALE, INVARIANTS) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK1_WEIGHT0, LAYER * INVARIANTS) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK1_BIAS0, LAYER) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK1_WEIGHT1, HIDDEN * LAYER) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK1_BIAS1, HIDDEN) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK2_WEIGHT0, LAYER * LAYER) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK2_BIAS0, LAYER) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK2_WEIGHT1, classCount * LAYER) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK2_BIAS1, classCount) && sound;
+  if (!sound) return STATUS_MODEL_NON_FINITE;
+
+  prepareRadial(ctx);
+  prepareHarmonics(region(ctx, ADDRESS_HARMONICS));
+  prepareInvariants(ctx);
+  turn(region(ctx, ADDRESS_FORWARD1_0), region(ctx, ADDRESS_NETWORK1_WEIGHT0), LAYER, INVARIANTS, LAYER);
+  turn(region(ctx, ADDRESS_FORWARD1_1), region(ctx, ADDRESS_NETWORK1_WEIGHT1), HIDDEN, LAYER, HIDDEN);
+  turn(region(ctx, ADDRESS_FORWARD2_0), region(ctx, ADDRESS_NETWORK2_WEIGHT0), LAYER, LAYER, LAYER);
+  turn(region(ctx, ADDRESS_FORWARD2_1), region(ctx, ADDRESS_NETWORK2_WEIGHT1), classCount, LAYER, padded);
+  const backward = region(ctx, ADDRESS_BACKWARD2_1);
+  memory.fill(backward, 0, <usize>(padded * LAYER) << 2);
+  memory.copy(backward, region(ctx, ADDRESS_NETWORK2_WEIGHT1), <usize>(classCount * LAYER) << 2);
+  const bias = region(ctx, ADDRESS_BIAS2_1);
+  memory.fill(bias, 0, <usize>padded << 2);
+  memory.copy(bias, region(ctx, ADDRESS_NETWORK2_BIAS1), <usize>classCount << 2);
+  return STATUS_OK;
+}
+
+function finite(ctx: usize, field: i32, length: i32): bool {
+  const from = region(ctx, field);
+  for (let i = 0; i < length; ++i) if (!(abs(load<f32>(at4(from, i))) < Infinity)) return false;
+  return true;
+}
+
+function constantsSound(ctx: usize): bool {
+  const classCount = count(ctx, COUNT_CLASSES);
+  for (let c = 0; c < classCount; ++c) {
+    if (!(abs(loadF8(region(ctx, ADDRESS_IDEAL_LOGITS), c)) < Infinity)) return false;
+  }
+  // The constant logit of class 0 rests on a row of zeros.
+  for (let i = 0; i < LAYER; ++i) if (loadF4(region(ctx, ADDRESS_NETWORK2_WEIGHT1), i) != 0) return false;
+  return (
+    value(ctx, VALUE_CUTOFF) > 0 &&
+    value(ctx, VALUE_CUTOFF) < Infinity &&
+    abs(value(ctx, VALUE_BASIS_FIRST)) < Infinity &&
+    abs(value(ctx, VALUE_BASIS_LAST)) < Infinity &&
+    value(ctx, VALUE_BASIS_WIDTH) > 0 &&
+    value(ctx, VALUE_BASIS_WIDTH) < Infinity &&
+    value(ctx, VALUE_EPSILON) > 0 &&
+    value(ctx, VALUE_EPSILON) < Infinity &&
+    value(ctx, VALUE_LOGIT_LENGTH) > 0 &&
+    value(ctx, VALUE_LOGIT_LENGTH) < Infinity
+  );
+}

@@ -1,0 +1,94 @@
+/**
+ * The matrix product under densities, networks and their adjoints, in register tiles of 4 rows x 8 columns:
+ *
+ *     out[row][column] = initial[row][column] + sum_d left[row][d] right[d][column]
+ *
+ * out      f32, `outStride` bytes from row to row, 16-byte aligned; overwritten
+ * initial  f32, `initialStride` bytes from row to row (0: one row for all); address 0 stands for zeros; may be out itself
+ * left     f32, `leftRow` bytes from row to row, `leftStep` bytes from d to d + 1
+ * right    f32, `rightStride` bytes from d to d + 1, columns contiguous, 16-byte aligned
+ * rows     multiple of 4; columns multiple of 8
+ *
+ * The sum runs over d in order, whatever the tile: a result does not depend on its place in a tile.
+ * The inner loop is not unrolled: eight accumulators, two columns and a broadcast are what sixteen registers hold.
+ */
+export function product(
+  out: usize,
+  outStride: i32,
+  initial: usize,
+  initialStride: i32,
+  left: usize,
+  leftRow: i32,
+  leftStep: i32,
+  right: usize,
+  rightStride: i32,
+  rows: i32,
+  columns: i32,
+  depth: i32,
+): void {
+  for (let row = 0; row < rows; row += 4) {
+    for (let column = 0; column < columns; column += 8) {
+      const shift = <usize>column << 2;
+      let a00 = f32x4.splat(0);
+      let a01 = a00;
+      let a10 = a00;
+      let a11 = a00;
+      let a20 = a00;
+      let a21 = a00;
+      let a30 = a00;
+      let a31 = a00;
+      if (initial) {
+        const i0 = initial + row * initialStride + shift;
+        const i1 = i0 + initialStride;
+        const i2 = i1 + initialStride;
+        const i3 = i2 + initialStride;
+        a00 = v128.load(i0);
+        a01 = v128.load(i0, 16);
+        a10 = v128.load(i1);
+        a11 = v128.load(i1, 16);
+        a20 = v128.load(i2);
+        a21 = v128.load(i2, 16);
+        a30 = v128.load(i3);
+        a31 = v128.load(i3, 16);
+      }
+      let l0 = left + row * leftRow;
+      let l1 = l0 + leftRow;
+      let l2 = l1 + leftRow;
+      let l3 = l2 + leftRow;
+      let r = right + shift;
+      for (let d = 0; d < depth; ++d) {
+        const r0 = v128.load(r);
+        const r1 = v128.load(r, 16);
+        const s0 = v128.load32_splat(l0);
+        a00 = f32x4.add(a00, f32x4.mul(s0, r0));
+        a01 = f32x4.add(a01, f32x4.mul(s0, r1));
+        const s1 = v128.load32_splat(l1);
+        a10 = f32x4.add(a10, f32x4.mul(s1, r0));
+        a11 = f32x4.add(a11, f32x4.mul(s1, r1));
+        const s2 = v128.load32_splat(l2);
+        a20 = f32x4.add(a20, f32x4.mul(s2, r0));
+        a21 = f32x4.add(a21, f32x4.mul(s2, r1));
+        const s3 = v128.load32_splat(l3);
+        a30 = f32x4.add(a30, f32x4.mul(s3, r0));
+        a31 = f32x4.add(a31, f32x4.mul(s3, r1));
+        l0 += leftStep;
+        l1 += leftStep;
+        l2 += leftStep;
+        l3 += leftStep;
+        r += rightStride;
+      }
+      const o0 = out + row * outStride + shift;
+      const o1 = o0 + outStride;
+      const o2 = o1 + outStride;
+      const o3 = o2 + outStride;
+      v128.store(o0, a00);
+      v128.store(o0, a01, 16);
+      v128.store(o1, a10);
+      v128.store(o1, a11, 16);
+      v128.store(o2, a20);
+      v128.store(o2, a21, 16);
+      v128.store(o3, a30);
+      v128.store(o3, a31, 16);
+    }
+  }
+}

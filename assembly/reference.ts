@@ -1,0 +1,195 @@
+/**
+ * The double-precision reference: the scalar formulas that stand beside each kernel, put together. Slow, for tests and gradient checks.
+ * Arrays are in the order given; regions ADDRESS_REFERENCE_* of layout.ts.
+ */
+import { densityReference, densityReferenceBackward } from "./density";
+import { invariantsReference, invariantsReferenceBackward } from "./invariants";
+import {
+  ADDRESS_NETWORK1_BIAS0,
+  ADDRESS_NETWORK1_BIAS1,
+  ADDRESS_NETWORK1_WEIGHT0,
+  ADDRESS_NETWORK1_WEIGHT1,
+  ADDRESS_NETWORK2_BIAS0,
+  ADDRESS_NETWORK2_BIAS1,
+  ADDRESS_NETWORK2_WEIGHT0,
+  ADDRESS_NETWORK2_WEIGHT1,
+  ADDRESS_REFERENCE_DENSITY,
+  ADDRESS_REFERENCE_GRADIENT,
+  ADDRESS_REFERENCE_HIDDEN,
+  ADDRESS_REFERENCE_INVARIANTS,
+  ADDRESS_REFERENCE_LINK,
+  ADDRESS_REFERENCE_LOGITS,
+  ADDRESS_REFERENCE_MESSAGES,
+  ADDRESS_REFERENCE_SCRATCH,
+  ADDRESS_REFERENCE_SEED,
+  ADDRESS_REFERENCE_START,
+  ADDRESS_REFERENCE_VECTOR,
+  COUNT_ATOMS,
+  COUNT_CLASSES,
+  HIDDEN,
+  INVARIANTS,
+  LAYER,
+  VALUE_LENGTH_SCALE,
+  VALUE_VIRIAL,
+} from "./layout";
+import { addF8, at4, at8, count, loadF8, region, storeF8, value } from "./memory";
+import { addRowReference, dotReference } from "./messages";
+import { layerReference, layerReferenceBackward, siluReference, siluReferenceBackward } from "./network";
+import { radialReference } from "./radial";
+import { logDensityReference, probabilitiesReference } from "./readout";
+
+// Offsets into the scratch region, in f64: 8192 numbers, then 2 x 32 an atom.
+const Z0: i32 = 0;
+const A0: i32 = 256;
+const Z1: i32 = 512;
+const X: i32 = 768;
+const DX: i32 = 1024;
+const DA: i32 = 1280;
+const DB: i32 = 1536;
+const G: i32 = 1792;
+const WORK: i32 = 2048;
+const DENSITY_ADJOINT: i32 = 4096;
+const PER_ATOM: i32 = 8192;
+
+/** Everything up to the logits of all atoms, from referencePairs; returns logP. */
+export function forwardReference(ctx: usize): f64 {
+  const n = count(ctx, COUNT_ATOMS);
+  const classCount = count(ctx, COUNT_CLASSES);
+  const scratch = region(ctx, ADDRESS_REFERENCE_SCRATCH);
+  const starts = region(ctx, ADDRESS_REFERENCE_START);
+  const links = region(ctx, ADDRESS_REFERENCE_LINK);
+  const vectors = region(ctx, ADDRESS_REFERENCE_VECTOR);
+  const hidden = region(ctx, ADDRESS_REFERENCE_HIDDEN);
+  const messages = region(ctx, ADDRESS_REFERENCE_MESSAGES);
+  const logits = region(ctx, ADDRESS_REFERENCE_LOGITS);
+  for (let i = 0; i < n; ++i) {
+    const start = load<i32>(at4(starts, i));
+    const length = load<i32>(at4(starts, i + 1)) - start;
+    const density = at8(region(ctx, ADDRESS_REFERENCE_DENSITY), 784 * i);
+    densityReference(ctx, density, at8(vectors, 3 * start), at4(links, start), length, at8(scratch, WORK));
+    invariantsReference(ctx, at8(region(ctx, ADDRESS_REFERENCE_INVARIANTS), INVARIANTS * i), density);
+    network1Reference(ctx, i);
+    siluReference(at8(hidden, HIDDEN * i), at8(scratch, Z1), HIDDEN);
+  }
+  memory.fill(messages, 0, <usize>(HIDDEN * 8) * n);
+  let logDensity: f64 = 0;
+  for (let i = 0; i < n; ++i) {
+    for (let p = load<i32>(at4(starts, i)); p < load<i32>(at4(starts, i + 1)); ++p) {
+      const link = load<i32>(at4(links, p));
+      const weight = radialReference(ctx, link & 1, 16, pairLength(vectors, p));
+      addRowReference(at8(messages, HIDDEN * i), weight, hidden, link >> 1);
+    }
+    network2Reference(ctx, i);
+    const own = at8(logits, classCount * i);
+    const bias1 = region(ctx, ADDRESS_NETWORK2_BIAS1);
+    layerReference(own, at8(scratch, A0), region(ctx, ADDRESS_NETWORK2_WEIGHT1), bias1, classCount, LAYER);
+    logDensity += logDensityReference(own, classCount);
+  }
+  return logDensity;
+}
+
+/** The seed of logP in ADDRESS_REFERENCE_SEED, after forwardReference. */
+export function seedReference(ctx: usize): void {
+  const n = count(ctx, COUNT_ATOMS);
+  const classCount = count(ctx, COUNT_CLASSES);
+  for (let i = 0; i < n; ++i) {
+    const seed = at8(region(ctx, ADDRESS_REFERENCE_SEED), classCount * i);
+    probabilitiesReference(seed, at8(region(ctx, ADDRESS_REFERENCE_LOGITS), classCount * i), classCount);
+  }
+}
+
+/** Gradient and virial from the seed in ADDRESS_REFERENCE_SEED (f64 N x C), after forwardReference. */
+export function backwardReference(ctx: usize): void {
+  const n = count(ctx, COUNT_ATOMS);
+  const classCount = count(ctx, COUNT_CLASSES);
+  const scratch = region(ctx, ADDRESS_REFERENCE_SCRATCH);
+  const starts = region(ctx, ADDRESS_REFERENCE_START);
+  const links = region(ctx, ADDRESS_REFERENCE_LINK);
+  const vectors = region(ctx, ADDRESS_REFERENCE_VECTOR);
+  const hidden = region(ctx, ADDRESS_REFERENCE_HIDDEN);
+  const gradient = region(ctx, ADDRESS_REFERENCE_GRADIENT);
+  const hiddenAdjoint = at8(scratch, PER_ATOM);
+  const messagesAdjoint = at8(scratch, PER_ATOM + HIDDEN * n);
+  const lengthScale = value(ctx, VALUE_LENGTH_SCALE);
+  memory.fill(gradient, 0, 24 * <usize>n);
+  memory.fill(ctx + VALUE_VIRIAL, 0, 72);
+
+  for (let i = 0; i < n; ++i) {
+    network2Reference(ctx, i);
+    const seed = at8(region(ctx, ADDRESS_REFERENCE_SEED), classCount * i);
+    const da = at8(scratch, DA);
+    layerReferenceBackward(da, seed, region(ctx, ADDRESS_NETWORK2_WEIGHT1), classCount, LAYER);
+    siluReferenceBackward(da, at8(scratch, Z0), LAYER);
+    const dx = at8(scratch, DX);
+    layerReferenceBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), LAYER, LAYER);
+    memory.copy(at8(hiddenAdjoint, HIDDEN * i), dx, HIDDEN * 8);
+    memory.copy(at8(messagesAdjoint, HIDDEN * i), at8(dx, HIDDEN), HIDDEN * 8);
+  }
+  // What an atom told its neighbours: dh_j += w_ij dn_i.
+  for (let i = 0; i < n; ++i) {
+    for (let p = load<i32>(at4(starts, i)); p < load<i32>(at4(starts, i + 1)); ++p) {
+      const link = load<i32>(at4(links, p));
+      const weight = radialReference(ctx, link & 1, 16, pairLength(vectors, p));
+      addRowReference(at8(hiddenAdjoint, HIDDEN * (link >> 1)), weight, messagesAdjoint, i);
+    }
+  }
+  for (let i = 0; i < n; ++i) {
+    network1Reference(ctx, i);
+    const dh = at8(hiddenAdjoint, HIDDEN * i);
+    siluReferenceBackward(dh, at8(scratch, Z1), HIDDEN);
+    const da = at8(scratch, DA);
+    layerReferenceBackward(da, dh, region(ctx, ADDRESS_NETWORK1_WEIGHT1), HIDDEN, LAYER);
+    siluReferenceBackward(da, at8(scratch, Z0), LAYER);
+    const db = at8(scratch, DB);
+    layerReferenceBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), LAYER, INVARIANTS);
+    const densityAdjoint = at8(scratch, DENSITY_ADJOINT);
+    const density = at8(region(ctx, ADDRESS_REFERENCE_DENSITY), 784 * i);
+    invariantsReferenceBackward(ctx, densityAdjoint, db, density);
+    for (let p = load<i32>(at4(starts, i)); p < load<i32>(at4(starts, i + 1)); ++p) {
+      const link = load<i32>(at4(links, p));
+      const j = link >> 1;
+      const dw = dotReference(at8(messagesAdjoint, HIDDEN * i), at8(hidden, HIDDEN * j));
+      const pair = at8(scratch, G);
+      memory.fill(pair, 0, 24);
+      const vector = at8(vectors, 3 * p);
+      densityReferenceBackward(ctx, pair, densityAdjoint, dw, vector, link & 1, at8(scratch, WORK));
+      for (let a = 0; a < 3; ++a) {
+        addF8(gradient, 3 * j + a, loadF8(pair, a) / lengthScale);
+        addF8(gradient, 3 * i + a, -loadF8(pair, a) / lengthScale);
+        for (let b = 0; b < 3; ++b) addF8(ctx + VALUE_VIRIAL, 3 * a + b, -loadF8(pair, a) * loadF8(vector, b));
+      }
+    }
+  }
+}
+
+function pairLength(vectors: usize, p: i32): f64 {
+  const x = loadF8(vectors, 3 * p);
+  const y = loadF8(vectors, 3 * p + 1);
+  const z = loadF8(vectors, 3 * p + 2);
+  return Math.sqrt(x * x + y * y + z * z);
+}
+
+/** Z0, A0 and Z1 of network 1 for atom i. */
+function network1Reference(ctx: usize, i: i32): void {
+  const scratch = region(ctx, ADDRESS_REFERENCE_SCRATCH);
+  const b = at8(region(ctx, ADDRESS_REFERENCE_INVARIANTS), INVARIANTS * i);
+  const z0 = at8(scratch, Z0);
+  const a0 = at8(scratch, A0);
+  const bias0 = region(ctx, ADDRESS_NETWORK1_BIAS0);
+  layerReference(z0, b, region(ctx, ADDRESS_NETWORK1_WEIGHT0), bias0, LAYER, INVARIANTS);
+  siluReference(a0, z0, LAYER);
+  const bias1 = region(ctx, ADDRESS_NETWORK1_BIAS1);
+  layerReference(at8(scratch, Z1), a0, region(ctx, ADDRESS_NETWORK1_WEIGHT1), bias1, HIDDEN, LAYER);
+}
+
+/** Z0 and A0 of network 2 for atom i. */
+function network2Reference(ctx: usize, i: i32): void {
+  const scratch = region(ctx, ADDRESS_REFERENCE_SCRATCH);
+  const x = at8(scratch, X);
+  memory.copy(x, at8(region(ctx, ADDRESS_REFERENCE_HIDDEN), HIDDEN * i), HIDDEN * 8);
+  memory.copy(at8(x, HIDDEN), at8(region(ctx, ADDRESS_REFERENCE_MESSAGES), HIDDEN * i), HIDDEN * 8);
+  const z0 = at8(scratch, Z0);
+  const bias0 = region(ctx, ADDRESS_NETWORK2_BIAS0);
+  layerReference(z0, x, region(ctx, ADDRESS_NETWORK2_WEIGHT0), bias0, LAYER, LAYER);
+  siluReference(at8(scratch, A0), z0, LAYER);
+}
