@@ -9,7 +9,7 @@ const longestLine = 1 << 20;
 
 /**
  * Reads a file line by line. Compression is told from the first bytes, not from the name, so a pipe works too.
- * A carriage return before the line feed is dropped.
+ * A line ends with a line feed; a carriage return before it is left to the caller, for whom it is white space.
  */
 export class LineReader {
   /** Number of the line that `next` returned last, from 1. */
@@ -36,8 +36,7 @@ export class LineReader {
       await this.fill();
     }
     this.lineNumber += 1;
-    const line = this.lines[this.position++]!;
-    return line.endsWith("\r") ? line.slice(0, -1) : line;
+    return this.lines[this.position++]!;
   }
 
   /** Closes the file; needed only if it was not read to its end. */

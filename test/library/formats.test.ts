@@ -131,6 +131,12 @@ describe("reading extended XYZ", () => {
     expect(frames.map(({ species }) => species)).toEqual([["H"], ["H", "O"], ["C"]]);
   });
 
+  test("text in several bytes a character survives the pieces in which a file is read", async () => {
+    const frames = await read("1\nc\nÅé漢 0 0 0\n".repeat(40_000));
+    expect(frames).toHaveLength(40_000);
+    expect(frames.every(({ species }) => species![0] === "Åé漢")).toBe(true);
+  });
+
   test("gzip is told from its first bytes, whatever the name; members may follow each other", async () => {
     const one = gzipSync("1\nc\nH 0 0 0\n");
     expect(await read(one)).toHaveLength(1);
