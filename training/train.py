@@ -143,8 +143,11 @@ def train(
     folder: Path,
     start: Params | None = None,
     seconds: float | None = None,
-) -> tuple[ModelConfig, Params]:
-    """Run or resume a training in `folder`; stops early, checkpointed, after `seconds`."""
+) -> tuple[ModelConfig, Params, int]:
+    """Run or resume a training in `folder`; stops early, checkpointed, after `seconds`.
+
+    Returns the model and the number of steps done.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     classes = ("disordered", *(prototype.name for prototype in prototypes))
     config = ModelConfig(classes=classes, logit_length=training.logit_length)
@@ -173,6 +176,7 @@ def train(
     step_function = make_step(config, training, optimiser)
     stream = BatchStream(prototypes, fluids, sampling, [training.seed, first])
     began = time.monotonic()
+    done = first
     sums: dict[str, float] = {}
     counted = 0
     try:
@@ -182,22 +186,23 @@ def train(
                 for name, value in parts.items():
                     sums[name] = sums.get(name, 0.0) + float(value)
                 counted += 1
+                done = index + 1
                 progress.update()
-                last = index + 1 == training.steps
+                last = done == training.steps
                 out_of_time = seconds is not None and time.monotonic() - began > seconds
                 if counted == 50 or last or out_of_time:
                     means = {name: value / counted for name, value in sums.items()}
                     with log.open("a") as file:
-                        file.write(json.dumps({"step": index + 1, **means}) + "\n")
+                        file.write(json.dumps({"step": done, **means}) + "\n")
                     progress.set_postfix(loss=f"{means['loss']:.3f}", accuracy=f"{means['accuracy']:.3f}")
                     sums, counted = {}, 0
-                if (index + 1) % 250 == 0 or last or out_of_time:
-                    save_checkpoint(checkpoint, index + 1, params, state)
+                if done % 250 == 0 or last or out_of_time:
+                    save_checkpoint(checkpoint, done, params, state)
                 if out_of_time:
                     break
     finally:
         stream.close()
-    return config, params
+    return config, params, done
 
 
 def main() -> None:
@@ -225,8 +230,10 @@ def main() -> None:
     if len(set(names)) != len(names) or "disordered" in names:
         raise SystemExit(f"every class needs a name of its own, not `disordered`: {', '.join(names)}")
     name = arguments.name or arguments.config.stem
-    config, params = train(training, prototypes, arguments.runs / name, seconds=arguments.seconds)
-    if arguments.out is not None:
+    config, params, done = train(training, prototypes, arguments.runs / name, seconds=arguments.seconds)
+    if done < training.steps:
+        print(f"stopped after {done} of {training.steps} steps; the same command goes on from there")
+    elif arguments.out is not None:
         from .finish import finish_model
 
         finish_model(arguments.out, name, config, params, prototypes, training)
