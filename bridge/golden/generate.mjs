@@ -98,7 +98,7 @@ good("welcome", "server", {
     maxFrameBytes: 67108864,
     maxArrays: 16,
     monitorQueue: 2,
-    requestQueue: 16,
+    requestQueue: 8,
     maxVariables: 16,
     maxDenoiseSteps: 64,
     maxObservables: 32,

@@ -16,7 +16,7 @@ export function serverLimits(maxAtoms: number): Limits {
     ...codecLimits,
     maxFrameBytes: Math.max(1 << 20, 2 * bytesPerPosition * maxAtoms),
     monitorQueue: 2,
-    requestQueue: 16,
+    requestQueue: 8,
     maxVariables: 16,
     maxDenoiseSteps: 64,
     maxObservables: 32,

@@ -4,7 +4,7 @@
  * Receiving never waits for an analysis, and no answer waits for a client that does not read it. Whatever a message holds, the worst that comes of it is an
  * error in reply.
  */
-import { setImmediate as nextTurn, setTimeout as pause } from "node:timers/promises";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { Context, Router } from "zeromq";
 import { asPhasewireError, PhasewireError } from "../../src/errors/index.js";
 import type { Analysis, FrameAnalyser } from "./analyser.js";
@@ -44,8 +44,8 @@ const maxSessions = 256;
 /** Sessions that a status reply lists. */
 const listedSessions = 64;
 
-/** Time that a last goodbye has to leave the process, in milliseconds. */
-const partingMs = 20;
+/** Longest time that last answers and goodbyes may take to leave the process, in milliseconds. */
+const partingMs = 200;
 
 export interface ServerOptions {
   /** Address to bind; see bridge/PROTOCOL.md. */
@@ -68,7 +68,10 @@ export interface RunningServer {
   readonly limits: Limits;
   /** Settles when the server no longer receives: after `close`, or with the error of its socket. */
   readonly finished: Promise<void>;
-  /** Says goodbye to the clients, lets the analysis in hand finish, and frees socket and analyser. */
+  /**
+   * Says goodbye to the clients, lets the analysis in hand finish, and frees socket and analyser. ZeroMQ gives the address back a moment later, when
+   * the goodbyes are out.
+   */
   close(): Promise<void>;
 }
 
@@ -88,8 +91,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     // Without it, messages to clients that are gone or do not read would vanish unseen.
     mandatory: true,
     sendTimeout: 0,
-    sendHighWaterMark: 8,
-    receiveHighWaterMark: 4,
+    // ZeroMQ notices what a client has read in steps of half the mark, so half of it must hold a full queue's answers.
+    sendHighWaterMark: 32,
+    receiveHighWaterMark: 16,
     maxMessageSize: limits.maxFrameBytes,
     heartbeatInterval: 2000,
     heartbeatTimeout: 10_000,
@@ -113,6 +117,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       close: async () => {
         await server.stop();
         await releaseEndpoint(address);
+        router.linger = partingMs;
         router.close();
         stopAdmitting();
         await options.analyser.close();
@@ -169,7 +174,6 @@ class Server {
     for (const session of sessions) session.clear();
     await this.work;
     await Promise.all(sessions.map((s) => this.reply(s.routingId, { type: "goodbye", reason: "shutdown" })));
-    await pause(partingMs);
   }
 
   private handle(routingId: Buffer, parts: Buffer[]): void {

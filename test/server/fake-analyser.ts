@@ -17,6 +17,8 @@ export class FakeAnalyser implements FrameAnalyser {
   readonly seen: Analyse[] = [];
   readonly frames: CoreFrame[] = [];
   closed = false;
+  /** Called when an analysis begins. */
+  onAnalyse: (request: Analyse) => void = () => {};
   /** What the next analysis throws. */
   failure: unknown = null;
   private gate: Promise<void> = Promise.resolve();
@@ -36,6 +38,7 @@ export class FakeAnalyser implements FrameAnalyser {
   async analyse(frame: CoreFrame, request: Analyse): Promise<Analysis> {
     this.seen.push(request);
     this.frames.push(frame);
+    this.onAnalyse(request);
     await this.gate;
     if (this.failure !== null) {
       const failure = this.failure;
