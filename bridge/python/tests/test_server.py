@@ -1,0 +1,123 @@
+"""The real server against the core in this process."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import phasewire
+from test_local import VARIABLES, hot_crystal
+
+FIELDS = ["labels", "confidence", "margin", "distance", "probabilities", "logits", "score"]
+
+
+@pytest.fixture
+def client(server):
+    with phasewire.connect(server.endpoint) as analyser:
+        yield analyser
+
+
+def same(one, other):
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+    for name in ("log_density", "mean_log_density", "mean_margin", "length_scale", "mean_displacement"):
+        assert getattr(one, name) == pytest.approx(getattr(other, name), rel=1e-12), name
+    for name in ("fractions", "phases", "aliases", "atom_count", "step", "time", "denoising_steps"):
+        assert getattr(one, name) == getattr(other, name), name
+
+
+@pytest.mark.parametrize("denoise", [0, 3, "converged"])
+def test_server_and_process_agree_to_the_last_bit(client, local, denoise):
+    positions, cell, species = hot_crystal(strain=0.1)
+    fields = [*FIELDS, "denoised"] if denoise else FIELDS
+    arguments = {"denoise": denoise, "fields": fields, "step": 12, "time": 0.25}
+    ours = local.analyse(positions, cell, True, species, **arguments)
+    theirs = client.analyse(positions, cell, True, species, **arguments)
+    same(theirs, ours)
+    if denoise:
+        np.testing.assert_array_equal(theirs.denoised, ours.denoised)
+
+
+def test_clusters_names_and_ignored_species(client, local):
+    positions, cell, _ = hot_crystal()
+    names = np.where(np.arange(len(positions)) % 3, "Ni", "Al")
+    for frame in (
+        (positions,),
+        (positions, cell, (True, False, True)),
+        (positions, cell, True, names),
+        (positions, cell[::-1], True, names),
+    ):
+        same(client.analyse(*frame, fields=FIELDS), local.analyse(*frame, fields=FIELDS))
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_forces_agree(client, local, name):
+    positions, cell, species = hot_crystal()
+    arguments = {"variables": VARIABLES[name], "coefficients": [2.5], "length_scale": 2.3}
+    ours = local.forces(positions, cell, True, species, **arguments)
+    theirs = client.forces(positions, cell, True, species, **arguments)
+    np.testing.assert_allclose(theirs.values, ours.values, rtol=1e-10)
+    assert theirs.energy == pytest.approx(ours.energy, rel=1e-10)
+    scale = np.abs(ours.forces).max()
+    np.testing.assert_allclose(theirs.forces, ours.forces, rtol=0, atol=1e-6 * scale)
+    np.testing.assert_allclose(theirs.virial, ours.virial, rtol=0, atol=1e-6 * np.abs(ours.virial).max())
+
+
+def test_bad_input_that_only_the_core_sees(client):
+    positions, cell, _ = hot_crystal()
+    twice = np.vstack([positions, positions[7]])
+    with pytest.raises(phasewire.InputError) as caught:
+        client.analyse(twice, cell)
+    assert caught.value.code == "COINCIDENT_ATOMS"
+    with pytest.raises(phasewire.InputError) as caught:
+        client.analyse(positions[:4])
+    assert caught.value.code == "BAD_LENGTH_SCALE"
+    assert client.analyse(positions, cell).atom_count == len(positions)
+
+
+def test_ping_and_status(client):
+    assert client.ping() > 0
+    positions, cell, _ = hot_crystal()
+    client.analyse(positions, cell)
+    status = client.status()
+    assert status["analysed"] == 1
+    assert status["model"] == client.model_name
+    assert [session["client"] for session in status["sessions"]]
+
+
+def test_two_clients_share_a_server(server):
+    positions, cell, _ = hot_crystal()
+    with phasewire.connect(server.endpoint) as one, phasewire.connect(server.endpoint) as two:
+        first, second = one.analyse(positions, cell, step=1), two.analyse(positions, cell, step=2)
+        assert (first.step, second.step) == (1, 2)
+        assert first.fractions == second.fractions
+
+
+def test_a_killed_server_is_an_error_and_its_successor_is_found(server):
+    positions, cell, _ = hot_crystal()
+    with phasewire.connect(server.endpoint, timeout=2) as client:
+        before = client.analyse(positions, cell)
+        server.kill()
+        with pytest.raises(phasewire.ServerUnreachableError):
+            client.analyse(positions, cell)
+        server.start()
+        assert client.analyse(positions, cell).log_density == before.log_density
+
+
+def test_a_monitor_and_its_series_on_the_server(server):
+    from phasewire import Snapshot
+
+    positions, cell, _ = hot_crystal()
+    monitor = phasewire.Monitor(phasewire.connect(server.endpoint, run="melt", lazy=True), queue=10, denoise=2)
+    for step in range(5):
+        monitor.observe(
+            Snapshot(positions, cell, (True, True, True), step=step, observables={"temperature": 10.0 * step})
+        )
+    assert monitor.flush(30)
+    np.testing.assert_array_equal(monitor.series.step, range(5))
+    assert monitor.last is not None
+    assert 0 < monitor.last.denoising_steps <= 2
+    with phasewire.connect(server.endpoint) as other:
+        runs = [session["run"] for session in other.status()["sessions"]]
+        assert "melt" in runs
+    monitor.close()
