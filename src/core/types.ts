@@ -109,6 +109,18 @@ export interface DenoiseResult extends ForwardResult {
   readonly rawLabels: Uint8Array;
 }
 
+/** Neighbours of all atoms, P pairs in all, each seen from both its ends. */
+export interface NeighbourLists {
+  /** N + 1: the pairs of atom i are starts[i] .. starts[i + 1] - 1. */
+  readonly starts: Int32Array;
+  /** P, the neighbour's index. */
+  readonly atoms: Int32Array;
+  /** P, 1 where the neighbour is of another species. */
+  readonly other: Uint8Array;
+  /** 3P, vector to the neighbour in units of a0. */
+  readonly vectors: Float32Array;
+}
+
 /** Double-precision, scalar, brute-force evaluation, for tests and the gradient check. */
 export interface ReferenceResult {
   readonly lengthScale: number;

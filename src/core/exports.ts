@@ -1,0 +1,68 @@
+/** The functions of the compiled core that the host calls; docs/core-abi.md says what each does. */
+
+/** An immutable global: a byte offset into the context, a status code or a size. */
+interface Constant {
+  readonly value: number;
+}
+
+type Stage = (context: number, worker: number, begin: number, end: number) => void;
+
+/** Stages that worker threads share, by the name of the exported function. */
+export type StageName =
+  | "findPairs"
+  | "forwardDensity"
+  | "forwardLogits"
+  | "backwardLogits"
+  | "backwardDensity"
+  | "gatherGradient";
+
+interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
+  heapBase(): number;
+  layoutModel(context: number, base: number, classCount: number, basisCount: number): number;
+  prepareModel(context: number): number;
+  layoutFrame(
+    context: number,
+    base: number,
+    atomCount: number,
+    pairCapacity: number,
+    workers: number,
+    features: number,
+  ): number;
+  binAtoms(context: number): number;
+  finishPairs(context: number): number;
+  forward(context: number): number;
+  finishForward(context: number): void;
+  seedLogDensity(context: number): void;
+  backward(context: number): number;
+  finishBackward(context: number): void;
+  startDenoise(context: number): void;
+  advanceDenoise(context: number): number;
+  layoutReference(context: number, base: number, pairCapacity: number): number;
+  referencePairs(context: number): number;
+  forwardReference(context: number): number;
+  seedReference(context: number): void;
+  backwardReference(context: number): void;
+  exponentials(out: number, input: number, quads: number): void;
+}
+
+type ConstantName =
+  | "ABI_VERSION"
+  | "CONTEXT_BYTES"
+  | "BLOCK"
+  | "ROW_CAPACITY"
+  | "MAX_CLASSES"
+  | "MAX_BASIS"
+  | "DENOISE_DONE"
+  | "DENOISE_SCORE"
+  | "DENOISE_LOAD"
+  | `VALUE_${string}`
+  | `COUNT_${string}`
+  | `ADDRESS_${string}`
+  | `STATUS_${string}`
+  | `FEATURE_${string}`;
+
+/** What an instance of the core exports. */
+export type CoreExports = CoreFunctions & { readonly [name in ConstantName]: Constant };
+
+/** Version of the binary interface that this host knows. */
+export const abiVersion = 1;

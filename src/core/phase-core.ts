@@ -1,0 +1,545 @@
+/** The host of the compiled core: one model, one frame at a time. */
+import { PhasewireError } from "../errors/index.js";
+import { CoreContext } from "./context.js";
+import type { CoreExports, StageName } from "./exports.js";
+import { createMemory, instantiateCore } from "./instance.js";
+import { coreModule, defaultThreads } from "./platform.js";
+import { WorkerPool } from "./pool.js";
+import { badLengthScale, statusError } from "./status.js";
+import type {
+  BackwardResult,
+  CoreFrame,
+  CoreModel,
+  CoreOptions,
+  CoreTensors,
+  DenoiseOptions,
+  DenoiseResult,
+  ForwardResult,
+  NeighbourLists,
+  ReferenceResult,
+  ScoreResult,
+} from "./types.js";
+
+/** Frames with fewer atoms a thread than this are cheaper to compute than to share out. */
+const fewestAtomsPerThread = 500;
+/** Bytes that may be kept between the passes; beyond that the backward pass forms the densities again. */
+const mostKeptBytes = 512 * 2 ** 20;
+const keptBytesPerAtom = 3200;
+/** A crystal has about 51 neighbours within the cutoff, in rows filled up to a multiple of 4. */
+const usualPairsPerAtom = 56;
+/** Room beyond the pairs of this frame, for the frames that follow. */
+const pairHeadroom = 1.05;
+
+/** Counts of pairs are 32-bit integers. */
+const mostPairs = 2 ** 31 - 8;
+
+const convergedTolerance = 0.01;
+const convergedSteps = 64;
+
+/** Field of the context for each tensor. */
+const tensorFields: Readonly<Record<keyof CoreTensors, string>> = {
+  "radial.mix": "RADIAL_MIX",
+  "invariants.mix": "INVARIANTS_MIX",
+  "standard.mean": "STANDARD_MEAN",
+  "standard.scale": "STANDARD_SCALE",
+  "network1.weight0": "NETWORK1_WEIGHT0",
+  "network1.bias0": "NETWORK1_BIAS0",
+  "network1.weight1": "NETWORK1_WEIGHT1",
+  "network1.bias1": "NETWORK1_BIAS1",
+  "network2.weight0": "NETWORK2_WEIGHT0",
+  "network2.bias0": "NETWORK2_BIAS0",
+  "network2.weight1": "NETWORK2_WEIGHT1",
+  "network2.bias1": "NETWORK2_BIAS1",
+};
+
+/** How far the evaluation of the frame has got: atoms sorted, neighbours found, forward pass done. */
+type Progress = "empty" | "loaded" | "paired" | "evaluated";
+
+/**
+ * Evaluates a model on frames. Load a frame, then ask for passes; each copies its results out. One call at a time: a call made while
+ * another runs is refused with `BAD_OPTION`. Results do not depend on the number of threads.
+ */
+export class PhaseCore {
+  private atomCount = 0;
+  private frameEnd = 0;
+  /** Room for pairs an atom; grows when a frame needs more. */
+  private pairsPerAtom = usualPairsPerAtom;
+  private progress: Progress = "empty";
+  private busy = false;
+  private disposed = false;
+
+  private constructor(
+    private readonly core: CoreExports,
+    private readonly context: CoreContext,
+    private readonly pool: WorkerPool | null,
+    private readonly modelEnd: number,
+    private readonly classCount: number,
+    /** Worker threads that large frames are shared among. */
+    readonly threads: number,
+  ) {}
+
+  /**
+   * Compiles and instantiates the core, hands it the model and starts the worker threads.
+   *
+   * @throws PhasewireError `BAD_OPTION` if `threads` is no positive integer, `MODEL_SHAPE` if a tensor's length is wrong,
+   *   `MODEL_NON_FINITE`
+   */
+  static async create(model: CoreModel, options: CoreOptions = {}): Promise<PhaseCore> {
+    const threads = options.threads ?? defaultThreads();
+    if (!Number.isInteger(threads) || threads < 1) {
+      throw new PhasewireError("BAD_OPTION", {
+        message: `threads is ${threads}; a positive whole number is needed`,
+        field: "threads",
+        value: threads,
+      });
+    }
+    const module = await coreModule();
+    const memory = createMemory();
+    const core = instantiateCore(module, memory);
+    const context = new CoreContext(core, memory);
+    const modelEnd = writeModel(model, core, context);
+    const pool = threads > 1 ? new WorkerPool(module, memory, threads) : null;
+    return new PhaseCore(core, context, pool, modelEnd, model.classCount, threads);
+  }
+
+  /**
+   * Takes a frame: checks it, settles its length scale and sorts its atoms. Its neighbours are found by the first pass that needs them, on
+   * the worker threads; that pass is the one to fail on coincident atoms.
+   *
+   * @throws PhasewireError `EMPTY_FRAME`, `SHAPE_MISMATCH`, `NON_FINITE_POSITIONS`, `MISSING_CELL`, `NON_FINITE_CELL`, `SINGULAR_CELL`,
+   *   `BAD_LENGTH_SCALE`, `TOO_LARGE`
+   */
+  load(frame: CoreFrame): void {
+    this.refuseIfBusy();
+    const atomCount = checkShapes(frame);
+    this.progress = "empty";
+    this.atomCount = atomCount;
+    this.layOut(this.pairsPerAtom);
+    const { context } = this;
+    context.doubles("POSITIONS", 3 * atomCount).set(frame.positions);
+    if (frame.species !== null) context.integers("SPECIES", atomCount).set(frame.species);
+    context.setCount("SPECIES_USED", frame.species === null ? 0 : 1);
+    context.values("CELL", 9).fill(0);
+    if (frame.cell !== null) context.values("CELL", 9).set(frame.cell);
+    context.setCount(
+      "PERIODIC",
+      frame.periodic.reduce((bits, periodic, axis) => bits | (periodic ? 1 << axis : 0), 0),
+    );
+    context.setValue("LENGTH_SCALE_GIVEN", frame.lengthScale ?? 0);
+    this.check(this.core.binAtoms(context.address));
+    this.progress = "loaded";
+  }
+
+  /** a0 of the frame loaded, simulation length unit. */
+  get lengthScale(): number {
+    this.requireFrame();
+    return this.context.value("LENGTH_SCALE");
+  }
+
+  /**
+   * Logits of the frame loaded, and what is read off them.
+   *
+   * @throws PhasewireError `COINCIDENT_ATOMS`, `BAD_LENGTH_SCALE` (an absurd one: over a thousand neighbours), `TOO_LARGE`, `INTERNAL`
+   */
+  forward(): Promise<ForwardResult> {
+    return this.exclusive(async () => {
+      await this.evaluate();
+      return this.forwardResult();
+    });
+  }
+
+  /**
+   * Gradient and virial of any function of the logits, from its derivatives by them.
+   *
+   * @param seed N x C, dL/dl_ac
+   * @throws PhasewireError `SHAPE_MISMATCH` if the seed has another length; what `forward` throws
+   */
+  backward(seed: Float32Array): Promise<BackwardResult> {
+    return this.exclusive(async () => {
+      const expected = this.atomCount * this.classCount;
+      if (seed.length !== expected) {
+        throw new PhasewireError("SHAPE_MISMATCH", {
+          message: `the seed has ${seed.length} numbers; ${this.atomCount} atoms x ${this.classCount} classes need ${expected}`,
+          field: "seed",
+          value: seed.length,
+        });
+      }
+      await this.evaluate();
+      this.context.singles("SEED", expected).set(seed);
+      await this.differentiate();
+      return this.backwardResult();
+    });
+  }
+
+  /** Log density of the frame loaded and its gradient, the score. @throws PhasewireError what `forward` throws */
+  score(): Promise<ScoreResult> {
+    return this.exclusive(async () => {
+      await this.evaluate();
+      await this.differentiateLogDensity();
+      const { gradient, virial } = this.backwardResult();
+      return { logDensity: this.context.value("LOG_DENSITY"), score: gradient, virial };
+    });
+  }
+
+  /**
+   * Moves the atoms up the score (docs/maths.md, "Denoising"). The denoised frame is the loaded one afterwards.
+   *
+   * @throws PhasewireError `BAD_OPTION` if `steps` is no whole number of at least 0; what `forward` throws
+   */
+  denoise(options: DenoiseOptions): Promise<DenoiseResult> {
+    return this.exclusive(async () => {
+      const { core, context } = this;
+      const limit = "steps" in options ? options.steps : convergedSteps;
+      if (!Number.isInteger(limit) || limit < 0 || limit > 1e6) {
+        throw new PhasewireError("BAD_OPTION", {
+          message: `steps is ${limit}; a whole number from 0 to 1000000 is needed`,
+          field: "steps",
+          value: limit,
+        });
+      }
+      await this.evaluate();
+      const given = context.doubles("POSITIONS", 3 * this.atomCount).slice();
+      context.setCount("DENOISE_LIMIT", limit);
+      context.setValue("DENOISE_TOLERANCE", "steps" in options ? 0 : convergedTolerance);
+      core.startDenoise(context.address);
+      for (;;) {
+        const wanted = core.advanceDenoise(context.address);
+        if (wanted === core.DENOISE_DONE.value) break;
+        if (wanted === core.DENOISE_SCORE.value) await this.differentiateLogDensity();
+        else await this.evaluateTrial();
+      }
+      this.progress = "evaluated";
+      const positions = context.doubles("POSITIONS", given.length).slice();
+      return {
+        ...this.forwardResult(),
+        positions,
+        displacement: positions.map((position, index) => position - given[index]!),
+        steps: context.count("DENOISE_STEPS"),
+        converged: context.count("DENOISE_CONVERGED") === 1,
+        initialLogDensity: context.value("DENOISE_INITIAL"),
+        rawLabels: context.bytes("RAW_LABELS", this.atomCount).slice(),
+      };
+    });
+  }
+
+  /** The scalar double-precision evaluation of the frame loaded, neighbours by brute force. For tests; slow. */
+  forwardReference(): ReferenceResult {
+    this.refuseIfBusy();
+    this.requireFrame();
+    const { core, context, atomCount } = this;
+    let capacity = 0;
+    for (;;) {
+      context.reserve(core.layoutReference(context.address, this.frameEnd, capacity), "frame");
+      if (core.referencePairs(context.address) === core.STATUS_OK.value) break;
+      capacity = context.count("REFERENCE_NEEDED");
+    }
+    const logDensity = core.forwardReference(context.address);
+    const starts = context.integers("REFERENCE_START", atomCount + 1);
+    return {
+      lengthScale: this.lengthScale,
+      logDensity,
+      neighbourCounts: Int32Array.from({ length: atomCount }, (_, atom) => starts[atom + 1]! - starts[atom]!),
+      densities: context.doubles("REFERENCE_DENSITY", 784 * atomCount).slice(),
+      invariants: context.doubles("REFERENCE_INVARIANTS", 128 * atomCount).slice(),
+      hidden: context.doubles("REFERENCE_HIDDEN", 32 * atomCount).slice(),
+      messages: context.doubles("REFERENCE_MESSAGES", 32 * atomCount).slice(),
+      logits: context.doubles("REFERENCE_LOGITS", this.classCount * atomCount).slice(),
+    };
+  }
+
+  /**
+   * Gradient and virial in double precision; evaluates `forwardReference` first.
+   *
+   * @param seed N x C, dL/dl_ac; the seed of the log density if absent
+   */
+  backwardReference(seed?: Float64Array): BackwardResult {
+    this.forwardReference();
+    const { core, context } = this;
+    if (seed === undefined) core.seedReference(context.address);
+    else context.doubles("REFERENCE_SEED", this.atomCount * this.classCount).set(seed);
+    core.backwardReference(context.address);
+    return {
+      gradient: context.doubles("REFERENCE_GRADIENT", 3 * this.atomCount).slice(),
+      virial: context.values("VIRIAL", 9).slice(),
+    };
+  }
+
+  /**
+   * Neighbours of every atom, in single precision as the kernels see them: for tests and tools.
+   *
+   * @throws PhasewireError what `forward` throws
+   */
+  neighbours(): Promise<NeighbourLists> {
+    return this.exclusive(async () => {
+      await this.findNeighbours();
+      return this.collectNeighbours();
+    });
+  }
+
+  /** Ends the worker threads. Every later call is refused. */
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    await this.pool?.dispose();
+  }
+
+  /** Runs one call while no other may. */
+  private async exclusive<Result>(action: () => Promise<Result>): Promise<Result> {
+    this.refuseIfBusy();
+    this.requireFrame();
+    this.busy = true;
+    try {
+      return await action();
+    } finally {
+      this.busy = false;
+    }
+  }
+
+  private refuseIfBusy(): void {
+    if (!this.busy && !this.disposed) return;
+    throw new PhasewireError("BAD_OPTION", {
+      message: this.disposed ? "the core was disposed of" : "the core is at work on another call",
+      field: "core",
+      remedy: "Await each call before the next, or create a core for each task.",
+    });
+  }
+
+  private requireFrame(): void {
+    if (this.progress !== "empty") return;
+    throw new PhasewireError("BAD_OPTION", {
+      message: "no frame is loaded",
+      field: "frame",
+      remedy: "Call load with a sound frame first.",
+    });
+  }
+
+  /** Assigns the frame's regions, with room for so many pairs an atom; laying out again for more pairs leaves all but the pairs where it is. */
+  private layOut(pairsPerAtom: number): void {
+    const { core, context, atomCount } = this;
+    const keep = atomCount * keptBytesPerAtom <= mostKeptBytes;
+    const features = core.FEATURE_GRADIENT.value | (keep ? core.FEATURE_KEEP_DENSITY.value : 0);
+    const pairs = Math.min(Math.ceil(atomCount * pairsPerAtom), mostPairs);
+    const end = core.layoutFrame(context.address, this.modelEnd, atomCount, pairs, this.threads, features);
+    context.reserve(end, "frame");
+    this.frameEnd = end;
+    this.pairsPerAtom = pairsPerAtom;
+  }
+
+  private async findNeighbours(): Promise<void> {
+    if (this.progress !== "loaded") return;
+    const { core, context } = this;
+    for (;;) {
+      await this.share("findPairs", "findPairs", () => core.findPairs(context.address, 0, 0, this.atomCount));
+      const status = core.finishPairs(context.address);
+      if (status !== core.STATUS_PAIR_OVERFLOW.value) {
+        this.check(status);
+        break;
+      }
+      const needed = context.count("PAIRS_NEEDED");
+      // A count that wrapped around is beyond any memory.
+      this.layOut(needed > 0 ? (needed * pairHeadroom) / this.atomCount : Number.POSITIVE_INFINITY);
+      this.check(core.binAtoms(context.address));
+    }
+    this.progress = "paired";
+  }
+
+  private async evaluate(): Promise<void> {
+    const { core, context } = this;
+    await this.findNeighbours();
+    if (this.progress !== "paired") return;
+    await this.share("forwardDensity", "forwardLogits", () => {
+      core.forwardDensity(context.address, 0, 0, this.atomCount);
+      core.forwardLogits(context.address, 0, 0, this.atomCount);
+    });
+    core.finishForward(context.address);
+    this.progress = "evaluated";
+  }
+
+  /** Evaluates the place that a denoising step led to; one where atoms coincide counts as infinitely improbable. */
+  private async evaluateTrial(): Promise<void> {
+    const { core, context } = this;
+    this.check(core.binAtoms(context.address));
+    this.progress = "loaded";
+    try {
+      await this.evaluate();
+    } catch (error) {
+      if (!(error instanceof PhasewireError) || error.code !== "COINCIDENT_ATOMS") throw error;
+      context.setValue("LOG_DENSITY", Number.NEGATIVE_INFINITY);
+    }
+  }
+
+  private async differentiate(): Promise<void> {
+    const { core, context } = this;
+    await this.share("backwardLogits", "gatherGradient", () => {
+      core.backwardLogits(context.address, 0, 0, this.atomCount);
+      core.backwardDensity(context.address, 0, 0, this.atomCount);
+      core.gatherGradient(context.address, 0, 0, this.atomCount);
+    });
+    core.finishBackward(context.address);
+  }
+
+  private async differentiateLogDensity(): Promise<void> {
+    this.core.seedLogDensity(this.context.address);
+    await this.differentiate();
+  }
+
+  /** Runs stages on the workers if the frame is worth it, else by `alone` on this thread. */
+  private async share(first: StageName, last: StageName, alone: () => void): Promise<void> {
+    const { pool, context, core, atomCount } = this;
+    if (pool !== null && atomCount >= fewestAtomsPerThread * this.threads) {
+      await pool.run(first, last, context.address, atomCount, core.BLOCK.value);
+      return;
+    }
+    try {
+      alone();
+    } catch (cause) {
+      throw new PhasewireError("INTERNAL", { message: `the core failed: ${String(cause)}`, cause });
+    }
+  }
+
+  private check(status: number): void {
+    if (status !== this.core.STATUS_OK.value) throw statusError(status, this.context);
+  }
+
+  private forwardResult(): ForwardResult {
+    const { context, atomCount } = this;
+    const table = atomCount * this.classCount;
+    return {
+      logits: context.singles("LOGITS", table).slice(),
+      probabilities: context.singles("PROBABILITIES", table).slice(),
+      labels: context.bytes("LABELS", atomCount).slice(),
+      confidence: context.singles("CONFIDENCE", atomCount).slice(),
+      margin: context.singles("MARGIN", atomCount).slice(),
+      atomLogDensity: context.singles("ATOM_LOG_DENSITY", atomCount).slice(),
+      distance: context.singles("DISTANCE", atomCount).slice(),
+      logDensity: context.value("LOG_DENSITY"),
+      lengthScale: context.value("LENGTH_SCALE"),
+    };
+  }
+
+  private backwardResult(): BackwardResult {
+    const { context } = this;
+    return {
+      gradient: context.doubles("GRADIENT", 3 * this.atomCount).slice(),
+      virial: context.values("VIRIAL", 9).slice(),
+    };
+  }
+
+  private collectNeighbours(): NeighbourLists {
+    const { context, atomCount } = this;
+    const capacity = context.count("PAIR_CAPACITY");
+    const order = context.integers("ORDER", atomCount);
+    const pairStart = context.integers("PAIR_START", atomCount);
+    const pairCount = context.integers("PAIR_COUNT", atomCount);
+    const links = context.integers("PAIR_LINK", capacity);
+    const components = ["PAIR_X", "PAIR_Y", "PAIR_Z"].map((name) => context.singles(name, capacity));
+    const starts = new Int32Array(atomCount + 1);
+    for (let place = 0; place < atomCount; place++) starts[order[place]! + 1] = pairCount[place]!;
+    for (let atom = 0; atom < atomCount; atom++) starts[atom + 1]! += starts[atom]!;
+    const total = starts[atomCount]!;
+    const atoms = new Int32Array(total);
+    const other = new Uint8Array(total);
+    const vectors = new Float32Array(3 * total);
+    for (let place = 0; place < atomCount; place++) {
+      const to = starts[order[place]!]!;
+      const from = pairStart[place]!;
+      for (let index = 0; index < pairCount[place]!; index++) {
+        const link = links[from + index]!;
+        atoms[to + index] = order[link >> 1]!;
+        other[to + index] = link & 1;
+        components.forEach((component, axis) => {
+          vectors[3 * (to + index) + axis] = component[from + index]!;
+        });
+      }
+    }
+    return { starts, atoms, other, vectors };
+  }
+}
+
+/** Copies the model into the core; returns the first address behind it. */
+function writeModel(model: CoreModel, core: CoreExports, context: CoreContext): number {
+  const { classCount, basisCount } = model;
+  const end = core.layoutModel(context.address, context.end, classCount, basisCount);
+  if (end === 0) {
+    throw new PhasewireError("MODEL_SHAPE", {
+      message: `the model has ${classCount} classes and ${basisCount} radial functions; 2 to ${core.MAX_CLASSES.value} and 2 to ${core.MAX_BASIS.value} are possible`,
+      field: "model",
+      value: [classCount, basisCount],
+    });
+  }
+  context.reserve(end, "model");
+  for (const [name, length] of Object.entries(tensorLengths(classCount, basisCount))) {
+    const tensor = model.tensors[name as keyof CoreTensors];
+    checkLength(name, tensor?.length, length);
+    context.singles(tensorFields[name as keyof CoreTensors], length).set(tensor);
+  }
+  checkLength("idealLogits", model.idealLogits.length, classCount);
+  context.doubles("IDEAL_LOGITS", classCount).set(model.idealLogits);
+  context.setValue("CUTOFF", model.cutoff);
+  context.setValue("BASIS_FIRST", model.basisFirst);
+  context.setValue("BASIS_LAST", model.basisLast);
+  context.setValue("BASIS_WIDTH", model.basisWidth);
+  context.setValue("EPSILON", model.epsilon);
+  context.setValue("LOGIT_LENGTH", model.logitLength);
+  const status = core.prepareModel(context.address);
+  if (status !== core.STATUS_OK.value) throw statusError(status, context);
+  return end;
+}
+
+function tensorLengths(classCount: number, basisCount: number): Record<keyof CoreTensors, number> {
+  return {
+    "radial.mix": 2 * 17 * basisCount,
+    "invariants.mix": 7 * 16 * 16,
+    "standard.mean": 128,
+    "standard.scale": 128,
+    "network1.weight0": 64 * 128,
+    "network1.bias0": 64,
+    "network1.weight1": 32 * 64,
+    "network1.bias1": 32,
+    "network2.weight0": 64 * 64,
+    "network2.bias0": 64,
+    "network2.weight1": classCount * 64,
+    "network2.bias1": classCount,
+  };
+}
+
+function checkLength(name: string, found: number | undefined, expected: number): void {
+  if (found === expected) return;
+  throw new PhasewireError("MODEL_SHAPE", {
+    message: `${name} has ${found ?? "no"} numbers; ${expected} are needed`,
+    field: name,
+    value: found,
+  });
+}
+
+/** Checks the shapes of a frame; returns the number of atoms. */
+function checkShapes(frame: CoreFrame): number {
+  const { positions, cell, periodic, species, lengthScale } = frame;
+  if (positions.length === 0) {
+    throw new PhasewireError("EMPTY_FRAME", { message: "the frame holds no atoms", field: "positions" });
+  }
+  const atomCount = positions.length / 3;
+  if (!Number.isInteger(atomCount)) throw shapeMismatch("positions", positions.length, "a multiple of 3");
+  if (species !== null && species.length !== atomCount) {
+    throw shapeMismatch("species", species.length, `${atomCount}, one for each atom`);
+  }
+  if (periodic.length !== 3) throw shapeMismatch("periodic", periodic.length, "3");
+  if (cell === null && periodic.some(Boolean)) {
+    throw new PhasewireError("MISSING_CELL", {
+      message: `periodic is (${periodic.join(", ")}), but there is no cell`,
+      field: "cell",
+    });
+  }
+  if (cell !== null && cell.length !== 9) throw shapeMismatch("cell", cell.length, "9");
+  if (lengthScale !== undefined && !(lengthScale > 0 && lengthScale < Number.POSITIVE_INFINITY)) {
+    throw badLengthScale(lengthScale);
+  }
+  return atomCount;
+}
+
+function shapeMismatch(field: string, found: number, expected: string): PhasewireError {
+  return new PhasewireError("SHAPE_MISMATCH", {
+    message: `${field} has ${found} numbers; ${expected} are needed`,
+    field,
+    value: found,
+  });
+}

@@ -1,0 +1,79 @@
+/** From the core's status codes to errors. */
+import { PhasewireError } from "../errors/index.js";
+import type { CoreContext } from "./context.js";
+
+/** The error that a status other than STATUS_OK and STATUS_PAIR_OVERFLOW stands for. */
+export function statusError(status: number, context: CoreContext): PhasewireError {
+  const { core } = context;
+  const atom = context.count("ERROR_ATOM");
+  switch (status) {
+    case core.STATUS_NON_FINITE_POSITIONS.value: {
+      const position = Array.from(context.doubles("POSITIONS", 3 * atom + 3).subarray(3 * atom));
+      return new PhasewireError("NON_FINITE_POSITIONS", {
+        message: `the position of atom ${atom} is (${position.join(", ")}); finite numbers are needed`,
+        field: "positions",
+        value: position,
+      });
+    }
+    case core.STATUS_NON_FINITE_CELL.value: {
+      const cell = Array.from(context.values("CELL", 9));
+      return new PhasewireError("NON_FINITE_CELL", {
+        message: `the cell is (${cell.join(", ")}); finite numbers are needed for periodic axes`,
+        field: "cell",
+        value: cell,
+      });
+    }
+    case core.STATUS_SINGULAR_CELL.value: {
+      const cell = Array.from(context.values("CELL", 9));
+      return new PhasewireError("SINGULAR_CELL", {
+        message: `the vectors of the periodic axes of the cell (${cell.join(", ")}) span no volume, or next to none`,
+        field: "cell",
+        value: cell,
+      });
+    }
+    case core.STATUS_BAD_LENGTH_SCALE.value:
+      return badLengthScale(context.value("LENGTH_SCALE_GIVEN"));
+    case core.STATUS_NO_LENGTH_SCALE.value:
+      return new PhasewireError("BAD_LENGTH_SCALE", {
+        message: "the frame has too few atoms to estimate a length scale: a cluster needs at least 13",
+        field: "lengthScale",
+        remedy: "Give the length scale: (volume per atom)^(1/3) of the phase looked at.",
+      });
+    case core.STATUS_COINCIDENT_ATOMS.value: {
+      const other = context.count("ERROR_OTHER");
+      const distance = context.value("ERROR_DISTANCE");
+      const second = other === atom ? "an image of itself" : `atom ${other}`;
+      return new PhasewireError("COINCIDENT_ATOMS", {
+        message: `atom ${atom} and ${second} are ${distance} apart, less than 0.05 length scales (${context.value("LENGTH_SCALE")})`,
+        field: "positions",
+        value: [atom, other, distance],
+      });
+    }
+    case core.STATUS_TOO_DENSE.value: {
+      const lengthScale = context.value("LENGTH_SCALE");
+      return new PhasewireError("BAD_LENGTH_SCALE", {
+        message: `with a length scale of ${lengthScale}, atom ${atom} has more than ${core.ROW_CAPACITY.value} neighbours within the cutoff; about 50 are usual`,
+        field: "lengthScale",
+        value: lengthScale,
+        remedy: "Give (volume per atom)^(1/3) of the phase looked at, in the length unit of the positions.",
+      });
+    }
+    case core.STATUS_MODEL_NON_FINITE.value:
+      return new PhasewireError("MODEL_NON_FINITE", {
+        message:
+          "a weight or constant of the model is not a finite number, a constant that must be positive is not, or class 0 is not flat",
+        field: "model",
+      });
+    default:
+      return new PhasewireError("INTERNAL", { message: `the core returned the unknown status ${status}` });
+  }
+}
+
+/** The error for a length scale that is no positive finite number. */
+export function badLengthScale(lengthScale: number): PhasewireError {
+  return new PhasewireError("BAD_LENGTH_SCALE", {
+    message: `the length scale is ${lengthScale}; a positive number is needed`,
+    field: "lengthScale",
+    value: lengthScale,
+  });
+}
