@@ -1,4 +1,3 @@
-import { availableParallelism } from "node:os";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   type Analyser,
@@ -120,10 +119,13 @@ describe("an analysis", () => {
   });
 
   test("does not depend on the number of threads", async () => {
-    const threaded = await createAnalyser(model, { threads: Math.min(2, availableParallelism()) });
-    const { logits } = await threaded.analyse(frame);
+    const large = shaken(crystal(fccSites, 4.05, 7), 0.3);
+    const alone = await analyser.analyse(large, { denoise: 2 });
+    const threaded = await createAnalyser(model, { threads: 2 });
+    const shared = await threaded.analyse(large, { denoise: 2 });
     await threaded.dispose();
-    expect(logits).toEqual(result.logits);
+    expect(shared.logits).toEqual(alone.logits);
+    expect(shared.denoised).toEqual(alone.denoised);
   });
 });
 
