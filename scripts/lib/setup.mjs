@@ -2,7 +2,8 @@
 import fs from "node:fs";
 import path from "node:path";
 import { withLock } from "./lock.mjs";
-import { stateFolder } from "./paths.mjs";
+import { stateFolder, venv } from "./paths.mjs";
+import { findPython } from "./python.mjs";
 import { CommandFailed } from "./run.mjs";
 import { bringUpToDate, extraStages, stages } from "./stages.mjs";
 
@@ -36,6 +37,8 @@ export async function setup({ extras = [] } = {}) {
 /** Bring the stages up to date in their order; whether there was anything to do. */
 async function runStages(wanted) {
   fs.writeFileSync(logFile, `set-up of ${new Date().toISOString()}, Node ${process.version}\n`);
+  // Said before minutes of other work, instead of after them.
+  if (!fs.existsSync(venv)) findPython();
   let changed = false;
   for (const [index, stage] of wanted.entries()) {
     const start = performance.now();
