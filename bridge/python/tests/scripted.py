@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from phasewire._links import Snapshot
 PHASES = ("disordered", "fcc", "hcp")
 
 
-def result_with(fcc: float, step: int = 0, count: int = 4, time: float | None = None) -> phasewire.Result:
+def result_with(fcc: float, step: int = 0, count: int = 4) -> phasewire.Result:
     """Build a result with a share of fcc."""
     labels = (np.arange(count) < round(fcc * count)).astype(np.uint8)
     return phasewire.Result(
@@ -26,7 +27,7 @@ def result_with(fcc: float, step: int = 0, count: int = 4, time: float | None = 
         length_scale=2.5,
         atom_count=count,
         step=step,
-        time=0.5 * step if time is None else time,
+        time=0.5 * step,
         seconds=0.25,
         labels=labels,
     )
@@ -52,7 +53,7 @@ class Scripted(Analyser):
         share = self.shares.pop(0) if self.shares else 1.0
         if isinstance(share, Exception):
             raise share
-        return result_with(share, frame.step, len(frame), frame.time)
+        return replace(result_with(share, frame.step, len(frame)), time=frame.time)
 
     def _evaluate(self, frame, variables, coefficients, length_scale):
         raise NotImplementedError

@@ -64,7 +64,7 @@ class Monitor(_Monitor):
         except Exception as error:
             self.note("observe", error)
         self._calls += 1
-        if self.should_stop:
+        if self.hand_over_stop():
             self._stop_dynamics()
 
     def _snapshot(self) -> Snapshot:
@@ -92,7 +92,6 @@ class Monitor(_Monitor):
                 "action",
                 RuntimeError("the run cannot be stopped, as the monitor does not know it: give dynamics=dyn"),
             )
-            self.clear_stop()
             return
         # ASE's loops run while nsteps < max_steps, and set max_steps when they begin: this ends the present run only.
         self.dynamics.max_steps = self.dynamics.nsteps

