@@ -1,13 +1,19 @@
 /**
  * Writes the golden messages of bridge/PROTOCOL.md: `NAME.bin` and `NAME.json` beside this file.
  *
- *     node bridge/golden/generate.mjs
+ *     node bridge/golden/generate.mjs [FOLDER]
+ *
+ * FOLDER is where they go, this file's own if absent; a test compares a fresh set with the one that is kept.
  *
  * The bytes are assembled here with MessagePack alone, without the server's codec, so that the codec is tested against
  * something that it did not write itself.
  */
 import { writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { Packr } from "msgpackr";
+
+const folder = process.argv[2] ?? dirname(fileURLToPath(import.meta.url));
 
 const packr = new Packr({ useRecords: false, variableMapSize: true });
 
@@ -36,11 +42,8 @@ function save(name, parts, description) {
     bytes.writeUInt32LE(word);
     return bytes;
   });
-  writeFileSync(new URL(`${name}.bin`, import.meta.url), Buffer.concat(chunks));
-  writeFileSync(
-    new URL(`${name}.json`, import.meta.url),
-    `${JSON.stringify({ name, ...description }, null, 1)}\n`,
-  );
+  writeFileSync(join(folder, `${name}.bin`), Buffer.concat(chunks));
+  writeFileSync(join(folder, `${name}.json`), `${JSON.stringify({ name, ...description }, null, 1)}\n`);
 }
 
 /** A message that decodes. `arrays` lists [name, dtype, shape, flat values]; null stands for NaN. */
@@ -296,7 +299,12 @@ good(
     ["observables", "f64", [2, 1], [1200, null]],
   ],
 );
-good("subscribe", "client", { type: "subscribe", sequence: 9, run: "melt-17", fields: ["labels", "positions"] });
+good("subscribe", "client", {
+  type: "subscribe",
+  sequence: 9,
+  run: "melt-17",
+  fields: ["labels", "positions"],
+});
 good("subscribed", "server", { type: "subscribed", sequence: 9, runs: ["melt-17"] });
 good(
   "observed",
@@ -340,7 +348,12 @@ bad(
   "MESSAGE_FORMAT",
   "header",
 );
-bad("bad-deep", [Buffer.concat([Buffer.from([0x81, 0xa1, 0x61]), repeat(0x91, 5000), Buffer.from([0xc0])])], "MESSAGE_FORMAT", "header");
+bad(
+  "bad-deep",
+  [Buffer.concat([Buffer.from([0x81, 0xa1, 0x61]), repeat(0x91, 5000), Buffer.from([0xc0])])],
+  "MESSAGE_FORMAT",
+  "header",
+);
 bad(
   "bad-declared-count",
   [Buffer.concat([Buffer.from([0x81, 0xa1, 0x61, 0xdd, 0xff, 0xff, 0xff, 0xff]), repeat(0xc0, 16)])],
@@ -358,17 +371,42 @@ bad("bad-text", [Buffer.from([0x81, 0xa1, 0x61, 0xa2, 0xff, 0xfe])], "MESSAGE_FO
 bad("bad-large-header", [packr.pack({ ...plain, padding: "x".repeat(70000) })], "MESSAGE_FORMAT", "header");
 bad("bad-no-type", [packr.pack({ sequence: 1 })], "MESSAGE_FORMAT", "type");
 bad("bad-length", [withArrays(describe("f64", [2, 3])), Buffer.alloc(47)], "MESSAGE_LENGTH", "positions");
-bad("bad-huge-shape", [withArrays(describe("f64", [4294967296, 4294967296])), Buffer.alloc(8)], "MESSAGE_LENGTH", "positions");
+bad(
+  "bad-huge-shape",
+  [withArrays(describe("f64", [4294967296, 4294967296])), Buffer.alloc(8)],
+  "MESSAGE_LENGTH",
+  "positions",
+);
 bad("bad-missing-part", [withArrays(describe("f64", [2, 3]))], "MESSAGE_LENGTH", "arrays");
 bad("bad-extra-part", [packr.pack(plain), Buffer.alloc(8)], "MESSAGE_LENGTH", "arrays");
 bad("bad-dtype", [withArrays(describe("f16", [2, 3])), Buffer.alloc(12)], "MESSAGE_SHAPE", "positions");
-bad("bad-negative-shape", [withArrays(describe("f64", [-2, 3])), Buffer.alloc(48)], "MESSAGE_SHAPE", "positions");
-bad("bad-fractional-shape", [withArrays(describe("f64", [1.5, 2])), Buffer.alloc(24)], "MESSAGE_SHAPE", "positions");
-bad("bad-source", [withArrays(describe("f64", [2, 3], { source: "shm" })), Buffer.alloc(48)], "MESSAGE_FORMAT", "positions");
+bad(
+  "bad-negative-shape",
+  [withArrays(describe("f64", [-2, 3])), Buffer.alloc(48)],
+  "MESSAGE_SHAPE",
+  "positions",
+);
+bad(
+  "bad-fractional-shape",
+  [withArrays(describe("f64", [1.5, 2])), Buffer.alloc(24)],
+  "MESSAGE_SHAPE",
+  "positions",
+);
+bad(
+  "bad-source",
+  [withArrays(describe("f64", [2, 3], { source: "shm" })), Buffer.alloc(48)],
+  "MESSAGE_FORMAT",
+  "positions",
+);
 bad(
   "bad-twice",
   [withArrays(describe("f64", [1, 3]), describe("f64", [1, 3])), Buffer.alloc(24), Buffer.alloc(24)],
   "MESSAGE_FORMAT",
   "arrays",
 );
-bad("bad-array-name", [packr.pack({ ...plain, arrays: [{ dtype: "f64", shape: [1] }] }), Buffer.alloc(8)], "MESSAGE_FORMAT", "arrays");
+bad(
+  "bad-array-name",
+  [packr.pack({ ...plain, arrays: [{ dtype: "f64", shape: [1] }] }), Buffer.alloc(8)],
+  "MESSAGE_FORMAT",
+  "arrays",
+);

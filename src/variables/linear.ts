@@ -75,7 +75,7 @@ export function resolveVariables(
 export function variableValues(variables: readonly LinearVariable[], input: VariableInput): number[] {
   const { logits, probabilities, logDensity, classCount } = input;
   const mean = (matrix: Float32Array, column: number): number => columnMean(matrix, column, classCount);
-  const valueOf = (variable: LinearVariable): number => {
+  const evaluate = (variable: LinearVariable): number => {
     switch (variable.kind) {
       case "fraction":
         return mean(probabilities, variable.class);
@@ -87,7 +87,7 @@ export function variableValues(variables: readonly LinearVariable[], input: Vari
         return logDensity;
     }
   };
-  return variables.map(valueOf);
+  return variables.map(evaluate);
 }
 
 /**

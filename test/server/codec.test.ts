@@ -1,3 +1,8 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decodeMessage, encodeMessage, SequencedError } from "../../bridge/server/codec.js";
@@ -27,6 +32,21 @@ describe("golden messages", () => {
   it("are there", () => {
     expect(good.length).toBeGreaterThan(20);
     expect(bad.length).toBeGreaterThan(20);
+  });
+
+  it("are what their script writes", () => {
+    const fresh = mkdtempSync(join(tmpdir(), "phasewire-"));
+    const kept = fileURLToPath(new URL("../../bridge/golden", import.meta.url));
+    try {
+      execFileSync(process.execPath, [join(kept, "generate.mjs"), fresh]);
+      const names = readdirSync(kept).filter((name) => name !== "generate.mjs");
+      expect(readdirSync(fresh).sort()).toEqual(names.sort());
+      for (const name of names) {
+        expect(readFileSync(join(fresh, name)).equals(readFileSync(join(kept, name))), name).toBe(true);
+      }
+    } finally {
+      rmSync(fresh, { recursive: true });
+    }
   });
 
   it.each(good)("decodes $name", ({ parts, header, arrays }) => {
