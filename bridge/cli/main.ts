@@ -5,7 +5,9 @@ import { type AddCommand, runCli } from "../../src/cli/index.js";
 const addServeCommand: AddCommand = (program, io, finish) => {
   program
     .command("serve")
-    .description("analyse the frames that running simulations send (`phasewire serve --help` for its options)")
+    .description(
+      "analyse the frames that running simulations send (`phasewire serve --help` for its options)",
+    )
     .argument("[options...]")
     .allowUnknownOption()
     .helpOption(false)
