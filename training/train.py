@@ -40,7 +40,7 @@ class TrainingConfig:
     final_learning_rate: float = 1e-5
     warmup: int = 200
     seed: int = 0
-    fluid_runs: int = 260
+    fluid_runs: int = 300
     fluid_snapshots: int = 4
     logit_length: float = 0.06
     weights: LossWeights = field(default_factory=LossWeights)
