@@ -4,7 +4,7 @@
  */
 import { PhasewireError } from "../../src/errors/index.js";
 import { show } from "./codec.js";
-import { Reader } from "./reader.js";
+import { longestName, Reader } from "./reader.js";
 import { UnsupportedError } from "./unsupported.js";
 import type {
   Analyse,
@@ -235,6 +235,10 @@ function readObservables(reader: Reader, limits: Limits): Record<string, number>
       names.length,
       `${names.length} observables; at most ${limits.maxObservables} are allowed`,
     );
+  }
+  const long = names.find((name) => Buffer.byteLength(name) > longestName);
+  if (long !== undefined) {
+    throw reader.bad("observables", long, `an observable's name is longer than ${longestName} bytes`);
   }
   return Object.fromEntries(names.map((name) => [name, map.number(name)]));
 }

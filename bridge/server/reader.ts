@@ -7,8 +7,8 @@
 import { type ErrorCode, PhasewireError } from "../../src/errors/index.js";
 import { show } from "./codec.js";
 
-/** Longest name (run, client, class, observable), in characters. */
-const longestName = 128;
+/** Longest name (run, client, class, observable), in bytes of UTF-8, so that a list of sessions fits into one header. */
+export const longestName = 128;
 
 /** What a number has to satisfy. */
 export interface NumberRule {
@@ -58,8 +58,8 @@ export class Reader {
   /** A short, non-empty string. */
   name(key: string): string {
     const value = this.text(key);
-    if (value.length === 0 || value.length > longestName) {
-      throw this.wrong(key, value, `a string of 1 to ${longestName} characters`);
+    if (value.length === 0 || Buffer.byteLength(value) > longestName) {
+      throw this.wrong(key, value, `a string of 1 to ${longestName} bytes`);
     }
     return value;
   }

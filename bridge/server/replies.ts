@@ -132,7 +132,26 @@ export function observedArrays(
   return arrays;
 }
 
+/** Longest text of an error, in characters: whatever a client sent, the reply stays far below the longest header. */
+const longestText = 1000;
+const longestValue = 128;
+
 /** An error as a message. What concerns the frame is added by the caller. */
 export function errorMessage(error: PhasewireError, sequence: number | null): ErrorMessage {
-  return { type: "error", sequence, ...error.toJSON() };
+  const { value, message, ...rest } = error.toJSON();
+  return {
+    type: "error",
+    sequence,
+    ...rest,
+    value: Array.isArray(value) ? value.map(shortValue) : shortValue(value),
+    message: shorten(message, longestText),
+  };
+}
+
+function shortValue<T>(value: T): T | string {
+  return typeof value === "string" ? shorten(value, longestValue) : value;
+}
+
+function shorten(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest)}...` : text;
 }

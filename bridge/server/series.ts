@@ -7,6 +7,8 @@ export interface SeriesLimits {
   runs: number;
   /** Results of each run; the oldest go first. */
   rows: number;
+  /** Names of observables in one table; the first that came are kept. */
+  columns: number;
 }
 
 /** A series as it goes over the wire. */
@@ -23,7 +25,7 @@ export class SeriesStore {
 
   constructor(
     private readonly classes: readonly string[],
-    private readonly limits: SeriesLimits = { runs: 16, rows: 10_000 },
+    private readonly limits: SeriesLimits = { runs: 16, rows: 10_000, columns: 64 },
   ) {}
 
   record(result: ResultScalars): void {
@@ -46,19 +48,20 @@ export class SeriesStore {
   /** The rows of a run with a step above `after`; none of an unknown run. */
   table(run: string, after: number | null): SeriesTable {
     const rows = (this.runs.get(run) ?? []).filter(({ step }) => after === null || step > after);
-    const columns = [...new Set(rows.flatMap(({ observables }) => Object.keys(observables)))];
+    const names = new Set(rows.flatMap(({ observables }) => Object.keys(observables)));
+    const columns = [...names].slice(0, this.limits.columns);
     const column = (read: (row: ResultScalars) => number): WireArray => ({
       dtype: "f64",
       shape: [rows.length],
       data: Float64Array.from(rows, read),
     });
     const matrix = (
-      names: readonly string[],
+      keys: readonly string[],
       read: (row: ResultScalars, name: string) => number,
     ): WireArray => ({
       dtype: "f64",
-      shape: [rows.length, names.length],
-      data: Float64Array.from(rows.flatMap((row) => names.map((name) => read(row, name)))),
+      shape: [rows.length, keys.length],
+      data: Float64Array.from(rows.flatMap((row) => keys.map((key) => read(row, key)))),
     });
     return {
       columns,

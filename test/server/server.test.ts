@@ -431,6 +431,13 @@ describe("bad frames", () => {
       { ...header, observables: { T: "hot" } },
       [two],
     ],
+    [
+      "an endless name",
+      "BAD_OPTION",
+      "observables",
+      { ...header, observables: { ["T".repeat(129)]: 1 } },
+      [two],
+    ],
     ["an unknown type", "MESSAGE_TYPE", "type", { type: "teleport" }, []],
     ["a negative sequence", "MESSAGE_FORMAT", "sequence", { ...header, sequence: -1 }, [two]],
   ];
@@ -454,6 +461,19 @@ describe("bad frames", () => {
     const error = errorOf(await client.ask({ type: "teleport" }));
     expect(error.supported).toContain("analyse");
     expect(error.message).toContain('"teleport"');
+  });
+
+  it("are refused in few words, however many they use", async () => {
+    const { server } = await start();
+    const client = await greeted(server.endpoint);
+    const long = "x".repeat(20_000);
+    const replies = [
+      await client.ask({ type: long }),
+      await client.ask({ ...header, mode: long }, two),
+      await client.hello({ run: long }),
+      await client.hello({ requires: [long, long, long] }),
+    ];
+    for (const reply of replies) expect(JSON.stringify(errorOf(reply)).length).toBeLessThan(2000);
   });
 
   it("are refused without a sequence if the header cannot be read", async () => {

@@ -110,7 +110,7 @@ describe("series", () => {
     ({ run, step, observables: {}, fractions: {}, atomCount: 1, dropped: 0 }) as unknown as ResultScalars;
 
   it("keep the last rows of the last runs", () => {
-    const store = new SeriesStore(["disordered"], { runs: 2, rows: 3 });
+    const store = new SeriesStore(["disordered"], { runs: 2, rows: 3, columns: 2 });
     for (let step = 0; step < 5; step++) store.record(row("a", step));
     store.record(row("b", 1));
     store.record(row("a", 5));
@@ -118,5 +118,15 @@ describe("series", () => {
     expect(store.names()).toEqual(["a", "c"]);
     expect(store.table("a", null).arrays.get("step")!.data).toEqual(Float64Array.of(3, 4, 5));
     expect(store.table("b", null).arrays.get("step")!.shape).toEqual([0]);
+  });
+
+  it("hold a bounded number of observables, however many names a run makes up", () => {
+    const store = new SeriesStore(["disordered"], { runs: 2, rows: 9, columns: 2 });
+    for (let step = 0; step < 4; step++)
+      store.record({ ...row("a", step), observables: { [`x${step}`]: step } });
+    const { columns, arrays } = store.table("a", 0);
+    expect(columns).toEqual(["x1", "x2"]);
+    const none = Number.NaN;
+    expect(arrays.get("observables")!.data).toEqual(Float64Array.of(1, none, none, 2, none, none));
   });
 });
