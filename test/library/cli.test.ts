@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { runCli } from "../../src/cli/index.js";
+import { createReport } from "../../src/cli/report.js";
 import {
   createAnalyser,
   type ErrorObject,
@@ -165,6 +166,17 @@ describe("classify --json", () => {
     });
   });
 
+  test("ignores species if asked", async () => {
+    const [aware] = lines<FrameLine>(await classify("--json", inFolder("salt.extxyz")));
+    const [ignoring] = lines<FrameLine>(
+      await classify("--json", "--ignore-species", inFolder("salt.extxyz")),
+    );
+    const nameless = await writeFrames("nameless.extxyz", { ...salt, species: null });
+    const [plain] = lines<FrameLine>(await classify("--json", nameless));
+    expect(ignoring!.meanMargin).not.toBe(aware!.meanMargin);
+    expect(ignoring!.meanMargin).toBe(plain!.meanMargin);
+  });
+
   test("takes a model by path, and several species", async () => {
     const args = ["--model", inFolder("random.safetensors"), "--select", "Na,Cl"];
     const [line] = lines<FrameLine>(await classify("--json", ...args, inFolder("salt.extxyz")));
@@ -319,6 +331,20 @@ describe("classify for people", () => {
       expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(100, 0);
       expect(block).toContain("█");
     }
+  });
+
+  test("draws bars as long as the shares, and leaves out phases that do not occur", async () => {
+    const analyser = await createAnalyser(await loadModel(), { threads: 1 });
+    const analysis = await analyser.analyse(copper);
+    await analyser.dispose();
+    const fractions = { disordered: 0.25, fcc: 0.7, hcp: 0, bcc: 0.05 };
+    const text = createReport(false)("a.xyz", 3, { ...analysis, fractions, lengthScale: 2.5, seconds: 0.5 });
+    expect(text.split("\n").slice(0, 4)).toEqual([
+      "a.xyz  frame 3  108 atoms  length scale 2.5000  0.500 s",
+      `  fcc         70.0 %  ${"█".repeat(21)}`,
+      `  disordered  25.0 %  ${"█".repeat(7)}▌`,
+      `  bcc          5.0 %  █▌`,
+    ]);
   });
 });
 
