@@ -17,15 +17,17 @@ MAIN = REPOSITORY / "dist" / "bridge" / "cli" / "main.js"
 class ServerProcess:
     """`phasewire serve` at an endpoint."""
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, keys: Path | None = None) -> None:
         self.endpoint = endpoint
+        self._keys = keys
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         assert MAIN.is_file(), f"{MAIN} is missing: run `npm run build` first"
+        options = [] if self._keys is None else ["--keys", str(self._keys)]
         self._process = subprocess.Popen(
-            ["node", str(MAIN), "serve", "--endpoint", self.endpoint, "--threads", "1"],
+            ["node", str(MAIN), "serve", "--endpoint", self.endpoint, "--threads", "1", *options],
             cwd=REPOSITORY,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -33,7 +35,7 @@ class ServerProcess:
         deadline = time.monotonic() + 30
         while True:
             try:
-                phasewire.connect(self.endpoint, timeout=1).close()
+                phasewire.connect(self.endpoint, timeout=1, keys=self._keys).close()
             except phasewire.PhasewireError as error:
                 if self._process.poll() is None and time.monotonic() < deadline:
                     continue
