@@ -63,7 +63,12 @@ const library = {
   product: inRoot("dist", "src", "index.js"),
   print: () =>
     fingerprint(
-      [...filesBelow("src", [".ts", ".js"]), ...filesBelow("bridge", [".ts"]), "tsconfig.json", "package.json"],
+      [
+        ...filesBelow("src", [".ts", ".js"]),
+        ...filesBelow("bridge", [".ts"]),
+        "tsconfig.json",
+        "package.json",
+      ],
       toolVersions("typescript"),
     ),
   async make(logFile) {

@@ -1,6 +1,5 @@
 import { execFile } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -11,7 +10,9 @@ const run = promisify(execFile);
 
 /** The fenced blocks of a language in the README. */
 const snippets = (language: string): string[] =>
-  [...read("README.md").matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map((match) => match[1]!);
+  [...read("README.md").matchAll(new RegExp(`^\`\`\`${language}\n([\\s\\S]*?)^\`\`\`$`, "gm"))].map(
+    (match) => match[1]!,
+  );
 
 describe("README snippets", () => {
   // A folder to run in that holds what a snippet may name, so that their outputs stay out of the working copy. Below
@@ -35,7 +36,9 @@ describe("README snippets", () => {
   it.each(python.map((text, index) => [index + 1, text] as const))("Python %i runs", async (index, text) => {
     const file = path.join(folder, `snippet${index}.py`);
     writeFileSync(file, text);
-    const { stdout, stderr } = await run(venvBin("python"), ["-W", "error::RuntimeWarning", file], { cwd: folder });
+    const { stdout, stderr } = await run(venvBin("python"), ["-W", "error::RuntimeWarning", file], {
+      cwd: folder,
+    });
     expect(stderr).toBe("");
     expect(stdout.trim()).not.toBe("");
   });
@@ -50,14 +53,17 @@ describe("README snippets", () => {
     expect(readFileSync(path.join(folder, "labelled.extxyz"), "utf8")).toContain("phase:S:1");
   });
 
-  it.each(typescript.map((text, index) => [index + 1, text] as const))("TypeScript %i runs", async (index, text) => {
-    // The snippets use no type syntax, so Node takes them as they are.
-    const file = path.join(folder, `snippet${index}.mjs`);
-    writeFileSync(file, text);
-    const { stdout, stderr } = await run(process.execPath, [file], { cwd: folder });
-    expect(stderr).toBe("");
-    expect(stdout).toMatch(/^0\.\d+ \w+$/m);
-  });
+  it.each(typescript.map((text, index) => [index + 1, text] as const))(
+    "TypeScript %i runs",
+    async (index, text) => {
+      // The snippets use no type syntax, so Node takes them as they are.
+      const file = path.join(folder, `snippet${index}.mjs`);
+      writeFileSync(file, text);
+      const { stdout, stderr } = await run(process.execPath, [file], { cwd: folder });
+      expect(stderr).toBe("");
+      expect(stdout).toMatch(/^0\.\d+ \w+$/m);
+    },
+  );
 
   it("commands run, the server's aside", async () => {
     const commands = snippets("sh")
@@ -71,6 +77,7 @@ describe("README snippets", () => {
       const { stdout } = await run(process.execPath, [main, ...args], { cwd: folder });
       expect(stdout, command).not.toBe("");
     }
-    for (const file of ["labelled.extxyz", "clean.extxyz"]) expect(existsSync(path.join(folder, file))).toBe(true);
+    for (const file of ["labelled.extxyz", "clean.extxyz"])
+      expect(existsSync(path.join(folder, file))).toBe(true);
   });
 });
