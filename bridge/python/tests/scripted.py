@@ -41,6 +41,7 @@ class Scripted(Analyser):
     aliases = {"ccp": "fcc"}  # noqa: RUF012
 
     def __init__(self, *shares) -> None:
+        super().__init__()
         self.shares = list(shares)
         self.steps = []
         self.gate = threading.Event()

@@ -245,6 +245,31 @@ def test_many_monitors_come_and_go():
     lmp.close()
 
 
+def test_monitors_close_in_any_order():
+    lmp = make()
+    with phasewire.lammps.attach(lmp, 5, Scripted()) as monitor:
+        lmp.command("run 5")
+    assert len(monitor.series) == 2
+    assert not [name for name in lmp.available_ids("fix") if "phasewire" in name]
+
+    # Closed by its own event, in the middle of a run.
+    monitor = phasewire.lammps.attach(lmp, 5, Scripted())
+    monitor.on_result(lambda result: monitor.close())
+    lmp.command("run 20")
+    assert len(monitor.series) == 1
+    monitor.close()
+    assert not [name for name in lmp.available_ids("fix") if "phasewire" in name]
+
+    cleared = phasewire.lammps.attach(lmp, 5, Scripted())
+    lmp.command("clear")
+    cleared.close()
+    other = make()
+    orphan = phasewire.lammps.attach(other, 5, Scripted())
+    other.close()
+    orphan.close()
+    lmp.close()
+
+
 def test_lost_atoms_and_reordering_keep_ids_in_order(tmp_path):
     lmp = make(
         boundary="p p f", extra=["thermo_modify lost ignore", "group one id 100", "delete_atoms group one compress no"]

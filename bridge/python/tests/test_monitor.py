@@ -154,6 +154,27 @@ def test_events_of_background_results_run_in_the_observing_thread():
     assert threads == [threading.current_thread()]
 
 
+def test_monitors_may_share_one_analyser():
+    positions = np.random.default_rng(2).random((400, 3)) * 16
+    cell = np.eye(3) * 16
+    frames = [
+        phasewire.Snapshot(positions * (1 + 0.01 * step), cell * (1 + 0.01 * step), (True,) * 3, step=step)
+        for step in range(8)
+    ]
+    with phasewire.Local() as analyser:
+        alone = phasewire.Monitor(analyser)
+        for frame in frames:
+            alone.observe(frame)
+        both = [phasewire.Monitor(analyser, background=True, queue=8) for _ in range(2)]
+        for frame in frames:
+            for monitor in both:
+                monitor.observe(frame)
+        for monitor in both:
+            assert monitor.flush(60)
+            monitor.close()
+            np.testing.assert_array_equal(monitor.series.mean_log_density, alone.series.mean_log_density)
+
+
 def test_close_counts_what_still_waited():
     analyser = Scripted()
     analyser.gate.clear()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,9 +36,12 @@ class Options:
 class Analyser(ABC):
     """Something that tells the phases of atoms: `phasewire.Local` or `phasewire.connect`.
 
-    Both take and return the same; the caller need not know which one it has. An analyser is used by one
-    thread at a time, and as a context manager it closes itself.
+    Both take and return the same; the caller need not know which one it has. Calls from several threads take
+    turns. As a context manager an analyser closes itself.
     """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
 
     @property
     @abstractmethod
@@ -142,7 +146,8 @@ class Analyser(ABC):
     ) -> Result:
         """Like `analyse`, for a frame that `make_frame` has checked."""
         options = check_options(length_scale, denoise, fields)
-        return self._analyse(frame, options)
+        with self._turn:
+            return self._analyse(frame, options)
 
     def evaluate_frame(
         self,
@@ -156,7 +161,9 @@ class Analyser(ABC):
         chosen = [variables] if isinstance(variables, Variable) else list(variables)
         check_variables(chosen, self.phases, self.aliases)
         weights = check_coefficients(coefficients, len(chosen))
-        return self._evaluate(frame, chosen, weights, check_length_scale(length_scale))
+        scale = check_length_scale(length_scale)
+        with self._turn:
+            return self._evaluate(frame, chosen, weights, scale)
 
     @abstractmethod
     def _analyse(self, frame: Frame, options: Options) -> Result: ...

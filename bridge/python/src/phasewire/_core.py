@@ -65,6 +65,8 @@ class Core:
         self.model = model
         self._class_count = len(model.phases)
         self._atom_count = 0
+        self._memory: _SharedMemory | None = None
+        self._exports: Mapping[str, Any] = {}
         self._instantiate(wasm or data_file("phasewire.wasm"))
         self._context = self._call("heapBase")
         self._frame_base = self._load_model()
@@ -188,9 +190,11 @@ class Core:
                 remedy="build it again with `npm run build`",
             ) from error
         self._store = wasmtime.Store(engine)
-        self._memory: _SharedMemory | None = _SharedMemory(engine, module.imports[0].type)
-        instance = wasmtime.Instance(self._store, module, [self._memory])
-        self._exports: Mapping[str, Any] = dict(instance.exports(self._store).items())
+        memory_type = module.imports[0].type
+        assert isinstance(memory_type, wasmtime.MemoryType)
+        memory = self._memory = _SharedMemory(engine, memory_type)
+        instance = wasmtime.Instance(self._store, module, [memory])
+        self._exports = dict(instance.exports(self._store).items())
         self._constants: dict[str, int] = {
             name: export.value(self._store)
             for name, export in self._exports.items()

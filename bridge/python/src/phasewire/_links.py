@@ -407,7 +407,7 @@ class ServerLink(_QueuedLink):
         if error.code == "NO_SESSION":
             self._lose(error)
             self._next_hello = 0.0
-        elif message.sequence in self._under_way:
+        elif message.sequence is not None and message.sequence in self._under_way:
             self._count_server_drops(message)
             self._settle_up_to(message.sequence, lambda snapshot, _, dropped: Outcome(snapshot, dropped, error=error))
         elif message.sequence is None or message.sequence == self._hello_sequence:
@@ -415,7 +415,7 @@ class ServerLink(_QueuedLink):
 
     def _handle_result(self, message: Message) -> None:
         # Results of frames that were given up, or of an earlier session, have been counted as dropped.
-        if message.sequence not in self._under_way:
+        if message.sequence is None or message.sequence not in self._under_way:
             return
         self._count_server_drops(message)
         welcome = self._welcome

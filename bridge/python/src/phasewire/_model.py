@@ -263,7 +263,7 @@ def _tensors(header: Mapping[str, Any], data: bytes, settings: Mapping[str, Any]
 def _read_manifest() -> dict[str, Any]:
     path = data_file("manifest.json")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if not manifest["models"] or manifest["default"] not in [entry["name"] for entry in manifest["models"]]:
             raise ValueError("the default model is not in the list")
     except (ValueError, KeyError, TypeError) as error:

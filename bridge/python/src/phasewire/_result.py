@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from phasewire.variables import class_number
 FIELDS = ("labels", "confidence", "margin", "distance", "probabilities", "logits", "denoised", "score")
 DEFAULT_FIELDS = ("labels", "confidence", "margin", "distance")
 # The shape after N and the dtype of each field (bridge/PROTOCOL.md, "result").
-FIELD_DTYPES = {
+FIELD_DTYPES: dict[str, np.dtype[Any]] = {
     "labels": np.dtype(np.uint8),
     "confidence": np.dtype(np.float32),
     "margin": np.dtype(np.float32),

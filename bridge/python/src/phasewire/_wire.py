@@ -19,7 +19,7 @@ MAX_HEADER_BYTES = 65536
 MAX_DEPTH = 8
 MAX_VALUES = 8192
 MAX_ARRAYS = 16
-DTYPES = {
+DTYPES: dict[str, np.dtype[Any]] = {
     "f32": np.dtype("<f4"),
     "f64": np.dtype("<f8"),
     "i32": np.dtype("<i4"),
@@ -67,7 +67,7 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, Array] | None = None)
     for name, array in (arrays or {}).items():
         ordered = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
         descriptors.append({"name": name, "dtype": _NAMES[ordered.dtype], "shape": list(ordered.shape)})
-        parts.append(memoryview(ordered).cast("B") if ordered.size else b"")
+        parts.append(ordered.data.cast("B") if ordered.size else b"")
     if descriptors:
         body["arrays"] = descriptors
     return [msgpack.packb(body, use_bin_type=True), *parts]
@@ -210,7 +210,7 @@ def _decode_array(descriptor: Any, part: bytes, where: str) -> tuple[str, Array]
     if descriptor.get("source") not in (None, "part"):
         _refuse("MESSAGE_FORMAT", "arrays must come as message parts", f"{where}.source", descriptor["source"])
     name, shape = descriptor["name"], descriptor.get("shape")
-    dtype = DTYPES.get(descriptor.get("dtype")) if isinstance(descriptor.get("dtype"), str) else None
+    dtype = DTYPES.get(str(descriptor.get("dtype")))
     if dtype is None:
         _refuse(
             "MESSAGE_SHAPE", f"the dtype must be one of {', '.join(DTYPES)}", f"{where}.dtype", descriptor.get("dtype")

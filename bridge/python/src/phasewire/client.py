@@ -76,6 +76,7 @@ class Client(Analyser):
     """
 
     def __init__(self, settings: Settings) -> None:
+        super().__init__()
         self._settings = settings
         self._connection: Connection | None = None
         self._welcome: Welcome | None = None
@@ -161,14 +162,16 @@ class Client(Analyser):
     def ping(self) -> float:
         """Return the seconds of a round trip."""
         started = time.perf_counter()
-        reply = self._ask({"type": "ping"}, {})
+        with self._turn:
+            reply = self._ask({"type": "ping"}, {})
         if reply.type != "pong":
             raise _unexpected(reply, "pong")
         return time.perf_counter() - started
 
     def status(self) -> dict[str, Any]:
         """Return what the server says it is doing (bridge/PROTOCOL.md, section 5.5)."""
-        reply = self._ask({"type": "status"}, {})
+        with self._turn:
+            reply = self._ask({"type": "status"}, {})
         if reply.type != "status":
             raise _unexpected(reply, "status")
         return {key: value for key, value in reply.header.items() if key not in ("type", "sequence", "arrays")}

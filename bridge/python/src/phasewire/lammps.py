@@ -60,14 +60,8 @@ class Monitor(_Monitor):
         lmp.command(f"fix {self._halt} all halt {every} v_{self._variable} > 0.5 error continue message no")
 
     def detach(self) -> None:
-        """Take the monitor out of the LAMMPS instance, and close it. Not while a run is going on."""
-        lmp, self._lmp = self._lmp, None
-        if lmp is not None:
-            lmp.command(f"unfix {self._halt}")
-            lmp.command(f"unfix {self._fix}")
-            lmp.command(f"variable {self._variable} delete")
-            lmp.callback.pop(self._fix, None)
-        super().close()
+        """Do what `close` does; the name says what becomes of the LAMMPS instance."""
+        self.close()
 
     def request_stop(self, reason: str = "asked for") -> None:
         """End the present run at the next observed step; without effect between runs."""
@@ -75,8 +69,22 @@ class Monitor(_Monitor):
             super().request_stop(reason)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Wait for outstanding results, then stop watching; the instance keeps an idle fix until `detach`."""
+        """Wait for outstanding results, then stop watching and take the fixes out of the LAMMPS instance.
+
+        During a run LAMMPS cannot remove fixes: called then, idle ones stay until it is called again.
+        """
         super().close(timeout)
+        lmp = self._lmp
+        # The user may have closed the instance, or emptied it with `clear`.
+        if lmp is None or not lmp.lmp or lmp.is_running:
+            return
+        self._lmp = None
+        for fix in (self._halt, self._fix):
+            if lmp.has_id("fix", fix):
+                lmp.command(f"unfix {fix}")
+        if lmp.has_id("variable", self._variable):
+            lmp.command(f"variable {self._variable} delete")
+        lmp.callback.pop(self._fix, None)
 
     def _callback(
         self,
@@ -89,7 +97,7 @@ class Monitor(_Monitor):
     ) -> None:
         """Take a snapshot; LAMMPS calls this at every observed step."""
         lmp = self._lmp
-        if lmp is None:
+        if lmp is None or self._closed:
             return
         try:
             forces[:] = 0.0
@@ -192,7 +200,7 @@ def temperature(lmp: lammps) -> float:
     if masses is None:
         masses = lmp.numpy.extract_atom("mass")[lmp.numpy.extract_atom("type", nelem=count)[:count]]
     twice_energy = lmp.extract_global("mvv2e") * float(np.sum(masses[:count] * np.sum(velocities**2, axis=1)))
-    return twice_energy / (max(1, 3 * count - 3) * lmp.extract_global("boltz"))
+    return float(twice_energy / (max(1, 3 * count - 3) * lmp.extract_global("boltz")))
 
 
 def _snapshot(

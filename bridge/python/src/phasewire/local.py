@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,7 @@ class Local(Analyser):
     """
 
     def __init__(self, model: str | Path | Model | None = None, *, wasm: str | Path | None = None) -> None:
+        super().__init__()
         self._model = model if isinstance(model, Model) else load_model(model)
         self._core = Core(self._model, None if wasm is None else Path(wasm))
 
@@ -72,7 +74,7 @@ class Local(Analyser):
         core = self._core
         gradient = bool(options.denoise) or "score" in options.fields
         core.load(frame, options.length_scale, gradient=gradient)
-        arrays: dict[str, NDArray[np.generic]] = {}
+        arrays: dict[str, NDArray[Any]] = {}
         steps, mean_displacement = 0, 0.0
         if not options.denoise or "score" in options.fields:
             core.forward()

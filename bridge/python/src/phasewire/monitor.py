@@ -139,9 +139,10 @@ class Monitor:
         self._stop_handed_over = False
         self._connected = False
         self._closed = False
-        self._owned = Local() if analyser is None else None
-        source = self._owned if analyser is None else analyser
-        self._analyser = Client(make_settings(source)) if isinstance(source, str) else source
+        self._owned: Local | None = None
+        if analyser is None:
+            analyser = self._owned = Local()
+        self._analyser = Client(make_settings(analyser)) if isinstance(analyser, str) else analyser
         self._link = self._make_link(background, queue, options)
 
     # -- for the engine's side ------------------------------------------------------------------------------------
