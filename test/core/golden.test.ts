@@ -1,0 +1,49 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { PhaseCore } from "../../src/core/index.js";
+import { expectClose, goldenFiles, goldenFrame, model } from "./support.js";
+
+const core = await PhaseCore.create(model, { threads: 1 });
+afterAll(() => core.dispose());
+
+/** Coefficients of the gradient are compared with those of a displaced crystal where a perfect one has none. */
+const forceFloor = 1;
+
+describe("golden files", () => {
+  it("exist for the default model", () => {
+    expect(goldenFiles().length).toBeGreaterThanOrEqual(5);
+  });
+
+  it.each(goldenFiles())("$name: kernels", async (golden) => {
+    core.load(goldenFrame(golden));
+    const { logits, logDensity, lengthScale } = await core.forward();
+    expect(lengthScale).toBe(golden.lengthScale);
+    expectClose("logits", logits, golden.logits.flat(), 1e-4);
+    expectClose("logDensity", [logDensity], [golden.logDensity], 1e-4, golden.positions.length);
+    const { score, virial } = await core.score();
+    expectClose("score", score, golden.score.flat(), 1e-4, forceFloor);
+    expectClose("virial", virial, golden.virial.flat(), 1e-4, forceFloor);
+    const { starts } = await core.neighbours();
+    expect(Array.from(golden.neighbourCounts, (_, atom) => starts[atom + 1]! - starts[atom]!)).toEqual(
+      golden.neighbourCounts,
+    );
+  });
+
+  it.each(goldenFiles())("$name: reference", (golden) => {
+    core.load(goldenFrame(golden));
+    const reference = core.forwardReference();
+    expect(Array.from(reference.neighbourCounts)).toEqual(golden.neighbourCounts);
+    const first = Array.from({ length: 784 }, (_, index) => {
+      const [k, lm] = [Math.floor(index / 49), index % 49];
+      return reference.densities[16 * lm + k]!;
+    });
+    expectClose("density", first, golden.densityFirst.flat(), 1e-9);
+    expectClose("invariants", reference.invariants, golden.invariants.flat(), 1e-9);
+    expectClose("hidden", reference.hidden, golden.hidden.flat(), 1e-9);
+    expectClose("messages", reference.messages, golden.messages.flat(), 1e-9);
+    expectClose("logits", reference.logits, golden.logits.flat(), 1e-9);
+    expectClose("logDensity", [reference.logDensity], [golden.logDensity], 1e-9, golden.positions.length);
+    const { gradient, virial } = core.backwardReference();
+    expectClose("score", gradient, golden.score.flat(), 1e-9, forceFloor);
+    expectClose("virial", virial, golden.virial.flat(), 1e-9, forceFloor);
+  });
+});

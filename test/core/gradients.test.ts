@@ -1,0 +1,131 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { type CoreFrame, PhaseCore } from "../../src/core/index.js";
+import { expectClose, model, multiply, randomFrame, randomModel, randomNumbers } from "./support.js";
+
+const models = [
+  {
+    name: "trained weights",
+    core: await PhaseCore.create(model, { threads: 1 }),
+    classCount: model.classCount,
+  },
+  {
+    name: "random weights, 7 classes",
+    core: await PhaseCore.create(randomModel(5, 7), { threads: 1 }),
+    classCount: 7,
+  },
+];
+afterAll(() => Promise.all(models.map(({ core }) => core.dispose())));
+
+const seeds = [11, 12, 15, 17, 23];
+
+/** A seed of any smooth function: numbers of order one. */
+function anySeed(length: number, seed: number): Float32Array {
+  const random = randomNumbers(seed + 1000);
+  return Float32Array.from({ length }, () => 2 * random() - 1);
+}
+
+/** L = sum of seed times logits, in double precision. */
+function value(core: PhaseCore, frame: CoreFrame, seed: Float32Array): number {
+  core.load(frame);
+  return core.forwardReference().logits.reduce((sum, logit, index) => sum + logit * seed[index]!, 0);
+}
+
+/** Derivative at 0 by the central five-point rule. */
+function slope(f: (x: number) => number, step: number): number {
+  return (f(-2 * step) - 8 * f(-step) + 8 * f(step) - f(2 * step)) / (12 * step);
+}
+
+describe.each(models)("gradients, $name", ({ core, classCount }) => {
+  it.each(seeds)("reference against central differences of the positions, structure %i", (structure) => {
+    const frame = randomFrame(structure);
+    const atomCount = frame.positions.length / 3;
+    const seed = anySeed(atomCount * classCount, structure);
+    core.load(frame);
+    const { gradient } = core.backwardReference(Float64Array.from(seed));
+    const random = randomNumbers(structure);
+    const checked = Array.from({ length: 6 }, () => Math.floor(random() * gradient.length));
+    const differences = checked.map((coordinate) =>
+      slope((x) => {
+        const positions = frame.positions.slice();
+        positions[coordinate]! += x;
+        return value(core, { ...frame, positions }, seed);
+      }, 3e-4),
+    );
+    const scale = gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
+    expectClose(
+      "gradient",
+      checked.map((coordinate) => gradient[coordinate]!),
+      differences,
+      1e-6,
+      Math.max(scale, 1e-3),
+    );
+  });
+
+  it.each(seeds)("reference against strain differences, structure %i", (structure) => {
+    const frame = randomFrame(structure);
+    const seed = anySeed((frame.positions.length / 3) * classCount, structure);
+    core.load(frame);
+    const { virial } = core.backwardReference(Float64Array.from(seed));
+    const differences = Array.from({ length: 9 }, (_, component) =>
+      slope((x) => {
+        const strain = [1, 0, 0, 0, 1, 0, 0, 0, 1];
+        strain[component]! += x;
+        const positions = Float64Array.from(multiply(frame.positions, strain));
+        const cell = frame.cell === null ? null : Float64Array.from(multiply(frame.cell, strain));
+        return value(core, { ...frame, positions, cell }, seed);
+      }, 2e-4),
+    );
+    // dL/d eps_ab = - virial_ba
+    const expected = Array.from(
+      { length: 9 },
+      (_, index) => -differences[3 * (index % 3) + Math.floor(index / 3)]!,
+    );
+    expectClose("virial", virial, expected, 1e-6, 1e-3);
+  });
+
+  it.each(seeds)("kernels against the reference, structure %i", async (structure) => {
+    const frame = randomFrame(structure);
+    const seed = anySeed((frame.positions.length / 3) * classCount, structure);
+    core.load(frame);
+    const reference = core.backwardReference(Float64Array.from(seed));
+    const { gradient, virial } = await core.backward(seed);
+    const scale = Math.hypot(...reference.virial);
+    expectClose("gradient", gradient, reference.gradient, 1e-4, scale / 100);
+    expectClose("virial", virial, reference.virial, 1e-4);
+    expect(gradient.some((g) => g !== 0) || frame.positions.length === 3).toBe(true);
+  });
+
+  it.each(seeds)("forces add up to zero, structure %i", async (structure) => {
+    const frame = randomFrame(structure);
+    core.load(frame);
+    const { gradient } = await core.backward(anySeed((frame.positions.length / 3) * classCount, structure));
+    const sum = [0, 0, 0];
+    let magnitude = 0;
+    gradient.forEach((g, index) => {
+      sum[index % 3]! += g;
+      magnitude += Math.abs(g);
+    });
+    expect(Math.hypot(...sum) <= 1e-13 * (magnitude + 1), `sum ${sum}, of ${magnitude}`).toBe(true);
+  });
+
+  it("repeated passes give the same result: nothing accumulates", async () => {
+    const frame = randomFrame(17);
+    const seed = anySeed((frame.positions.length / 3) * classCount, 17);
+    core.load(frame);
+    const forward = await core.forward();
+    const first = await core.backward(seed);
+    const other = await core.backward(seed.map((d) => -2 * d));
+    const again = await core.backward(seed);
+    expect(again).toEqual(first);
+    expectClose(
+      "scaled seed",
+      other.gradient,
+      first.gradient.map((g) => -2 * g),
+      1e-6,
+    );
+    expect(await core.forward()).toEqual(forward);
+    core.load(frame);
+    expect(await core.forward()).toEqual(forward);
+    expect(await core.backward(seed)).toEqual(first);
+  });
+});
