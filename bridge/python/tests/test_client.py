@@ -406,3 +406,18 @@ print("done")
 """
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=True)
     assert finished.stdout.decode().strip() == "done"
+
+
+def test_a_welcome_to_another_hello_begins_no_session(endpoint):
+    def confuse(header, server):
+        if header["type"] == "hello" and len(server.of_type("hello")) == 1:
+            return answer({**header, "sequence": header["sequence"] + 5}, server)
+        return answer(header, server)
+
+    with FakeServer(endpoint, confuse) as server:
+        monitor = phasewire.Monitor(endpoint)
+        watch(monitor, [0])
+        assert monitor.flush()
+        monitor.close()
+        assert len(server.of_type("hello")) == 2
+    np.testing.assert_array_equal(monitor.series.step, [0])
