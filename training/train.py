@@ -14,6 +14,7 @@ import pickle
 import time
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from queue import Full
 from typing import Any
 
 import jax
@@ -59,8 +60,17 @@ class TrainingConfig:
 
 
 def _produce(queue: Any, prototypes: list[Prototype], fluids: dict, config: SamplingConfig, seed: list[int]) -> None:
+    """Fill the queue for as long as the training lives; a killed one must not leave this process behind."""
+    parent = multiprocessing.parent_process()
     for batch in Sampler(prototypes, fluids, config, seed).batches():
-        queue.put(batch)
+        while True:
+            try:
+                queue.put(batch, timeout=5)
+                break
+            except Full:
+                if parent is None or not parent.is_alive():
+                    queue.cancel_join_thread()
+                    return
 
 
 class BatchStream:

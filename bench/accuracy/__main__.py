@@ -67,8 +67,8 @@ def table(tally: dict[tuple, Tally], steps: int) -> str:
     head = ["system", "true class", "T/Tm", "frames", "atoms", *methods, "moved / a0", "wrong labels after denoising"]
     head[head.index("denoised")] = f"after {steps} steps"
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for (_, system, phase, truth, temperature), row in tally.items():
-        name = system if phase == truth else f"{system} ({phase})"
+    for (_, system, phase, truth, temperature), row in sorted(tally.items()):
+        name = system if phase == truth else f"{system} ({phase.replace('|', ' / ')})"
         wrong = ", ".join(f"{label} {100 * n / row.atoms:.2f} %" for label, n in row.mistakes.most_common(3))
         figures = [f"{row.percent(method):.2f}" for method in methods]
         cells = [name, truth, f"{temperature:.2f}", str(row.frames), str(row.atoms), *figures]
