@@ -1,8 +1,11 @@
 """What watching a LAMMPS run costs it: the same run with and without, in turn.
 
 32,000 atoms of copper (EAM) run for a while plainly, then watched through the server, then watched by the core in this
-process, and again in the opposite order; each round gives a ratio of wall times for each way. The server runs beside
-the simulation on a core of its own, if there is one. Called by ``npm run bench:overhead``, which starts the server.
+process, and again in the opposite order. Each round gives, for each way, a ratio of wall times and one of the CPU times
+of the simulation's process: the former is what a user waits for, the latter is steadier on a busy machine. The server
+runs beside the simulation, on a core of its own if there is one.
+
+Called by ``npm run bench:overhead``, which starts the server.
 """
 
 from __future__ import annotations
@@ -61,19 +64,19 @@ def main() -> int:
     lmp.command(f"run {WARM_UP_STEPS} post no")
 
     local = phasewire.Local()
-    rounds: list[dict[str, float]] = []
+    rounds: list[dict[str, dict[str, float]]] = []
     frames = {way: {"analysed": 0, "dropped": 0} for way in WAYS[1:]}
     for number in range(arguments.rounds):
-        seconds: dict[str, float] = {}
+        seconds: dict[str, dict[str, float]] = {}
         # Forth and back, so that a drift of the machine's speed does not favour one of them.
         for way in WAYS if number % 2 == 0 else reversed(WAYS):
             monitor = None
             if way != "plain":
                 analyser = arguments.server if way == "server" else local
                 monitor = phasewire.lammps.attach(lmp, arguments.every, analyser, fields=("labels",))
-            started = time.perf_counter()
+            wall, cpu = time.perf_counter(), time.process_time()
             lmp.command(f"run {arguments.steps} post no")
-            seconds[way] = time.perf_counter() - started
+            seconds[way] = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
             if monitor is not None:
                 monitor.flush()
                 frames[way]["analysed"] += len(monitor.series)
@@ -85,7 +88,7 @@ def main() -> int:
                     return 1
         rounds.append(seconds)
         if not arguments.json:
-            times = ", ".join(f"{way} {seconds[way]:.2f} s" for way in WAYS)
+            times = ", ".join(f"{way} {seconds[way]['wall']:.2f} s" for way in WAYS)
             print(f"round {number + 1} of {arguments.rounds}: {times}", flush=True)
 
     report = {
@@ -95,7 +98,13 @@ def main() -> int:
         "every": arguments.every,
         "model": local.model_name,
         "rounds": rounds,
-        "ratios": {way: spread([seconds[way] / seconds["plain"] for seconds in rounds]) for way in WAYS[1:]},
+        "ratios": {
+            way: {
+                clock: spread([seconds[way][clock] / seconds["plain"][clock] for seconds in rounds])
+                for clock in ("wall", "cpu")
+            }
+            for way in WAYS[1:]
+        },
         "frames": frames,
         "machine": machine(),
     }
@@ -137,13 +146,15 @@ def show(report: dict) -> None:
         f"{len(report['rounds'])} rounds, model {report['model']}"
         f"\n{place['cpu']}, {place['cores']} cores, load average {place['loadAverage']} (5 min)"
     )
-    for way, ratio in report["ratios"].items():
+    for way, ratios in report["ratios"].items():
         frames = report["frames"][way]
-        print(
-            f"{way:<11} {100 * (ratio['median'] - 1):+5.1f} % wall time (median; "
-            f"{100 * (ratio['least'] - 1):+.1f} to {100 * (ratio['largest'] - 1):+.1f}), "
-            f"{frames['analysed']} frames analysed, {frames['dropped']} dropped"
+        wall, cpu = (
+            f"{clock} {100 * (ratio['median'] - 1):+.1f} % "
+            f"({100 * (ratio['least'] - 1):+.1f} to {100 * (ratio['largest'] - 1):+.1f})"
+            for clock, ratio in ratios.items()
         )
+        print(f"{way:<11} {wall}, {cpu}; {frames['analysed']} frames analysed, {frames['dropped']} dropped")
+    print("Medians over the rounds of time watched over time plain, less one; in brackets the least and the largest.")
 
 
 if __name__ == "__main__":

@@ -46,19 +46,19 @@ class TerminalView:
         Steps of the whole run.
     stream : text stream
         Where to draw. Redrawn in place if it is a terminal.
-    lines_every : int
-        Elsewhere, one line for so many results.
+    lines : int
+        Elsewhere, so many lines for the whole run.
     """
 
-    def __init__(self, title: str, total_steps: int, *, stream: TextIO = sys.stdout, lines_every: int = 10) -> None:
+    def __init__(self, title: str, total_steps: int, *, stream: TextIO = sys.stdout, lines: int = 20) -> None:
         self._title = title
         self._total = total_steps
         self._stream = stream
-        self._lines_every = lines_every
         self._in_place = stream.isatty() and os.environ.get("TERM") != "dumb"
         self._colours = self._in_place and "NO_COLOR" not in os.environ
         self._drawn = 0
-        self._count = 0
+        self._line_steps = total_steps // lines
+        self._next_line = 0
         self._listed: set[str] = set()
         self._history: list[float] = []
         # A stream that can't take block characters (a legacy code page) must not end the run.
@@ -81,7 +81,8 @@ class TerminalView:
         self._listed |= {name for name, share in result.fractions.items() if share >= WORTH_A_LINE}
         if self._in_place:
             self._redraw(self._picture(stage, result, temperature))
-        elif self._count % self._lines_every == 0:
+        elif result.step >= self._next_line:
+            self._next_line = result.step + self._line_steps
             shares = "  ".join(f"{name} {100 * share:5.1f} %" for name, share in self._shares(result))
             print(
                 f"step {result.step:6d} of {self._total}  {stage:<11} {temperature:5.0f} K  {shares}  "
@@ -89,7 +90,6 @@ class TerminalView:
                 file=self._stream,
                 flush=True,
             )
-        self._count += 1
 
     def _shares(self, result: Result) -> list[tuple[str, float]]:
         return [(name, share) for name, share in result.fractions.items() if name in self._listed]

@@ -84,4 +84,11 @@ export const checks = [
     "pytest.xml",
     countPytest,
   ),
+  suite(
+    "examples (pytest)",
+    venvBin("python"),
+    (report) => ["-m", "pytest", "-q", "-p", "no:cacheprovider", "examples", `--junitxml=${report}`],
+    "pytest-examples.xml",
+    countPytest,
+  ),
 ];
