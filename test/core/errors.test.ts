@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { type CoreFrame, type CoreModel, PhaseCore } from "../../src/core/index.js";
+import type { ErrorCode } from "../../src/errors/index.js";
 import { expectError, model, shakenCrystal } from "./support.js";
 
 const core = await PhaseCore.create(model, { threads: 1 });
@@ -8,6 +9,10 @@ afterAll(() => core.dispose());
 const good = shakenCrystal(2, 0.1, 1);
 const nan = Number.NaN;
 
+async function refused(code: ErrorCode, action: () => unknown): Promise<void> {
+  await expectError(code, action);
+}
+
 function changed(array: Float64Array, index: number, value: number): Float64Array {
   const copy = array.slice();
   copy[index] = value;
@@ -15,7 +20,7 @@ function changed(array: Float64Array, index: number, value: number): Float64Arra
 }
 
 describe("frames that cannot be used", () => {
-  it("empty", () => expectError("EMPTY_FRAME", () => core.load({ ...good, positions: new Float64Array(0) })));
+  it("empty", () => refused("EMPTY_FRAME", () => core.load({ ...good, positions: new Float64Array(0) })));
 
   it.each([nan, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("a coordinate of %d", async (value) => {
     const error = await expectError("NON_FINITE_POSITIONS", () =>
@@ -34,10 +39,10 @@ describe("frames that cannot be used", () => {
     expect(error.field).toBe(field);
   });
 
-  it("periodic without a cell", () => expectError("MISSING_CELL", () => core.load({ ...good, cell: null })));
+  it("periodic without a cell", () => refused("MISSING_CELL", () => core.load({ ...good, cell: null })));
 
   it.each([nan, Number.POSITIVE_INFINITY])("a cell component of %d", (value) =>
-    expectError("NON_FINITE_CELL", () => core.load({ ...good, cell: changed(good.cell!, 4, value) })),
+    refused("NON_FINITE_CELL", () => core.load({ ...good, cell: changed(good.cell!, 4, value) })),
   );
 
   it.each([
@@ -46,11 +51,11 @@ describe("frames that cannot be used", () => {
     [[5, 0, 0, 0, 5, 0, 5, 5, 1e-9]],
     [[0, 0, 0, 0, 0, 0, 0, 0, 0]],
   ])("a singular cell %j", (cell) =>
-    expectError("SINGULAR_CELL", () => core.load({ ...good, cell: Float64Array.from(cell) })),
+    refused("SINGULAR_CELL", () => core.load({ ...good, cell: Float64Array.from(cell) })),
   );
 
   it("a zero vector along the only periodic axis", () =>
-    expectError("SINGULAR_CELL", () =>
+    refused("SINGULAR_CELL", () =>
       core.load({ ...good, cell: changed(good.cell!, 8, 0), periodic: [false, false, true] }),
     ));
 
@@ -62,7 +67,7 @@ describe("frames that cannot be used", () => {
   });
 
   it.each([0, -1, nan, Number.POSITIVE_INFINITY, 1e200, 1e-200])("a length scale of %d", (lengthScale) =>
-    expectError("BAD_LENGTH_SCALE", () => core.load({ ...good, lengthScale })),
+    refused("BAD_LENGTH_SCALE", () => core.load({ ...good, lengthScale })),
   );
 
   it("a length scale that gives thousands of neighbours", async () => {
@@ -122,7 +127,7 @@ describe("frames that cannot be used", () => {
 
 describe("options and calls that cannot be used", () => {
   it.each([0, -1, 1.5, nan])("threads: %d", (threads) =>
-    expectError("BAD_OPTION", () => PhaseCore.create(model, { threads })),
+    refused("BAD_OPTION", () => PhaseCore.create(model, { threads })),
   );
 
   it.each([-1, 0.5, nan])("%d denoising steps", async (steps) => {
@@ -146,7 +151,7 @@ describe("options and calls that cannot be used", () => {
 describe("models that cannot be used", () => {
   const create = (wrong: Partial<CoreModel>) => PhaseCore.create({ ...model, ...wrong }, { threads: 1 });
 
-  it.each([1, 256])("%d classes", (classCount) => expectError("MODEL_SHAPE", () => create({ classCount })));
+  it.each([1, 256])("%d classes", (classCount) => refused("MODEL_SHAPE", () => create({ classCount })));
 
   it("a tensor that is too short", async () => {
     const tensors = { ...model.tensors, "network1.bias0": new Float32Array(63) };
@@ -157,7 +162,7 @@ describe("models that cannot be used", () => {
   it("a weight that is NaN", () => {
     const weight = model.tensors["network2.weight0"].slice();
     weight[77] = nan;
-    return expectError("MODEL_NON_FINITE", () =>
+    return refused("MODEL_NON_FINITE", () =>
       create({ tensors: { ...model.tensors, "network2.weight0": weight } }),
     );
   });
@@ -165,12 +170,12 @@ describe("models that cannot be used", () => {
   it("a class 0 that is not flat", () => {
     const weight = model.tensors["network2.weight1"].slice();
     weight[5] = 0.1;
-    return expectError("MODEL_NON_FINITE", () =>
+    return refused("MODEL_NON_FINITE", () =>
       create({ tensors: { ...model.tensors, "network2.weight1": weight } }),
     );
   });
 
   it.each(["cutoff", "basisWidth", "epsilon", "logitLength"] as const)("%s of zero", (name) =>
-    expectError("MODEL_NON_FINITE", () => create({ [name]: 0 })),
+    refused("MODEL_NON_FINITE", () => create({ [name]: 0 })),
   );
 });

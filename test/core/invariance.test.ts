@@ -90,13 +90,13 @@ const changes: Record<string, (frame: CoreFrame, seed: number) => Equivalent> = 
     };
   },
   "species renamed": (frame) => ({
-    frame: { ...frame, species: frame.species && frame.species.map((s) => 7 - 3 * s) },
+    frame: { ...frame, species: frame.species?.map((s) => 7 - 3 * s) ?? null },
   }),
   "in another unit of length": (frame) => ({
     frame: {
       ...frame,
       positions: frame.positions.map((x) => x * 10),
-      cell: frame.cell && frame.cell.map((x) => x * 10),
+      cell: frame.cell?.map((x) => x * 10) ?? null,
       lengthScale: frame.lengthScale! * 10,
     },
   }),

@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { type CoreFrame, PhaseCore } from "../../src/core/index.js";
-import { model, multiply, randomFrame, randomNumbers } from "./support.js";
+import { model, randomFrame, randomNumbers } from "./support.js";
 
 const core = await PhaseCore.create(model, { threads: 1 });
 afterAll(() => core.dispose());

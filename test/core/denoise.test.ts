@@ -1,0 +1,138 @@
+import { afterAll, describe, expect, it } from "vitest";
+import type { CoreContext } from "../../src/core/context.js";
+import { PhaseCore } from "../../src/core/index.js";
+import { expectClose, expectError, model, randomModel, shakenCrystal } from "./support.js";
+
+const core = await PhaseCore.create(model, { threads: 1 });
+const other = await PhaseCore.create(randomModel(9, 5), { threads: 1 });
+afterAll(() => Promise.all([core.dispose(), other.dispose()]));
+
+const perfect = { ...shakenCrystal(4, 0, 1), species: null };
+const shaken = { ...shakenCrystal(4, 0.3, 1), species: null };
+
+/** Root-mean-square distance, after the shift of the whole is taken out. */
+function distance(a: Float64Array, b: Float64Array): number {
+  const atomCount = a.length / 3;
+  const shift = [0, 0, 0];
+  a.forEach((x, index) => {
+    shift[index % 3]! += (x - b[index]!) / atomCount;
+  });
+  return Math.sqrt(a.reduce((sum, x, i) => sum + (x - b[i]! - shift[i % 3]!) ** 2, 0) / atomCount);
+}
+
+describe("denoising", () => {
+  it("brings a shaken crystal back towards its sites, and logP up", async () => {
+    core.load(shaken);
+    const before = await core.forward();
+    const result = await core.denoise({ steps: 8 });
+    expect(result.steps).toBe(8);
+    expect(result.initialLogDensity).toBe(before.logDensity);
+    expect(result.rawLabels).toEqual(before.labels);
+    expect(result.logDensity).toBeGreaterThan(before.logDensity);
+    const [given, denoised] = [shaken.positions, result.positions].map((p) => distance(p, perfect.positions));
+    expect(denoised! < 0.25 * given!, `${given} before, ${denoised} after`).toBe(true);
+    expect(result.labels.every((label) => label === result.labels[0] && label > 0)).toBe(true);
+    expectClose(
+      "displacement",
+      result.displacement,
+      result.positions.map((x, index) => x - shaken.positions[index]!),
+      1e-12,
+    );
+    // The results are those of the denoised frame.
+    core.load({ ...shaken, positions: result.positions, lengthScale: result.lengthScale });
+    const again = await core.forward();
+    expect(again.logits).toEqual(result.logits);
+    expect(again.logDensity).toBe(result.logDensity);
+  });
+
+  it("moves every atom by the square of the logit length times the score at first", async () => {
+    core.load(shaken);
+    const { score } = await core.score();
+    const { displacement, lengthScale } = await core.denoise({ steps: 1 });
+    const factor = (model.logitLength * lengthScale) ** 2;
+    expectClose(
+      "displacement",
+      displacement,
+      score.map((g) => factor * g),
+      1e-9,
+    );
+  });
+
+  it("until converged ends where the score is small", async () => {
+    core.load(shaken);
+    const result = await core.denoise({ untilConverged: true });
+    expect(result.converged).toBe(true);
+    expect(result.steps).toBeLessThan(64);
+    core.load({ ...shaken, positions: result.positions, lengthScale: result.lengthScale });
+    const { score } = await core.score();
+    const largest = Math.max(
+      ...Array.from({ length: score.length / 3 }, (_, i) => Math.hypot(...score.subarray(3 * i, 3 * i + 3))),
+    );
+    expect((model.logitLength * result.lengthScale) ** 2 * largest < 0.01 * result.lengthScale).toBe(true);
+  });
+
+  it("of no steps is a forward pass", async () => {
+    core.load(shaken);
+    const before = await core.forward();
+    const result = await core.denoise({ steps: 0 });
+    expect(result.logits).toEqual(before.logits);
+    expect(result.positions).toEqual(shaken.positions);
+    expect(result.steps).toBe(0);
+  });
+
+  it("never ends below where it began, however rough the landscape", async () => {
+    const frame = { ...shakenCrystal(3, 0.5, 5), lengthScale: 2.27 };
+    for (const steps of [1, 2, 3, 5, 9]) {
+      other.load(frame);
+      const result = await other.denoise({ steps });
+      expect(result.logDensity >= result.initialLogDensity, `${steps} steps`).toBe(true);
+      expect(result.steps).toBe(steps);
+    }
+  });
+
+  it("leaves what was disordered disordered", async () => {
+    // Random weights, with class 0 about as probable as the others.
+    const weights = randomModel(9, 5);
+    const bias = weights.tensors["network2.bias1"].slice();
+    bias[0] = 0.8;
+    const split = await PhaseCore.create(
+      { ...weights, tensors: { ...weights.tensors, "network2.bias1": bias } },
+      { threads: 1 },
+    );
+    split.load({ ...shakenCrystal(3, 0.5, 5), lengthScale: 2.27 });
+    const result = await split.denoise({ steps: 4 });
+    await split.dispose();
+    let disordered = 0;
+    result.rawLabels.forEach((raw, atom) => {
+      if (raw !== 0) return;
+      disordered += 1;
+      expect(result.labels[atom]).toBe(0);
+      expect(result.confidence[atom]).toBe(result.probabilities[atom * 5]);
+    });
+    expect(disordered).toBeGreaterThan(0);
+    expect(disordered).toBeLessThan(result.labels.length);
+  });
+
+  it("fails on coincident atoms like any other pass", async () => {
+    const positions = shaken.positions.slice();
+    positions.copyWithin(0, 3, 6);
+    core.load({ ...shaken, positions });
+    await expectError("COINCIDENT_ATOMS", () => core.denoise({ steps: 2 }));
+  });
+
+  it("in one call of the core does what the host's loop does, to the last bit", async () => {
+    const frame = { ...shakenCrystal(3, 0.5, 5), lengthScale: 2.27 };
+    other.load(frame);
+    const result = await other.denoise({ steps: 7 });
+    other.load(frame);
+    await other.forward();
+    const { context } = other as unknown as { context: CoreContext };
+    const wasm = context.core as unknown as Record<string, (context: number) => number>;
+    context.setCount("DENOISE_LIMIT", 7);
+    context.setValue("DENOISE_TOLERANCE", 0);
+    wasm.startDenoise!(context.address);
+    expect(wasm.denoise!(context.address)).toBe(0);
+    expect(context.doubles("POSITIONS", frame.positions.length).slice()).toEqual(result.positions);
+    expect(context.value("LOG_DENSITY")).toBe(result.logDensity);
+  });
+});

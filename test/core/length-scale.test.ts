@@ -1,0 +1,155 @@
+import { afterAll, describe, expect, it } from "vitest";
+import { type CoreFrame, PhaseCore } from "../../src/core/index.js";
+import { expectClose, model, multiply, randomFrame, randomNumbers, shakenCrystal } from "./support.js";
+
+const core = await PhaseCore.create(model, { threads: 1 });
+afterAll(() => core.dispose());
+
+function estimate(frame: CoreFrame): number {
+  const { lengthScale: _, ...free } = frame;
+  core.load(free);
+  return core.lengthScale;
+}
+
+/** docs/maths.md, "Length scale", by brute force over images. */
+function bruteForce(frame: CoreFrame, images: number): number {
+  const { positions, periodic } = frame;
+  const cell = frame.cell ?? new Float64Array(9);
+  const atomCount = positions.length / 3;
+  const range = periodic.map((wraps) => (wraps ? images : 0));
+  const offsets: number[][] = [];
+  for (let a = -range[0]!; a <= range[0]!; a++) {
+    for (let b = -range[1]!; b <= range[1]!; b++) {
+      for (let c = -range[2]!; c <= range[2]!; c++) offsets.push(multiply([a, b, c], cell));
+    }
+  }
+  const volumes = Array.from({ length: atomCount }, (_, i) => {
+    const distances: number[] = [];
+    for (let j = 0; j < atomCount; j++) {
+      for (const offset of offsets) {
+        const distance = Math.hypot(
+          ...offset.map((o, axis) => positions[3 * j + axis]! - positions[3 * i + axis]! + o),
+        );
+        if (distance > 0) distances.push(distance);
+      }
+    }
+    distances.sort((a, b) => a - b);
+    const terms: number[] = [];
+    for (let k = 12; k <= Math.min(48, distances.length); k += 2) {
+      terms.push(((4 / 3) * Math.PI * distances[k - 1]! ** 3) / (k + 0.5));
+    }
+    return terms.reduce((sum, term) => sum + term, 0) / terms.length;
+  }).sort((a, b) => a - b);
+  const rank = 0.25 * (atomCount - 1);
+  const below = volumes[Math.floor(rank)]!;
+  const above = volumes[Math.ceil(rank)]!;
+  const quartile = below + (rank - Math.floor(rank)) * (above - below);
+  if (periodic.every(Boolean)) {
+    const [a, b, c] = [cell.slice(0, 3), cell.slice(3, 6), cell.slice(6, 9)];
+    const volume = Math.abs(
+      a[0]! * (b[1]! * c[2]! - b[2]! * c[1]!) +
+        a[1]! * (b[2]! * c[0]! - b[0]! * c[2]!) +
+        a[2]! * (b[0]! * c[1]! - b[1]! * c[0]!),
+    );
+    if (Math.abs(volume / atomCount - quartile) < 0.08 * quartile) return Math.cbrt(volume / atomCount);
+  }
+  return Math.cbrt(quartile);
+}
+
+/** Atoms of a frame within the cell, so that brute force needs few images. */
+function compact(seed: number): CoreFrame {
+  const random = randomNumbers(seed);
+  const frame = randomFrame(seed);
+  const positions = shakenCrystal(2, 0.6, seed).positions;
+  const periodic = [random() < 0.5, random() < 0.5, random() < 0.5] as const;
+  return {
+    ...frame,
+    positions,
+    periodic,
+    cell: Float64Array.of(7.2, 0.3, 0, -0.8, 7.2, 0.2, 0.5, 0.9, 7.3),
+    species: null,
+  };
+}
+
+describe("length scale", () => {
+  it.each(Array.from({ length: 20 }, (_, index) => 500 + index))("against brute force, seed %i", (seed) => {
+    const frame = compact(seed);
+    expectClose("lengthScale", [estimate(frame)], [bruteForce(frame, 3)], 1e-12);
+  });
+
+  it("is exact for a crystal, shaken or not", () => {
+    for (const noise of [0, 0.3]) {
+      expectClose("lengthScale", [estimate(shakenCrystal(4, noise, 1))], [3.6 / 4 ** (1 / 3)], 1e-12);
+    }
+  });
+
+  it("of one atom in a small cell", () => {
+    const frame: CoreFrame = {
+      positions: Float64Array.of(1, 2, 3),
+      cell: Float64Array.of(-1, 1, 1, 1, -1, 1, 1, 1, -1),
+      periodic: [true, true, true],
+      species: null,
+    };
+    expectClose("lengthScale", [estimate(frame)], [4 ** (1 / 3)], 1e-12);
+  });
+
+  it("does not see vacuum: a slab, and a droplet in a box of a hundred thousand lengths", () => {
+    const crystal = shakenCrystal(6, 0.05, 2);
+    const bulk = 3.6 / 4 ** (1 / 3);
+    for (const vacuum of [40, 3.6e5]) {
+      const cell = crystal.cell!.slice();
+      cell[8]! += vacuum;
+      const slab = estimate({ ...crystal, cell });
+      expect(Math.abs(slab / bulk - 1) < 0.06, `slab: ${slab}, bulk ${bulk}`).toBe(true);
+      const drop = estimate({ ...crystal, cell: cell.map((x) => (x > 0 ? x + vacuum : 0)) });
+      expect(Math.abs(drop / bulk - 1) < 0.15, `droplet: ${drop}, bulk ${bulk}`).toBe(true);
+    }
+  });
+
+  it("of more atoms than are sampled agrees with that of all of them", () => {
+    // 1372 atoms; one axis open, so that V/N is not taken.
+    const frame = { ...shakenCrystal(7, 0.2, 3), periodic: [true, true, false] } as const;
+    const sampled = estimate(frame);
+    const all = bruteForceFast(frame);
+    expect(Math.abs(sampled / all - 1) < 0.01, `${sampled}, of all ${all}`).toBe(true);
+  });
+
+  it("lies between those of two phases that share a box", () => {
+    const dense = shakenCrystal(4, 0.1, 4);
+    const apart = Float64Array.from(dense.positions, (x, index) => (index % 3 === 2 ? x + 14.4 : x));
+    const positions = Float64Array.from([
+      ...dense.positions,
+      ...apart.map((x, i) => (i % 3 === 2 ? x * 1.4 - 5.76 : x)),
+    ]);
+    const cell = dense.cell!.slice();
+    cell[8] = 14.4 * 2.4;
+    const found = estimate({ ...dense, positions, cell, species: null });
+    const bulk = 3.6 / 4 ** (1 / 3);
+    expect(found > 0.97 * bulk && found < 1.4 ** (1 / 3) * bulk, `${found}`).toBe(true);
+  });
+
+  it("given by the user is used as it is", () => {
+    core.load({ ...shakenCrystal(2, 0.1, 1), lengthScale: 2.5 });
+    expect(core.lengthScale).toBe(2.5);
+  });
+});
+
+/** Brute force with the nearest image only, for cells much larger than the distances looked at. */
+function bruteForceFast(frame: CoreFrame): number {
+  const { positions, periodic } = frame;
+  const edges = [0, 4, 8].map((index) => frame.cell![index]!);
+  const atomCount = positions.length / 3;
+  const volumes = Array.from({ length: atomCount }, (_, i) => {
+    const squares = Float64Array.from({ length: atomCount }, (_, j) =>
+      edges.reduce((sum, edge, axis) => {
+        let d = positions[3 * j + axis]! - positions[3 * i + axis]!;
+        if (periodic[axis]) d -= edge * Math.round(d / edge);
+        return sum + d * d;
+      }, 0),
+    ).sort();
+    let sum = 0;
+    for (let k = 12; k <= 48; k += 2) sum += ((4 / 3) * Math.PI * squares[k]! ** 1.5) / (k + 0.5);
+    return sum / 19;
+  }).sort((a, b) => a - b);
+  return Math.cbrt(volumes[Math.floor(0.25 * (atomCount - 1))]!);
+}
