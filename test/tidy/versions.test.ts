@@ -11,7 +11,7 @@ interface Manifest {
 const manifest = JSON.parse(read("package.json")) as Manifest;
 const lock = JSON.parse(read("package-lock.json")) as {
   version: string;
-  packages: Record<string, Partial<Manifest>>;
+  packages: Record<string, Partial<Manifest> & { optionalDependencies?: Record<string, string> }>;
 };
 const npmDependencies = { ...manifest.dependencies, ...manifest.devDependencies };
 const pyproject = read("bridge/python/pyproject.toml");
@@ -49,6 +49,15 @@ describe("versions", () => {
     for (const [name, version] of Object.entries(npmDependencies)) {
       expect(version, name).toMatch(/^\d+\.\d+\.\d+$/);
     }
+  });
+
+  it("of npm packages are locked, those for other platforms too, without which npm ci refuses", () => {
+    const missing = Object.entries(lock.packages).flatMap(([owner, { dependencies, optionalDependencies }]) =>
+      Object.keys({ ...dependencies, ...optionalDependencies })
+        .filter((name) => !Object.keys(lock.packages).some((key) => key.endsWith(`node_modules/${name}`)))
+        .map((name) => `${owner} needs ${name}`),
+    );
+    expect(missing).toEqual([]);
   });
 
   it("of Python packages in the virtual environment are exact", () => {
