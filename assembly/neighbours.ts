@@ -75,8 +75,6 @@ import { CANDIDATES, SCRATCH_BYTES, SCRATCH_CANDIDATES, SCRATCH_PAIRS, SCRATCH_U
 const COINCIDENT: f64 = 0.05;
 /** Cells a little wider than needed, so that rounding of a cell index cannot lose a pair. */
 const MARGIN: f64 = 1.00001;
-/** Cells per cutoff: half a cutoff wide, five of them in a row are one run of contiguous atoms. */
-const CELLS_PER_CUTOFF: f64 = 2;
 
 /** Bits of COUNT_PAIR_TROUBLE. */
 const TROUBLE_COINCIDENT: i32 = 1;
@@ -105,7 +103,8 @@ export function binAtoms(ctx: usize): i32 {
   store<f64>(ctx + VALUE_LENGTH_SCALE, lengthScale);
   if (!(lengthScale > 0)) return STATUS_NO_LENGTH_SCALE;
   const distance = value(ctx, VALUE_CUTOFF) * lengthScale * MARGIN;
-  return sortAtoms(ctx, extents, distance / CELLS_PER_CUTOFF, distance, lengthScale);
+  // Cells one cutoff wide: three of them in a row are one run of contiguous atoms. Narrower ones were measured to be slower.
+  return sortAtoms(ctx, extents, distance, distance, lengthScale);
 }
 
 // @ts-ignore: decorator
