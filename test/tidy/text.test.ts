@@ -13,14 +13,12 @@ const textFiles = trackedFiles
   .map(({ file, bytes }) => ({ file, lines: bytes.toString("utf8").split("\n") }));
 
 /** `file:line: text` of every line that matches, for a message that leads there. */
-function matches(pattern: RegExp, skip: (file: string) => boolean = () => false): string[] {
-  return textFiles
-    .filter(({ file }) => !skip(file))
-    .flatMap(({ file, lines }) =>
-      lines.flatMap((line, index) =>
-        pattern.test(line) ? [`${file}:${index + 1}: ${line.trim().slice(0, 120)}`] : [],
-      ),
-    );
+function matches(pattern: RegExp): string[] {
+  return textFiles.flatMap(({ file, lines }) =>
+    lines.flatMap((line, index) =>
+      pattern.test(line) ? [`${file}:${index + 1}: ${line.trim().slice(0, 120)}`] : [],
+    ),
+  );
 }
 
 describe("text of the repository", () => {
@@ -37,9 +35,8 @@ describe("text of the repository", () => {
   });
 
   it("names no package registry", () => {
-    expect(
-      matches(/"resolved": *"https?:|index-url|^registry *=/, (file) => file === "test/tidy/text.test.ts"),
-    ).toEqual([]);
+    // Likewise written so that it does not match itself.
+    expect(matches(/"resolved": *"https?:|index[-]url|^registry *=/)).toEqual([]);
   });
 
   it("holds no large files", () => {
