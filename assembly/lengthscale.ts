@@ -41,8 +41,10 @@ const LAST: i32 = 48;
 const SAMPLE: i32 = 1024;
 /** Largest ratio of V/N to v, less one, at which V/N is taken. */
 const AGREEMENT: f64 = 0.08;
-/** Rings of cells searched before all atoms are. */
-const RINGS: i32 = 4;
+/** Steps by which the search grows evenly, among cells. */
+const RINGS: f64 = 4;
+/** Most cells, or atoms and images, that a search from one atom may visit; what lies beyond them counts as infinitely far. */
+const MOST_VISITED: f64 = 1e6;
 
 /** Inserts a squared distance into the ascending list of the LAST smallest; returns the length of the list. */
 // @ts-ignore: decorator
@@ -80,8 +82,19 @@ function scan(list: usize, length: i32, wrapped: usize, s: i32, begin: i32, end:
   return length;
 }
 
-/** Nearest distances of sorted atom s among the cells up to `rings` away; complete up to `rings` times the least cell width. */
-function scanRings(ctx: usize, list: usize, s: i32, rings: i32): i32 {
+/** Cells that a search up to `radius` steps over along one axis, to both sides and its own. */
+function cellsWithin(ctx: usize, axis: i32, radius: f64): f64 {
+  const cells = 2 * Math.ceil(radius / loadF8(ctx + GRID_WIDTH, axis)) + 1;
+  return isPeriodic(ctx, axis) ? cells : min(cells, <f64>count(ctx, GRID_CELLS + 4 * axis));
+}
+
+/** Images of the whole frame along one axis that reach within `radius`, to both sides and its own. */
+function imagesWithin(ctx: usize, axis: i32, radius: f64): f64 {
+  return isPeriodic(ctx, axis) ? 2 * Math.ceil(radius / basisHeight(ctx, axis)) + 1 : 1;
+}
+
+/** Nearest distances of sorted atom s up to `radius`, among the cells within it. */
+function scanCells(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   const wrapped = region(ctx, ADDRESS_WRAPPED);
   const slotStart = region(ctx, ADDRESS_SLOT_START);
   const basis = ctx + GRID_BASIS;
@@ -89,26 +102,16 @@ function scanRings(ctx: usize, list: usize, s: i32, rings: i32): i32 {
   const n0 = count(ctx, GRID_CELLS);
   const n1 = count(ctx, GRID_CELLS + 4);
   const n2 = count(ctx, GRID_CELLS + 8);
-  let radius: f64 = Infinity;
-  for (let axis = 0; axis < 3; ++axis) {
-    // Along a non-periodic axis of one cell there is nothing beyond.
-    if (isPeriodic(ctx, axis) || count(ctx, GRID_CELLS + 4 * axis) > 1) {
-      radius = min(radius, <f64>rings * loadF8(ctx + GRID_WIDTH, axis));
-    }
-  }
   let length = 0;
-  for (let da = -rings; da <= rings; ++da) {
-    const a = keyIndex(key, 0) + da;
+  const lastA = lastCell(ctx, 0, key, radius);
+  const lastB = lastCell(ctx, 1, key, radius);
+  const lastC = lastCell(ctx, 2, key, radius);
+  for (let a = firstCell(ctx, 0, key, radius); a <= lastA; ++a) {
     const ta = floorDivide(a, n0);
-    if (ta != 0 && !isPeriodic(ctx, 0)) continue;
-    for (let db = -rings; db <= rings; ++db) {
-      const b = keyIndex(key, 1) + db;
+    for (let b = firstCell(ctx, 1, key, radius); b <= lastB; ++b) {
       const tb = floorDivide(b, n1);
-      if (tb != 0 && !isPeriodic(ctx, 1)) continue;
-      for (let dc = -rings; dc <= rings; ++dc) {
-        const c = keyIndex(key, 2) + dc;
+      for (let c = firstCell(ctx, 2, key, radius); c <= lastC; ++c) {
         const tc = floorDivide(c, n2);
-        if (tc != 0 && !isPeriodic(ctx, 2)) continue;
         const slot = findSlot(ctx, a - ta * n0, b - tb * n1, c - tc * n2);
         if (slot < 0) continue;
         const sx = <f64>ta * loadF8(basis, 0) + <f64>tb * loadF8(basis, 3) + <f64>tc * loadF8(basis, 6);
@@ -123,14 +126,26 @@ function scanRings(ctx: usize, list: usize, s: i32, rings: i32): i32 {
   return length;
 }
 
-/** Nearest distances among all atoms and images within `radius` (infinite: no axis is periodic). */
+/** First cell along an axis that a search from the cell `key` visits; below 0 it belongs to an image. */
+function firstCell(ctx: usize, axis: i32, key: i64, radius: f64): i32 {
+  const first = <f64>keyIndex(key, axis) - Math.ceil(radius / loadF8(ctx + GRID_WIDTH, axis));
+  return <i32>(isPeriodic(ctx, axis) ? first : max(first, 0));
+}
+
+/** Last cell along an axis that a search from the cell `key` visits. */
+function lastCell(ctx: usize, axis: i32, key: i64, radius: f64): i32 {
+  const last = <f64>keyIndex(key, axis) + Math.ceil(radius / loadF8(ctx + GRID_WIDTH, axis));
+  return <i32>(isPeriodic(ctx, axis) ? last : min(last, <f64>(count(ctx, GRID_CELLS + 4 * axis) - 1)));
+}
+
+/** Nearest distances up to `radius` among all atoms and their images (infinite: no axis is periodic). */
 function scanAll(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   const wrapped = region(ctx, ADDRESS_WRAPPED);
   const basis = ctx + GRID_BASIS;
   const n = count(ctx, COUNT_ATOMS);
-  const ra = isPeriodic(ctx, 0) ? <i32>Math.ceil(radius / basisHeight(ctx, 0)) : 0;
-  const rb = isPeriodic(ctx, 1) ? <i32>Math.ceil(radius / basisHeight(ctx, 1)) : 0;
-  const rc = isPeriodic(ctx, 2) ? <i32>Math.ceil(radius / basisHeight(ctx, 2)) : 0;
+  const ra = <i32>imagesWithin(ctx, 0, radius) >> 1;
+  const rb = <i32>imagesWithin(ctx, 1, radius) >> 1;
+  const rc = <i32>imagesWithin(ctx, 2, radius) >> 1;
   let length = 0;
   for (let ta = -ra; ta <= ra; ++ta) {
     for (let tb = -rb; tb <= rb; ++tb) {
@@ -145,24 +160,27 @@ function scanAll(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   return length;
 }
 
-/** Volume per atom seen by sorted atom s, or 0 if it has fewer than FIRST neighbours. */
+/** Volume per atom seen by sorted atom s; 0 if it has fewer than FIRST neighbours, infinite if they lie beyond MOST_VISITED cells or atoms. */
 function atomVolume(ctx: usize, list: usize, s: i32): f64 {
   const periodic = count(ctx, COUNT_PERIODIC) != 0;
+  const atoms = <f64>count(ctx, COUNT_ATOMS);
   const enough = periodic ? LAST : min(LAST, count(ctx, COUNT_ATOMS) - 1);
   if (enough < FIRST) return 0;
+  // Along a non-periodic axis of one cell there is nothing beyond.
+  let step: f64 = Infinity;
+  for (let axis = 0; axis < 3; ++axis) {
+    if (isPeriodic(ctx, axis) || count(ctx, GRID_CELLS + 4 * axis) > 1) step = min(step, loadF8(ctx + GRID_WIDTH, axis));
+  }
+  // The radius grows by steps and then by half: in flat or skewed cells many steps are needed, and reach few atoms each.
   let length = 0;
-  for (let rings = 1; rings <= RINGS && length < enough; ++rings) length = scanRings(ctx, list, s, rings);
-  if (length < enough) {
-    let radius: f64 = Infinity;
-    if (periodic) {
-      radius = 0;
-      for (let axis = 0; axis < 3; ++axis) radius = max(radius, <f64>RINGS * loadF8(ctx + GRID_WIDTH, axis));
-    }
-    for (;;) {
-      length = scanAll(ctx, list, s, radius);
-      if (length >= enough) break;
-      radius *= 1.5;
-    }
+  for (let rings: f64 = 1; ; rings = rings < RINGS ? rings + 1 : rings * 1.5) {
+    const radius = rings * step;
+    const cells = cellsWithin(ctx, 0, radius) * cellsWithin(ctx, 1, radius) * cellsWithin(ctx, 2, radius);
+    const images = imagesWithin(ctx, 0, radius) * imagesWithin(ctx, 1, radius) * imagesWithin(ctx, 2, radius);
+    const byCells = rings <= RINGS || cells <= images * atoms;
+    if (!((byCells ? cells : images * atoms) <= MOST_VISITED)) return Infinity;
+    length = byCells ? scanCells(ctx, list, s, radius) : scanAll(ctx, list, s, periodic ? radius : Infinity);
+    if (length >= enough) break;
   }
   let sum: f64 = 0;
   let terms = 0;
@@ -202,7 +220,7 @@ function crowding(ctx: usize): f64 {
 }
 
 /**
- * a0, or 0 if there are too few atoms; for a basis and an origin already formed. Leaves the atoms sorted into other cells than the
+ * a0, or 0 if there are too few atoms or most see no others; for a basis and an origin already formed. Leaves the atoms sorted into other cells than the
  * neighbour search wants.
  */
 export function formLengthScale(ctx: usize, extents: usize): f64 {
@@ -244,7 +262,10 @@ export function formLengthScale(ctx: usize, extents: usize): f64 {
   const rank = 0.25 * <f64>(sampled - 1);
   const below = <i32>rank;
   const above = min(below + 1, sampled - 1);
-  let v = loadF8(values, below) + (rank - <f64>below) * (loadF8(values, above) - loadF8(values, below));
+  let v = loadF8(values, below);
+  // Not formed where it has no weight, since the values above may be infinite.
+  if (rank > <f64>below) v += (rank - <f64>below) * (loadF8(values, above) - v);
+  if (!(v < Infinity)) return 0;
   const mean = basisVolume(ctx) / <f64>n;
   if (whole && abs(mean - v) < AGREEMENT * v) v = mean;
   return Math.cbrt(v);

@@ -12,6 +12,7 @@
  */
 import {
   basisHeight,
+  basisVolume,
   checkPositions,
   findOrigin,
   findSlot,
@@ -50,6 +51,7 @@ import {
   COUNT_PAIR_CAPACITY,
   COUNT_PAIR_TROUBLE,
   COUNT_PAIRS_NEEDED,
+  COUNT_PERIODIC,
   COUNT_REFERENCE_CAPACITY,
   COUNT_REFERENCE_NEEDED,
   COUNT_REVERSE_READY,
@@ -61,6 +63,7 @@ import {
   STATUS_OK,
   STATUS_PAIR_OVERFLOW,
   STATUS_REFERENCE_OVERFLOW,
+  STATUS_SINGULAR_CELL,
   STATUS_TOO_DENSE,
   VALUE_CUTOFF,
   VALUE_ERROR_DISTANCE,
@@ -104,7 +107,13 @@ export function binAtoms(ctx: usize): i32 {
   if (!(lengthScale > 0)) return STATUS_NO_LENGTH_SCALE;
   const distance = value(ctx, VALUE_CUTOFF) * lengthScale * MARGIN;
   // Cells one cutoff wide: three of them in a row are one run of contiguous atoms. Narrower ones were measured to be slower.
-  return sortAtoms(ctx, extents, distance, distance, lengthScale);
+  status = sortAtoms(ctx, extents, distance, distance, lengthScale);
+  if (status != STATUS_SINGULAR_CELL || count(ctx, COUNT_PERIODIC) != 7) return status;
+  // So many images are the length scale's fault if they are full of neighbours, the cell's if they lie far apart.
+  const sphere = (4.0 / 3.0) * Math.PI * distance * distance * distance;
+  if (!((sphere / basisVolume(ctx)) * <f64>count(ctx, COUNT_ATOMS) > <f64>ROW_CAPACITY)) return status;
+  store<i32>(ctx + COUNT_ERROR_ATOM, 0);
+  return STATUS_TOO_DENSE;
 }
 
 // @ts-ignore: decorator

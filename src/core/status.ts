@@ -35,7 +35,8 @@ export function statusError(status: number, context: CoreContext): PhasewireErro
       return badLengthScale(context.value("LENGTH_SCALE_GIVEN"));
     case core.STATUS_NO_LENGTH_SCALE.value:
       return new PhasewireError("BAD_LENGTH_SCALE", {
-        message: "the frame has too few atoms to estimate a length scale: a cluster needs at least 13",
+        message:
+          "no length scale can be estimated: a cluster needs at least 13 atoms, and a cell must not be extremely flat or skewed",
         field: "lengthScale",
         remedy: "Give the length scale: (volume per atom)^(1/3) of the phase looked at.",
       });
@@ -44,7 +45,7 @@ export function statusError(status: number, context: CoreContext): PhasewireErro
       const distance = context.value("ERROR_DISTANCE");
       const second = other === atom ? "an image of itself" : `atom ${other}`;
       return new PhasewireError("COINCIDENT_ATOMS", {
-        message: `atom ${atom} and ${second} are ${distance} apart, less than 0.05 length scales (${context.value("LENGTH_SCALE")})`,
+        message: `atom ${atom} and ${second} are ${distance} apart, less than 0.05 of the length scale ${context.value("LENGTH_SCALE")}`,
         field: "positions",
         value: [atom, other, distance],
       });

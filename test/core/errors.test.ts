@@ -77,6 +77,11 @@ describe("frames that cannot be used", () => {
     expect(error.value).toBe(10);
   });
 
+  it("a length scale whose cutoff reaches over millions of images", async () => {
+    const error = await expectError("BAD_LENGTH_SCALE", () => core.load({ ...good, lengthScale: 1e5 }));
+    expect(error.value).toBe(1e5);
+  });
+
   it("too few atoms to estimate a length scale", async () => {
     const cluster: CoreFrame = {
       positions: Float64Array.from({ length: 36 }, (_, i) => 3 * ((i * i) % 11) + 0.1 * i),

@@ -93,6 +93,29 @@ describe("length scale", () => {
     expectClose("lengthScale", [estimate(frame)], [4 ** (1 / 3)], 1e-12);
   });
 
+  it("of a layer so flat that the nearest neighbours of each atom are its own images", () => {
+    const crystal = shakenCrystal(3, 0.1, 5);
+    const height = 1e-4;
+    const cell = crystal.cell!.slice();
+    cell[8] = height;
+    let sum = 0;
+    for (let k = 12; k <= 48; k += 2) sum += ((4 / 3) * Math.PI * ((k / 2) * height) ** 3) / (k + 0.5);
+    expectClose("lengthScale", [estimate({ ...crystal, cell })], [Math.cbrt(sum / 19)], 1e-9);
+  });
+
+  it("of a skewed cell is that of the same crystal in an upright one", () => {
+    const crystal = { ...shakenCrystal(3, 0.1, 6), periodic: [true, true, false] } as const;
+    const skewed = crystal.cell!.slice();
+    skewed[3]! += 1000 * skewed[0]!;
+    expectClose("lengthScale", [estimate({ ...crystal, cell: skewed })], [estimate(crystal)], 1e-9);
+  });
+
+  it("is not looked for in a cell where no end of images would have to be searched", () => {
+    const crystal = shakenCrystal(2, 0.1, 7);
+    const cell = Float64Array.of(1e-3, 0, 0, 0, 1e6, 0, 0, 0, 1e6);
+    expect(() => estimate({ ...crystal, cell })).toThrow(/length scale/);
+  });
+
   it("does not see vacuum: a slab, and a droplet in a box of a hundred thousand lengths", () => {
     const crystal = shakenCrystal(6, 0.05, 2);
     const bulk = 3.6 / 4 ** (1 / 3);
