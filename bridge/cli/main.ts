@@ -24,6 +24,8 @@ process.once("SIGTERM", () => interruption.abort());
 
 // A reader that has seen enough, such as `head`, closes the pipe: the run ends as if it were interrupted.
 process.stdout.on("error", () => interruption.abort());
+// Whoever reads the errors or a server's log may leave as well; the work goes on.
+process.stderr.on("error", () => undefined);
 
 process.exitCode = await runCli(
   process.argv.slice(2),

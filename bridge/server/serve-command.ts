@@ -1,7 +1,7 @@
 /** `phasewire serve`: a server from the command line. */
 import { availableParallelism } from "node:os";
 import { Command, CommanderError, Option } from "commander";
-import type { CliIo } from "../../src/cli/index.js";
+import { type CliIo, mostThreads, parseCount } from "../../src/cli/index.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import { loadModel } from "../../src/model/index.js";
 import { packageVersion } from "../../src/package.js";
@@ -11,6 +11,9 @@ import { generateKeys, readServerKeys } from "./keys.js";
 import { defaultMaxAtoms } from "./limits.js";
 import { createLogger, type LogLevel } from "./log.js";
 import { startServer } from "./server.js";
+
+/** Most atoms that may be allowed for: far beyond what the core's memory holds, and the bytes of such a frame are still a safe integer. */
+const mostMaxAtoms = 1e8;
 
 interface ServeOptions {
   endpoint: string;
@@ -100,12 +103,12 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
       new Option(
         "--threads <count>",
         `worker threads; this machine has ${availableParallelism()} cores, which a simulation beside the server needs too`,
-      ).argParser((text) => parseCount("threads", text)),
+      ).argParser((text) => parseCount("threads", text, mostThreads)),
     )
     .addOption(
       new Option("--max-atoms <count>", "refuse larger frames")
         .default(defaultMaxAtoms)
-        .argParser((text) => parseCount("max-atoms", text)),
+        .argParser((text) => parseCount("max-atoms", text, mostMaxAtoms)),
     )
     .option("--keys <dir>", "CURVE keys, which addresses that other machines can reach need")
     .option("--generate-keys <dir>", "write a server's and a client's keys to a folder, and end")
@@ -132,16 +135,6 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
       cause: error,
     });
   }
-}
-
-function parseCount(option: string, text: string): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= 1 && Number.isSafeInteger(value)) return value;
-  throw new PhasewireError("BAD_OPTION", {
-    message: `--${option} is ${JSON.stringify(text)}; a whole number from 1 is needed`,
-    field: option,
-    value: text,
-  });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

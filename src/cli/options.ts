@@ -14,7 +14,7 @@ export interface AnalysisOptions {
 }
 
 /** Most worker threads that may be asked for. */
-const mostThreads = 256;
+export const mostThreads = 256;
 
 /** Adds the options of `AnalysisOptions` to a command. */
 export function addAnalysisOptions(command: Command): Command {

@@ -3,8 +3,7 @@
  *
  * A file that fails is reported and left, and the next one is begun; frames already written stay.
  */
-import { existsSync, realpathSync } from "node:fs";
-import { resolve } from "node:path";
+import { statSync } from "node:fs";
 import { type AnalyseOptions, type Analyser, createAnalyser, type FrameAnalysis } from "../analysis/index.js";
 import { asPhasewireError, PhasewireError } from "../errors/index.js";
 import { FrameWriter, readFrames } from "../formats/index.js";
@@ -39,6 +38,7 @@ export async function runFiles(io: CliIo, task: FileTask): Promise<number> {
   let analyser: Analyser | undefined;
   let writer: FrameWriter | undefined;
   let exitCode: number = exitCodes.success;
+  let outputFailed = false;
   try {
     refuseOverwriting(task);
     const model = await loadModel(task.options.model);
@@ -47,6 +47,8 @@ export async function runFiles(io: CliIo, task: FileTask): Promise<number> {
     writer = task.out === undefined ? undefined : await FrameWriter.open(task.out);
     exitCode = await runAll(io, task, analyser, writer);
   } catch (thrown) {
+    // A failure that is reported here shows again when the output is closed.
+    outputFailed = thrown instanceof OutputFailure;
     const error = thrown instanceof OutputFailure ? thrown.error : asPhasewireError(thrown);
     await writeError(io, error);
     await task.reportError(null, null, error);
@@ -55,8 +57,11 @@ export async function runFiles(io: CliIo, task: FileTask): Promise<number> {
   try {
     await writer?.close();
   } catch (thrown) {
-    // An output failure that was reported above shows again here.
-    if (exitCode === exitCodes.success) await writeError(io, asPhasewireError(thrown));
+    const error = asPhasewireError(thrown);
+    if (!outputFailed) {
+      await writeError(io, error);
+      await task.reportError(null, null, error);
+    }
     exitCode = exitCodes.failure;
   }
   await analyser?.dispose();
@@ -126,7 +131,7 @@ function analyseOptions({ options, denoise }: FileTask): AnalyseOptions {
 
 /** The error with file and frame in its message, unless the reader named the line already. */
 function located(error: PhasewireError, file: string, frame: number): PhasewireError {
-  if (error.message.startsWith(file)) return error;
+  if (error.field === file || error.field?.startsWith(`${file}:`)) return error;
   return new PhasewireError(error.code, {
     message: `${file}, frame ${frame}: ${error.message}`,
     remedy: error.remedy,
@@ -136,9 +141,8 @@ function located(error: PhasewireError, file: string, frame: number): PhasewireE
 
 /** An output that is also an input would be emptied before it is read. */
 function refuseOverwriting({ out, files }: FileTask): void {
-  if (out === undefined || !existsSync(out)) return;
-  const target = realpathSync(out);
-  const same = files.find((file) => existsSync(file) && realpathSync(resolve(file)) === target);
+  const target = out === undefined ? null : fileIdentity(out);
+  const same = target === null ? undefined : files.find((file) => fileIdentity(file) === target);
   if (same === undefined) return;
   throw new PhasewireError("BAD_OPTION", {
     message: `--out ${out} is the input ${same}, which would be lost`,
@@ -146,4 +150,14 @@ function refuseOverwriting({ out, files }: FileTask): void {
     value: out,
     remedy: "Give another name for the output.",
   });
+}
+
+/** What all names and links of a file have in common; null if there is no regular file. */
+function fileIdentity(path: string): string | null {
+  try {
+    const found = statSync(path, { bigint: true });
+    return found.isFile() ? `${found.dev}:${found.ino}` : null;
+  } catch {
+    return null;
+  }
 }

@@ -24,7 +24,7 @@ export function completeCell(cell: Float64Array | null, periodic: Periodic): Flo
   if (cell === null) {
     if (periodicAxes.length === 0) return null;
     throw new PhasewireError("MISSING_CELL", {
-      message: `axis ${periodicAxes.map(axisName).join(", ")} is periodic, but the frame has no cell`,
+      message: `the frame is periodic along ${periodicAxes.map(axisName).join(", ")}, but has no cell`,
       field: "cell",
     });
   }

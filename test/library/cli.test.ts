@@ -1,9 +1,9 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { link, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { runCli } from "../../src/cli/index.js";
 import { createReport } from "../../src/cli/report.js";
 import {
@@ -12,6 +12,7 @@ import {
   type Frame,
   FrameWriter,
   loadModel,
+  PhasewireError,
   readFrames,
 } from "../../src/index.js";
 import { packageRoot, packageVersion } from "../../src/package.js";
@@ -384,6 +385,32 @@ describe("--out", () => {
     expect(await collect(readFrames(out))).toHaveLength(1);
   });
 
+  test.each([
+    ["a good", "copper.extxyz", 0],
+    ["a bad", "missing.extxyz", 1],
+  ])("says that the output was lost when it was closed, after %s file", async (_, name, errorsBefore) => {
+    const lost = new PhasewireError("FILE_ACCESS", { message: "lost.extxyz cannot be written: disk full" });
+    const close = vi.spyOn(FrameWriter.prototype, "close").mockRejectedValueOnce(lost);
+    const outcome = await classify("--json", inFolder(name), "--out", inFolder("lost.extxyz"));
+    close.mockRestore();
+    expect(outcome.exitCode).toBe(1);
+    expect(outcome.stderr.match(/^error /gm)).toHaveLength(errorsBefore + 1);
+    expect(outcome.stderr).toContain("error FILE_ACCESS: lost.extxyz");
+    expect(lines(outcome)).toContainEqual({ file: null, frame: null, error: lost.toJSON() });
+  });
+
+  test("refuses to empty an input under another name", async () => {
+    const input = await writeFrames("linked.extxyz", copper);
+    await link(input, inFolder("other-name.extxyz"));
+    await symlink(input, inFolder("symbolic.extxyz"));
+    for (const name of ["other-name.extxyz", "symbolic.extxyz"]) {
+      const outcome = await classify(input, "--out", inFolder(name));
+      expect(outcome.exitCode).toBe(2);
+      expect(outcome.stderr).toMatch(/^error BAD_OPTION: --out .* would be lost\n/);
+    }
+    expect(await collect(readFrames(input))).toHaveLength(1);
+  });
+
   test("ends after the frame under way when interrupted, with the file whole", async () => {
     const interruption = new AbortController();
     const stdout = new TextSink(() => interruption.abort());
@@ -459,6 +486,17 @@ describe("the executable", () => {
     ]).catch((error) => error);
     expect(failed.code).toBe(1);
     expect(failed.stderr).toMatch(/^error FILE_ACCESS: /);
+  });
+
+  test("says where an error is, whatever the file is called", async () => {
+    const text = await readFile(inFolder("copper.extxyz"), "utf8");
+    await writeFile(inFolder("coordinate"), text.replace(/Cu \S+/, "Cu nan"));
+    const failed = await promisify(execFile)(
+      process.execPath,
+      [executable, "classify", "--threads", "1", "coordinate"],
+      { cwd: folder },
+    ).catch((error) => error);
+    expect(failed.stderr).toMatch(/^error NON_FINITE_POSITIONS: coordinate, frame 0: /);
   });
 
   test("ends quietly when nobody reads any more", async () => {

@@ -1,4 +1,6 @@
 /** The whole way: the command, the real model and core, golden structures over a socket. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -6,6 +8,7 @@ import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { serveCommand } from "../../bridge/server/index.js";
 import type { WireMessage } from "../../bridge/server/wire.js";
+import { packageRoot } from "../../src/package.js";
 import { f64, i32, type Plain } from "./encoder.js";
 import { FakeClient } from "./fake-client.js";
 
@@ -223,8 +226,26 @@ describe("phasewire serve", () => {
     await expect(serve("--endpoint", ready.endpoint)).rejects.toMatchObject({ code: "ENDPOINT_IN_USE" });
     await expect(serve("--model", "no-such-model")).rejects.toMatchObject({ code: "MODEL_NOT_FOUND" });
     await expect(serve("--threads", "0")).rejects.toMatchObject({ code: "BAD_OPTION", field: "threads" });
+    await expect(serve("--threads", "100000")).rejects.toMatchObject({
+      code: "BAD_OPTION",
+      field: "threads",
+    });
     await expect(serve("--sideways")).rejects.toMatchObject({ code: "BAD_OPTION" });
     await expect(serve("--keys", "/nowhere")).rejects.toMatchObject({ code: "FILE_ACCESS", field: "keys" });
+  });
+
+  it("serves on when nobody reads its log any more", async () => {
+    const executable = join(packageRoot(), "dist/bridge/cli/main.js");
+    const args = ["serve", "--json", "--threads", "1", "--endpoint", "tcp://127.0.0.1:*"];
+    const child = spawn(process.execPath, [executable, ...args, "--log-level", "debug"]);
+    const exit = once(child, "exit");
+    const [line] = (await once(child.stdout, "data")) as [Buffer];
+    child.stderr.destroy();
+    const watcher = new FakeClient((JSON.parse(line.toString()) as Ready).endpoint);
+    for (let turn = 0; turn < 10; turn++) expect((await watcher.hello()).type).toBe("welcome");
+    watcher.close();
+    child.kill("SIGTERM");
+    expect(await exit).toEqual([0, null]);
   });
 
   it("makes keys", async () => {
