@@ -105,11 +105,18 @@ export class CoreAnalyser implements FrameAnalyser {
     const input = { ...raw, classCount: this.phases.classCount };
     const values = variableValues(variables, input);
     const energy = values.reduce((sum, value, index) => sum + coefficients[index]! * value, 0);
+    refuseOverflow([energy], coefficients);
     const bias: BiasAnalysis = { values, energy };
     if (fields.includes("forces") || fields.includes("virial")) {
-      const { gradient, virial } = await core.backward(variableSeed(variables, coefficients, input));
-      bias.forces = gradient.map((derivative) => -derivative);
-      bias.virial = virial;
+      // The pass is linear and in single precision, which joules would leave; a power of two is taken out of it without rounding.
+      const largest = Math.max(...coefficients.map(Math.abs));
+      const unit = largest > 0 ? 2 ** Math.floor(Math.log2(largest)) : 1;
+      const scaled = coefficients.map((coefficient) => coefficient / unit);
+      const { gradient, virial } = await core.backward(variableSeed(variables, scaled, input));
+      bias.forces = gradient.map((derivative) => -unit * derivative);
+      bias.virial = virial.map((component) => unit * component);
+      refuseOverflow(bias.forces, coefficients);
+      refuseOverflow(bias.virial, coefficients);
     }
     return bias;
   }
@@ -120,6 +127,17 @@ export class CoreAnalyser implements FrameAnalyser {
     // Its workers may be beyond answering; the error that matters is the one under way.
     await core?.dispose().catch(() => undefined);
   }
+}
+
+/** A simulation must never get NaN or infinity for a force. */
+function refuseOverflow(results: ArrayLike<number>, coefficients: readonly number[]): void {
+  if (Array.prototype.every.call(results, Number.isFinite)) return;
+  throw new PhasewireError("BAD_OPTION", {
+    field: "coefficients",
+    value: [...coefficients],
+    message: `with the coefficients ${coefficients.join(", ")} the energy or its forces are beyond double precision`,
+    remedy: "Send smaller coefficients, in the energy unit of the simulation.",
+  });
 }
 
 /** Mean length of N x 3 vectors. */

@@ -138,11 +138,12 @@ const longestValue = 128;
 
 /** An error as a message. What concerns the frame is added by the caller. */
 export function errorMessage(error: PhasewireError, sequence: number | null): ErrorMessage {
-  const { value, message, ...rest } = error.toJSON();
+  const { field, value, message, ...rest } = error.toJSON();
   return {
     type: "error",
     sequence,
     ...rest,
+    field: shortValue(field),
     value: Array.isArray(value) ? value.map(shortValue) : shortValue(value),
     message: shorten(message, longestText),
   };

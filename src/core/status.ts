@@ -32,7 +32,7 @@ export function statusError(status: number, context: CoreContext): PhasewireErro
       });
     }
     case core.STATUS_BAD_LENGTH_SCALE.value:
-      return badLengthScale(context.value("LENGTH_SCALE_GIVEN"));
+      return badLengthScale(context.value("LENGTH_SCALE_GIVEN"), "a number between 1e-100 and 1e100");
     case core.STATUS_NO_LENGTH_SCALE.value:
       return new PhasewireError("BAD_LENGTH_SCALE", {
         message:
@@ -70,10 +70,10 @@ export function statusError(status: number, context: CoreContext): PhasewireErro
   }
 }
 
-/** The error for a length scale that is no positive finite number. */
-export function badLengthScale(lengthScale: number): PhasewireError {
+/** The error for a length scale that cannot be used as such. */
+export function badLengthScale(lengthScale: number, expected = "a positive number"): PhasewireError {
   return new PhasewireError("BAD_LENGTH_SCALE", {
-    message: `the length scale is ${lengthScale}; a positive number is needed`,
+    message: `the length scale is ${lengthScale}; ${expected} is needed`,
     field: "lengthScale",
     value: lengthScale,
   });

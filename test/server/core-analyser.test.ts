@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Analysis } from "../../bridge/server/analyser.js";
 import { CoreAnalyser } from "../../bridge/server/core-analyser.js";
 import type { Analyse } from "../../bridge/server/wire.js";
 import type { CoreFrame } from "../../src/core/types.js";
@@ -62,6 +63,48 @@ describe("the core as the server's analyser", () => {
     expect(bias!.forces).toBeUndefined();
     expect(bias!.energy).toBe(2 * bias!.values[0]!);
     expect(bias!.values[0]).toBeGreaterThan(0.5);
+  });
+
+  describe("in any unit of energy", () => {
+    const positions = crystal.positions.map((coordinate, index) => coordinate + 0.1 * Math.sin(index));
+    const hot = { ...crystal, positions };
+    const fields = ["forces", "virial"] as const;
+    const variables = [{ kind: "logDensity" as const }, { kind: "fraction" as const, class: "fcc" }];
+    const biased = (...coefficients: number[]): Promise<Analysis> =>
+      analyser.analyse(hot, { ...request, fields: [...fields], variables, coefficients });
+
+    it.each([1e-60, 1e-30, 1e45])(
+      "%d times as large, gives forces and virial in proportion",
+      async (unit) => {
+        const { bias: plain } = await biased(1, -3);
+        const { bias: other } = await biased(unit, -3 * unit);
+        const largest = Math.max(...plain!.forces!.map(Math.abs));
+        expect(largest).toBeGreaterThan(0.1);
+        plain!.forces!.forEach((force, index) => {
+          const error = Math.abs(other!.forces![index]! / unit - force);
+          if (!(error <= 1e-5 * largest)) throw new Error(`force ${index} is off by ${error}`);
+        });
+        const size = Math.max(...plain!.virial!.map(Math.abs));
+        plain!.virial!.forEach((component, index) => {
+          const error = Math.abs(other!.virial![index]! / unit - component);
+          if (!(error <= 1e-5 * size)) throw new Error(`virial ${index} is off by ${error}`);
+        });
+      },
+    );
+
+    it("gives none for coefficients of 0", async () => {
+      const { bias } = await biased(0, 0);
+      expect(bias!.forces!.every((force) => force === 0)).toBe(true);
+    });
+
+    it("refuses coefficients whose energy or forces overflow", async () => {
+      for (const coefficient of [1e308, 1.7e308, -1e308]) {
+        await expect(biased(coefficient, 0)).rejects.toMatchObject({
+          code: "BAD_OPTION",
+          field: "coefficients",
+        });
+      }
+    });
   });
 
   it("takes a new core after a fault, and gives the same results with it", async () => {

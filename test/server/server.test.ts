@@ -472,6 +472,7 @@ describe("bad frames", () => {
       await client.ask({ ...header, mode: long }, two),
       await client.hello({ run: long }),
       await client.hello({ requires: [long, long, long] }),
+      await client.ask({ ...header, arrays: [{ name: long, dtype: "f99", shape: [2, 3] }] }, two),
     ];
     for (const reply of replies) expect(JSON.stringify(errorOf(reply)).length).toBeLessThan(2000);
   });

@@ -341,7 +341,7 @@ class Core:
         if name == "NO_LENGTH_SCALE":
             return make_error(
                 "BAD_LENGTH_SCALE",
-                f"{self._atom_count} atoms are too few to estimate the length scale, or their cell is too flat or skewed",
+                f"{self._atom_count} atoms are too few to estimate the length scale, or the cell is too flat or skewed",
                 field="length_scale",
                 remedy="give (volume per atom)^(1/3) of the phase looked at",
             )
