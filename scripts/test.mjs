@@ -5,7 +5,7 @@ const { setup } = await import("./lib/setup.mjs");
 const { checks } = await import("./lib/checks.mjs");
 
 try {
-  await setup();
+  await setup({ extras: ["training"] });
 } catch (error) {
   console.error(`phasewire: ${error.message}`);
   console.log("0 passed, 1 failed");

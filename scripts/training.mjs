@@ -1,4 +1,4 @@
-// Run a Python module that needs the training packages: `node scripts/training.mjs MODULE [ARGUMENTS]`.
+// Run a Python module that needs the packages of training and accuracy: `node scripts/training.mjs MODULE [ARGUMENTS]`.
 import "./lib/require-node.mjs";
 
 const { spawn } = await import("node:child_process");
@@ -7,7 +7,7 @@ const { setup } = await import("./lib/setup.mjs");
 
 const [module, ...rest] = process.argv.slice(2);
 try {
-  await setup({ extras: ["training"] });
+  await setup({ extras: ["training", "accuracy"] });
   const child = spawn(venvBin("python"), ["-m", module, ...rest], { cwd: root, stdio: "inherit" });
   child.on("close", (status) => {
     process.exitCode = status ?? 1;

@@ -8,7 +8,6 @@ real substance is used: a model trained on these has seen no MD frame of any ben
 
 from __future__ import annotations
 
-import argparse
 import ctypes
 import sys
 import tempfile
@@ -208,26 +207,3 @@ def generate(runs: int, snapshots: int, seed: int) -> tuple[list[np.ndarray], li
                 frames.append(frame)
                 families.append(name)
     return frames, families
-
-
-def load_or_generate(path: Path, runs: int, snapshots: int, seed: int) -> dict[str, np.ndarray]:
-    """The pool as flat arrays (`atoms` rows x, y, z, type; `starts`; `families`), cached in `path`."""
-    if not path.exists():
-        frames, families = generate(runs, snapshots, seed)
-        starts = np.cumsum([0, *map(len, frames)])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, atoms=np.concatenate(frames), starts=starts, families=np.array(families))
-    with np.load(path) as pool:
-        return {name: pool[name] for name in pool.files}
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("path", type=Path)
-    parser.add_argument("--runs", type=int, default=220)
-    parser.add_argument("--snapshots", type=int, default=4)
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    pool = load_or_generate(arguments.path, arguments.runs, arguments.snapshots, arguments.seed)
-    names, counts = np.unique(pool["families"], return_counts=True)
-    print(dict(zip(names.tolist(), counts.tolist(), strict=True)))

@@ -23,9 +23,9 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
-from .fluids import load_or_generate
 from .losses import LossWeights, loss
 from .model import ModelConfig, Params, densities, initial_params, invariants
+from .pool import load_or_generate
 from .prototypes import Prototype, built_in, from_file
 from .sampling import Sampler, SamplingConfig
 

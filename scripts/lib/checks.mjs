@@ -91,4 +91,11 @@ export const checks = [
     "pytest-examples.xml",
     countPytest,
   ),
+  suite(
+    "training (pytest)",
+    venvBin("python"),
+    (report) => ["-m", "pytest", "-q", "-p", "no:cacheprovider", "training/tests", `--junitxml=${report}`],
+    "pytest-training.xml",
+    countPytest,
+  ),
 ];

@@ -141,21 +141,24 @@ const pythonPackage = {
   },
 };
 
-/** What training a model needs; large, so only on request. */
-const training = {
-  name: "training packages",
-  stamp: `${venv}/.fingerprint-training`,
+/** Further Python packages, from a requirements file of their own. */
+const furtherPackages = (name, file) => ({
+  name,
+  stamp: `${venv}/.fingerprint-${name.replaceAll(" ", "-")}`,
   product: venvBin("python"),
-  print: () => fingerprint(["training/requirements.txt"], [describePython(venvBin("python"))?.version]),
+  print: () => fingerprint([file], [describePython(venvBin("python"))?.version]),
   async make(logFile) {
-    await pip(["install", "-r", "training/requirements.txt", "-c", "requirements.txt"], logFile);
+    await pip(["install", "-r", file, "-c", "requirements.txt"], logFile);
   },
-};
+});
 
 export const stages = [npmPackages, core, library, pythonPackages, packageData, pythonPackage];
 
 /** Stages that are made on request only: `npm run setup -- --with NAME`. */
-export const extraStages = { training };
+export const extraStages = {
+  training: furtherPackages("training packages", "training/requirements.txt"),
+  accuracy: furtherPackages("accuracy packages", "bench/accuracy/requirements.txt"),
+};
 
 /** Make what a stage makes, unless it is fresh; whether it did. `onStart` is called first when there is something to do. */
 export async function bringUpToDate(stage, logFile, onStart) {
