@@ -148,6 +148,20 @@ def test_coefficients_add_up(local):
     close(both.forces, 3 * one.forces - 0.5 * two.forces, 1e-6)
 
 
+@pytest.mark.parametrize("unit", [1e-60, 1e-30, 1e45])
+def test_forces_in_any_unit_of_energy(local, unit):
+    positions, cell, species = hot_crystal()
+    variables = [phasewire.log_density(), phasewire.fraction("fcc")]
+    plain, other = (
+        local.forces(
+            positions, cell, True, species, variables=variables, coefficients=[size, -3 * size], length_scale=2.3
+        )
+        for size in (1.0, unit)
+    )
+    close(other.forces / unit, plain.forces, 1e-5)
+    close(other.virial / unit, plain.virial, 1e-5)
+
+
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
@@ -158,6 +172,7 @@ def test_coefficients_add_up(local):
         ({"variables": phasewire.Variable("fraction")}, "variables[0].class"),
         ({"variables": phasewire.fraction("fcc"), "coefficients": [1, 2]}, "coefficients"),
         ({"variables": phasewire.fraction("fcc"), "coefficients": [np.nan]}, "coefficients"),
+        ({"variables": phasewire.log_density(), "coefficients": [1e308]}, "coefficients"),
     ],
 )
 def test_impossible_variables(local, arguments, field):

@@ -15,6 +15,7 @@ from phasewire._core import Core
 from phasewire._frame import Frame
 from phasewire._model import Model, load_model
 from phasewire._result import Evaluation, Result
+from phasewire.errors import make_error
 from phasewire.variables import Variable, class_number
 
 
@@ -126,15 +127,31 @@ class Local(Analyser):
         probabilities = core.probabilities().astype(np.float64)
         values = np.empty(len(variables))
         seed = np.zeros_like(logits)
-        for index, (variable, coefficient) in enumerate(zip(variables, coefficients, strict=True)):
+        # The pass is linear and in single precision, which joules would leave:
+        # a power of two is taken out of it without rounding.
+        largest = np.abs(coefficients).max(initial=0.0)
+        unit = 2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0
+        for index, (variable, coefficient) in enumerate(zip(variables, coefficients / unit, strict=True)):
             values[index], part = self._value_and_seed(variable, logits, probabilities)
             seed += coefficient * part
         core.backward(seed)
+        with np.errstate(over="ignore", invalid="ignore"):
+            energy = float(coefficients @ values)
+            forces = -unit * core.gradient()
+            virial = unit * core.virial()
+        if not (np.isfinite(energy) and np.isfinite(forces).all() and np.isfinite(virial).all()):
+            raise make_error(
+                "BAD_OPTION",
+                f"with the coefficients {coefficients.tolist()} the energy or its forces are beyond double precision",
+                field="coefficients",
+                value=coefficients.tolist(),
+                remedy="give smaller coefficients, in the energy unit of the simulation",
+            )
         return Evaluation(
             values=values,
-            energy=float(coefficients @ values),
-            forces=-core.gradient(),
-            virial=core.virial(),
+            energy=energy,
+            forces=forces,
+            virial=virial,
             length_scale=core.length_scale,
             step=frame.step,
             seconds=time.perf_counter() - started,
