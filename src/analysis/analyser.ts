@@ -89,7 +89,7 @@ export class Analyser {
   }
 
   /**
-   * Analyses one frame. Its arrays are copied and stay untouched.
+   * Analyses one frame. Its arrays stay untouched; they are copied when its turn comes, so leave them as they are until then.
    *
    * @throws PhasewireError what `prepareFrame` throws; `COINCIDENT_ATOMS`, `TOO_LARGE`; `BAD_OPTION` for a number of
    *   steps that is no whole number from 1 to 10000
