@@ -61,12 +61,14 @@ function compact(seed: number): CoreFrame {
   const random = randomNumbers(seed);
   const frame = randomFrame(seed);
   const positions = shakenCrystal(2, 0.6, seed).positions;
-  const periodic = [random() < 0.5, random() < 0.5, random() < 0.5] as const;
+  const periodic = [random() < 0.7, random() < 0.7, random() < 0.7] as const;
+  // Up to half as much vacuum as crystal: on both sides of the rule that takes V / N.
+  const height = 7.3 + 3.6 * random();
   return {
     ...frame,
     positions,
     periodic,
-    cell: Float64Array.of(7.2, 0.3, 0, -0.8, 7.2, 0.2, 0.5, 0.9, 7.3),
+    cell: Float64Array.of(7.2, 0.3, 0, -0.8, 7.2, 0.2, 0.5, 0.9, height),
     species: null,
   };
 }

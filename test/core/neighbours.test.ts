@@ -1,6 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { type CoreFrame, PhaseCore } from "../../src/core/index.js";
-import { model, randomFrame, randomNumbers } from "./support.js";
+import { model, randomFrame, randomNumbers, shakenCrystal } from "./support.js";
 
 const core = await PhaseCore.create(model, { threads: 1 });
 afterAll(() => core.dispose());
@@ -188,6 +188,29 @@ describe("neighbours against brute force", () => {
         }
       });
     }
+  });
+
+  it("opposite vectors even where rounding of the positions is coarse", async () => {
+    // A crystal across the boundary of a cell so long that f64 keeps nine digits of a neighbour's distance.
+    const crystal = shakenCrystal(5, 0.2, 6);
+    const cell = crystal.cell!.slice();
+    cell[0] = 1e7;
+    const positions = crystal.positions.map((x, index) => (index % 3 === 0 ? x - 9 : x));
+    core.load({ ...crystal, positions, cell, lengthScale: 2.27 });
+    const { starts, atoms, vectors } = await core.neighbours();
+    for (let atom = 0; atom < starts.length - 1; atom++) {
+      for (let pair = starts[atom]!; pair < starts[atom + 1]!; pair++) {
+        let back = starts[atoms[pair]!]!;
+        const end = starts[atoms[pair]! + 1]!;
+        while (
+          back < end &&
+          [0, 1, 2].some((axis) => vectors[3 * back + axis] !== -vectors[3 * pair + axis]!)
+        )
+          back += 1;
+        if (back === end) expect.fail(`atom ${atom}, pair ${pair}: no opposite vector`);
+      }
+    }
+    expect((await core.score()).score.every(Number.isFinite)).toBe(true);
   });
 
   it("two clusters with a million lengths of vacuum between them", async () => {
