@@ -1,6 +1,3 @@
-import { HARMONIC_CONSTANTS, TABLE_BYTES } from "./tables";
-import { SCRATCH_BYTES } from "./scratch";
-
 /**
  * The memory map: every region the core reads or writes, and the version of this interface.
  *
@@ -16,6 +13,8 @@ import { SCRATCH_BYTES } from "./scratch";
  * the end as f64 (an unsigned address in any host), or 0 if it does not fit into 4 GiB.
  * N = atoms, C = classes, P = pair capacity, K = basis functions.
  */
+import { HARMONIC_CONSTANTS, TABLE_BYTES } from "./tables";
+import { SCRATCH_BYTES } from "./scratch";
 
 /** Version of the names, offsets, shapes and order of calls described in docs/core-abi.md. */
 export const ABI_VERSION: i32 = 1;
@@ -75,7 +74,7 @@ export const COUNT_FEATURES: i32 = 496;
 /** Out: the atoms that belong to an error, or -1. */
 export const COUNT_ERROR_ATOM: i32 = 500;
 export const COUNT_ERROR_OTHER: i32 = 504;
-/** In: gradient evaluations that denoising may use. Out: those it used, and 1 if it converged. */
+/** In: steps that denoising may take. Out: those it took, and 1 if it converged. */
 export const COUNT_DENOISE_LIMIT: i32 = 508;
 export const COUNT_DENOISE_STEPS: i32 = 512;
 export const COUNT_DENOISE_CONVERGED: i32 = 516;
