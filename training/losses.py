@@ -22,7 +22,7 @@ Batch = dict[str, jax.Array]
 class LossWeights:
     labels: float = 1.0
     displacement: float = 1.0
-    fluid_rest: float = 0.3
+    fluid_rest: float = 1.0
     calibration: float = 0.2
     # Displacements are weighed by 1 / (d^2 + floor^2): small noise counts, but not without bound.
     displacement_floor: float = 0.05

@@ -6,7 +6,7 @@ All lengths are in units of a0. No molecular-dynamics frame of a real substance 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,7 +48,8 @@ class SamplingConfig:
     atoms_per_batch: int = 2048
     neighbours: int = 72
     cutoff: float = 2.3
-    share_fluid: float = 0.11
+    share_fluid: float = 0.13
+    share_sparse: float = 0.03
     share_random: float = 0.03
     share_destroyed: float = 0.03
     share_interface: float = 0.10
@@ -93,6 +94,7 @@ class Sampler:
         config, draw = self.config, self.rng.random()
         for share, build in (
             (config.share_fluid, self._fluid),
+            (config.share_sparse, self._sparse),
             (config.share_random, self._random_points),
             (config.share_destroyed, self._destroyed),
             (config.share_interface, self._interface),
@@ -274,6 +276,12 @@ class Sampler:
     def _fluid(self) -> Sample:
         positions, species, edge = self._draw_fluid()
         return self._disordered(positions, np.eye(3) * edge, species)
+
+    def _sparse(self) -> Sample:
+        """A gas, down to isolated atoms: a fluid or random points blown up."""
+        sample = self._fluid() if self.rng.random() < 0.5 else self._random_points()
+        factor = np.exp(self.rng.uniform(np.log(1.25), np.log(5.0)))
+        return replace(sample, positions=sample.positions * factor, cell=sample.cell * factor)
 
     def _random_points(self) -> Sample:
         """Random points with a random least distance: a gas where it is small, a packing where large."""

@@ -75,7 +75,7 @@ def test_batches_have_consistent_neighbours(fluids) -> None:
 
 def test_every_kind_of_sample_can_be_drawn(fluids) -> None:
     sampler = make(fluids)
-    kinds = ["_bulk", "_stacking", "_surface", "_fluid", "_random_points", "_destroyed", "_interface"]
+    kinds = ["_bulk", "_stacking", "_surface", "_fluid", "_sparse", "_random_points", "_destroyed", "_interface"]
     for kind in kinds:
         sample = getattr(sampler, kind)()
         assert len(sample.positions) <= SamplingConfig().atoms_per_batch
@@ -84,6 +84,7 @@ def test_every_kind_of_sample_can_be_drawn(fluids) -> None:
         assert (packed["labels"] > 0).any() == (sample.labels > 0).any()
     assert (sampler._interface().labels == 0).any()
     assert set(np.unique(sampler._destroyed().labels)) == {0}
+    assert min(len(s.positions) / abs(np.linalg.det(s.cell)) for s in (sampler._sparse() for _ in range(20))) < 0.1
 
 
 def test_separated_keeps_the_earlier_atom_of_a_close_pair() -> None:
