@@ -1,21 +1,24 @@
 /**
- * Denoising (docs/maths.md, "Denoising"): ascends logP along delta = (s a0)^2 g.
+ * Denoising (docs/maths.md, "Denoising"): ascends L along (s a0)^2 dL/dr.
  *
- *     r <- r + eta delta,  eta = 1 at first;  logP fell: back to where the step began, eta <- eta / 2, and again from there;
- *     logP did not fall: eta <- min(1, 1.2 eta), and a new gradient
+ *     L = sum of logP_a over the atoms that the raw pass calls crystalline
+ *     r <- r + eta delta,  eta = 1 at first;  L fell: back to where the step began, eta <- eta / 2, and again from there;
+ *     L did not fall: eta <- min(1, 1.2 eta), and a new gradient
  *
+ * Atoms that are disordered at first never enter L, so crystal cannot grow into a liquid from one step to the next.
  * A forward pass at the new place decides, so a step that is taken back costs no gradient; every step, taken back or not, counts.
  * The loop is a machine of four phases that a host may also drive itself, because neighbours, forward and backward passes may run on
  * threads:
  *
  *     PHASE_BEGIN   the frame given was loaded and evaluated
  *     PHASE_TRIAL   a step was made, the new place loaded and evaluated
- *     PHASE_SCORE   the gradient was formed where the atoms are
+ *     PHASE_SCORE   the gradient of L was formed where the atoms are (seedDenoise, then the backward pass)
  *     PHASE_RETURN  the last step was taken back, the place before it loaded and evaluated
  */
-import { score } from "./backward";
+import { backward } from "./backward";
 import { forward } from "./forward";
 import {
+  ADDRESS_ATOM_LOG_DENSITY,
   ADDRESS_CONFIDENCE,
   ADDRESS_DENOISE_POSITIONS,
   ADDRESS_DENOISE_STEP,
@@ -24,6 +27,7 @@ import {
   ADDRESS_POSITIONS,
   ADDRESS_PROBABILITIES,
   ADDRESS_RAW_LABELS,
+  ADDRESS_SEED,
   COUNT_ATOMS,
   COUNT_CLASSES,
   COUNT_DENOISE_CONVERGED,
@@ -77,15 +81,15 @@ export function advanceDenoise(ctx: usize): i32 {
   const n = count(ctx, COUNT_ATOMS);
   const steps = count(ctx, COUNT_DENOISE_STEPS);
   const limit = count(ctx, COUNT_DENOISE_LIMIT);
-  const logDensity = value(ctx, VALUE_LOG_DENSITY);
   if (phase == PHASE_BEGIN) {
     memory.copy(region(ctx, ADDRESS_RAW_LABELS), region(ctx, ADDRESS_LABELS), n);
-    store<f64>(ctx + VALUE_DENOISE_INITIAL, logDensity);
+    store<f64>(ctx + VALUE_DENOISE_INITIAL, value(ctx, VALUE_LOG_DENSITY));
     return steps < limit ? ask(ctx, PHASE_SCORE) : finish(ctx);
   }
   if (phase == PHASE_SCORE) {
     keepPlace(ctx);
-    if (value(ctx, VALUE_DENOISE_LARGEST) < value(ctx, VALUE_DENOISE_TOLERANCE)) {
+    const largest = value(ctx, VALUE_DENOISE_LARGEST);
+    if (largest < value(ctx, VALUE_DENOISE_TOLERANCE) || largest == 0) {
       store<i32>(ctx + COUNT_DENOISE_CONVERGED, 1);
       return finish(ctx);
     }
@@ -94,7 +98,7 @@ export function advanceDenoise(ctx: usize): i32 {
   }
   if (phase == PHASE_TRIAL) {
     const factor = value(ctx, VALUE_DENOISE_FACTOR);
-    if (logDensity >= value(ctx, VALUE_DENOISE_PREVIOUS)) {
+    if (objective(ctx) >= value(ctx, VALUE_DENOISE_PREVIOUS)) {
       store<f64>(ctx + VALUE_DENOISE_FACTOR, min(1, GROWTH * factor));
       return steps < limit ? ask(ctx, PHASE_SCORE) : finish(ctx);
     }
@@ -109,12 +113,40 @@ export function advanceDenoise(ctx: usize): i32 {
   return finish(ctx);
 }
 
+/** L; minus infinity where logP is. */
+function objective(ctx: usize): f64 {
+  if (value(ctx, VALUE_LOG_DENSITY) == -Infinity) return -Infinity;
+  const raw = region(ctx, ADDRESS_RAW_LABELS);
+  const perAtom = region(ctx, ADDRESS_ATOM_LOG_DENSITY);
+  const n = count(ctx, COUNT_ATOMS);
+  let sum: f64 = 0;
+  for (let i = 0; i < n; ++i) {
+    if (load<u8>(raw + i) != 0) sum += <f64>loadF4(perAtom, i);
+  }
+  return sum;
+}
+
+/** The seed of L: D_ac = p_ac for the atoms that the raw pass calls crystalline, else 0. */
+export function seedDenoise(ctx: usize): void {
+  const raw = region(ctx, ADDRESS_RAW_LABELS);
+  const n = count(ctx, COUNT_ATOMS);
+  const row = <usize>(count(ctx, COUNT_CLASSES) << 2);
+  let seed = region(ctx, ADDRESS_SEED);
+  let probabilities = region(ctx, ADDRESS_PROBABILITIES);
+  for (let i = 0; i < n; ++i) {
+    if (load<u8>(raw + i) != 0) memory.copy(seed, probabilities, row);
+    else memory.fill(seed, 0, row);
+    seed += row;
+    probabilities += row;
+  }
+}
+
 function ask(ctx: usize, phase: i32): i32 {
   store<i32>(ctx + COUNT_DENOISE_PHASE, phase);
   return phase == PHASE_SCORE ? DENOISE_SCORE : DENOISE_LOAD;
 }
 
-/** Remembers where the atoms are, logP there, and delta; finds the largest |delta| / a0. */
+/** Remembers where the atoms are, L there, and delta; finds the largest |delta| / a0. */
 function keepPlace(ctx: usize): void {
   const n = count(ctx, COUNT_ATOMS);
   const gradient = region(ctx, ADDRESS_GRADIENT);
@@ -122,7 +154,7 @@ function keepPlace(ctx: usize): void {
   const lengthScale = value(ctx, VALUE_LENGTH_SCALE);
   const scale = value(ctx, VALUE_LOGIT_LENGTH) * lengthScale * value(ctx, VALUE_LOGIT_LENGTH) * lengthScale;
   memory.copy(region(ctx, ADDRESS_DENOISE_POSITIONS), region(ctx, ADDRESS_POSITIONS), 24 * <usize>n);
-  store<f64>(ctx + VALUE_DENOISE_PREVIOUS, value(ctx, VALUE_LOG_DENSITY));
+  store<f64>(ctx + VALUE_DENOISE_PREVIOUS, objective(ctx));
   let largest: f64 = 0;
   for (let i = 0; i < n; ++i) {
     let squared: f64 = 0;
@@ -169,7 +201,8 @@ export function denoise(ctx: usize): i32 {
     const phase = count(ctx, COUNT_DENOISE_PHASE);
     if (phase == PHASE_DONE) return STATUS_OK;
     if (phase == PHASE_SCORE) {
-      score(ctx);
+      seedDenoise(ctx);
+      backward(ctx);
     } else {
       const status = loadFrame(ctx);
       if (status == STATUS_OK) forward(ctx);

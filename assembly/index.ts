@@ -13,6 +13,7 @@ export {
   DENOISE_DONE,
   DENOISE_LOAD,
   DENOISE_SCORE,
+  seedDenoise,
   startDenoise,
 } from "./denoise";
 export { backwardReference, forwardReference, seedReference } from "./reference";

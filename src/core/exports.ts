@@ -33,6 +33,7 @@ interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
   forward(context: number): number;
   finishForward(context: number): void;
   seedLogDensity(context: number): void;
+  seedDenoise(context: number): void;
   backward(context: number): number;
   finishBackward(context: number): void;
   startDenoise(context: number): void;

@@ -175,7 +175,8 @@ export class PhaseCore {
   score(): Promise<ScoreResult> {
     return this.exclusive(async () => {
       await this.evaluate();
-      await this.differentiateLogDensity();
+      this.core.seedLogDensity(this.context.address);
+      await this.differentiate();
       const { gradient, virial } = this.backwardResult();
       return { logDensity: this.context.value("LOG_DENSITY"), score: gradient, virial };
     });
@@ -205,8 +206,10 @@ export class PhaseCore {
       for (;;) {
         const wanted = core.advanceDenoise(context.address);
         if (wanted === core.DENOISE_DONE.value) break;
-        if (wanted === core.DENOISE_SCORE.value) await this.differentiateLogDensity();
-        else await this.evaluateTrial();
+        if (wanted === core.DENOISE_SCORE.value) {
+          core.seedDenoise(context.address);
+          await this.differentiate();
+        } else await this.evaluateTrial();
       }
       this.progress = "evaluated";
       const positions = context.doubles("POSITIONS", given.length).slice();
@@ -375,11 +378,6 @@ export class PhaseCore {
       core.gatherGradient(context.address, 0, 0, this.atomCount);
     });
     core.finishBackward(context.address);
-  }
-
-  private async differentiateLogDensity(): Promise<void> {
-    this.core.seedLogDensity(this.context.address);
-    await this.differentiate();
   }
 
   /** Runs stages on the workers if the frame is worth it, else by `alone` on this thread. */

@@ -20,6 +20,17 @@ function distance(a: Float64Array, b: Float64Array): number {
   return Math.sqrt(a.reduce((sum, x, i) => sum + (x - b[i]! - shift[i % 3]!) ** 2, 0) / atomCount);
 }
 
+/** Random weights of five classes, with the logit of class 0 given; 0.8 makes it about as probable as the others. */
+function coreWithFlatLogit(logit: number): Promise<PhaseCore> {
+  const weights = randomModel(9, 5);
+  const bias = weights.tensors["network2.bias1"].slice();
+  bias[0] = logit;
+  return PhaseCore.create(
+    { ...weights, tensors: { ...weights.tensors, "network2.bias1": bias } },
+    { threads: 1 },
+  );
+}
+
 describe("denoising", () => {
   it("brings a shaken crystal back towards its sites, and logP up", async () => {
     core.load(shaken);
@@ -101,15 +112,38 @@ describe("denoising", () => {
     await rough.dispose();
   });
 
-  it("leaves what was disordered disordered", async () => {
-    // Random weights, with class 0 about as probable as the others.
-    const weights = randomModel(9, 5);
-    const bias = weights.tensors["network2.bias1"].slice();
-    bias[0] = 0.8;
-    const split = await PhaseCore.create(
-      { ...weights, tensors: { ...weights.tensors, "network2.bias1": bias } },
-      { threads: 1 },
+  it("ascends the log density of those atoms only that were crystalline at first", async () => {
+    const split = await coreWithFlatLogit(0.8);
+    split.load({ ...shakenCrystal(3, 0.5, 5), lengthScale: 2.27 });
+    const { labels, probabilities } = await split.forward();
+    const seed = probabilities.map((p, index) => (labels[Math.floor(index / 5)] === 0 ? 0 : p));
+    const { gradient } = await split.backward(seed);
+    const { displacement } = await split.denoise({ steps: 1 });
+    await split.dispose();
+    const factor = (model.logitLength * 2.27) ** 2;
+    expect(labels).toContain(0);
+    expect(displacement.some((x) => x !== 0)).toBe(true);
+    expectClose(
+      "displacement",
+      displacement,
+      gradient.map((g) => factor * g),
+      1e-9,
     );
+  });
+
+  it("moves nothing where nothing is crystalline", async () => {
+    const liquid = await coreWithFlatLogit(50);
+    const frame = { ...shakenCrystal(3, 0.5, 5), lengthScale: 2.27 };
+    liquid.load(frame);
+    const result = await liquid.denoise({ steps: 8 });
+    await liquid.dispose();
+    expect(result.positions).toEqual(frame.positions);
+    expect(result.labels.every((label) => label === 0)).toBe(true);
+    expect(result).toMatchObject({ steps: 0, converged: true });
+  });
+
+  it("leaves what was disordered disordered", async () => {
+    const split = await coreWithFlatLogit(0.8);
     split.load({ ...shakenCrystal(3, 0.5, 5), lengthScale: 2.27 });
     const result = await split.denoise({ steps: 4 });
     await split.dispose();
