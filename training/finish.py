@@ -13,12 +13,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .config import TrainingConfig
 from .export import update_manifest, write_model
 from .golden import write_golden
 from .model import ModelConfig, Params, logits
 from .neighbours import neighbour_table
 from .prototypes import Prototype, built_in
-from .train import TrainingConfig
 
 
 def ideal_logits(config: ModelConfig, params: Params, prototypes: list[Prototype]) -> np.ndarray:

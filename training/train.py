@@ -12,7 +12,7 @@ import json
 import multiprocessing
 import pickle
 import time
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from queue import Full
 from typing import Any
@@ -23,40 +23,13 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
-from .losses import LossWeights, loss
+from .config import TrainingConfig
+from .finish import finish_model
+from .losses import loss
 from .model import ModelConfig, Params, densities, initial_params, invariants
 from .pool import load_or_generate
 from .prototypes import Prototype, built_in, from_file
 from .sampling import Sampler, SamplingConfig
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """Everything that decides a training run; read from a JSON file in training/configs."""
-
-    prototypes: list[str]
-    steps: int = 6000
-    batch_atoms: int = 2048
-    learning_rate: float = 3e-3
-    final_learning_rate: float = 1e-5
-    warmup: int = 200
-    seed: int = 0
-    fluid_runs: int = 300
-    fluid_snapshots: int = 4
-    logit_length: float = 0.06
-    weights: LossWeights = field(default_factory=LossWeights)
-    sampling: SamplingConfig = field(default_factory=SamplingConfig)
-
-    @staticmethod
-    def load(path: Path) -> TrainingConfig:
-        raw = json.loads(path.read_text())
-        known = {entry.name for entry in fields(TrainingConfig)}
-        unknown = set(raw) - known
-        if unknown:
-            raise ValueError(f"{path}: unknown keys {sorted(unknown)}; known are {sorted(known)}")
-        raw["weights"] = LossWeights(**raw.get("weights", {}))
-        raw["sampling"] = SamplingConfig(**raw.get("sampling", {}))
-        return TrainingConfig(**raw)
 
 
 def _produce(queue: Any, prototypes: list[Prototype], fluids: dict, config: SamplingConfig, seed: list[int]) -> None:
@@ -224,7 +197,7 @@ def main() -> None:
     parser.add_argument("--batch-atoms", type=int)
     parser.add_argument("--name", help="name of the run and of its model file")
     parser.add_argument("--runs", type=Path, default=Path(__file__).parent / "runs")
-    parser.add_argument("--out", type=Path, help="export the model to this folder when done")
+    parser.add_argument("--out", type=Path, help="folder for the model; default: `model` in the run's own")
     parser.add_argument("--seconds", type=float, help="stop, checkpointed, after so long")
     arguments = parser.parse_args()
     training = TrainingConfig.load(arguments.config)
@@ -243,10 +216,10 @@ def main() -> None:
     config, params, done = train(training, prototypes, arguments.runs / name, seconds=arguments.seconds)
     if done < training.steps:
         print(f"stopped after {done} of {training.steps} steps; the same command goes on from there")
-    elif arguments.out is not None:
-        from .finish import finish_model
-
-        finish_model(arguments.out, name, config, params, prototypes, training)
+    else:
+        print(
+            finish_model(arguments.out or arguments.runs / name / "model", name, config, params, prototypes, training)
+        )
 
 
 if __name__ == "__main__":
