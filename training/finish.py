@@ -1,4 +1,4 @@
-"""From a checkpoint to the shipped files: ideal logits, model file, manifest, golden files."""
+"""From weights to a model file with its ideal logits and its entry in the manifest; as a command, with golden files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def finish_model(
     description: str = "trained on the user's prototypes",
     steps_done: int | None = None,
 ) -> Path:
-    """Write NAME.safetensors, enter it into manifest.json and write golden files beside it."""
+    """Write NAME.safetensors and enter it into manifest.json; returns its path."""
     jax.config.update("jax_enable_x64", True)
     folder.mkdir(parents=True, exist_ok=True)
     # Ideal logits of the stored, single-precision weights: what every reader will compute.
@@ -64,7 +64,6 @@ def finish_model(
     settings = asdict(training) | {"stepsDone": steps_done or training.steps, "commit": _commit()}
     write_model(path, config, params, info, ideal_logits(config, stored, prototypes), settings)
     update_manifest(folder, path, config.class_count, description)
-    write_golden(path, folder / "golden")
     return path
 
 
@@ -90,6 +89,7 @@ def main() -> None:
         arguments.description,
         saved["step"],
     )
+    write_golden(path, arguments.out / "golden")
     print(path)
 
 
