@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.filters import FrechetCellFilter
 from ase.md.verlet import VelocityVerlet
+from ase.mep import NEB
 from ase.optimize import BFGS
 
 import phasewire
@@ -76,6 +78,27 @@ def test_an_optimiser_can_be_stopped():
     run.run(fmax=1e-12, steps=50)
     assert run.nsteps == 3
     np.testing.assert_array_equal(monitor.series.time, [np.nan] * 4)
+
+
+def test_the_atoms_behind_a_filter_are_watched():
+    atoms = crystal()
+    atoms.rattle(0.05, seed=3)
+    run = BFGS(FrechetCellFilter(atoms), logfile=None)
+    monitor = phasewire.ase.attach(run, 1, Scripted())
+    run.run(fmax=1e-6, steps=2)
+    assert len(monitor.series) == 3
+    assert monitor.last_frame is not None
+    np.testing.assert_array_equal(monitor.last_frame.cell, atoms.cell.array)
+
+
+def test_runs_that_cannot_be_attached_to():
+    band = BFGS(NEB([crystal() for _ in range(3)], method="improvedtangent"), logfile=None)
+    with pytest.raises(phasewire.InputError) as caught:
+        phasewire.ase.attach(band, 5, Scripted())
+    assert (caught.value.code, caught.value.field) == ("BAD_OPTION", "atoms")
+    with pytest.raises(phasewire.InputError) as caught:
+        phasewire.ase.attach(dynamics(crystal()), 0, Scripted())
+    assert (caught.value.code, caught.value.field) == ("BAD_OPTION", "every")
 
 
 def test_without_its_dynamics_a_stop_is_an_incident():

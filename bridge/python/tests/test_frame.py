@@ -25,6 +25,9 @@ BAD_FRAMES = {
     "cell of six": ("SHAPE_MISMATCH", "cell", {"positions": ATOMS, "cell": [1, 2, 3, 90, 90, 90]}),
     "no cell": ("MISSING_CELL", "cell", {"positions": ATOMS, "periodic": True}),
     "two flags": ("SHAPE_MISMATCH", "periodic", {"positions": ATOMS, "cell": CUBE, "periodic": [True, False]}),
+    "flags as text": ("SHAPE_MISMATCH", "periodic", {"positions": ATOMS, "cell": CUBE, "periodic": "fff"}),
+    "flag nan": ("SHAPE_MISMATCH", "periodic", {"positions": ATOMS, "cell": CUBE, "periodic": [True, np.nan, True]}),
+    "complex": ("SHAPE_MISMATCH", "positions", {"positions": ATOMS + 1j, "cell": CUBE}),
     "species of one": ("SHAPE_MISMATCH", "species", {"positions": ATOMS, "cell": CUBE, "species": ["Cu"]}),
     "unnamed species": ("UNKNOWN_SPECIES", "species[1]", {"positions": ATOMS, "cell": CUBE, "species": ["Cu", ""]}),
     "no species": ("UNKNOWN_SPECIES", "species[0]", {"positions": ATOMS, "cell": CUBE, "species": [None, "Cu"]}),
@@ -92,12 +95,23 @@ def test_what_a_frame_makes_of_its_input():
     assert frame.species.dtype == np.int32
     assert frame.symbols() == ["Na", "Cl"]
     assert make_frame(ATOMS).periodic == (False, False, False)
-    assert make_frame(ATOMS, CUBE, (True, True, False)).periodic == (True, True, False)
+    for flags in ((True, True, False), [1, 1, 0], np.array([True, True, False]), np.array([1, 1, 0])):
+        assert make_frame(ATOMS, CUBE, flags).periodic == (True, True, False)
+    for flag in (True, 1, np.True_):
+        assert make_frame(ATOMS, CUBE, flag).periodic == (True, True, True)
 
 
 def test_only_periodic_vectors_must_span():
     frame = make_frame(ATOMS, [[4, 0, 0], [0, 4, 0], [0, 0, 0]], (True, True, False))
     assert frame.periodic == (True, True, False)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("unit", [1e-290, 1e290])
+def test_a_cell_is_flat_or_not_in_every_unit_of_length(unit):
+    make_frame(ATOMS * unit, CUBE * unit)
+    with pytest.raises(phasewire.InputError, match="SINGULAR_CELL"):
+        make_frame(ATOMS * unit, np.array([[1, 0, 0], [0, 1, 0], [1, 1, 0]]) * unit)
 
 
 def test_arrays_are_copied():

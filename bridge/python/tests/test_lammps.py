@@ -134,6 +134,7 @@ def test_species_follow_the_types():
         ({"every": 0}, "BAD_OPTION", "every"),
         ({"every": 2.5}, "BAD_OPTION", "every"),
         ({"types": {2: "Cu"}}, "UNKNOWN_SPECIES", "types"),
+        ({"types": {1: 29}}, "UNKNOWN_SPECIES", "types"),
         ({"types": "copper"}, "BAD_OPTION", "types"),
         ({"length_scale": 0}, "BAD_LENGTH_SCALE", "length_scale"),
         ({"fields": ["colour"]}, "BAD_OPTION", "fields"),
@@ -153,6 +154,17 @@ def test_without_a_box():
     with pytest.raises(phasewire.InputError) as caught:
         phasewire.lammps.attach(lmp)
     assert caught.value.code == "MISSING_CELL"
+    lmp.close()
+
+
+def test_two_dimensions_are_refused():
+    lmp = phasewire.lammps.create()
+    lmp.commands_string("""units lj
+        dimension 2
+        region box block 0 9 0 9 -0.1 0.1
+        create_box 1 box""")
+    with pytest.raises(phasewire.InputError, match="three dimensions"):
+        phasewire.lammps.attach(lmp, 5, Scripted())
     lmp.close()
 
 
@@ -209,6 +221,25 @@ def test_a_user_function_may_fail_without_the_run_noticing():
     assert lmp.extract_global("ntimestep") == 30
     assert len(monitor.series) == 4
     assert len(monitor.incidents) == 4
+    monitor.detach()
+    lmp.close()
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])
+def test_what_is_to_end_the_process_ends_the_run(raised):
+    lmp = make()
+    monitor = phasewire.lammps.attach(lmp, np.int64(10), Scripted())
+
+    def function(result):
+        if result.step == 20:
+            raise raised
+
+    monitor.on_result(function)
+    with pytest.warns(RuntimeWarning, match=raised.__name__):
+        lmp.command("run 100")
+    assert lmp.extract_global("ntimestep") == 20
+    assert monitor.stop_reason == f"{raised.__name__} at step 20"
+    assert [type(incident.error) for incident in monitor.incidents] == [raised]
     monitor.detach()
     lmp.close()
 

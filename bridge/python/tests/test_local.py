@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import json
+import pickle
+import threading
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -242,8 +247,35 @@ def test_a_closed_analyser_says_so():
     analyser = phasewire.Local()
     analyser.close()
     analyser.close()
-    with pytest.raises(phasewire.PhasewireError, match="closed"):
+    with pytest.raises(phasewire.InputError, match="closed"):
         analyser.analyse(np.eye(3), length_scale=1.0)
+
+
+def test_closing_frees_the_memory():
+    analyser = phasewire.Local()
+    memory = weakref.ref(analyser._core._memory)
+    analyser.close()
+    gc.collect()
+    assert memory() is None
+
+
+def test_closing_waits_for_the_call_of_another_thread():
+    analyser = phasewire.Local()
+    closer = threading.Thread(target=analyser.close)
+    with analyser._turn:
+        closer.start()
+        closer.join(0.05)
+        assert closer.is_alive()
+        assert analyser._core.length_scale == 0
+    closer.join(30)
+    with pytest.raises(phasewire.InputError, match="closed"):
+        analyser.analyse(np.eye(3), length_scale=1.0)
+
+
+@pytest.mark.parametrize("duplicate", [pickle.dumps, copy.copy, copy.deepcopy])
+def test_an_analyser_cannot_be_pickled_or_copied(local, duplicate):
+    with pytest.raises(TypeError, match=r"a Local holds .* make one in each process"):
+        duplicate(local)
 
 
 def test_a_file_that_is_no_core(tmp_path):

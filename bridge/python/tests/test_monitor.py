@@ -223,3 +223,17 @@ def test_writing_before_there_is_a_result(tmp_path):
 def test_queues_have_a_length(queue):
     with pytest.raises(phasewire.InputError, match="queue"):
         phasewire.Monitor(Scripted(), queue=queue)
+
+
+def test_an_analyser_is_one():
+    with pytest.raises(phasewire.InputError) as caught:
+        phasewire.Monitor(50)
+    assert (caught.value.code, caught.value.field) == ("BAD_OPTION", "analyser")
+
+
+def test_any_trouble_with_the_record_is_an_incident():
+    monitor = phasewire.Monitor(Scripted(1, 1), record=object())
+    with pytest.warns(RuntimeWarning, match="could not be written"):
+        watch(monitor, 0, 1)
+    assert [incident.kind for incident in monitor.incidents] == ["record", "record"]
+    np.testing.assert_array_equal(monitor.series.atom_count, [4, 4])

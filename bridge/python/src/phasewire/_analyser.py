@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -181,6 +181,12 @@ class Analyser(ABC):
     def close(self) -> None:
         """Free the memory or the connection. May be called more than once."""
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} holds memory or a connection of this process and cannot be pickled or copied; "
+            "make one in each process"
+        )
+
     def __enter__(self) -> Self:
         return self
 
@@ -208,6 +214,19 @@ def check_options(length_scale: float | None, denoise: Denoise, fields: Iterable
             remedy='give denoise=8, or denoise="converged"',
         )
     return options
+
+
+def check_every(every: int) -> int:
+    """Return the number of steps between snapshots, or raise ``BAD_OPTION``."""
+    if isinstance(every, (int, np.integer)) and not isinstance(every, bool) and every >= 1:
+        return int(every)
+    raise make_error(
+        "BAD_OPTION",
+        "every must be a whole number of at least 1",
+        field="every",
+        value=every,
+        remedy="give the number of steps between snapshots",
+    )
 
 
 def check_denoise(denoise: Denoise) -> Denoise:

@@ -65,8 +65,6 @@ class Core:
         self.model = model
         self._class_count = len(model.phases)
         self._atom_count = 0
-        self._memory: _SharedMemory | None = None
-        self._exports: Mapping[str, Any] = {}
         self._instantiate(wasm or data_file("phasewire.wasm"))
         self._context = self._call("heapBase")
         self._frame_base = self._load_model()
@@ -169,11 +167,6 @@ class Core:
         """Gradient evaluations that the last denoising used."""
         return self._count("DENOISE_STEPS")
 
-    def close(self) -> None:
-        """Let go of the memory."""
-        self._memory = None
-        self._exports = {}
-
     def _instantiate(self, wasm: Path) -> None:
         config = wasmtime.Config()
         config.wasm_threads = True
@@ -192,9 +185,9 @@ class Core:
         self._store = wasmtime.Store(engine)
         memory_type = module.imports[0].type
         assert isinstance(memory_type, wasmtime.MemoryType)
-        memory = self._memory = _SharedMemory(engine, memory_type)
-        instance = wasmtime.Instance(self._store, module, [memory])
-        self._exports = dict(instance.exports(self._store).items())
+        self._memory = _SharedMemory(engine, memory_type)
+        instance = wasmtime.Instance(self._store, module, [self._memory])
+        self._exports: Mapping[str, Any] = dict(instance.exports(self._store).items())
         self._constants: dict[str, int] = {
             name: export.value(self._store)
             for name, export in self._exports.items()
@@ -262,9 +255,9 @@ class Core:
         except KeyError:
             raise make_error(
                 "INTERNAL",
-                f"the core has no function {name}" if self._exports else "the analyser was closed",
+                f"the core has no function {name}",
                 field="wasm",
-                remedy="make a new analyser, from a package and a core of the same release",
+                remedy="build the core and install the package from the same release",
             ) from None
         except wasmtime.Trap as error:
             raise make_error(
@@ -275,7 +268,6 @@ class Core:
             ) from error
 
     def _grow(self, end: int) -> None:
-        assert self._memory is not None
         missing = end - self._memory.data_len()
         if missing <= 0:
             return
@@ -285,7 +277,6 @@ class Core:
             raise self._too_large() from error
 
     def _bytes(self) -> NDArray[np.uint8]:
-        assert self._memory is not None
         return np.ctypeslib.as_array(self._memory.data_ptr(), shape=(self._memory.data_len(),))
 
     def _view(self, address: int, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -149,6 +149,8 @@ def check_length_scale(length_scale: float | None) -> float | None:
 
 def _as_numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
     try:
+        if np.iscomplexobj(values):
+            raise TypeError("the numbers are complex")
         return np.array(values, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise make_error(
@@ -220,18 +222,16 @@ def _check_cell(cell: ArrayLike | None) -> NDArray[np.float64] | None:
 def _check_periodic(
     periodic: bool | Sequence[bool] | None, cell: NDArray[np.float64] | None
 ) -> tuple[bool, bool, bool]:
-    if periodic is None:
-        flags = [cell is not None] * 3
-    elif isinstance(periodic, (bool, np.bool_)):
-        flags = [bool(periodic)] * 3
-    else:
-        flags = [bool(flag) for flag in periodic]
-    if len(flags) != 3:
+    given = np.asarray((cell is not None) if periodic is None else periodic, dtype=object)
+    flags = [given.item()] * 3 if given.ndim == 0 else given.tolist()
+    # Nothing but 0 and 1 beside bool: any text would count as true, "fff" too.
+    sound = all(isinstance(flag, (int, np.bool_, np.integer)) and flag in (0, 1) for flag in flags)
+    if len(flags) != 3 or not sound:
         raise make_error(
             "SHAPE_MISMATCH",
             "periodic must be one bool, or three",
             field="periodic",
-            value=flags,
+            value=periodic,
             remedy="give one flag for each cell vector",
         )
     if any(flags) and cell is None:
@@ -241,13 +241,15 @@ def _check_periodic(
             field="cell",
             remedy="give the cell vectors, or periodic=False for a cluster",
         )
-    return flags[0], flags[1], flags[2]
+    return bool(flags[0]), bool(flags[1]), bool(flags[2])
 
 
 def _check_volume(cell: NDArray[np.float64] | None, periodic: tuple[bool, bool, bool]) -> None:
     if cell is None:
         return
     vectors = cell[np.array(periodic)]
+    # Directions only, so that no unit of length is too small or too large for the products.
+    vectors = vectors / np.maximum(np.abs(vectors).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     lengths = np.linalg.norm(vectors, axis=1)
     # The Gram determinant is the squared volume (area, length) that the periodic vectors span.
     spanned = math.sqrt(max(0.0, float(np.linalg.det(vectors @ vectors.T)))) if len(vectors) else 1.0

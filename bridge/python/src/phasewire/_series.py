@@ -105,6 +105,11 @@ class Series:
         return self._column("time")
 
     @property
+    def atom_count(self) -> NDArray[np.float64]:
+        """Number of atoms, NaN where a frame was refused."""
+        return self._column("atom_count")
+
+    @property
     def length_scale(self) -> NDArray[np.float64]:
         """a0 in the simulation's length unit."""
         return self._column("length_scale")

@@ -9,12 +9,14 @@ Examples
 
 from __future__ import annotations
 
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from phasewire._analyser import Analyser
+from phasewire._analyser import Analyser, check_every
 from phasewire._links import Snapshot
+from phasewire.errors import make_error
 from phasewire.monitor import Monitor as _Monitor
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ class Monitor(_Monitor):
         ignore_species: bool = False,
         **options: Any,
     ) -> None:
+        options.setdefault("engine", f"ASE {metadata.version('ase')}")
         super().__init__(analyser, **options)
         self.atoms = atoms
         self.dynamics = dynamics
@@ -116,12 +119,18 @@ def attach(
     analyser : Analyser or str, optional
         As for `phasewire.Monitor`.
     atoms : ase.Atoms, optional
-        Default: those of the run.
+        Default: those of the run, also where it moves them through a filter.
     **options
         As for `Monitor`.
+
+    Raises
+    ------
+    InputError
+        ``BAD_OPTION``, also for a run of many images, such as a nudged elastic band.
     """
-    monitor = Monitor(dynamics.atoms if atoms is None else atoms, analyser, dynamics=dynamics, **options)
-    dynamics.attach(monitor, interval=every)
+    interval = check_every(every)
+    monitor = Monitor(_atoms_of(dynamics) if atoms is None else atoms, analyser, dynamics=dynamics, **options)
+    dynamics.attach(monitor, interval=interval)
     return monitor
 
 
@@ -135,6 +144,23 @@ def analyse(atoms: Atoms, analyser: Analyser, *, ignore_species: bool = False, *
         None if ignore_species else atoms.get_chemical_symbols(),
         **options,
     )
+
+
+def _atoms_of(dynamics: Dynamics) -> Atoms:
+    from ase import Atoms
+
+    found = dynamics.atoms
+    # A filter, such as one that relaxes the cell too, stands before the atoms.
+    while not isinstance(found, Atoms):
+        found = getattr(found, "atoms", None)
+        if found is None:
+            raise make_error(
+                "BAD_OPTION",
+                f"the run moves a {type(dynamics.atoms).__name__}, which is no single structure",
+                field="atoms",
+                remedy="say which atoms to watch: atoms=...",
+            )
+    return found
 
 
 def _symbol(number: int) -> str:

@@ -177,15 +177,16 @@ class Client(Analyser):
         return {key: value for key, value in reply.header.items() if key not in ("type", "sequence", "arrays")}
 
     def close(self) -> None:
-        """Say goodbye and close the connection."""
-        if self._connection is not None:
-            if self._session_open:
-                self._connection.send({"type": "goodbye"})
-                # The reply tells that the goodbye has left this process; LINGER 0 would discard it.
-                self._connection.receive(0.2)
-            self._connection.close()
-        self._connection = None
-        self._session_open = False
+        """Say goodbye and close the connection, after the call that another thread may have under way."""
+        with self._turn:
+            if self._connection is not None:
+                if self._session_open:
+                    self._connection.send({"type": "goodbye"})
+                    # The reply tells that the goodbye has left this process; LINGER 0 would discard it.
+                    self._connection.receive(0.2)
+                self._connection.close()
+            self._connection = None
+            self._session_open = False
 
     def __repr__(self) -> str:
         state = f"model {self._welcome.model_name}" if self._welcome is not None else "not yet connected"

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from phasewire._analyser import Analyser
+from phasewire._analyser import Analyser, check_every
 from phasewire._links import Snapshot
 from phasewire.errors import make_error
 from phasewire.monitor import Monitor as _Monitor
@@ -45,8 +45,10 @@ class Monitor(_Monitor):
         observables: Observables | None,
         **options: Any,
     ) -> None:
-        _check(lmp, every)
+        every = check_every(every)
+        _check(lmp)
         names, self._species_of_type = _species_table(types, lmp.extract_global("ntypes"))
+        options.setdefault("engine", f"LAMMPS {lmp.version()}")
         super().__init__(analyser, **options)
         self._names = names
         self._observables = observables
@@ -103,9 +105,13 @@ class Monitor(_Monitor):
             forces[:] = 0.0
             values = {} if self._observables is None else self._call_observables(lmp)
             self.observe(_snapshot(lmp, step, count, tags, positions, self._names, self._species_of_type, values))
-            lmp.set_internal_variable(self._variable, float(self.hand_over_stop()))
         except Exception as error:
             self.note("observe", error)
+        except BaseException as error:
+            # KeyboardInterrupt or SystemExit: LAMMPS's Python module would drop it and go on.
+            self.note("action", error)
+            self.request_stop(f"{type(error).__name__} at step {step}")
+        lmp.set_internal_variable(self._variable, float(self.hand_over_stop()))
 
     def _call_observables(self, lmp: lammps) -> Mapping[str, float]:
         assert self._observables is not None
@@ -150,6 +156,9 @@ def attach(
     ``fix halt`` lets the action `phasewire.stop` end a run. A stop requested by a result that came from a server
     or a thread takes effect at the next observed step, and ends only the run that is going on.
 
+    A step that ends one ``run`` and begins the next is observed in both, as its atoms may have been moved in between; a
+    ``run`` with ``pre no`` does not observe it again.
+
     Parameters
     ----------
     lmp : lammps.lammps
@@ -177,6 +186,14 @@ def attach(
     ------
     InputError
         ``MISSING_CELL`` before the box exists, ``UNKNOWN_SPECIES`` if ``types`` lacks a type, ``BAD_OPTION``.
+
+    Notes
+    -----
+    Python hears of Ctrl-C when LAMMPS next calls a Python function, that is at an observed step, and an exception
+    cannot pass through LAMMPS: raised in phasewire or in a function of yours, `KeyboardInterrupt` and `SystemExit`
+    end the run there and stand in `incidents`; raised before that, in LAMMPS's own Python module, the interrupt is
+    printed and lost. A program that wants to be interrupted safely sets a flag in a handler of its own (module
+    ``signal``) and looks at it between runs, or in a function given to `on_result` that calls `request_stop`.
     """
     return Monitor(lmp, every, analyser, types, observables, **options)
 
@@ -248,11 +265,11 @@ def _species_table(
             value=types,
             remedy='for example types={1: "Ni", 2: "Al"}',
         )
-    missing = [number for number in range(1, type_count + 1) if not types.get(number)]
+    missing = [number for number in range(1, type_count + 1) if not _is_name(types.get(number))]
     if missing:
         raise make_error(
             "UNKNOWN_SPECIES",
-            f"types has no species for the LAMMPS types {missing}",
+            f"types has no species name for the LAMMPS types {missing}",
             field="types",
             value=dict(types),
             remedy='name the species of every type, or give types="ignore"',
@@ -261,21 +278,25 @@ def _species_table(
     return names, np.array([-1, *(names.index(types[number]) for number in range(1, type_count + 1))], dtype=np.int32)
 
 
-def _check(lmp: lammps, every: int) -> None:
-    if not isinstance(every, int) or isinstance(every, bool) or every < 1:
-        raise make_error(
-            "BAD_OPTION",
-            "every must be a whole number of at least 1",
-            field="every",
-            value=every,
-            remedy="give the number of steps between snapshots",
-        )
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and bool(name)
+
+
+def _check(lmp: lammps) -> None:
     if not lmp.extract_setting("box_exist"):
         raise make_error(
             "MISSING_CELL",
             "the LAMMPS instance has no simulation box yet",
             field="lmp",
             remedy="create or read the atoms first, then attach",
+        )
+    if lmp.extract_setting("dimension") != 3:
+        raise make_error(
+            "BAD_OPTION",
+            "the model knows phases of three dimensions only",
+            field="lmp",
+            value=lmp.extract_setting("dimension"),
+            remedy="watch a simulation with `dimension 3`",
         )
     if lmp.extract_setting("world_size") > 1:
         raise make_error(

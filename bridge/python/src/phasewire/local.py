@@ -41,7 +41,7 @@ class Local(Analyser):
     def __init__(self, model: str | Path | Model | None = None, *, wasm: str | Path | None = None) -> None:
         super().__init__()
         self._model = model if isinstance(model, Model) else load_model(model)
-        self._core = Core(self._model, None if wasm is None else Path(wasm))
+        self._open_core: Core | None = Core(self._model, None if wasm is None else Path(wasm))
 
     @property
     def model(self) -> Model:
@@ -64,11 +64,23 @@ class Local(Analyser):
         return self._model.aliases
 
     def close(self) -> None:
-        """Free the core's memory."""
-        self._core.close()
+        """Free the core's memory, after the call that another thread may have under way."""
+        with self._turn:
+            self._open_core = None
 
     def __repr__(self) -> str:
         return f"<Local: model {self.model_name}, {len(self.phases)} phases>"
+
+    @property
+    def _core(self) -> Core:
+        if self._open_core is None:
+            raise make_error(
+                "BAD_OPTION",
+                "the analyser was closed",
+                field="analyser",
+                remedy="make a new one with phasewire.Local(), and close it after its last use",
+            )
+        return self._open_core
 
     def _analyse(self, frame: Frame, options: Options) -> Result:
         started = time.perf_counter()

@@ -61,13 +61,13 @@ class Incident:
         The simulation's last step seen.
     clock : float
         Seconds since the epoch.
-    error : Exception or None
+    error : BaseException or None
     """
 
     kind: str
     step: int | None
     clock: float
-    error: Exception | None
+    error: BaseException | None
 
 
 class Monitor:
@@ -93,6 +93,8 @@ class Monitor:
         As for `Analyser.analyse`. The labels are always asked for.
     record : path, optional
         File to which every labelled snapshot is added, as extended XYZ.
+    engine : str, optional
+        The engine and its version, for people who look at the server. The couplings fill it in.
 
     Notes
     -----
@@ -113,6 +115,7 @@ class Monitor:
         denoise: Denoise = 0,
         fields: Iterable[str] = DEFAULT_FIELDS,
         record: str | PathLike[str] | None = None,
+        engine: str | None = None,
     ) -> None:
         if not isinstance(queue, int) or queue < 1:
             raise make_error(
@@ -140,9 +143,19 @@ class Monitor:
         self._connected = False
         self._closed = False
         self._owned: Local | None = None
+        if not (analyser is None or isinstance(analyser, (Analyser, str))):
+            raise make_error(
+                "BAD_OPTION",
+                "the analyser must be a phasewire.Local, a phasewire.connect(..), or a server's address",
+                field="analyser",
+                value=analyser,
+                remedy="leave it out to have the phases computed in this process",
+            )
         if analyser is None:
             analyser = self._owned = Local()
-        self._analyser = Client(make_settings(analyser)) if isinstance(analyser, str) else analyser
+        self._analyser = (
+            Client(make_settings(analyser, engine=engine)) if isinstance(analyser, str) else analyser
+        )
         self._link = self._make_link(background, queue, options)
 
     # -- for the engine's side ------------------------------------------------------------------------------------
@@ -190,7 +203,7 @@ class Monitor:
                 if event is not None:
                     self._call(crossing.action, event)
 
-    def note(self, kind: str, error: Exception | None) -> None:
+    def note(self, kind: str, error: BaseException | None) -> None:
         """Record an incident; warn of the first of its kind unless it is about the connection."""
         with self._lock:
             self._incidents.append(Incident(kind, self._last_step, time.time(), error))
@@ -396,7 +409,7 @@ class Monitor:
         if self._record is not None:
             try:
                 write_extxyz(self._record, outcome.frame, outcome.result, append=True)
-            except (OSError, PhasewireError) as error:
+            except Exception as error:
                 self.note("record", error)
 
     def _report(self, kind: str, error: PhasewireError | None) -> None:
