@@ -67,6 +67,13 @@ export function keyIndex(key: i64, axis: i32): i32 {
   return <i32>((key >> (21 * axis)) & 0x1fffff);
 }
 
+/** a / b rounded down, b > 0: which image of the cell holds the cell of index a, out of b. */
+// @ts-ignore: decorator
+@inline
+export function floorDivide(a: i32, b: i32): i32 {
+  return a >= 0 ? a / b : -((b - 1 - a) / b);
+}
+
 // @ts-ignore: decorator
 @inline
 export function isPeriodic(ctx: usize, axis: i32): bool {

@@ -14,6 +14,7 @@ import {
   checkPositions,
   findOrigin,
   findSlot,
+  floorDivide,
   formBasis,
   GRID_BASIS,
   GRID_CELLS,
@@ -58,12 +59,6 @@ function insert(list: usize, length: i32, squared: f64): i32 {
   }
   storeF8(list, at, squared);
   return length == LAST ? LAST : length + 1;
-}
-
-// @ts-ignore: decorator
-@inline
-function floorDivide(a: i32, b: i32): i32 {
-  return a >= 0 ? a / b : -((b - 1 - a) / b);
 }
 
 /** Squared distances below `limit` from sorted atom s to the atoms [begin, end) shifted by (sx, sy, sz). */

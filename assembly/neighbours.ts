@@ -16,6 +16,7 @@ import {
   checkPositions,
   findOrigin,
   findSlot,
+  floorDivide,
   formBasis,
   GRID_BASIS,
   GRID_CELLS,
@@ -114,12 +115,6 @@ export function binAtoms(ctx: usize): i32 {
   if (!((sphere / basisVolume(ctx)) * <f64>count(ctx, COUNT_ATOMS) > <f64>ROW_CAPACITY)) return status;
   store<i32>(ctx + COUNT_ERROR_ATOM, 0);
   return STATUS_TOO_DENSE;
-}
-
-// @ts-ignore: decorator
-@inline
-function floorDivide(a: i32, b: i32): i32 {
-  return a >= 0 ? a / b : -((b - 1 - a) / b);
 }
 
 /** Rows of the sorted atoms [begin, end). Rows that do not fit are only counted. */

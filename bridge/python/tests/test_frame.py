@@ -78,6 +78,12 @@ def test_coincident_atoms_are_named(local):
     assert "0.001" in caught.value.message
 
 
+def test_an_atom_may_coincide_with_its_own_image(local):
+    with pytest.raises(phasewire.InputError, match=r"atom 0 and an image of itself are only 0\.03 apart") as caught:
+        local.analyse([[0.0, 0, 0]], [0.03, 9, 9], (True, False, False), length_scale=1.0)
+    assert caught.value.value == [0, 0]
+
+
 def test_a_bad_frame_leaves_the_analyser_usable(local):
     positions = np.array([[0.0, 0, 0], [1.8, 1.8, 0], [1.8, 0, 1.8], [0, 1.8, 1.8]])
     before = local.analyse(positions, [3.6] * 3, fields=["logits"]).logits

@@ -311,9 +311,10 @@ class Core:
         atom, other = self._count("ERROR_ATOM"), self._count("ERROR_OTHER")
         if name == "COINCIDENT_ATOMS":
             distance = float(self._values("ERROR_DISTANCE")[0])
+            second = "an image of itself" if other == atom else f"atom {other}"
             return make_error(
                 "COINCIDENT_ATOMS",
-                f"atoms {atom} and {other} are only {distance:.4g} apart, less than 0.05 length scales",
+                f"atom {atom} and {second} are only {distance:.4g} apart, less than 0.05 length scales",
                 field="positions",
                 value=[atom, other],
                 remedy="remove one of the two, or check that cell and positions belong together",
@@ -332,7 +333,8 @@ class Core:
         if name == "NO_LENGTH_SCALE":
             return make_error(
                 "BAD_LENGTH_SCALE",
-                f"{self._atom_count} atoms are too few to estimate the length scale, or the cell is too flat or skewed",
+                f"no length scale can be estimated for {self._atom_count} atoms: without a cell it takes at least 13, "
+                "and neither cell nor coordinates may be extreme",
                 field="length_scale",
                 remedy="give (volume per atom)^(1/3) of the phase looked at",
             )
@@ -345,7 +347,7 @@ class Core:
             given = float(self._values("LENGTH_SCALE_GIVEN")[0])
             return make_error(
                 name,
-                "the core refuses the length scale",
+                "the length scale must lie between 1e-100 and 1e100",
                 field="length_scale",
                 value=given,
                 remedy="give (volume per atom)^(1/3) of the phase looked at, or leave it out",
