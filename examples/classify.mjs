@@ -2,6 +2,10 @@
 import { createAnalyser, FrameWriter, labelFrame, loadModel, readFrames } from "phasewire";
 
 const [input, output] = process.argv.slice(2);
+if (input === undefined || output === undefined) {
+  console.error("usage: node examples/classify.mjs IN.extxyz OUT.extxyz");
+  process.exit(2);
+}
 const analyser = await createAnalyser(await loadModel());
 const writer = await FrameWriter.open(output);
 try {

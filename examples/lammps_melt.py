@@ -93,7 +93,7 @@ def main() -> int:
     )
     lmp.commands_string(system)
     analyser = arguments.server or phasewire.Local()
-    watched = {"types": {1: "Cu"}, "observables": lambda lmp: {"temperature": lmp.get_thermo("temp")}}
+    watched = {"types": {1: "Cu"}, "observables": lambda lmp: {"temperature": phasewire.lammps.temperature(lmp)}}
     # Two observers: all results for the series and the view, some whole labelled frames for the trajectory.
     monitor = phasewire.lammps.attach(lmp, EVERY, analyser, **watched)
     recorder = phasewire.lammps.attach(lmp, TRAJECTORY_EVERY, analyser, **watched, record=trajectory)
