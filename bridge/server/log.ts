@@ -1,4 +1,4 @@
-/** One line an event on standard error: time, level, message, then key=value. */
+/** One line an event on standard error: time, level, message, then key=value for what is known. */
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -23,7 +23,9 @@ export function createLogger(
     (message: string, fields: LogFields = {}): void => {
       if (levels.indexOf(level) < levels.indexOf(lowest)) return;
       // JSON quoting keeps whatever a client sent on one line and free of control characters.
-      const pairs = Object.entries(fields).map(([key, value]) => ` ${key}=${JSON.stringify(value ?? null)}`);
+      const pairs = Object.entries(fields).flatMap(([key, value]) =>
+        value === undefined || value === null ? [] : [` ${key}=${JSON.stringify(value)}`],
+      );
       write(`${new Date().toISOString()} ${level} ${message}${pairs.join("")}\n`);
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };

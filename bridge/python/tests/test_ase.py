@@ -166,6 +166,8 @@ def test_a_server_watches_too(server):
     monitor = phasewire.ase.attach(run, 5, server.endpoint, queue=10)
     run.run(20)
     assert monitor.flush(30)
+    with phasewire.connect(server.endpoint) as client:
+        assert f"ASE {ase.__version__}" in [session["engine"] for session in client.status()["sessions"]]
     monitor.close()
     np.testing.assert_array_equal(monitor.series.step, [0, 5, 10, 15, 20])
     with phasewire.Local() as local:

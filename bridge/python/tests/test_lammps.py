@@ -381,6 +381,8 @@ def test_a_real_server_that_starts_late(late_server):
     assert monitor.dropped == 10
     late_server.start()
     assert monitor.flush(30)
+    with phasewire.connect(late_server.endpoint) as client:
+        assert f"LAMMPS {lmp.version()}" in [session["engine"] for session in client.status()["sessions"]]
     lmp.command("run 100")
     assert monitor.flush(30)
     steps = monitor.series.step

@@ -9,7 +9,6 @@ Examples
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -53,7 +52,9 @@ class Monitor(_Monitor):
         ignore_species: bool = False,
         **options: Any,
     ) -> None:
-        options.setdefault("engine", f"ASE {metadata.version('ase')}")
+        from ase import __version__
+
+        options.setdefault("engine", f"ASE {__version__}")
         super().__init__(analyser, **options)
         self.atoms = atoms
         self.dynamics = dynamics

@@ -153,9 +153,7 @@ class Monitor:
             )
         if analyser is None:
             analyser = self._owned = Local()
-        self._analyser = (
-            Client(make_settings(analyser, engine=engine)) if isinstance(analyser, str) else analyser
-        )
+        self._analyser = Client(make_settings(analyser, engine=engine)) if isinstance(analyser, str) else analyser
         self._link = self._make_link(background, queue, options)
 
     # -- for the engine's side ------------------------------------------------------------------------------------
