@@ -21,7 +21,9 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
       new Option(
         "--denoise <steps>",
         "label after this many denoising steps, or `converged`; without it, as the atoms stand",
-      ).argParser((text) => (text === "converged" ? text : parseCount("denoise", text, 10_000))),
+      ).argParser((text) =>
+        text === "converged" ? text : parseCount("denoise", text, 10_000, " or `converged`"),
+      ),
     )
     .option("--json", "print one JSON object a frame on a line, and nothing else, on standard output")
     .option(

@@ -12,7 +12,7 @@ export function addModelsCommand(program: Command, io: CliIo, finish: (exitCode:
   program
     .command("models")
     .description("list the models")
-    .option("--classes", "list the phases that each model knows, with their other names")
+    .option("--classes", "list the phases that each model knows, with their other names and prototypes")
     .option("--json", "print one JSON object a model on a line")
     .action(async (options: ModelsOptions) => {
       const manifest = await readManifest();
@@ -35,7 +35,9 @@ function describe(
 ): string {
   const head = `${entry.name}${isDefault ? " (default)" : ""}  ${entry.classCount} classes  ${entry.description}`;
   const lines = (classes ?? []).map(
-    ({ name, aliases }) => `  ${name}${aliases.length > 0 ? `, also ${aliases.join(", ")}` : ""}`,
+    ({ name, aliases, prototype, spaceGroup }) =>
+      `  ${name}${aliases.length > 0 ? `, also ${aliases.join(", ")}` : ""}` +
+      (spaceGroup === null ? "" : `: ${prototype ?? name}, space group ${spaceGroup}`),
   );
   return [head, ...lines].join("\n");
 }

@@ -44,13 +44,14 @@ export function addAnalysisOptions(command: Command): Command {
 /**
  * A whole number from 1.
  *
+ * @param otherwise - what else the option takes, for the message
  * @throws PhasewireError `BAD_OPTION`
  */
-export function parseCount(option: string, text: string, most: number): number {
+export function parseCount(option: string, text: string, most: number, otherwise = ""): number {
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= 1 && value <= most) return value;
   throw new PhasewireError("BAD_OPTION", {
-    message: `--${option} is ${JSON.stringify(text)}; a whole number from 1 to ${most} is needed`,
+    message: `--${option} is ${JSON.stringify(text)}; a whole number from 1 to ${most}${otherwise} is needed`,
     field: option,
     value: text,
   });

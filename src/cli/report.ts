@@ -46,5 +46,5 @@ function denoisingText({ denoising, lengthScale, atomCount }: FrameAnalysis): st
   const { displacement, steps, converged } = denoising;
   const meanSquare = displacement.reduce((sum, part) => sum + part * part, 0) / atomCount;
   const relative = (Math.sqrt(meanSquare) / lengthScale).toFixed(4);
-  return `, denoised in ${steps} steps${converged ? "" : " (not converged)"}, moved ${relative} length scales (root mean square)`;
+  return `, denoised in ${steps} steps${converged ? "" : " (not converged)"}, moved ${relative} length scales (rms)`;
 }

@@ -53,7 +53,9 @@ function parseCount(lines: LineReader, line: string): number {
     throw lines.error(`the number of atoms was expected, not ${shown(text)}`, {
       value: shortened(text),
       remedy:
-        "Check that the frame before holds as many atom lines as it announces, and that the file is extended XYZ.",
+        lines.lineNumber === 1
+          ? "Give extended XYZ; most other formats become it by `ase convert IN OUT.extxyz`."
+          : "Check that the frame before holds as many atom lines as it announces.",
     });
   }
   const count = Number(text);

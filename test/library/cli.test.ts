@@ -296,6 +296,13 @@ describe("wrong usage", () => {
     expect(await readFile(inFolder("copper.extxyz"), "utf8")).toBe(before);
   });
 
+  test.each([
+    [["classify", "--denoise", "many", "FILE"], /a whole number from 1 to 10000 or `converged` is needed/],
+    [["denoise", "--out", "FILE", "--steps", "many", "FILE"], /a whole number from 1 to 10000 is needed/],
+  ])("%j says what the option takes", async (args, expected) => {
+    expect((await run(args)).stderr).toMatch(expected);
+  });
+
   test("no command shows the help and exits with 2", async () => {
     const outcome = await run([]);
     expect(outcome.exitCode).toBe(2);

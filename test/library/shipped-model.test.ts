@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { runCli } from "../../src/cli/index.js";
 import {
   type Analyser,
   createAnalyser,
@@ -7,7 +8,7 @@ import {
   loadModel,
   readManifest,
 } from "../../src/index.js";
-import { bccSites, crystal, fccSites, shaken } from "./support.js";
+import { bccSites, crystal, fccSites, shaken, TextSink } from "./support.js";
 
 type Site = readonly [number, number, number];
 const moved = (sites: readonly Site[], by: Site): Site[] =>
@@ -87,6 +88,14 @@ describe("the shipped models", () => {
     const byAlias = (alias: string): string | undefined =>
       analyser.model.classes.find(({ aliases }) => aliases.includes(alias))?.name;
     expect([byAlias("ice-Ih"), byAlias("ice-Ic")]).toEqual(["hexdiamond", "diamond"]);
+  });
+
+  test("are listed with their prototypes", async () => {
+    const [stdout, stderr] = [new TextSink(), new TextSink()];
+    const { signal } = new AbortController();
+    expect(await runCli(["models", "--classes"], { stdout, stderr, signal })).toBe(0);
+    expect(stdout.text).toContain("  disordered, also liquid, amorphous\n  fcc: Cu (A1), space group 225\n");
+    expect(stdout.text).toContain("  hexdiamond, also ice-Ih: lonsdaleite, space group 194\n");
   });
 });
 
