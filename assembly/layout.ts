@@ -217,6 +217,8 @@ export const STATUS_REFERENCE_OVERFLOW: i32 = 10;
 export const FEATURE_GRADIENT: i32 = 1;
 /** Keep A' between the passes: 3.1 kB an atom, and a backward pass that need not form it again. */
 export const FEATURE_KEEP_DENSITY: i32 = 2;
+/** Up to so many atoms keeping the densities is worth its memory (half a GiB); hosts should not ask for it beyond. */
+export const KEEP_DENSITY_ATOMS: i32 = 160_000;
 
 // ---- shapes -------------------------------------------------------------------------------------------
 

