@@ -102,7 +102,7 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
     .addOption(
       new Option(
         "--threads <count>",
-        `worker threads; this machine has ${availableParallelism()} cores, which a simulation beside the server needs too`,
+        `worker threads; one fewer than the ${availableParallelism()} cores of this machine, at least 1 and at most 16, if left out; a simulation beside the server needs cores too`,
       ).argParser((text) => parseCount("threads", text, mostThreads)),
     )
     .addOption(

@@ -36,7 +36,7 @@ export function addAnalysisOptions(command: Command): Command {
     .addOption(
       new Option(
         "--threads <count>",
-        `worker threads (this machine has ${availableParallelism()})`,
+        `worker threads; one fewer than the ${availableParallelism()} cores of this machine, at least 1 and at most 16, if left out`,
       ).argParser((text) => parseCount("threads", text, mostThreads)),
     );
 }

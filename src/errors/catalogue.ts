@@ -46,7 +46,7 @@ const catalogue = {
   COINCIDENT_ATOMS: {
     meaning: "Two atoms are closer to each other than 0.05 length scales.",
     remedy:
-      "Remove the duplicate atom, or check the cell and the length unit: an atom that was written twice, once at each side of the cell, is the usual reason.",
+      "Remove the duplicate atom, or check the cell and the length unit: an atom that was written twice, once at each side of the cell, is the usual reason. A length scale that is too long does it as well: give it (--length-scale, lengthScale).",
   },
   EMPTY_FRAME: {
     meaning: "The frame holds no atoms.",

@@ -6,6 +6,7 @@ import { finished, pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import { PhasewireError } from "../errors/index.js";
 import { atomCount, type Column, type Frame, validateShapes } from "../frame/index.js";
+import { writeAccessError } from "./access.js";
 import { formatPair } from "./comment.js";
 import { formatReal } from "./numbers.js";
 import { formatProperties } from "./properties.js";
@@ -71,7 +72,7 @@ export class FrameWriter {
     try {
       await once(file, "open");
     } catch (thrown) {
-      throw accessError(path, thrown);
+      throw writeAccessError(path, thrown);
     }
     if (!path.endsWith(".gz")) return new FrameWriter(path, file, named(path, finished(file)));
     const gzip = createGzip();
@@ -87,7 +88,7 @@ export class FrameWriter {
     try {
       await Promise.race([writeFrame(this.sink, frame), this.stored]);
     } catch (thrown) {
-      throw thrown instanceof PhasewireError ? thrown : accessError(this.path, thrown);
+      throw thrown instanceof PhasewireError ? thrown : writeAccessError(this.path, thrown);
     }
   }
 
@@ -100,16 +101,7 @@ export class FrameWriter {
 
 function named(path: string, stored: Promise<void>): Promise<void> {
   return stored.catch((thrown) => {
-    throw accessError(path, thrown);
-  });
-}
-
-function accessError(path: string, thrown: unknown): PhasewireError {
-  return new PhasewireError("FILE_ACCESS", {
-    message: `${path} cannot be written: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
-    field: path,
-    value: (thrown as NodeJS.ErrnoException).code,
-    cause: thrown,
+    throw writeAccessError(path, thrown);
   });
 }
 

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { PhasewireError } from "../errors/index.js";
+import { readAccessError } from "./access.js";
 
 /** Longest line accepted, in UTF-16 units: beyond it the file is no text of ours, and must not fill the memory. */
 const longestLine = 1 << 20;
@@ -90,12 +91,7 @@ export class LineReader {
         remedy: "Copy the file again; the frames before this line are good.",
       });
     }
-    return new PhasewireError("FILE_ACCESS", {
-      message: `${this.path} cannot be read: ${thrown instanceof Error ? thrown.message : String(thrown)}`,
-      field: this.path,
-      value: code,
-      cause: thrown,
-    });
+    return readAccessError(this.path, thrown);
   }
 }
 

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { readAccessError } from "../../src/formats/access.js";
 import { FrameWriter, formatFrame, readFrames } from "../../src/formats/index.js";
 import { type Column, createFrame, type Frame, type InfoValue } from "../../src/frame/index.js";
 import { packageRoot } from "../../src/package.js";
@@ -230,7 +231,20 @@ describe("refusing files", () => {
   test("a missing file and a folder are FILE_ACCESS", async () => {
     const error = await expectError("FILE_ACCESS", () => collect(readFrames(join(folder, "missing"))));
     expect(error.value).toBe("ENOENT");
-    await expectError("FILE_ACCESS", () => collect(readFrames(folder)));
+    expect(error.message).toBe(`${join(folder, "missing")} cannot be read: there is no such file`);
+    const noFile = await expectError("FILE_ACCESS", () => collect(readFrames(folder)));
+    expect(noFile.message).toBe(`${folder} cannot be read: it is a folder`);
+    expect(noFile.remedy).toContain("FOLDER/*.extxyz.gz");
+  });
+
+  test.each([
+    ["EACCES", "permission to read it is missing"],
+    ["EIO", "EIO: as the system says it"],
+  ])("%s is told as: %s", (code, reason) => {
+    const cause = Object.assign(new Error("EIO: as the system says it"), { code });
+    const error = readAccessError("a.extxyz", cause);
+    expect(error).toMatchObject({ code: "FILE_ACCESS", field: "a.extxyz", value: code, cause });
+    expect(error.message).toBe(`a.extxyz cannot be read: ${reason}`);
   });
 
   test("random bytes end in an error with a name, never in a crash", async () => {
@@ -401,9 +415,12 @@ describe("writing extended XYZ", () => {
   });
 
   test("a file in a folder that does not exist is FILE_ACCESS", async () => {
-    await expectError("FILE_ACCESS", () => FrameWriter.open(join(folder, "no", "file.xyz")));
+    const path = join(folder, "no", "file.xyz");
+    const error = await expectError("FILE_ACCESS", () => FrameWriter.open(path));
+    expect(error.message).toBe(`${path} cannot be written: its folder does not exist`);
     await mkdir(join(folder, "a-folder"));
-    await expectError("FILE_ACCESS", () => FrameWriter.open(join(folder, "a-folder")));
+    const noFile = await expectError("FILE_ACCESS", () => FrameWriter.open(join(folder, "a-folder")));
+    expect(noFile.message).toContain("it is a folder");
   });
 
   test("a device that is full is FILE_ACCESS, at the latest when the file is closed", {
