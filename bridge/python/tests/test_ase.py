@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 from ase.calculators.emt import EMT
+from ase.calculators.lj import LennardJones
 from ase.filters import FrechetCellFilter
 from ase.md.verlet import VelocityVerlet
 from ase.mep import NEB
@@ -158,6 +159,50 @@ def test_analysing_atoms(local):
     cluster.pbc = False
     cluster.cell[:] = 0
     assert phasewire.ase.analyse(cluster, local).atom_count == 64
+
+
+def test_selected_species_are_analysed_alone(local, tmp_path):
+    atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True) * 3
+    chlorine = np.flatnonzero(atoms.symbols == "Cl")
+    result = phasewire.ase.analyse(atoms, local, select="Cl", fields=["logits", "labels"])
+    alone = phasewire.ase.analyse(atoms[chlorine], local, fields=["logits"])
+    assert result.atom_count == 108
+    np.testing.assert_array_equal(result.logits, alone.logits)
+    assert result.fractions["fcc"] == 1
+    assert phasewire.ase.analyse(atoms, local, select=("Na", "Cl"), ignore_species=True).atom_count == 216
+
+    atoms.calc = LennardJones(epsilon=0)
+    run = dynamics(atoms)
+    monitor = phasewire.ase.attach(run, 5, local, select="Cl", record=tmp_path / "record.extxyz")
+    run.run(5)
+    frame = monitor.last_frame
+    assert frame is not None
+    np.testing.assert_array_equal(frame.ids, chlorine)
+    np.testing.assert_array_equal(frame.positions, atoms.positions[chlorine])
+    assert frame.symbols() == ["Cl"] * 108
+    assert monitor.last.log_density == alone.log_density
+    written = ase.io.read(tmp_path / "record.extxyz")
+    np.testing.assert_array_equal(written.arrays["id"], chlorine)
+
+
+def test_selections_that_find_nothing(local):
+    atoms = crystal()
+    run = dynamics(atoms)
+    for select, code in (("O", "EMPTY_SELECTION"), ((), "EMPTY_SELECTION"), (1.5, "BAD_OPTION")):
+        for call in (
+            lambda select=select: phasewire.ase.analyse(atoms, local, select=select),
+            lambda select=select: phasewire.ase.attach(run, 5, local, select=select),
+        ):
+            with pytest.raises(phasewire.InputError) as caught:
+                call()
+            assert (caught.value.code, caught.value.field) == (code, "select")
+            assert code == "BAD_OPTION" or "Cu" in caught.value.remedy
+    monitor = phasewire.ase.attach(run, 5, local, select="Cu")
+    atoms.symbols[:] = "Ag"
+    with pytest.warns(RuntimeWarning, match="EMPTY_SELECTION"):
+        run.run(10)
+    assert run.nsteps == 10
+    assert [incident.error.code for incident in monitor.incidents] == ["EMPTY_SELECTION"] * 3
 
 
 def test_a_server_watches_too(server):

@@ -76,6 +76,7 @@ def test_coincident_atoms_are_named(local):
     assert caught.value.code == "COINCIDENT_ATOMS"
     assert sorted(caught.value.value) == [3, 4]
     assert "0.001" in caught.value.message
+    assert "length_scale" in caught.value.remedy
 
 
 def test_an_atom_may_coincide_with_its_own_image(local):

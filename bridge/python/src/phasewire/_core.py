@@ -321,7 +321,8 @@ class Core:
                 f"atom {atom} and {second} are only {distance:.4g} apart, less than 0.05 length scales",
                 field="positions",
                 value=[atom, other],
-                remedy="remove one of the two, or check that cell and positions belong together",
+                remedy="remove one of the two, or check that cell and positions belong together; if the length "
+                "scale is wrong (too long), give it: length_scale=(volume per atom)^(1/3)",
             )
         if name == "NON_FINITE_POSITIONS":
             message, field = f"atom {atom} has NaN or infinite coordinates", f"positions[{atom}]"

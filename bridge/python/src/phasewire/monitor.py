@@ -167,10 +167,7 @@ class Monitor:
             With arrays that the simulation will not change.
         """
         self._last_step = snapshot.step
-        if self._stop_handed_over:
-            # The run that was stopped is over, and another one has begun.
-            self._stop_handed_over = False
-            self._stop_reason = None
+        self._forget_stop()
         try:
             if not self._closed:
                 self._link.submit(snapshot)
@@ -380,6 +377,12 @@ class Monitor:
         return f"<{type(self).__name__}: {len(self.series)} results, {self.dropped} dropped{state}; last {last}>"
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _forget_stop(self) -> None:
+        """Hear from the engine again: a run that was stopped is over by then, and another one has begun."""
+        if self._stop_handed_over:
+            self._stop_handed_over = False
+            self._stop_reason = None
 
     def _make_link(self, background: bool, queue: int, options: Options) -> Link:
         if isinstance(self._analyser, Client):
