@@ -141,7 +141,7 @@ def report(monitor: phasewire.Monitor, trajectory: Path, out: Path, expected: in
     )
     crystalline = series.crystalline
     molten = int(np.nanargmin(crystalline))
-    analysed, milliseconds = len(np.unique(series.step)), np.nanmedian(series.seconds) * 1000
+    analysed, milliseconds = len(series), np.nanmedian(series.seconds) * 1000
     print(
         f"\nCrystalline: {crystalline[0]:.0%} at first, {crystalline[molten]:.0%} at step {series.step[molten]}, "
         f"{crystalline[-1]:.0%} at the end."

@@ -44,9 +44,11 @@ def draw_picture(
     frames = _four(read(trajectory, index=":"))
     times = [frame.info["time"] / picosecond for frame in frames]
     _draw_series(figure.add_subplot(grid[0, :]), series, picosecond, times)
+    # The same limits for all slices, whatever the cell of each: their titles then stand at one height.
+    width, height = (max(frame.cell[axis, axis] for frame in frames) for axis in (0, 2))
     for column, (frame, time) in enumerate(zip(frames, times, strict=True)):
         axes = figure.add_subplot(grid[1, column])
-        _draw_slice(axes, frame, thickness)
+        _draw_slice(axes, frame, thickness, 1.06 * width, 1.06 * height)
         axes.set_title(f"{time:.1f} ps: {_crystalline(frame):.0%} crystalline", fontsize=10)
     figure.savefig(path)
 
@@ -88,7 +90,7 @@ def _draw_series(axes: Axes, series: Series, picosecond: float, marks: list[floa
     axes.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=len(handles), frameon=False)
 
 
-def _draw_slice(axes: Axes, frame: Atoms, thickness: float) -> None:
+def _draw_slice(axes: Axes, frame: Atoms, thickness: float, width: float, height: float) -> None:
     positions = frame.get_positions(wrap=True)
     order = np.argsort(positions[:, 1])
     inside = order[np.abs(positions[order, 1] - frame.cell[1, 1] / 2) < thickness / 2]
@@ -99,6 +101,11 @@ def _draw_slice(axes: Axes, frame: Atoms, thickness: float) -> None:
         c=[colour_of(phase) for phase in frame.arrays["phase"][inside]],
         edgecolors="white",
         linewidths=0.4,
+    )
+    middle_x, middle_z = frame.cell[0, 0] / 2, frame.cell[2, 2] / 2
+    axes.set(
+        xlim=(middle_x - width / 2, middle_x + width / 2),
+        ylim=(middle_z - height / 2, middle_z + height / 2),
     )
     axes.set_aspect("equal")
     axes.set_axis_off()
