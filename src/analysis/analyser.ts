@@ -100,6 +100,21 @@ export class Analyser {
     return result;
   }
 
+  /**
+   * a0 as it is estimated from the frame, in the length unit of the positions, whatever `options.lengthScale` says.
+   *
+   * @throws PhasewireError what `prepareFrame` throws; `BAD_LENGTH_SCALE` if none can be estimated; `TOO_LARGE`
+   */
+  estimateLengthScale(frame: Frame, options: FrameOptions = {}): Promise<number> {
+    const result = this.last.then(() => {
+      const { lengthScale: _given, ...core } = prepareFrame(frame, options).core;
+      this.core.load(core);
+      return this.core.lengthScale;
+    });
+    this.last = result.catch(() => undefined);
+    return result;
+  }
+
   /** Ends the worker threads, after the analyses under way. */
   async dispose(): Promise<void> {
     await this.last;

@@ -39,6 +39,7 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
       options,
       denoise,
       out,
+      hints: json !== true,
       annotate: labelFrame,
       report: (file, frame, analysis, model) =>
         json

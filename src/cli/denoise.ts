@@ -29,6 +29,7 @@ export function addDenoiseCommand(program: Command, io: CliIo, finish: (exitCode
       options,
       denoise: options.steps ?? "converged",
       out: options.out,
+      hints: false,
       annotate: (frame, analysis) => labelFrame(denoisedFrame(frame, analysis), analysis),
       report: (file, frame, analysis) => writeText(io.stdout, `${report(file, frame, analysis)}\n`),
       reportError: async () => undefined,

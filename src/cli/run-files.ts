@@ -9,6 +9,7 @@ import { asPhasewireError, PhasewireError } from "../errors/index.js";
 import { FrameWriter, readFrames } from "../formats/index.js";
 import type { Frame } from "../frame/index.js";
 import { loadModel } from "../model/index.js";
+import { createHints } from "./hints.js";
 import { type CliIo, exitCodes, writeError } from "./io.js";
 import type { AnalysisOptions } from "./options.js";
 import { createProgress } from "./progress.js";
@@ -20,6 +21,8 @@ export interface FileTask {
   readonly denoise: number | "converged" | undefined;
   /** Path of the output file, if there is one. */
   readonly out: string | undefined;
+  /** Whether hints for people may stand on standard error beside the results. */
+  readonly hints: boolean;
   /** The frame to write to `out`. */
   annotate(frame: Frame, analysis: FrameAnalysis): Frame;
   /** Tells about a frame that is done. */
@@ -75,6 +78,7 @@ async function runAll(
   writer: FrameWriter | undefined,
 ): Promise<number> {
   const progress = createProgress(io, task.files.length);
+  const hints = createHints(io, analyser, task.options, task.hints);
   let exitCode: number = exitCodes.success;
   let framesDone = 0;
   try {
@@ -87,6 +91,7 @@ async function runAll(
           const analysis = await analyser.analyse(frame, analyseOptions(task));
           await writeFrame(writer, task, frame, analysis);
           await task.report(file, frameIndex, analysis, analyser.model.name);
+          await hints.frameDone(file, frameIndex, frame, analysis);
           frameIndex += 1;
           framesDone += 1;
         }

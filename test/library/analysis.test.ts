@@ -159,6 +159,7 @@ describe("the length scale", () => {
     const frame = shaken(crystal(fccSites, 4.05, 3), 0.1);
     const estimated = await analyser.analyse(frame);
     const same = await analyser.analyse(frame, { lengthScale: estimated.lengthScale });
+    expect(await analyser.estimateLengthScale(frame, { lengthScale: 9 })).toBe(estimated.lengthScale);
     const larger = await analyser.analyse(frame, { lengthScale: 1.05 * estimated.lengthScale });
     expect(same.logits).toEqual(estimated.logits);
     expect(larger.lengthScale).toBe(1.05 * estimated.lengthScale);

@@ -4,8 +4,10 @@ import { link, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { createHints } from "../../src/cli/hints.js";
 import { runCli } from "../../src/cli/index.js";
 import { createReport } from "../../src/cli/report.js";
+import { createFrame } from "../../src/frame/index.js";
 import {
   createAnalyser,
   type ErrorObject,
@@ -44,13 +46,9 @@ interface ErrorLine {
 
 const copper = shaken(crystal(fccSites, 3.61, 3), 0.2);
 const iron = shaken(crystal(bccSites, 2.87, 4, ["Fe", "Fe"]), 0.2);
-const salt = shaken(
-  crystal([...fccSites, ...fccSites.map(([x, y, z]) => [x + 0.5, y, z] as const)], 5.64, 2, [
-    ...fccSites.map(() => "Na"),
-    ...fccSites.map(() => "Cl"),
-  ]),
-  0.2,
-);
+const chlorineSites = fccSites.map(([x, y, z]) => [x + 0.5, y, z] as const);
+const saltSpecies = [...fccSites.map(() => "Na"), ...chlorineSites.map(() => "Cl")];
+const salt = shaken(crystal([...fccSites, ...chlorineSites], 5.64, 2, saltSpecies), 0.2);
 
 async function writeFrames(name: string, ...frames: Frame[]): Promise<string> {
   const writer = await FrameWriter.open(inFolder(name));
@@ -353,6 +351,76 @@ describe("classify for people", () => {
       `  disordered  25.0 %  ${"█".repeat(7)}▌`,
       `  bcc          5.0 %  █▌`,
     ]);
+  });
+});
+
+describe("hints on standard error", () => {
+  const lengthScaleOfSalt = 5.64 / Math.cbrt(8);
+  const largeSalt = shaken(crystal([...fccSites, ...chlorineSites], 5.64, 3, saltSpecies), 0.2);
+
+  test.each([
+    ["the right length scale", 1, 0],
+    ["one 6 % too long", 1.06, 0],
+    ["one 10 % too long", 1.1, 1],
+    ["one 10 % too short", 0.9, 1],
+  ])("%s", async (_, factor, hints) => {
+    const file = await writeFrames("salts.extxyz", largeSalt, largeSalt);
+    const args = ["--length-scale", String(factor * lengthScaleOfSalt), file];
+    const { exitCode, stdout, stderr } = await classify(...args);
+    expect(exitCode).toBe(0);
+    expect(stdout).not.toContain("hint");
+    const told = stderr.split("\n").filter((line) => line.includes("the length scale given"));
+    expect(told).toHaveLength(hints);
+    for (const line of told) {
+      expect(line).toMatch(/^hint: .*salts\.extxyz, frame 0: /);
+      expect(line).toContain(`estimated ${lengthScaleOfSalt.toFixed(4)}`);
+    }
+    expect((await classify("--json", ...args)).stderr).toBe("");
+  });
+
+  test("a length scale for a frame that is too small for a good estimate is left alone", async () => {
+    const file = await writeFrames("cluster.extxyz", createFrame({ positions: copper.positions }));
+    const { exitCode, stderr } = await classify("--length-scale", "2.0", file);
+    expect([exitCode, stderr]).toEqual([0, ""]);
+  });
+
+  test.each([
+    ["several species", ["O", "H"], 1, [], /^hint: f, frame 1: .*water or ice\? --select O /],
+    ["several others", ["Si", "C"], 1, [], /^hint: f, frame 1: .*--select NAME .*\(Si, C\)$/],
+    ["one species", ["O", "O"], 1, [], null],
+    ["several species and some order", ["O", "H"], 0.9, [], null],
+    ["a selection of one species", ["O", "H"], 1, [0, 2], null],
+  ])("all is disordered: %s", async (_, species, disordered, selected, expected) => {
+    const stderr = new TextSink();
+    const io = { stdout: new TextSink(), stderr, signal: new AbortController().signal };
+    const frame = crystal(bccSites, 3, 2, species);
+    const analyser = await createAnalyser(await loadModel(), { threads: 1 });
+    const analysis = {
+      ...(await analyser.analyse(frame)),
+      fractions: { disordered, fcc: 1 - disordered },
+      ...(selected.length === 0
+        ? {}
+        : { selection: Uint32Array.from(selected), labels: new Uint8Array(selected.length) }),
+    };
+    const hints = createHints(io, analyser, {}, true);
+    for (const frameIndex of [1, 2]) await hints.frameDone("f", frameIndex, frame, analysis);
+    await createHints(io, analyser, {}, false).frameDone("f", 1, frame, analysis);
+    await analyser.dispose();
+    if (expected === null) expect(stderr.text).toBe("");
+    else {
+      expect(stderr.text.trimEnd().split("\n")).toHaveLength(1);
+      expect(stderr.text.trimEnd()).toMatch(expected);
+    }
+  });
+
+  test("a selected species that never occurs is told once, and the others are analysed", async () => {
+    const file = await writeFrames("selected-salts.extxyz", salt, salt);
+    const outcome = await classify("--json", "--select", "Cl,Ag", file);
+    expect(outcome.exitCode).toBe(0);
+    expect(lines<FrameLine>(outcome).map(({ natoms }) => natoms)).toEqual([32, 32]);
+    expect(outcome.stderr).toBe(`warning: ${file}, frame 0: --select Ag, but no atom is Ag\n`);
+    const none = await classify("--select", "Ag,Au", file);
+    expect(none.stderr).toMatch(/^error EMPTY_SELECTION: /);
   });
 });
 
