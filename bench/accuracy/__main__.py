@@ -76,6 +76,30 @@ def table(tally: dict[tuple, Tally], steps: int) -> str:
     return "\n".join(lines)
 
 
+def summary(tally: dict[tuple, Tally]) -> str:
+    """Kinds of snapshots in one row each, over all their atoms, as Markdown."""
+    kinds = {
+        "crystals, all temperatures": lambda group, truth, heat: group.startswith("A_"),
+        "crystals from 0.95 of melting": lambda group, truth, heat: group.startswith("A_") and heat >= 0.95,
+        "liquids": lambda group, truth, heat: group == "B_liquid",
+        "coexistence, crystal half": lambda group, truth, heat: group == "C_coexistence" and truth != "disordered",
+        "coexistence, liquid half": lambda group, truth, heat: group == "C_coexistence" and truth == "disordered",
+        "crystals with vacancies": lambda group, truth, heat: group == "D_defects",
+    }
+    methods = ["raw", "denoised", *(f"PTM {cutoff:.2f}" for cutoff in PTM_CUTOFFS)]
+    head = ["atoms right, %", "atoms", *methods, "worst row, raw", "worst row, denoised"]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for kind, belongs in kinds.items():
+        rows_of_kind = [row for (group, _, _, truth, heat), row in tally.items() if belongs(group, truth, heat)]
+        if not rows_of_kind:
+            continue
+        atoms = sum(row.atoms for row in rows_of_kind)
+        means = [100.0 * sum(row.right[method] for row in rows_of_kind) / atoms for method in methods]
+        worst = [min(row.percent(method) for row in rows_of_kind) for method in ("raw", "denoised")]
+        lines.append("| " + " | ".join([kind, str(atoms), *(f"{value:.2f}" for value in (*means, *worst))]) + " |")
+    return "\n".join(lines)
+
+
 def insert(page: Path, text: str) -> None:
     """Replace what stands between the markers of a page."""
     before, rest = page.read_text().split(BEGIN)
@@ -99,7 +123,10 @@ def main() -> None:
         for snapshot in tqdm(frames, desc="snapshots", total=len(rows(arguments.data, groups))):
             add(tally, snapshot, analyser, arguments.steps)
         title = f"Model `{analyser.model_name}`, all its classes allowed, length scale found by itself."
-    text = f"\n{title}\n\n{table(tally, arguments.steps)}\n"
+    every_row = (
+        f"<details><summary>Every system and temperature</summary>\n\n{table(tally, arguments.steps)}\n\n</details>"
+    )
+    text = f"\n{title}\n\n{summary(tally)}\n\n{every_row}\n"
     print(text)
     if arguments.write is not None:
         insert(arguments.write, text)
