@@ -51,6 +51,14 @@ export class FakeClient {
     return this.ask({ type: "hello", versions: [1], client: { name: "fake", version: "0" }, ...more });
   }
 
+  /** Resolves when the connection was lost and made again; what is sent in between may be lost with the old one. */
+  reconnected(): Promise<void> {
+    const { events } = this.socket;
+    return new Promise((resolve) => {
+      events.on("disconnect", () => events.on("handshake", () => resolve()));
+    });
+  }
+
   close(): void {
     this.socket.close();
   }

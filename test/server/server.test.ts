@@ -539,9 +539,11 @@ describe("clients that vanish or do not read", () => {
     await client.hello({ run: "long" });
     await client.ask(...frame({ step: 1 }));
     const { endpoint } = server;
+    const reconnected = client.reconnected();
     await cleanUp.splice(0, 1)[0]!();
     expect((await client.receive()).header).toEqual({ type: "goodbye", reason: "shutdown" });
     const again = await startAgain(endpoint);
+    await reconnected;
     expect(errorOf(await client.ask(...frame({ step: 2 })))).toMatchObject({ code: "NO_SESSION", step: 2 });
     expect((await client.hello({ run: "long" })).header.run).toBe("long");
     expect((await client.ask(...frame({ step: 3 }))).header).toMatchObject({ step: 3, dropped: 0 });
