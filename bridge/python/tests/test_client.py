@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import msgpack
@@ -105,6 +106,33 @@ def test_a_restarted_server_is_found_by_the_next_call(endpoint):
         with FakeServer(endpoint) as second:
             assert client.analyse(ATOMS, CELL).atom_count == 2
             assert second.of_type("hello")[0]["run"] == "fake-run"
+
+
+def test_a_server_lost_before_it_answers_is_asked_again(endpoint):
+    asked = threading.Event()
+
+    def swallow(header, server):
+        if header["type"] != "analyse":
+            return answer(header, server)
+        asked.set()
+        return None
+
+    successors = []
+
+    def replace(first):
+        asked.wait(10)
+        first.close()
+        successors.append(FakeServer(endpoint))
+
+    with phasewire.connect(endpoint, lazy=True) as client:
+        thread = threading.Thread(target=replace, args=(FakeServer(endpoint, swallow),))
+        thread.start()
+        try:
+            assert client.analyse(ATOMS, CELL).atom_count == 2
+        finally:
+            thread.join()
+            successors[0].close()
+    assert len(successors[0].of_type("analyse")) == 1
 
 
 def test_a_forgotten_session_is_begun_again(endpoint):

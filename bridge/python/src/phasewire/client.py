@@ -219,7 +219,12 @@ class Client(Analyser):
         return evaluation_from_message(reply, len(variables))
 
     def _ask(self, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Message:
-        """Send a message and return its answer; begin a new session if the server has forgotten ours."""
+        """Send a message and return its answer.
+
+        A second try, in a new session, follows if the server has forgotten ours, or was lost before it answered: a
+        restarted server is found by one call even if the loss of the old one is noticed only after sending. Asking
+        twice is safe, since no question changes anything at the server.
+        """
         for last_try in (False, True):
             connection = self._connect()
             connection.refresh()
@@ -234,7 +239,7 @@ class Client(Analyser):
                 return self._await(sequence, deadline)
             except PhasewireError as error:
                 self._session_open = False
-                if last_try or not (sequence is None or error.code == "NO_SESSION"):
+                if last_try or error.code not in ("NO_SESSION", "SERVER_UNREACHABLE"):
                     raise
         raise self._unreachable("the server is gone")
 
