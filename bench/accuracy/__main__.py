@@ -43,7 +43,8 @@ def add(tally: dict[tuple, Tally], snapshot: Snapshot, analyser: Local, steps: i
     atoms = snapshot.atoms
     frame = (atoms.positions, np.asarray(atoms.cell), tuple(map(bool, atoms.pbc)), atoms.get_chemical_symbols())
     raw = analyser.analyse(*frame)
-    denoised = analyser.analyse(*frame, denoise=steps)
+    denoised = analyser.analyse(*frame, denoise=steps, fields=("labels", "denoised"))
+    moved = np.linalg.norm(denoised.denoised - atoms.positions, axis=1) / denoised.length_scale
     labels = {"raw": raw.phase_names(), "denoised": denoised.phase_names()}
     matched = {cutoff: template_matching(atoms, cutoff) for cutoff in PTM_CUTOFFS}
     for phase in np.unique(snapshot.truth):
@@ -56,7 +57,7 @@ def add(tally: dict[tuple, Tally], snapshot: Snapshot, analyser: Local, steps: i
         for method, names in labels.items():
             row.right[method] += int((names[chosen] == phase).sum())
         row.mistakes.update(name for name in labels["denoised"][chosen].tolist() if name != phase)
-        row.displacement.append(denoised.mean_displacement / denoised.length_scale)
+        row.displacement.append(float(moved[chosen].mean()))
         for cutoff, found in matched.items():
             row.right[f"PTM {cutoff:.2f}"] += int(right_lattice(found[chosen], snapshot.truth[chosen]).sum())
 
