@@ -6,8 +6,8 @@ import type { AnalysisOptions } from "./options.js";
 
 /** A given length scale further than this from the estimate is worth a second look; the estimate itself is good to some 3 %. */
 const lengthScaleTolerance = 0.08;
-/** In smaller frames the estimate may be too long by more than that (docs/maths.md, "Length scale"). */
-const fewestAtomsToEstimate = 130;
+/** In smaller clusters the estimate may be too long by more than that (docs/maths.md, "Length scale"). */
+const fewestAtomsOfACluster = 250;
 /** From this share of disordered atoms on, the frame counts as disordered throughout. */
 const disorderedShare = 0.99;
 
@@ -64,7 +64,8 @@ async function lengthScaleHint(
   analysis: FrameAnalysis,
 ): Promise<string | null> {
   const { lengthScale: given, select } = options;
-  if (given === undefined || analysis.atomCount < fewestAtomsToEstimate) return null;
+  if (given === undefined) return null;
+  if (!frame.periodic.every(Boolean) && analysis.atomCount < fewestAtomsOfACluster) return null;
   let estimate: number;
   try {
     estimate = await analyser.estimateLengthScale(frame, select === undefined ? {} : { select });

@@ -178,3 +178,53 @@ function bruteForceFast(frame: CoreFrame): number {
   }).sort((a, b) => a - b);
   return Math.cbrt(volumes[Math.floor(0.25 * (atomCount - 1))]!);
 }
+
+describe("clusters", () => {
+  const fcc = [
+    [0, 0, 0],
+    [0.5, 0.5, 0],
+    [0.5, 0, 0.5],
+    [0, 0.5, 0.5],
+  ];
+  const lattices = {
+    sc: fcc.slice(0, 1),
+    bcc: [fcc[0]!, [0.5, 0.5, 0.5]],
+    fcc,
+    diamond: fcc.flatMap((site) => [site, site.map((x) => x + 0.25)]),
+  };
+
+  /** Ball of so many atoms cut from a lattice of one atom per unit volume, around a general point. */
+  function ball(sites: number[][], atomCount: number): Float64Array {
+    const edge = sites.length ** (1 / 3);
+    const reach = Math.ceil(8 / edge);
+    const points: number[][] = [];
+    for (let a = -reach; a <= reach; a++) {
+      for (let b = -reach; b <= reach; b++) {
+        for (let c = -reach; c <= reach; c++) {
+          for (const [x, y, z] of sites)
+            points.push([(a + x!) * edge + 0.11, (b + y!) * edge + 0.07, (c + z!) * edge - 0.13]);
+        }
+      }
+    }
+    points.sort((one, two) => Math.hypot(...one) - Math.hypot(...two));
+    return Float64Array.from(points.slice(0, atomCount).flat());
+  }
+
+  it.each(Object.entries(lattices))("of %s are estimated as docs/maths.md says", async (_, sites) => {
+    for (const [atomCount, tolerance] of [
+      [150, 0.1],
+      [250, 0.05],
+      [500, 0.03],
+    ] as const) {
+      core.load({
+        positions: ball(sites, atomCount),
+        cell: null,
+        periodic: [false, false, false],
+        species: null,
+      });
+      const { lengthScale } = await core.forward();
+      const error = Math.abs(lengthScale - 1);
+      expect(error <= tolerance, `${atomCount} atoms: ${lengthScale}`).toBe(true);
+    }
+  });
+});
