@@ -1,6 +1,6 @@
 """The training objective: labels, displacement and calibration, in one scalar.
 
-- labels: cross-entropy over all classes (class 0 flat);
+- labels: cross-entropy over all classes (class 0 flat); beside a defect a part of the label belongs to class 0;
 - displacement: delta = s^2 dlogP/dr against the way back to the ideal site, relative to the noise;
   zero in a fluid, which is to stay where it is;
 - calibration: the true class' logit against -d^2 / (2 s^2).
@@ -50,7 +50,9 @@ def loss(
     safe = jnp.maximum(labels, 0)
     log_probability = jax.nn.log_softmax(table, axis=-1)
     own = jnp.take_along_axis(log_probability, safe[:, None], axis=-1)[:, 0]
-    label_loss = -jnp.sum(jnp.where(known, own, 0.0)) / jnp.sum(known)
+    doubt = batch["doubt"]
+    likelihood = (1.0 - doubt) * own + doubt * log_probability[:, 0]
+    label_loss = -jnp.sum(jnp.where(known, likelihood, 0.0)) / jnp.sum(known)
 
     error = jnp.sum((step - batch["displacement"]) ** 2, axis=-1)
     floor = weights.displacement_floor**2

@@ -6,7 +6,7 @@ Built-in classes come from `ase`; a user adds one with any structure file (one f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import spglib
 from ase import Atoms
 from ase.build import bulk
 from ase.io import read
+from ase.spacegroup import crystal
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,13 @@ class Prototype:
     aliases: tuple[str, ...] = ()
     # How often the class is drawn relative to the others; bcc is soft and needs more.
     weight: float = 1.0
+    # Other assignments of species to the same points that keep the name, e.g. W and Cr3Si for A15.
+    markings: tuple[np.ndarray, ...] = ()
+    strukturbericht: str | None = None
+    pearson: str | None = None
+    aflow: str | None = None
+    # Name of the class where the points are oxygen in water.
+    water: str | None = None
 
     def info(self) -> dict:
         """The entry of the class table in the model file."""
@@ -38,6 +46,10 @@ class Prototype:
             "aliases": list(self.aliases),
             "prototype": self.label,
             "spaceGroup": self.space_group,
+            "strukturbericht": self.strukturbericht,
+            "pearson": self.pearson,
+            "aflow": self.aflow,
+            "water": self.water,
         }
 
 
@@ -54,6 +66,15 @@ def from_atoms(name: str, atoms: Atoms, label: str, aliases: tuple[str, ...] = (
     return Prototype(name, label, int(group), cell, fractions @ cell, species, aliases, weight)
 
 
+def _from_file(name: str) -> Callable[[], Atoms]:
+    """A structure kept beside this module."""
+
+    def build() -> Atoms:
+        return read(Path(__file__).parent / "structures" / f"{name}.cif")
+
+    return build
+
+
 def _binary(structure: str, a: float, c: float | None = None) -> Callable[[], Atoms]:
     def build() -> Atoms:
         return bulk("NaCl", structure, a=a, c=c)
@@ -61,39 +82,150 @@ def _binary(structure: str, a: float, c: float | None = None) -> Callable[[], At
     return build
 
 
+def _wurtzite() -> Atoms:
+    return bulk("ZnS", "wurtzite", a=1.0, c=sqrt(8 / 3), u=3 / 8)
+
+
 def _hexagonal_diamond() -> Atoms:
-    atoms = bulk("ZnS", "wurtzite", a=1.0, c=sqrt(8 / 3), u=3 / 8)
+    atoms = _wurtzite()
     atoms.symbols[:] = "C"
     return atoms
 
 
-def _cu3au() -> Atoms:
-    return Atoms(
-        "AuCu3",
-        cell=np.eye(3),
-        scaled_positions=[(0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)],
-        pbc=True,
-    )
+def _cubic(symbols: str, sites: list[tuple[float, float, float]]) -> Callable[[], Atoms]:
+    """A primitive cubic cell of unit edge."""
+
+    def build() -> Atoms:
+        return Atoms(symbols, cell=np.eye(3), scaled_positions=sites, pbc=True)
+
+    return build
 
 
-BUILT_IN: dict[str, tuple[Callable[[], Atoms], str, tuple[str, ...], float, int]] = {
-    "fcc": (lambda: bulk("Cu", "fcc", a=1.0), "Cu (A1)", (), 1.5, 225),
-    "hcp": (lambda: bulk("Mg", "hcp", a=1.0, c=sqrt(8 / 3)), "Mg (A3)", (), 1.5, 194),
-    "bcc": (lambda: bulk("W", "bcc", a=1.0), "W (A2)", (), 2.5, 229),
-    "sc": (lambda: bulk("Po", "sc", a=1.0), "Po (A_h)", (), 1.0, 221),
-    "diamond": (lambda: bulk("C", "diamond", a=1.0), "C (A4)", ("ice-Ic",), 1.0, 227),
-    "hexdiamond": (_hexagonal_diamond, "lonsdaleite", ("ice-Ih",), 1.0, 194),
-    "B1": (_binary("rocksalt", 1.0), "NaCl (B1)", (), 1.0, 225),
-    "B2": (_binary("cesiumchloride", 1.0), "CsCl (B2)", (), 1.5, 221),
-    "B3": (_binary("zincblende", 1.0), "ZnS sphalerite (B3)", (), 1.0, 216),
-    "B4": (
-        lambda: bulk("ZnS", "wurtzite", a=1.0, c=sqrt(8 / 3), u=3 / 8),
-        "ZnS wurtzite (B4)",
-        (),
-        1.0,
-        186,
+def _spacegroup(symbols: list[str], basis: list[tuple], group: int, cell: tuple, setting: int = 1) -> Callable:
+    """Atoms of a space group's standard setting; `cell` holds a, b, c and the angles in degrees."""
+
+    def build() -> Atoms:
+        return crystal(symbols, basis, spacegroup=group, cellpar=cell, setting=setting)
+
+    return build
+
+
+def _tetragonal(ratio: float) -> tuple[float, ...]:
+    return (1.0, 1.0, ratio, 90.0, 90.0, 90.0)
+
+
+def _hexagonal(ratio: float) -> tuple[float, ...]:
+    return (1.0, 1.0, ratio, 90.0, 90.0, 120.0)
+
+
+CUBE = (1.0, 1.0, 1.0, 90.0, 90.0, 90.0)
+IDEAL_RATIO = sqrt(8 / 3)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a built-in class is made, and what spglib must find."""
+
+    build: Callable[[], Atoms]
+    label: str
+    space_group: int
+    weight: float = 1.0
+    aliases: tuple[str, ...] = ()
+    water: str | None = None
+    # The name also stands for the same points with all species alike.
+    also_elemental: bool = False
+
+
+# The classes that people meet daily, in the order of the model.
+# Axial ratios and free parameters are those of the substance named, or ideal where the substance is close to it.
+# Oxygen in the ices: III after Londono et al. (J. Chem. Phys. 98, 4878, 1993), VI after Kuhs et al. (J. Chem. Phys.
+# 81, 3612, 1984); II, V and clathrate sI, in `structures/`, are lattices of the program GenIce (Matsumoto et al.,
+# J. Comput. Chem. 39, 61, 2018).
+BUILT_IN: dict[str, Recipe] = {
+    "fcc": Recipe(lambda: bulk("Cu", "fcc", a=1.0), "Cu", 225, 2.0),
+    "hcp": Recipe(lambda: bulk("Mg", "hcp", a=1.0, c=IDEAL_RATIO), "Mg", 194, 1.8),
+    "dhcp": Recipe(
+        _spacegroup(["La", "La"], [(0, 0, 0), (1 / 3, 2 / 3, 1 / 4)], 194, _hexagonal(2 * IDEAL_RATIO)), "alpha-La", 194
     ),
-    "L1_2": (_cu3au, "Cu3Au (L1_2)", (), 1.0, 221),
+    "bcc": Recipe(lambda: bulk("W", "bcc", a=1.0), "W", 229, 3.0, ("ice-VII", "ice-VIII"), "ice-VII"),
+    "bct": Recipe(_spacegroup(["Pa"], [(0, 0, 0)], 139, _tetragonal(0.825)), "alpha-Pa", 139),
+    "sc": Recipe(lambda: bulk("Po", "sc", a=1.0), "alpha-Po", 221),
+    "omega": Recipe(
+        _spacegroup(["Ti", "Ti"], [(0, 0, 0), (1 / 3, 2 / 3, 1 / 2)], 191, _hexagonal(0.613)), "omega-Ti", 191
+    ),
+    "diamond": Recipe(lambda: bulk("C", "diamond", a=1.0), "C", 227, 1.3, ("ice-Ic",), "ice-Ic"),
+    "hexdiamond": Recipe(_hexagonal_diamond, "lonsdaleite", 194, 1.3, ("ice-Ih",), "ice-Ih"),
+    "beta-Sn": Recipe(_spacegroup(["Sn"], [(0, 0, 0)], 141, _tetragonal(0.5456)), "beta-Sn", 141),
+    "A15": Recipe(
+        _spacegroup(["Si", "Cr"], [(0, 0, 0), (1 / 4, 0, 1 / 2)], 223, CUBE), "Cr3Si, beta-W", 223, also_elemental=True
+    ),
+    "graphite": Recipe(
+        _spacegroup(["C", "C"], [(0, 0, 1 / 4), (1 / 3, 2 / 3, 1 / 4)], 194, _hexagonal(6.711 / 2.464)), "graphite", 194
+    ),
+    "B1": Recipe(_binary("rocksalt", 1.0), "NaCl", 225, 1.2),
+    "B2": Recipe(_binary("cesiumchloride", 1.0), "CsCl", 221, 1.6),
+    "B3": Recipe(_binary("zincblende", 1.0), "ZnS sphalerite", 216),
+    "B4": Recipe(_wurtzite, "ZnS wurtzite", 186),
+    "L1_2": Recipe(_cubic("AuCu3", [(0, 0, 0), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)]), "Cu3Au", 221, 1.2),
+    "L1_0": Recipe(
+        _spacegroup(["Cu", "Au"], [(0, 0, 0), (0.5, 0.5, 0.5)], 123, _tetragonal(0.97 * sqrt(2))), "CuAu", 123
+    ),
+    "D0_3": Recipe(
+        _spacegroup(["Bi", "F", "F"], [(0, 0, 0), (0.25, 0.25, 0.25), (0.5, 0.5, 0.5)], 225, CUBE), "BiF3", 225
+    ),
+    "D0_19": Recipe(
+        _spacegroup(["Sn", "Ni"], [(1 / 3, 2 / 3, 1 / 4), (5 / 6, 2 / 3, 1 / 4)], 194, _hexagonal(IDEAL_RATIO / 2)),
+        "Ni3Sn",
+        194,
+    ),
+    "C1": Recipe(_spacegroup(["Ca", "F"], [(0, 0, 0), (0.25, 0.25, 0.25)], 225, CUBE), "CaF2 fluorite", 225),
+    "C14": Recipe(
+        _spacegroup(
+            ["Mg", "Zn", "Zn"],
+            [(1 / 3, 2 / 3, 1 / 16), (0, 0, 0), (5 / 6, 2 / 3, 1 / 4)],
+            194,
+            _hexagonal(IDEAL_RATIO),
+        ),
+        "MgZn2",
+        194,
+    ),
+    "C15": Recipe(
+        _spacegroup(["Mg", "Cu"], [(1 / 8, 1 / 8, 1 / 8), (1 / 2, 1 / 2, 1 / 2)], 227, CUBE, setting=2), "MgCu2", 227
+    ),
+    "rutile": Recipe(
+        _spacegroup(["Ti", "O"], [(0, 0, 0), (0.305, 0.305, 0)], 136, _tetragonal(0.644)), "TiO2 rutile", 136
+    ),
+    "perovskite": Recipe(
+        _cubic("CaTiO3", [(0, 0, 0), (0.5, 0.5, 0.5), (0.5, 0.5, 0), (0.5, 0, 0.5), (0, 0.5, 0.5)]), "CaTiO3", 221
+    ),
+    "ice-II": Recipe(_from_file("ice-II"), "oxygen of ice II", 148, 0.8),
+    "ice-III": Recipe(
+        _spacegroup(
+            ["O", "O"],
+            [(0.1092, 0.3014, 0.2859), (0.3902, 0.3902, 0)],
+            92,
+            (6.666, 6.666, 6.936, 90, 90, 90),
+        ),
+        "oxygen of ice III",
+        92,
+        0.8,
+        ("ice-IX",),
+    ),
+    "ice-V": Recipe(_from_file("ice-V"), "oxygen of ice V", 15, 0.8, ("ice-XIII",)),
+    "ice-VI": Recipe(
+        _spacegroup(
+            ["O", "O"],
+            [(0.75, 0.25, 0.25), (0.25, 0.4713, 0.3745)],
+            137,
+            (6.181, 6.181, 5.698, 90, 90, 90),
+            setting=2,
+        ),
+        "oxygen of ice VI",
+        137,
+        0.8,
+        ("ice-XV",),
+    ),
+    "clathrate-sI": Recipe(_from_file("clathrate-sI"), "oxygen of clathrate hydrate sI", 223, 0.8),
 }
 
 
@@ -103,12 +235,20 @@ def built_in(names: list[str]) -> list[Prototype]:
     for name in names:
         if name not in BUILT_IN:
             raise ValueError(f"unknown prototype {name!r}; built in are {', '.join(BUILT_IN)}")
-        build, label, aliases, weight, group = BUILT_IN[name]
-        prototype = from_atoms(name, build(), label, aliases, weight)
-        if prototype.space_group != group:
-            raise ValueError(f"{name}: spglib finds space group {prototype.space_group}, not {group}")
-        prototypes.append(prototype)
+        recipe = BUILT_IN[name]
+        prototype = from_atoms(name, recipe.build(), recipe.label, recipe.aliases, recipe.weight)
+        if prototype.space_group != recipe.space_group:
+            raise ValueError(f"{name}: spglib finds space group {prototype.space_group}, not {recipe.space_group}")
+        markings = (np.zeros_like(prototype.species),) if recipe.also_elemental else ()
+        prototypes.append(replace(prototype, water=recipe.water, markings=markings))
     return prototypes
+
+
+def tier(name: str) -> list[Prototype]:
+    """The prototypes of a tier: `core`."""
+    if name != "core":
+        raise ValueError(f"unknown tier {name!r}; there is core")
+    return built_in(list(BUILT_IN))
 
 
 def from_file(path: Path) -> Prototype:

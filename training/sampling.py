@@ -13,13 +13,18 @@ import numpy as np
 from .neighbours import neighbour_table
 from .prototypes import Prototype
 from .stacking import FAMILIES, stacking
+from .transformations import PATHS, path_name, strained_name
 
 MASKED = -1
 # Defect neighbourhoods: extra squared distance given to atoms beside a vacancy or an interstitial,
-# so that confidence falls there, and the range over which it fades.
+# and the range over which it fades.
 DEFECT_DISTANCE_SQUARED = 0.03
 DEFECT_RANGE = 1.6
 LOCAL_RANGE = 1.8
+# Probability that the nearest neighbours of a defect leave to `disordered`, so that confidence tells them from the
+# bulk: all of it up to the first of these distances (relative to the mean of the four nearest), none from the second.
+DEFECT_DOUBT = 0.25
+DOUBT_FADES = (1.08, 1.16)
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ class Sample:
 
     positions (N, 3), cell (3, 3), species (N,), labels (N,) with MASKED where no label is known,
     displacement (N, 3) back to the ideal site, displacement_weight (N,) (zero where unknown),
-    distance_squared (N,) the calibration target d^2, calibration_weight (N,).
+    distance_squared (N,) the calibration target d^2, calibration_weight (N,); doubt (N,) the part of the
+    label's probability that belongs to `disordered`.
     """
 
     positions: np.ndarray
@@ -39,6 +45,7 @@ class Sample:
     displacement_weight: np.ndarray
     distance_squared: np.ndarray
     calibration_weight: np.ndarray
+    doubt: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -48,13 +55,15 @@ class SamplingConfig:
     atoms_per_batch: int = 2048
     neighbours: int = 72
     cutoff: float = 2.3
-    share_fluid: float = 0.13
+    share_fluid: float = 0.09
     share_sparse: float = 0.03
-    share_random: float = 0.03
-    share_destroyed: float = 0.03
-    share_interface: float = 0.10
-    share_surface: float = 0.06
+    share_random: float = 0.02
+    share_destroyed: float = 0.02
+    share_drop: float = 0.03
+    share_interface: float = 0.09
+    share_surface: float = 0.05
     share_stacking: float = 0.09
+    share_path: float = 0.03
     width_range: tuple[float, float] = (3.4, 4.8)
     max_atoms: int = 150
     noise_usual: float = 0.13
@@ -63,9 +72,11 @@ class SamplingConfig:
     strain_usual: float = 0.025
     strain_strong: float = 0.055
     strong_strain_share: float = 0.3
-    isotropic: float = 0.035
-    isotropic_most: float = 0.08
-    defect_share: float = 0.25
+    isotropic: float = 0.04
+    isotropic_most: float = 0.10
+    uniaxial_share: float = 0.14
+    uniaxial_range: tuple[float, float] = (-0.25, 0.06)
+    defect_share: float = 0.3
     alloy_share: float = 0.25
 
 
@@ -89,6 +100,9 @@ class Sampler:
         self._families = [
             family for family in FAMILIES if family.cubic in self._class_of and family.hexagonal in self._class_of
         ]
+        self._paths = [
+            name for name, (start, end, _) in PATHS.items() if start in self._class_of and end in self._class_of
+        ]
 
     def sample(self) -> Sample:
         config, draw = self.config, self.rng.random()
@@ -97,9 +111,11 @@ class Sampler:
             (config.share_sparse, self._sparse),
             (config.share_random, self._random_points),
             (config.share_destroyed, self._destroyed),
+            (config.share_drop, self._drop),
             (config.share_interface, self._interface),
             (config.share_surface, self._surface),
             (config.share_stacking if self._families else 0.0, self._stacking),
+            (config.share_path if self._paths else 0.0, self._path),
         ):
             if draw < share:
                 return build()
@@ -122,22 +138,51 @@ class Sampler:
     def _draw_prototype(self) -> int:
         return int(self.rng.choice(len(self.prototypes), p=self._weights))
 
-    def _supercell(self, index: int, width: float, most: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Randomly strained supercell: cell, ideal positions, species."""
+    def _supercell(
+        self, index: int, width: float, most: int, uniaxial: bool = True
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+        """Randomly strained supercell: cell, ideal positions, species, and the class that the strain leaves it in."""
         prototype = self.prototypes[index]
-        cell = prototype.cell
+        deformation = self._strain(uniaxial)
+        name = strained_name(prototype.name, deformation, set(self._class_of), self.rng)
+        species = prototype.species
+        if prototype.markings and self.rng.random() < 0.5:
+            species = prototype.markings[self.rng.integers(len(prototype.markings))]
+        crystal = self._repeat(prototype.cell, prototype.positions, species, width, most, deformation)
+        return *crystal, self._class_of[name]
+
+    @staticmethod
+    def _repeat(
+        cell: np.ndarray,
+        basis: np.ndarray,
+        species: np.ndarray,
+        width: float,
+        most: int,
+        deformation: np.ndarray,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A supercell at least `width` wide, if `most` atoms allow it, deformed."""
         heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
         repeats = np.maximum(1, np.ceil(width / heights - 0.35)).astype(int)
-        while np.prod(repeats) * len(prototype.species) > most and repeats.max() > 1:
+        while np.prod(repeats) * len(species) > most and repeats.max() > 1:
             repeats[np.argmax(repeats * heights)] -= 1
         offsets = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), -1).reshape(-1, 3)
-        positions = (offsets @ cell)[:, None] + prototype.positions
-        species = np.tile(prototype.species, len(offsets))
-        deformation = self._strain()
+        positions = (offsets @ cell)[:, None] + basis
+        species = np.tile(species, len(offsets))
         return (cell * repeats[:, None]) @ deformation, positions.reshape(-1, 3) @ deformation, species
 
-    def _strain(self) -> np.ndarray:
+    def _strain(self, uniaxial: bool = True) -> np.ndarray:
+        """A deformation x' = x F: random strain and scale; at times a strong one along one axis, as in a shock."""
         config, rng = self.config, self.rng
+        if uniaxial and rng.random() < config.uniaxial_share:
+            axis = rng.normal(size=3)
+            if rng.random() < 0.5:
+                axis = np.eye(3)[rng.integers(3)] + 0.03 * axis
+            axis /= np.linalg.norm(axis)
+            stretch = 1.0 + rng.uniform(*config.uniaxial_range)
+            # The length scale is that of the strained crystal, of the unstrained one beside it, or between the two.
+            scale = stretch ** (-rng.uniform(0, 1) / 3)
+            deformation = np.eye(3) + (stretch - 1.0) * np.outer(axis, axis)
+            return scale * (deformation + 0.01 * rng.normal() * np.outer(axis, axis))
         strong = rng.random() < config.strong_strain_share
         amplitude = rng.uniform(0, config.strain_strong if strong else config.strain_usual)
         strain = rng.normal(size=(3, 3)) * amplitude
@@ -181,8 +226,24 @@ class Sampler:
     def _bulk(self) -> Sample:
         rng = self.rng
         index = self._draw_prototype()
-        cell, ideal, species = self._supercell(index, rng.uniform(*self.config.width_range), self.config.max_atoms)
-        return self._disordered_crystal(np.full(len(ideal), index + 1), cell, ideal, species)
+        width = rng.uniform(*self.config.width_range)
+        cell, ideal, species, label = self._supercell(index, width, self.config.max_atoms)
+        return self._disordered_crystal(np.full(len(ideal), label), cell, ideal, species)
+
+    def _path(self) -> Sample:
+        """A crystal on the way between two phases; its label is drawn, with even odds in the middle."""
+        rng = self.rng
+        path = self._paths[rng.integers(len(self._paths))]
+        progress = rng.uniform(-0.05, 1.05)
+        name = path_name(path, progress, rng)
+        cell, basis = PATHS[path][2](progress)
+        deformation = (1.0 + 0.03 * np.clip(rng.normal(), -2, 2)) * (np.eye(3) + 0.006 * rng.normal(size=(3, 3)))
+        cell, ideal, species = self._repeat(
+            cell, basis, np.zeros(len(basis), int), rng.uniform(*self.config.width_range), 150, deformation
+        )
+        noise = self._noise(ideal, cell, species, rng.uniform(0.0, 0.09))
+        labels = np.full(len(ideal), self._class_of[name])
+        return finish(ideal, noise - noise.mean(axis=0), cell, species, labels, np.ones(len(ideal)), np.zeros((0, 3)))
 
     def _stacking(self) -> Sample:
         """Cubic and hexagonal layers in random order, each with its own label."""
@@ -191,9 +252,11 @@ class Sampler:
         layers, repeats = (
             (int(rng.integers(4, 8)), (3, 3)) if family.tetrahedral else (int(rng.integers(6, 12)), (4, 3))
         )
-        cell, ideal, species, hexagonal = stacking(rng, family, layers, repeats)
+        cell, ideal, species, character = stacking(rng, family, layers, repeats)
         deformation = self._strain()
-        labels = np.where(hexagonal, self._class_of[family.hexagonal], self._class_of[family.cubic])
+        polytype = family.polytype if family.polytype in self._class_of else None
+        own = np.where(character.hexagonal, self._class_of[family.hexagonal], self._class_of[family.cubic])
+        labels = own if polytype is None else np.where(character.alternating, self._class_of[polytype], own)
         return self._disordered_crystal(labels, cell @ deformation, ideal @ deformation, species)
 
     def _disordered_crystal(
@@ -225,7 +288,7 @@ class Sampler:
         """A slab, a wire or a cluster cut from a crystal: atoms at the surface keep their label."""
         rng = self.rng
         index = self._draw_prototype()
-        cell, ideal, species = self._supercell(index, rng.uniform(4.2, 5.4), 190)
+        cell, ideal, species, label = self._supercell(index, rng.uniform(4.2, 5.4), 190)
         free_axes = rng.choice([1, 1, 2, 3])
         stretched = cell.copy()
         for axis in rng.permutation(3)[:free_axes]:
@@ -235,7 +298,7 @@ class Sampler:
         missing = counts_before - coordination(ideal, stretched)
         at_surface = missing > 0
         weight = np.where(at_surface, 0.5, 1.0)
-        labels = np.full(len(ideal), index + 1)
+        labels = np.full(len(ideal), label)
         # With a third of the neighbours gone (an edge or a corner) a label would be a guess.
         labels[missing > 0.45 * counts_before] = MASKED
         sample = finish(ideal, noise, stretched, species, labels, weight, np.zeros((0, 3)))
@@ -271,11 +334,25 @@ class Sampler:
             np.zeros(count),
             np.zeros(count),
             np.zeros(count),
+            np.zeros(count),
         )
 
     def _fluid(self) -> Sample:
         positions, species, edge = self._draw_fluid()
         return self._disordered(positions, np.eye(3) * edge, species)
+
+    def _drop(self) -> Sample:
+        """A drop or a film of a fluid in empty space."""
+        rng = self.rng
+        sample = self._fluid()
+        fractions = sample.positions @ np.linalg.inv(sample.cell) - 0.5
+        if rng.random() < 0.5:
+            keep = np.abs(fractions[:, 2]) < rng.uniform(0.25, 0.45)
+        else:
+            keep = np.linalg.norm(fractions, axis=1) < rng.uniform(0.35, 0.5)
+        stretched = sample.cell.copy()
+        stretched[2] *= 1.5
+        return _take(replace(sample, cell=stretched), keep)
 
     def _sparse(self) -> Sample:
         """A gas, down to isolated atoms: a fluid or random points blown up."""
@@ -303,7 +380,7 @@ class Sampler:
 
     def _destroyed(self) -> Sample:
         """A crystal displaced beyond recovery."""
-        cell, ideal, species = self._supercell(self._draw_prototype(), 4.0, 130)
+        cell, ideal, species, _ = self._supercell(self._draw_prototype(), 4.0, 130)
         noise = self.rng.normal(size=ideal.shape) * self.rng.uniform(0.32, 0.45)
         sample = self._disordered(ideal + noise, cell, species)
         keep = separated(sample.positions, sample.cell, 0.25)
@@ -315,7 +392,7 @@ class Sampler:
         """Half crystal, half toy fluid; atoms within half an a0 of the faces carry no label."""
         rng = self.rng
         index = self._draw_prototype()
-        cell, ideal, species = self._supercell(index, rng.uniform(3.2, 3.8), 100)
+        cell, ideal, species, label = self._supercell(index, rng.uniform(3.2, 3.8), 100, uniaxial=False)
         noise = self._noise(ideal, cell, species, rng.uniform(0.03, 0.12))
         crystal = ideal + noise - noise.mean(axis=0)
         axis = int(np.argmax(np.linalg.norm(cell, axis=1)))
@@ -331,7 +408,7 @@ class Sampler:
         inside = ((scaled >= 0) & (scaled < 1)).all(axis=1) & (scaled[:, axis] > boundary)
         positions = np.vstack([crystal, cloud[inside]])
         all_species = np.concatenate([species, cloud_species[inside]])
-        labels = np.concatenate([np.full(len(crystal), index + 1), np.zeros(int(inside.sum()), int)])
+        labels = np.concatenate([np.full(len(crystal), label), np.zeros(int(inside.sum()), int)])
         displacement = np.vstack([ideal - crystal, np.zeros((int(inside.sum()), 3))])
         # Fluid atoms that overlap go first: crystal atoms stand earlier in the list.
         keep = separated(positions, tall, 0.72)
@@ -349,6 +426,7 @@ class Sampler:
             np.where(crystalline & (depth > 1.0), 1.0, 0.0),
             np.full(len(positions), (noise**2).sum(axis=1).mean()),
             np.zeros(len(positions)),
+            np.zeros(len(positions)),
         )
         return _take(sample, keep)
 
@@ -363,6 +441,7 @@ def _take(sample: Sample, keep: np.ndarray) -> Sample:
         sample.displacement_weight[keep],
         sample.distance_squared[keep],
         sample.calibration_weight[keep],
+        sample.doubt[keep],
     )
 
 
@@ -406,12 +485,17 @@ def finish(
     kernel /= kernel.sum(axis=1, keepdims=True)
     mean = kernel @ noise
     spread = kernel @ (noise**2).sum(axis=1) - (mean**2).sum(axis=1)
+    doubt = np.zeros(len(ideal))
     if len(defects):
         inverse = np.linalg.inv(cell)
         fractions = (ideal[:, None] - defects[None]) @ inverse
         to_defect = np.linalg.norm((fractions - np.round(fractions)) @ cell, axis=-1)
         fade = np.maximum(0.0, 1.0 - (to_defect / DEFECT_RANGE) ** 2) ** 2
         spread = spread + DEFECT_DISTANCE_SQUARED * fade.sum(axis=1) * 3.0
+        # The defect itself (an interstitial atom) is no neighbour of its own.
+        to_defect = np.where(to_defect < 0.05, np.inf, to_defect)
+        ratio = to_defect / np.sort(to_defect, axis=0)[:4].mean(axis=0)
+        doubt = DEFECT_DOUBT * np.clip(np.interp(ratio, DOUBT_FADES, (1.0, 0.0)), 0.0, 1.0).max(axis=1)
     crystalline = (labels > 0).astype(float)
     return Sample(
         ideal + noise,
@@ -422,6 +506,7 @@ def finish(
         weight * crystalline,
         spread,
         crystalline.copy(),
+        doubt * crystalline,
     )
 
 
@@ -439,6 +524,7 @@ def pack(samples: Sequence[Sample], config: SamplingConfig) -> dict[str, np.ndar
         "displacement_weight": np.zeros(size, np.float32),
         "distance_squared": np.zeros(size, np.float32),
         "calibration_weight": np.zeros(size, np.float32),
+        "doubt": np.zeros(size, np.float32),
     }
     start = 0
     for sample in samples:
@@ -456,6 +542,7 @@ def pack(samples: Sequence[Sample], config: SamplingConfig) -> dict[str, np.ndar
             "displacement_weight",
             "distance_squared",
             "calibration_weight",
+            "doubt",
         ):
             batch[name][rows] = getattr(sample, name)
         start += count

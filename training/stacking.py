@@ -1,7 +1,9 @@
 """Random stackings of close-packed layers: every layer has the class of its own surroundings.
 
 A layer whose two neighbours stand over the same sites is hexagonal (hcp, hexagonal diamond, B4), otherwise
-cubic (fcc, diamond, B3). Faults, twins and polytypes are thus labelled layer by layer.
+cubic (fcc, diamond, B3). Faults, twins and polytypes are thus labelled layer by layer. Where five layers or more
+alternate between the two, the crystal is double hexagonal (dhcp); a single hexagonal layer in fcc, a twin boundary, is
+not.
 """
 
 from __future__ import annotations
@@ -20,10 +22,19 @@ class LayeredFamily:
     hexagonal: str
     tetrahedral: bool
     compound: bool
+    polytype: str | None = None
+
+
+@dataclass(frozen=True)
+class LayerCharacter:
+    """By atom, (N,) booleans: whether its layer is hexagonal, and whether it lies amid alternating layers."""
+
+    hexagonal: np.ndarray
+    alternating: np.ndarray
 
 
 FAMILIES = (
-    LayeredFamily("fcc", "hcp", tetrahedral=False, compound=False),
+    LayeredFamily("fcc", "hcp", tetrahedral=False, compound=False, polytype="dhcp"),
     LayeredFamily("diamond", "hexdiamond", tetrahedral=True, compound=False),
     LayeredFamily("B3", "B4", tetrahedral=True, compound=True),
 )
@@ -34,17 +45,25 @@ def random_sequence(rng: np.random.Generator, layers: int) -> np.ndarray:
     hexagonal = rng.beta(0.7, 0.7)
     while True:
         sites = [0, 1]
+        alternate = rng.random() < 0.25
         while len(sites) < layers:
             below, here = sites[-2:]
-            sites.append(below if rng.random() < hexagonal else 3 - below - here)
+            likely = float(len(sites) % 2) if alternate and rng.random() < 0.85 else hexagonal
+            sites.append(below if rng.random() < likely else 3 - below - here)
         if sites[-1] != sites[0]:
             return np.array(sites)
 
 
+def amid_alternation(hexagonal: np.ndarray) -> np.ndarray:
+    """Which of the layers (periodic, booleans) lie in a row of five that alternate, with two on either side."""
+    differs = hexagonal != np.roll(hexagonal, -1)
+    return np.roll(differs, 2) & np.roll(differs, 1) & differs & np.roll(differs, -1)
+
+
 def stacking(
     rng: np.random.Generator, family: LayeredFamily, layers: int, repeats: tuple[int, int]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Cell (3, 3), positions (N, 3), species (N,) and whether each atom's layer is hexagonal.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, LayerCharacter]:
+    """Cell (3, 3), positions (N, 3), species (N,) and the character of each atom's layer.
 
     One atom per unit volume; rows of the cell: two in-plane vectors, then the stacking direction.
     """
@@ -55,12 +74,15 @@ def stacking(
     offset = plane.sum(axis=0) / 3
     grid = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), -1).reshape(-1, 2) @ plane
     hexagonal_layer = np.roll(sites, 1) == np.roll(sites, -1)
+    alternating_layer = amid_alternation(hexagonal_layer)
     levels = (0.0, 0.75 * height) if family.tetrahedral else (0.0,)
-    positions, species, hexagonal = [], [], []
+    positions, species, hexagonal, alternating = [], [], [], []
     for layer, site in enumerate(sites):
         for kind, level in enumerate(levels):
             positions.append(grid + site * offset + np.array([0.0, 0.0, layer * height + level]))
             species.append(np.full(len(grid), kind if family.compound else 0))
             hexagonal.append(np.full(len(grid), hexagonal_layer[layer]))
+            alternating.append(np.full(len(grid), alternating_layer[layer]))
     cell = np.vstack([plane * np.array(repeats)[:, None], [0.0, 0.0, layers * height]])
-    return cell, np.concatenate(positions), np.concatenate(species), np.concatenate(hexagonal)
+    character = LayerCharacter(np.concatenate(hexagonal), np.concatenate(alternating))
+    return cell, np.concatenate(positions), np.concatenate(species), character

@@ -70,7 +70,8 @@ def test_a_cluster_is_no_prototype(tmp_path: Path) -> None:
 def test_pure_sequences_have_the_shells_of_their_class(family) -> None:
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        cell, positions, species, hexagonal = stacking(rng, family, 6, (3, 3))
+        cell, positions, species, character = stacking(rng, family, 6, (3, 3))
+        hexagonal = character.hexagonal
         if hexagonal.all() or not hexagonal.any():
             name = family.hexagonal if hexagonal.all() else family.cubic
             ideal = built_in([name])[0]

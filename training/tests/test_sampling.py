@@ -31,7 +31,8 @@ def test_the_same_seed_gives_the_same_batches(fluids) -> None:
 
 
 def test_displacements_lead_back_to_a_lattice(fluids) -> None:
-    sampler = make(fluids, defect_share=0.0, strain_usual=0.0, strain_strong=0.0, isotropic=0.0)
+    still = {"strain_usual": 0.0, "strain_strong": 0.0, "isotropic": 0.0, "uniaxial_share": 0.0}
+    sampler = make(fluids, defect_share=0.0, **still)
     for _ in range(5):
         sample = sampler._bulk()
         ideal = sample.positions + sample.displacement
@@ -75,7 +76,10 @@ def test_batches_have_consistent_neighbours(fluids) -> None:
 
 def test_every_kind_of_sample_can_be_drawn(fluids) -> None:
     sampler = make(fluids)
-    kinds = ["_bulk", "_stacking", "_surface", "_fluid", "_sparse", "_random_points", "_destroyed", "_interface"]
+    kinds = [
+        *("_bulk", "_stacking", "_path", "_surface", "_interface"),
+        *("_fluid", "_drop", "_sparse", "_random_points", "_destroyed"),
+    ]
     for kind in kinds:
         sample = getattr(sampler, kind)()
         assert len(sample.positions) <= SamplingConfig().atoms_per_batch
@@ -85,6 +89,24 @@ def test_every_kind_of_sample_can_be_drawn(fluids) -> None:
     assert (sampler._interface().labels == 0).any()
     assert set(np.unique(sampler._destroyed().labels)) == {0}
     assert min(len(s.positions) / abs(np.linalg.det(s.cell)) for s in (sampler._sparse() for _ in range(20))) < 0.1
+
+
+def test_the_first_shell_of_a_vacancy_is_doubtful() -> None:
+    prototype = built_in(["bcc"])[0]
+    grid = np.stack(np.meshgrid(*[np.arange(6)] * 3, indexing="ij"), -1).reshape(-1, 3)
+    ideal = (grid @ prototype.cell)[1:]
+    count = len(ideal)
+    labels = np.ones(count, int)
+    sample = finish(
+        ideal, 0.0 * ideal, prototype.cell * 6, np.zeros(count, int), labels, np.ones(count), np.zeros((1, 3))
+    )
+    inverse = np.linalg.inv(prototype.cell * 6)
+    away = np.linalg.norm((ideal @ inverse - np.round(ideal @ inverse)) @ (prototype.cell * 6), axis=1)
+    nearest = away < 1.05 * away.min()
+    assert nearest.sum() == 8
+    assert sample.doubt[nearest].min() > 0.15
+    assert sample.doubt[~nearest].max() < 0.5 * sample.doubt[nearest].min()
+    assert sample.doubt[away > 1.3 * away.min()].max() == 0.0
 
 
 def test_separated_keeps_the_earlier_atom_of_a_close_pair() -> None:
