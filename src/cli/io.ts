@@ -4,7 +4,7 @@ import type { Writable } from "node:stream";
 import type { PhasewireError } from "../errors/index.js";
 
 export interface CliIo {
-  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: Writable & { readonly isTTY?: boolean };
   /** Set when the user interrupts: the frame under way is finished, files are closed. */
   readonly signal: AbortSignal;

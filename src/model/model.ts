@@ -15,6 +15,14 @@ export interface PhaseClass {
   readonly prototype: string;
   /** International symbol or number of the space group; null for `disordered`. */
   readonly spaceGroup: string | number | null;
+  /** Strukturbericht designation, e.g. `A1`; null, as the names below, where there is none or the file does not say. */
+  readonly strukturbericht: string | null;
+  /** Pearson symbol, e.g. `cF4`. */
+  readonly pearson: string | null;
+  /** AFLOW prototype label, e.g. `A_cF4_225_a`. */
+  readonly aflow: string | null;
+  /** What the phase is called where the atoms looked at are the oxygens of water, e.g. `ice-Ih`; also among the aliases. */
+  readonly water: string | null;
 }
 
 /** A model: what the core computes with, and what its classes are called. Class 0 is `disordered`. */
@@ -30,6 +38,9 @@ export interface Model extends CoreModel {
 /** Number of density channels and highest degree of the harmonics: fixed in the kernels. */
 const channels = 16;
 const lmax = 6;
+
+/** Most classes a model may have. */
+const mostClasses = 1023;
 
 const tensorShapes = (classCount: number, basisCount: number): Record<keyof CoreTensors, number[]> => ({
   "radial.mix": [2, channels + 1, basisCount],
@@ -223,8 +234,8 @@ class FieldReader {
 
   classes(): PhaseClass[] {
     const value = this.description.classes;
-    if (!Array.isArray(value) || value.length < 2 || value.length > 255) {
-      throw this.error("classes", "a list of 2 to 255 classes", value);
+    if (!Array.isArray(value) || value.length < 2 || value.length > mostClasses) {
+      throw this.error("classes", `a list of 2 to ${mostClasses} classes`, value);
     }
     const classes = value.map((entry, index) => this.phaseClass(entry, index));
     if (classes[0]!.name !== "disordered")
@@ -238,18 +249,32 @@ class FieldReader {
   private phaseClass(entry: unknown, index: number): PhaseClass {
     const field = `classes[${index}]`;
     if (typeof entry !== "object" || entry === null) throw this.error(field, "an object", entry);
-    const { name, aliases = [], prototype = null, spaceGroup = null } = entry as Record<string, unknown>;
+    const fields = entry as Record<string, unknown>;
+    const { name, aliases = [], prototype = null, spaceGroup = null } = fields;
     if (typeof name !== "string" || !/^\S+$/.test(name)) {
       throw this.error(`${field}.name`, "a text without white space", name);
     }
     if (!Array.isArray(aliases) || !aliases.every((alias) => typeof alias === "string")) {
       throw this.error(`${field}.aliases`, "a list of texts", aliases);
     }
+    const optional = (key: string): string | null => {
+      const value = fields[key] ?? null;
+      if (value === null || (typeof value === "string" && value !== "")) return value;
+      throw this.error(`${field}.${key}`, "a text or null", value);
+    };
+    const water = optional("water");
+    if (water !== null && water !== name && !aliases.includes(water)) {
+      throw this.error(`${field}.water`, "the name, one of the aliases or null", water);
+    }
     return {
       name,
       aliases,
       prototype: typeof prototype === "string" ? prototype : name,
       spaceGroup: typeof spaceGroup === "string" || typeof spaceGroup === "number" ? spaceGroup : null,
+      strukturbericht: optional("strukturbericht"),
+      pearson: optional("pearson"),
+      aflow: optional("aflow"),
+      water,
     };
   }
 

@@ -24,7 +24,7 @@ export interface Safetensors {
   readonly data: Uint8Array;
 }
 
-/** Longest header that is read, in bytes; the headers of phase models are about 3 kB. */
+/** Longest header that is read, in bytes; the headers of phase models have a few hundred bytes a class. */
 const longestHeader = 1 << 20;
 
 const itemBytes: Readonly<Record<string, number>> = {

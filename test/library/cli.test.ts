@@ -521,23 +521,70 @@ describe("denoise", () => {
 });
 
 describe("models", () => {
-  test("lists the models, and their classes if asked", async () => {
-    const plain = await run(["models"]);
-    expect(plain).toEqual({
+  test("lists the models", async () => {
+    expect(await run(["models"])).toEqual({
       exitCode: 0,
       stdout: "random (default)  4 classes  random weights\n",
       stderr: "",
     });
-    const { stdout } = await run(["models", "--classes"]);
-    expect(stdout).toContain("  disordered\n  fcc, also ccp\n");
   });
 
   test("as JSON, one object a line", async () => {
     const [entry] = lines<Record<string, unknown>>(await run(["models", "--json"]));
     expect(entry).toMatchObject({ name: "random", default: true, classCount: 4, file: "random.safetensors" });
     expect(entry).not.toHaveProperty("classes");
-    const [whole] = lines<{ classes: { name: string }[] }>(await run(["models", "--json", "--classes"]));
-    expect(whole!.classes.map(({ name }) => name)).toEqual(classNames);
+  });
+
+  test.each([[["--classes"]], [["--classes", "--tier", "random"]], [["--tier", "random"]]])(
+    "%j lists the classes of the model in columns",
+    async (args) => {
+      const { exitCode, stdout } = await run(["models", ...args]);
+      expect(exitCode).toBe(0);
+      const [head, empty, , , , ...rows] = stdout.trimEnd().split("\n");
+      expect([head, empty]).toEqual(["random: 4 classes", ""]);
+      expect(rows.map((row) => row.trim().split(/ {2,}/))).toEqual([
+        ["disordered", "disordered", "-", "-", "-", "-", "-"],
+        ["fcc", "fcc", "-", "-", "-", "-", "ccp"],
+        ["hcp", "hcp", "-", "-", "-", "-", "-"],
+        ["bcc", "bcc", "-", "-", "-", "-", "-"],
+      ]);
+    },
+  );
+
+  test("--classes --json is one array with every name of every class", async () => {
+    const found = JSON.parse((await run(["models", "--classes", "--json"])).stdout) as unknown[];
+    expect(found).toHaveLength(4);
+    expect(found[1]).toEqual({
+      name: "fcc",
+      aliases: ["ccp"],
+      prototype: "fcc",
+      strukturbericht: null,
+      pearson: null,
+      aflow: null,
+      spaceGroup: null,
+      water: null,
+      model: "random",
+      number: 1,
+    });
+  });
+
+  test("--search leaves the classes that it finds", async () => {
+    const { stdout } = await run(["models", "--search", "C C_p"]);
+    expect(stdout).toContain("random: 4 classes, found 1\n");
+    expect(stdout).toMatch(/^fcc .* ccp$/m);
+    expect(stdout).not.toContain("hcp");
+    const found = await run(["models", "--search", "cp", "--json"]);
+    expect(JSON.parse(found.stdout)).toMatchObject([{ name: "fcc" }, { name: "hcp", number: 2 }]);
+    expect((await run(["models", "--search", "spinel"])).stdout).toBe(
+      'random: 4 classes, none of which has "spinel" in a name\n',
+    );
+    expect((await run(["models", "--search", "spinel", "--json"])).stdout).toBe("[\n]\n");
+  });
+
+  test("a tier that does not ship is refused with those that do", async () => {
+    const { exitCode, stdout, stderr } = await run(["models", "--classes", "--tier", "all"]);
+    expect([exitCode, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^error MODEL_NOT_FOUND: no tier "all" ships; there are: random\n/);
   });
 });
 

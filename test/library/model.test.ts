@@ -28,13 +28,56 @@ describe("reading a model", () => {
     const model = parseModel(file, "m");
     expect(model.name).toBe("random");
     expect(model.classCount).toBe(4);
-    expect(model.classes[1]).toEqual({ name: "fcc", aliases: ["ccp"], prototype: "fcc", spaceGroup: null });
+    expect(model.classes[1]).toEqual({
+      name: "fcc",
+      aliases: ["ccp"],
+      prototype: "fcc",
+      spaceGroup: null,
+      strukturbericht: null,
+      pearson: null,
+      aflow: null,
+      water: null,
+    });
     expect(model.cutoff).toBe(2.3);
     expect(model.idealLogits).toEqual([0, 0, 0, 0]);
     expect(model.tensors["radial.mix"]).toEqual(numbers(340, 1, 0.3));
     expect(model.tensors["network2.bias1"]).toEqual(numbers(4, 12, 0.5));
     expect(model.sha256).toBe(createHash("sha256").update(file).digest("hex"));
     expect(model.training).toEqual({ seed: 1 });
+  });
+
+  test("a class may have names of several kinds", () => {
+    const names = { strukturbericht: "A4", pearson: "cF8", aflow: "A_cF8_227_a", water: "ice-Ic" };
+    const diamond = { name: "diamond", aliases: ["ice-Ic"], prototype: "C", spaceGroup: 227, ...names };
+    const classes = [{ name: "disordered" }, diamond, { name: "hcp", pearson: null }, { name: "bcc" }];
+    const model = parseModel(modelFile({ description: { classes } }), "m");
+    expect(model.classes[1]).toEqual(diamond);
+    expect(model.classes[2]).toMatchObject({
+      strukturbericht: null,
+      pearson: null,
+      aflow: null,
+      water: null,
+    });
+  });
+
+  test("1023 classes are read, 1024 are too many", async () => {
+    const withClasses = (count: number): Uint8Array => {
+      const classes = Array.from({ length: count }, (_, index) => ({
+        name: index ? `c${index}` : "disordered",
+      }));
+      const weights = numbers(64 * count, 1);
+      weights.fill(0, 0, 64);
+      return modelFile({
+        description: { classes, idealLogits: classes.map(() => 0) },
+        tensors: {
+          "network2.weight1": { shape: [count, 64], data: weights },
+          "network2.bias1": { shape: [count], data: numbers(count, 2) },
+        },
+      });
+    };
+    expect(parseModel(withClasses(1023), "m").classes.at(-1)!.name).toBe("c1022");
+    const error = await expectError("MODEL_FORMAT", parse(withClasses(1024)));
+    expect(error.field).toBe("classes");
   });
 
   test("the bytes may start at an odd address", () => {
@@ -185,6 +228,9 @@ describe("reading a model", () => {
     ["classes", [{ name: "disordered" }, { name: "fcc", aliases: "ccp" }]],
     ["classes", [{ name: "disordered" }, { name: "fcc" }, { name: "hcp", aliases: ["fcc"] }]],
     ["classes", [{ name: "disordered" }, 3]],
+    ["classes", [{ name: "disordered" }, { name: "fcc", pearson: 4 }]],
+    ["classes", [{ name: "disordered" }, { name: "fcc", strukturbericht: "" }]],
+    ["classes", [{ name: "disordered" }, { name: "bcc", aliases: [], water: "ice-VII" }]],
   ])("a description whose %s is %j is MODEL_FORMAT", async (field, value) => {
     const error = await expectError("MODEL_FORMAT", parse(modelFile({ description: { [field]: value } })));
     expect(error.field).toMatch(new RegExp(`^${field}`));

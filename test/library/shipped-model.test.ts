@@ -90,12 +90,19 @@ describe("the shipped models", () => {
     expect([byAlias("ice-Ih"), byAlias("ice-Ic")]).toEqual(["hexdiamond", "diamond"]);
   });
 
-  test("are listed with their prototypes", async () => {
-    const [stdout, stderr] = [new TextSink(), new TextSink()];
-    const { signal } = new AbortController();
-    expect(await runCli(["models", "--classes"], { stdout, stderr, signal })).toBe(0);
-    expect(stdout.text).toContain("  disordered, also liquid, amorphous\n  fcc: Cu (A1), space group 225\n");
-    expect(stdout.text).toContain("  hexdiamond, also ice-Ih: lonsdaleite, space group 194\n");
+  test("are listed with all names of their classes", async () => {
+    for (const { name: tier, classCount } of (await readManifest()).models) {
+      const [stdout, stderr] = [new TextSink(), new TextSink()];
+      const { signal } = new AbortController();
+      const args = ["models", "--classes", "--tier", tier, "--json"];
+      expect(await runCli(args, { stdout, stderr, signal })).toBe(0);
+      const classes = JSON.parse(stdout.text) as Record<string, unknown>[];
+      expect(classes).toHaveLength(classCount);
+      expect(classes[0]).toMatchObject({ name: "disordered", spaceGroup: null, water: null, model: tier });
+      const fcc = classes.find(({ name }) => name === "fcc");
+      expect(fcc).toMatchObject({ prototype: expect.stringContaining("Cu"), spaceGroup: 225 });
+      expect(classes.find(({ name }) => name === "hexdiamond")!.aliases).toContain("ice-Ih");
+    }
   });
 });
 

@@ -127,9 +127,86 @@ def test_another_version(original, refusal, key):
     assert error.code == "MODEL_VERSION"
 
 
+DISORDERED = {"name": "disordered"}
+
+
+def with_classes(content, listed):
+    """Build a model file with these classes, and weights of the right shapes."""
+    header, data = split(content)
+    settings = json.loads(header["__metadata__"]["phasewire"])
+    settings |= {"classes": listed, "idealLogits": [0.0] * len(listed)}
+    header["__metadata__"]["phasewire"] = json.dumps(settings)
+    for name, shape in (("network2.weight1", [len(listed), 64]), ("network2.bias1", [len(listed)])):
+        size = 4 * math.prod(shape)
+        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + size]}
+        data += bytes(size)
+    return rehash(header, data)
+
+
+def test_every_name_of_every_class(original, tmp_path):
+    names = {"strukturbericht": "A4", "pearson": "cF8", "aflow": "A_cF8_227_a", "water": "ice-Ic"}
+    diamond = {"name": "diamond", "aliases": ["ice-Ic"], "prototype": "C", "spaceGroup": 227, **names}
+    path = tmp_path / "small.safetensors"
+    path.write_bytes(with_classes(original, [DISORDERED, diamond, {"name": "hcp", "pearson": None}]))
+    disordered, found, hcp = phasewire.classes(path)
+    assert found == phasewire.PhaseClass(
+        name="diamond",
+        aliases=("ice-Ic",),
+        prototype="C",
+        strukturbericht="A4",
+        pearson="cF8",
+        aflow="A_cF8_227_a",
+        space_group=227,
+        water="ice-Ic",
+        model=phasewire.load_model().name,
+        number=1,
+    )
+    assert (disordered.aliases, disordered.prototype, disordered.space_group) == ((), "disordered", None)
+    assert (hcp.strukturbericht, hcp.pearson, hcp.aflow, hcp.water) == (None,) * 4
+    model = phasewire.load_model(path)
+    assert (model.phases, dict(model.aliases)) == (("disordered", "diamond", "hcp"), {"ice-Ic": "diamond"})
+    assert model.water_names == {"diamond": "ice-Ic"}
+
+
+def test_the_classes_of_the_shipped_models():
+    for info in phasewire.shipped_models():
+        found = phasewire.classes(info.name)
+        assert [phase.number for phase in found] == list(range(info.class_count))
+        assert {phase.model for phase in found} == {info.name}
+    assert phasewire.classes() == phasewire.classes(phasewire.shipped_models()[0].name)
+
+
+def test_1023_classes_are_read_and_1024_are_too_many(original, refusal, tmp_path):
+    listed = [DISORDERED, *({"name": f"c{number}"} for number in range(1, 1024))]
+    path = tmp_path / "large.safetensors"
+    path.write_bytes(with_classes(original, listed[:1023]))
+    assert len(phasewire.classes(path)) == 1023
+    error = refusal(with_classes(original, listed))
+    assert (error.code, error.field) == ("MODEL_FORMAT", "classes")
+
+
+@pytest.mark.parametrize(
+    ("listed", "field"),
+    [
+        ([{"name": "fcc"}, DISORDERED], "classes[0].name"),
+        ([DISORDERED, 3], "classes[1]"),
+        ([DISORDERED, {"name": "two words"}], "classes[1].name"),
+        ([DISORDERED, {"name": "fcc", "aliases": "ccp"}], "classes[1].aliases"),
+        ([DISORDERED, {"name": "fcc"}, {"name": "hcp", "aliases": ["fcc"]}], "classes"),
+        ([DISORDERED, {"name": "fcc", "pearson": 4}], "classes[1].pearson"),
+        ([DISORDERED, {"name": "fcc", "strukturbericht": ""}], "classes[1].strukturbericht"),
+        ([DISORDERED, {"name": "bcc", "water": "ice-VII"}], "classes[1].water"),
+    ],
+)
+def test_a_damaged_class_is_named(original, refusal, listed, field):
+    error = refusal(with_classes(original, listed))
+    assert (error.code, error.field) == ("MODEL_FORMAT", field)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "code"),
     [
+        ("name", None, "MODEL_FORMAT"),
         ("classes", [], "MODEL_FORMAT"),
         ("cutoff", "far", "MODEL_FORMAT"),
         ("cutoff", 0, "MODEL_FORMAT"),

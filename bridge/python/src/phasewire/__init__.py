@@ -7,7 +7,7 @@ simulation with either; `phasewire.lammps` and `phasewire.ase` couple it to thos
 from phasewire._analyser import Analyser
 from phasewire._frame import Frame
 from phasewire._links import Snapshot
-from phasewire._model import Model, ModelInfo, load_model, shipped_models
+from phasewire._model import Model, ModelInfo, PhaseClass, classes, load_model, shipped_models
 from phasewire._result import Evaluation, Result
 from phasewire._series import FailedFrame, Series
 from phasewire._version import __version__
@@ -42,6 +42,7 @@ __all__ = [
     "ModelError",
     "ModelInfo",
     "Monitor",
+    "PhaseClass",
     "PhasewireError",
     "ProtocolError",
     "Result",
@@ -50,6 +51,7 @@ __all__ = [
     "Snapshot",
     "Variable",
     "__version__",
+    "classes",
     "connect",
     "fraction",
     "load_model",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -22,6 +24,7 @@ CHANNELS = 16
 LMAX = 6
 FEATURES = CHANNELS * (LMAX + 1) + CHANNELS
 HIDDEN1, HIDDEN2, HIDDEN3 = 64, 32, 64
+MAX_CLASSES = 1023
 _HEADER_LIMIT = 16 * 1024 * 1024
 _REEXPORT = "export the model again with training/export.py, or use a model made for this release"
 _COPY_AGAIN = "the file was damaged or cut short: copy or download it again"
@@ -38,6 +41,43 @@ class ModelInfo:
     description: str
 
 
+@dataclass(frozen=True)
+class PhaseClass:
+    """A phase that a model knows, with all its names.
+
+    Attributes
+    ----------
+    name : str
+        Its name in results.
+    aliases : tuple of str
+        Other names, which `phasewire.fraction` and the like understand as well.
+    prototype : str
+        What the model was trained on: a substance, or a structure file.
+    strukturbericht, pearson, aflow : str or None
+        Strukturbericht designation, Pearson symbol, AFLOW prototype label; None where there is none, or the model file
+        does not say.
+    space_group : int, str or None
+        Number or symbol.
+    water : str or None
+        What it is called where the atoms looked at are the oxygens of water: ``ice-Ih`` for ``hexdiamond``.
+    model : str
+        Name of the model.
+    number : int
+        The class number: what stands in ``Result.labels``.
+    """
+
+    name: str
+    aliases: tuple[str, ...]
+    prototype: str
+    strukturbericht: str | None
+    pearson: str | None
+    aflow: str | None
+    space_group: int | str | None
+    water: str | None
+    model: str
+    number: int
+
+
 @dataclass(frozen=True, eq=False)
 class Model:
     """A model file, checked.
@@ -46,10 +86,8 @@ class Model:
     ----------
     name : str
         The model's own name.
-    phases : tuple of str
-        Class names in the order of the labels; class 0 is ``disordered``.
-    aliases : Mapping of str to str
-        Other names of classes, such as ``ice-Ih`` for ``hexdiamond``.
+    classes : tuple of PhaseClass
+        The classes in the order of the labels; class 0 is ``disordered``.
     settings : Mapping
         The numbers beside the weights: ``cutoff``, ``basisFirst``, ``logitLength``, ... in units of a0.
     tensors : Mapping of str to float32 array
@@ -61,12 +99,26 @@ class Model:
     """
 
     name: str
-    phases: tuple[str, ...]
-    aliases: Mapping[str, str]
+    classes: tuple[PhaseClass, ...] = field(repr=False)
     settings: Mapping[str, Any] = field(repr=False)
     tensors: Mapping[str, NDArray[np.float32]] = field(repr=False)
     sha256: str = field(repr=False)
     path: Path
+
+    @cached_property
+    def phases(self) -> tuple[str, ...]:
+        """Class names in the order of the labels."""
+        return tuple(phase.name for phase in self.classes)
+
+    @cached_property
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of classes, such as ``ice-Ih`` for ``hexdiamond``."""
+        return {alias: phase.name for phase in self.classes for alias in phase.aliases}
+
+    @cached_property
+    def water_names(self) -> Mapping[str, str]:
+        """What classes are called where the atoms are the oxygens of water, by class name."""
+        return {phase.name: phase.water for phase in self.classes if phase.water is not None}
 
     @property
     def ideal_logits(self) -> NDArray[np.float64]:
@@ -79,6 +131,27 @@ def shipped_models() -> list[ModelInfo]:
     manifest = _read_manifest()
     infos = [_manifest_entry(entry) for entry in manifest["models"]]
     return sorted(infos, key=lambda info: info.name != manifest["default"])
+
+
+def classes(model: str | Path | None = None) -> list[PhaseClass]:
+    """List the classes of a model, with all their names.
+
+    Parameters
+    ----------
+    model : str or Path, optional
+        Name of a shipped model (`shipped_models`) or path of a ``.safetensors`` file. The default model if left out.
+
+    Raises
+    ------
+    ModelError
+        As for `load_model`.
+
+    Examples
+    --------
+    >>> [phase.name for phase in phasewire.classes() if phase.space_group == 225]  # doctest: +SKIP
+    ['fcc', 'B1', ...]
+    """
+    return list(load_model(model).classes)
 
 
 def load_model(model: str | Path | None = None) -> Model:
@@ -148,11 +221,9 @@ def read_model(path: Path, *, expected_sha256: str | None = None) -> Model:
         _hash_error(path, f"the file has SHA-256 {file_hash}, the manifest says {expected_sha256}")
     settings = _settings(described, path)
     tensors = _tensors(header, data, settings, path)
-    classes = settings["classes"]
     return Model(
-        name=str(settings["name"]),
-        phases=tuple(str(entry["name"]) for entry in classes),
-        aliases={str(alias): str(entry["name"]) for entry in classes for alias in entry.get("aliases") or ()},
+        name=settings["name"],
+        classes=_classes(settings, path),
         settings=settings,
         tensors=tensors,
         sha256=file_hash,
@@ -209,13 +280,11 @@ def _settings(described: str, path: Path) -> dict[str, Any]:
             value=found[1],
             remedy=_REEXPORT,
         )
-    classes = settings.get("classes")
-    if (
-        not isinstance(classes, list)
-        or len(classes) < 2
-        or not all(isinstance(entry, dict) and isinstance(entry.get("name"), str) for entry in classes)
-    ):
-        _format_error(path, "its metadata must list at least two classes, each with a name", "classes")
+    if not isinstance(settings.get("name"), str) or not settings["name"]:
+        _format_error(path, "its metadata must name the model", "name")
+    listed = settings.get("classes")
+    if not isinstance(listed, list) or not 2 <= len(listed) <= MAX_CLASSES:
+        _format_error(path, f"its metadata must list 2 to {MAX_CLASSES} classes", "classes")
     for key, expected in (("channels", CHANNELS), ("lmax", LMAX)):
         if settings.get(key) != expected:
             _shape_error(path, key, settings.get(key), f"this release needs {key} = {expected}")
@@ -227,11 +296,52 @@ def _settings(described: str, path: Path) -> dict[str, Any]:
         if settings[key] <= 0:
             _format_error(path, f"{key} must be greater than 0", key)
     ideal = settings.get("idealLogits")
-    if not isinstance(ideal, list) or len(ideal) != len(classes):
-        _shape_error(path, "idealLogits", ideal, f"{len(classes)} numbers are needed, one a class")
+    if not isinstance(ideal, list) or len(ideal) != len(listed):
+        _shape_error(path, "idealLogits", ideal, f"{len(listed)} numbers are needed, one a class")
     for number in ideal:
         _require_number(number, "idealLogits", path)
     return settings
+
+
+def _classes(settings: Mapping[str, Any], path: Path) -> tuple[PhaseClass, ...]:
+    found = tuple(
+        _phase_class(entry, settings["name"], number, path) for number, entry in enumerate(settings["classes"])
+    )
+    if found[0].name != "disordered":
+        _format_error(path, f"its first class is {found[0].name!r} instead of 'disordered'", "classes[0].name")
+    names = Counter(name for phase in found for name in (phase.name, *phase.aliases))
+    name, count = names.most_common(1)[0]
+    if count > 1:
+        _format_error(path, f"{name!r} stands for two classes", "classes")
+    return found
+
+
+def _phase_class(entry: Any, model: str, number: int, path: Path) -> PhaseClass:
+    where = f"classes[{number}]"
+    if not isinstance(entry, dict):
+        _format_error(path, f"{where} is no JSON object", where)
+    name, aliases, prototype = entry.get("name"), entry.get("aliases"), entry.get("prototype")
+    if not isinstance(name, str) or not name or any(letter.isspace() for letter in name):
+        _format_error(path, f"{where}.name must be a text without white space", f"{where}.name")
+    aliases = [] if aliases is None else aliases
+    if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
+        _format_error(path, f"{where}.aliases must be a list of texts", f"{where}.aliases")
+    texts = {key: entry.get(key) for key in ("strukturbericht", "pearson", "aflow", "water")}
+    for key, text in texts.items():
+        if text is not None and not (isinstance(text, str) and text):
+            _format_error(path, f"{where}.{key} must be a text or null", f"{where}.{key}")
+    if texts["water"] not in (None, name, *aliases):
+        _format_error(path, f"{where}.water must be the name, one of the aliases or null", f"{where}.water")
+    space_group = entry.get("spaceGroup")
+    return PhaseClass(
+        name=name,
+        aliases=tuple(aliases),
+        prototype=prototype if isinstance(prototype, str) else name,
+        space_group=space_group if isinstance(space_group, (int, str)) else None,
+        model=model,
+        number=number,
+        **texts,
+    )
 
 
 def _tensors(header: Mapping[str, Any], data: bytes, settings: Mapping[str, Any], path: Path) -> dict[str, Any]:
