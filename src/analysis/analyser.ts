@@ -5,7 +5,7 @@ import { type ForwardResult, PhaseCore } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
 import type { Frame } from "../frame/index.js";
 import type { Model } from "../model/index.js";
-import { type FrameOptions, prepareFrame } from "./prepare.js";
+import { type FrameOptions, type PreparedFrame, prepareFrame } from "./prepare.js";
 
 /** Most denoising steps that may be asked for. */
 const mostSteps = 10_000;
@@ -31,7 +31,7 @@ export interface Denoising {
 }
 
 /**
- * What a model says about one frame. M atoms were analysed (all N, or those selected), C classes are known; per-atom arrays
+ * What a model says about one frame. M atoms were analysed (all N, or those selected, or the oxygens of water), C classes are known; per-atom arrays
  * follow the order of the frame. With denoising the per-atom values are those of the denoised frame, except
  * that an atom the raw pass calls disordered keeps that label.
  */
@@ -40,8 +40,14 @@ export interface FrameAnalysis {
   readonly atomCount: number;
   /** Indices of the analysed atoms in the frame, ascending; null if all were analysed. */
   readonly selection: Uint32Array | null;
+  /** Which atoms those are, in words: the names selected, or `oxygen of water` where it was recognised; null if all were analysed. */
+  readonly selected: string | null;
+  /** Whether they are the oxygens of water, recognised or selected. */
+  readonly water: boolean;
   /** The C class names by class number; 0 is `disordered`. */
   readonly phases: readonly string[];
+  /** What to call the C classes in text for people: their names, where `water` with the name of the ice behind: `hexdiamond (ice-Ih)`. */
+  readonly titles: readonly string[];
   /** M class numbers. */
   readonly labels: Uint8Array;
   /** M, probability of the label. */
@@ -79,6 +85,7 @@ export interface FrameAnalysis {
 export class Analyser {
   private last: Promise<unknown> = Promise.resolve();
   private readonly phases: readonly string[];
+  private readonly waterTitles: readonly string[];
 
   /** Use `createAnalyser`. */
   constructor(
@@ -86,6 +93,9 @@ export class Analyser {
     private readonly core: PhaseCore,
   ) {
     this.phases = model.classes.map(({ name }) => name);
+    this.waterTitles = model.classes.map(({ name, water }) =>
+      water === null || water === name ? name : `${name} (${water})`,
+    );
   }
 
   /**
@@ -125,18 +135,18 @@ export class Analyser {
     const begin = performance.now();
     const { denoise } = options;
     if (denoise !== undefined) validateSteps(denoise);
-    const { core: coreFrame, selection } = prepareFrame(frame, options);
+    const { core: coreFrame, ...atoms } = prepareFrame(frame, options);
     this.core.load(coreFrame);
     if (denoise === undefined) {
       const result = await this.core.forward();
-      return this.collect(result, result.logDensity, selection, begin);
+      return this.collect(result, result.logDensity, atoms, begin);
     }
     const result = await this.core.denoise(
       denoise === "converged" ? { untilConverged: true } : { steps: denoise },
     );
     const { steps, converged, displacement } = result;
     return {
-      ...this.collect(result, result.initialLogDensity, selection, begin),
+      ...this.collect(result, result.initialLogDensity, atoms, begin),
       denoised: result.positions,
       denoising: { steps, converged, displacement },
     };
@@ -145,15 +155,16 @@ export class Analyser {
   private collect(
     result: ForwardResult,
     logDensity: number,
-    selection: Uint32Array | null,
+    atoms: Omit<PreparedFrame, "core">,
     begin: number,
   ): FrameAnalysis {
     const { labels, confidence, margin, distance, logits, probabilities, lengthScale } = result;
     const atomCount = labels.length;
     return {
       atomCount,
-      selection,
+      ...atoms,
       phases: this.phases,
+      titles: atoms.water ? this.waterTitles : this.phases,
       labels,
       confidence,
       margin,

@@ -7,4 +7,11 @@ export {
   type FrameAnalysis,
 } from "./analyser.js";
 export { denoisedFrame, labelFrame, notAnalysed } from "./annotate.js";
-export { type FrameOptions, type PreparedFrame, prepareFrame, validateLengthScale } from "./prepare.js";
+export {
+  type FrameOptions,
+  type PreparedFrame,
+  prepareFrame,
+  selectsAll,
+  validateLengthScale,
+} from "./prepare.js";
+export { findWaterOxygens, oxygenOfWater } from "./water.js";

@@ -1,6 +1,7 @@
 import type { CoreFrame } from "../core/types.js";
 import { PhasewireError } from "../errors/index.js";
 import { completeCell, type Frame, numberSpecies, selectAtoms, validateFrame } from "../frame/index.js";
+import { findWaterOxygens, oxygenOfWater } from "./water.js";
 
 /** How the atoms of a frame are looked at. */
 export interface FrameOptions {
@@ -8,8 +9,16 @@ export interface FrameOptions {
   readonly ignoreSpecies?: boolean;
   /** a0 in the length unit of the positions; estimated from the frame if absent. */
   readonly lengthScale?: number;
-  /** Species whose atoms are analysed, as if the others were not there; all if absent. */
+  /**
+   * Species whose atoms are analysed, as if the others were not there; `"all"`: all atoms. If absent, the oxygens of a
+   * frame that is water (src/analysis/water.ts) and whose species are not ignored, else all atoms.
+   */
   readonly select?: string | readonly string[];
+}
+
+/** Whether a selection asks for all atoms, those of water too. */
+export function selectsAll(select: string | readonly string[] | undefined): boolean {
+  return select === "all" || (Array.isArray(select) && select.length === 1 && select[0] === "all");
 }
 
 /** What the core gets, and which atoms of the frame those are. */
@@ -17,6 +26,10 @@ export interface PreparedFrame {
   readonly core: CoreFrame;
   /** Indices into the frame, ascending; null if all atoms take part. */
   readonly selection: Uint32Array | null;
+  /** Which atoms those are, in words: the names selected, or `oxygen of water`; null if all take part. */
+  readonly selected: string | null;
+  /** Whether they are the oxygens of water, recognised or selected. */
+  readonly water: boolean;
 }
 
 /**
@@ -30,10 +43,7 @@ export function prepareFrame(frame: Frame, options: FrameOptions = {}): Prepared
   const cell = completeCell(frame.cell, frame.periodic);
   const { lengthScale } = options;
   if (lengthScale !== undefined) validateLengthScale(lengthScale);
-  const selection =
-    options.select === undefined
-      ? null
-      : selectAtoms(frame.species, typeof options.select === "string" ? [options.select] : options.select);
+  const { selection, selected, water } = chooseAtoms(frame, options);
   const names =
     selection === null || frame.species === null
       ? frame.species
@@ -47,7 +57,27 @@ export function prepareFrame(frame: Frame, options: FrameOptions = {}): Prepared
       ...(lengthScale === undefined ? {} : { lengthScale }),
     },
     selection,
+    selected,
+    water,
   };
+}
+
+function chooseAtoms(
+  { species }: Frame,
+  { select, ignoreSpecies }: FrameOptions,
+): Omit<PreparedFrame, "core"> {
+  const oxygens = findWaterOxygens(species);
+  if (selectsAll(select) || (select === undefined && (ignoreSpecies || oxygens === null))) {
+    return { selection: null, selected: null, water: false };
+  }
+  if (select === undefined) return { selection: oxygens, selected: oxygenOfWater, water: true };
+  const wanted = typeof select === "string" ? [select] : select;
+  const selection = selectAtoms(species, wanted);
+  return { selection, selected: wanted.join(", "), water: oxygens !== null && equal(selection, oxygens) };
+}
+
+function equal(first: Uint32Array, second: Uint32Array): boolean {
+  return first.length === second.length && first.every((atom, index) => atom === second[index]);
 }
 
 /**

@@ -47,6 +47,7 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
               file,
               frame,
               natoms: analysis.atomCount,
+              selection: analysis.selected,
               lengthScale: analysis.lengthScale,
               fractions: analysis.fractions,
               meanLogDensityPerAtom: analysis.meanLogDensityPerAtom,

@@ -1,5 +1,5 @@
 /** What a person should look at again, told on standard error beside the results: once, not for every frame. */
-import type { Analyser, FrameAnalysis } from "../analysis/index.js";
+import { type Analyser, type FrameAnalysis, type FrameOptions, selectsAll } from "../analysis/index.js";
 import type { Frame } from "../frame/index.js";
 import { type CliIo, writeText } from "./io.js";
 import type { AnalysisOptions } from "./options.js";
@@ -52,7 +52,7 @@ export function createHints(
 }
 
 function missingSpecies(frame: Frame, selected: readonly string[]): string[] {
-  if (selected.length === 0) return [];
+  if (selected.length === 0 || selectsAll(selected)) return [];
   const present = new Set(frame.species);
   return [...new Set(selected)].filter((name) => !present.has(name));
 }
@@ -63,12 +63,16 @@ async function lengthScaleHint(
   options: AnalysisOptions,
   analysis: FrameAnalysis,
 ): Promise<string | null> {
-  const { lengthScale: given, select } = options;
+  const { lengthScale: given, select, ignoreSpecies } = options;
   if (given === undefined) return null;
   if (!frame.periodic.every(Boolean) && analysis.atomCount < fewestAtomsOfACluster) return null;
   let estimate: number;
   try {
-    estimate = await analyser.estimateLengthScale(frame, select === undefined ? {} : { select });
+    const atoms: FrameOptions = {
+      ...(select === undefined ? {} : { select }),
+      ...(ignoreSpecies === undefined ? {} : { ignoreSpecies }),
+    };
+    estimate = await analyser.estimateLengthScale(frame, atoms);
   } catch {
     // Frames that allow no estimate, such as one in an extremely flat cell, are what the option is there for.
     return null;

@@ -22,7 +22,7 @@ export function addAnalysisOptions(command: Command): Command {
     .addOption(
       new Option(
         "--select <species>",
-        "analyse only these species, separated by commas, as if the others were absent",
+        "analyse only these species, separated by commas, as if the others were absent; `all`: all atoms. Of frames that are water the oxygens are analysed if left out",
       ).argParser(parseSpecies),
     )
     .option("--ignore-species", "treat all atoms as one species")

@@ -15,7 +15,7 @@ export function createReport(
   const colors = pc.createColors(isTTY && pc.isColorSupported);
   return (file, frame, analysis) =>
     [
-      `${colors.bold(file)}  frame ${frame}  ${analysis.atomCount} atoms  length scale ${analysis.lengthScale.toFixed(4)}  ${analysis.seconds.toFixed(3)} s`,
+      `${colors.bold(file)}  frame ${frame}  ${analysis.atomCount} atoms${selectedText(analysis)}  length scale ${analysis.lengthScale.toFixed(4)}  ${analysis.seconds.toFixed(3)} s`,
       ...phaseLines(analysis, colors),
       colors.dim(
         `  log density ${analysis.meanLogDensityPerAtom.toFixed(3)} an atom, margin ${analysis.meanMargin.toFixed(3)}${denoisingText(analysis)}`,
@@ -24,15 +24,20 @@ export function createReport(
     ].join("\n");
 }
 
+function selectedText({ selected }: FrameAnalysis): string {
+  return selected === null ? "" : ` (${selected})`;
+}
+
 /** The phases that occur, largest share first. */
-function phaseLines(analysis: FrameAnalysis, colors: Colors): string[] {
-  const present = Object.entries(analysis.fractions)
-    .filter(([, fraction]) => fraction > 0)
-    .sort(([, first], [, second]) => second - first);
-  const nameWidth = Math.max(...analysis.phases.map((name) => name.length));
-  return present.map(([name, fraction]) => {
+function phaseLines({ phases, titles, fractions }: FrameAnalysis, colors: Colors): string[] {
+  const present = phases
+    .map((name, label) => ({ title: titles[label]!, fraction: fractions[name]! }))
+    .filter(({ fraction }) => fraction > 0)
+    .sort((first, second) => second.fraction - first.fraction);
+  const width = Math.max(...titles.map((title) => title.length));
+  return present.map(({ title, fraction }) => {
     const percent = (100 * fraction).toFixed(1).padStart(5);
-    return `  ${name.padEnd(nameWidth)} ${percent} %  ${colors.cyan(bar(fraction))}`;
+    return `  ${title.padEnd(width)} ${percent} %  ${colors.cyan(bar(fraction))}`;
   });
 }
 

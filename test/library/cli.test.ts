@@ -29,6 +29,7 @@ interface FrameLine {
   file: string;
   frame: number;
   natoms: number;
+  selection: string | null;
   lengthScale: number;
   fractions: Record<string, number>;
   meanLogDensityPerAtom: number;
@@ -49,6 +50,17 @@ const iron = shaken(crystal(bccSites, 2.87, 4, ["Fe", "Fe"]), 0.2);
 const chlorineSites = fccSites.map(([x, y, z]) => [x + 0.5, y, z] as const);
 const saltSpecies = [...fccSites.map(() => "Na"), ...chlorineSites.map(() => "Cl")];
 const salt = shaken(crystal([...fccSites, ...chlorineSites], 5.64, 2, saltSpecies), 0.2);
+
+/** Oxygens on a body-centred lattice of one atom in 27 cubic units of length, hydrogens beside them. */
+const water = shaken(
+  crystal(
+    bccSites.flatMap(([x, y, z]) => [[x, y, z] as const, [x + 0.2, y, z] as const, [x, y + 0.2, z] as const]),
+    3 * Math.cbrt(2),
+    2,
+    ["O", "H", "H", "O", "H", "H"],
+  ),
+  0.2,
+);
 
 async function writeFrames(name: string, ...frames: Frame[]): Promise<string> {
   const writer = await FrameWriter.open(inFolder(name));
@@ -120,6 +132,7 @@ describe("classify --json", () => {
         "file",
         "frame",
         "natoms",
+        "selection",
         "lengthScale",
         "fractions",
         "meanLogDensityPerAtom",
@@ -411,6 +424,37 @@ describe("hints on standard error", () => {
       expect(stderr.text.trimEnd().split("\n")).toHaveLength(1);
       expect(stderr.text.trimEnd()).toMatch(expected);
     }
+  });
+
+  test("the oxygens of water are analysed, and it says so, unless something else is selected", async () => {
+    const file = await writeFrames("water.extxyz", water);
+    const outcomes = async (...args: string[]): Promise<unknown[]> => {
+      const [line] = lines<FrameLine>(await classify("--json", file, ...args));
+      return [line!.natoms, line!.selection];
+    };
+    expect(await outcomes()).toEqual([16, "oxygen of water"]);
+    expect(await outcomes("--select", "all")).toEqual([48, null]);
+    expect(await outcomes("--ignore-species")).toEqual([48, null]);
+    expect(await outcomes("--select", "O")).toEqual([16, "O"]);
+    expect(await outcomes("--select", "H,O")).toEqual([48, "H, O"]);
+    const salty = await writeFrames("salty.extxyz", {
+      ...water,
+      species: water.species!.map((name, atom) => (atom > 2 ? name : "Na")),
+    });
+    const [line] = lines<FrameLine>(await classify("--json", salty));
+    expect([line!.natoms, line!.selection]).toEqual([48, null]);
+    for (const outcome of [await classify(file), await denoise(file, "--out", inFolder("ice.extxyz"))]) {
+      expect([outcome.exitCode, outcome.stderr]).toEqual([0, ""]);
+      expect(outcome.stdout).toContain("  16 atoms (oxygen of water)  ");
+    }
+    expect((await classify("--select", "all", file)).stderr).not.toContain("warning");
+  });
+
+  test("a hint about the length scale of water compares with that of the atoms analysed", async () => {
+    const file = await writeFrames("water.extxyz", water);
+    const told = async (...args: string[]): Promise<string> => (await classify(file, ...args)).stderr;
+    expect(await told("--length-scale", "3.0")).toBe("");
+    expect(await told("--length-scale", "3.0", "--ignore-species")).toMatch(/the one estimated 2\.[01]/);
   });
 
   test("a selected species that never occurs is told once, and the others are analysed", async () => {
