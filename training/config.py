@@ -12,28 +12,76 @@ from .sampling import SamplingConfig
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """All settings of a run; the seed, these and the prototypes fix its result up to rounding."""
+    """All settings of a run; the seed, these and the prototypes fix its result up to rounding.
 
-    prototypes: list[str]
+    Attributes
+    ----------
+    prototypes
+        Names of classes, the name of a tier (`core`, `all`), or None for the classes of `start`.
+    files
+        Structure files, one class each, beside `prototypes`; relative to the file of these settings.
+    start
+        Name in `models/` or path of a model whose weights a run starts from; None: random weights.
+    outer_width
+        Width of the last hidden layer; None: that of `start`, or the standard one.
+    new_share
+        Share of crystals drawn from classes that `start` did not know; None: by the weights of the prototypes.
+    ema
+        Decay of a running mean of the weights, which is then what is exported; None: the last weights are.
+    fluid_pool
+        File name of the pool of toy fluids, beside the run's folder; made when it is not there.
+    samplers
+        Processes that make samples; one keeps two processor cores busy, a GPU wants more.
+    """
+
+    prototypes: list[str] | str | None = None
+    files: list[str] = field(default_factory=list)
+    start: str | None = None
+    outer_width: int | None = None
+    new_share: float | None = None
     steps: int = 6000
     batch_atoms: int = 2048
     learning_rate: float = 3e-3
     final_learning_rate: float = 1e-5
     warmup: int = 200
+    ema: float | None = None
     seed: int = 0
+    fluid_pool: str = "fluids.npz"
     fluid_runs: int = 300
     fluid_snapshots: int = 4
+    samplers: int = 1
+    checkpoint_every: int = 250
+    log_every: int = 50
     logit_length: float = 0.06
     weights: LossWeights = field(default_factory=LossWeights)
     sampling: SamplingConfig = field(default_factory=SamplingConfig)
 
+    def __post_init__(self) -> None:
+        if self.prototypes is None and self.start is None:
+            raise ValueError("`prototypes` is missing: give names of classes, a tier, or a model to `start` from")
+        for name in ("new_share", "ema"):
+            value = getattr(self, name)
+            if value is not None and not 0.0 < value < 1.0:
+                raise ValueError(f"`{name}` is {value}; it must lie between 0 and 1, or be null")
+        for name in ("steps", "batch_atoms", "samplers", "checkpoint_every", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"`{name}` is {getattr(self, name)}; it must be at least 1")
+
     @staticmethod
     def load(path: Path) -> TrainingConfig:
+        """Read a settings file; paths in `files` become relative to the working directory.
+
+        Raises
+        ------
+        ValueError
+            If the file has a key that is no setting, or a setting out of its range.
+        """
         raw = json.loads(path.read_text())
         known = {entry.name for entry in fields(TrainingConfig)}
         unknown = set(raw) - known
         if unknown:
             raise ValueError(f"{path}: unknown keys {sorted(unknown)}; known are {sorted(known)}")
+        raw["files"] = [str(path.parent / file) for file in raw.get("files", [])]
         raw["weights"] = LossWeights(**raw.get("weights", {}))
         raw["sampling"] = SamplingConfig(**raw.get("sampling", {}))
         return TrainingConfig(**raw)

@@ -64,6 +64,7 @@ def write_model(
             "idealLogits": [float(value) for value in ideal_logits],
             "channels": config.channels,
             "lmax": config.lmax,
+            "outerWidth": config.outer_width,
             "training": training,
         }
     )
@@ -96,16 +97,19 @@ def read_model(path: Path) -> tuple[ModelConfig, dict[str, np.ndarray], dict[str
         logit_length=info["logitLength"],
         channels=info["channels"],
         lmax=info["lmax"],
+        outer_width=info.get("outerWidth", 64),
     )
     return config, load_file(path), info
 
 
-def update_manifest(folder: Path, path: Path, class_count: int, description: str) -> None:
-    """Enter a model file of `folder` into its manifest; the first one becomes the default."""
+def update_manifest(folder: Path, path: Path, class_count: int, description: str, default: bool = False) -> None:
+    """Enter a model file of `folder` into its manifest; the first one becomes the default, a later one if asked to."""
     manifest_path = folder / "manifest.json"
     manifest: dict[str, Any] = {"default": path.stem, "models": []}
     if manifest_path.exists():
         manifest = json.loads(manifest_path.read_text())
+    if default:
+        manifest["default"] = path.stem
     entry = {
         "name": path.stem,
         "file": path.name,

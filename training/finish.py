@@ -1,4 +1,7 @@
-"""From weights to a model file with its ideal logits and its entry in the manifest; as a command, with golden files."""
+"""From weights to a model file with its ideal logits and its entry in the manifest.
+
+As a command, from the folder of any run, finished or not: `python -m training.finish training/runs/NAME --name NAME`.
+"""
 
 from __future__ import annotations
 
@@ -13,25 +16,37 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from .classes import DISORDERED, run_model, run_prototypes
 from .config import TrainingConfig
 from .export import update_manifest, write_model
 from .golden import write_golden
 from .model import ModelConfig, Params, logits
 from .neighbours import neighbour_table
-from .prototypes import Prototype, built_in
+from .prototypes import Prototype
 
 
 def ideal_logits(config: ModelConfig, params: Params, prototypes: list[Prototype]) -> np.ndarray:
     """Logit of every class on its own ideal prototype (mean over its sites); class 0: its constant."""
-    values = [float(params["network2.bias1"][0])]
-    for index, prototype in enumerate(prototypes):
-        table = neighbour_table(prototype.positions, prototype.cell, True, config.cutoff, None)
-        positions = jnp.asarray(prototype.positions)
-        vectors = positions[table.indices] - positions[:, None] + table.shifts
-        other = prototype.species[table.indices] != prototype.species[:, None]
-        result, _ = logits(config, params, vectors, table.mask, other, table.indices)
-        values.append(float(result[:, index + 1].mean()))
-    return np.array(values)
+    tables = [neighbour_table(p.positions, p.cell, True, config.cutoff, None) for p in prototypes]
+    counts = [len(prototype.positions) for prototype in prototypes]
+    starts = np.cumsum([0, *counts])
+    width = max(table.mask.shape[1] for table in tables)
+    # All crystals side by side in one table: one compilation instead of one a class.
+    vectors = np.zeros((starts[-1], width, 3))
+    mask = np.zeros((starts[-1], width), bool)
+    other = np.zeros_like(mask)
+    indices = np.zeros((starts[-1], width), np.int32)
+    for start, prototype, table in zip(starts, prototypes, tables, strict=False):
+        block = slice(start, start + len(prototype.positions)), slice(0, table.mask.shape[1])
+        vectors[block] = prototype.positions[table.indices] - prototype.positions[:, None] + table.shifts
+        mask[block] = table.mask
+        other[block] = prototype.species[table.indices] != prototype.species[:, None]
+        indices[block] = table.indices + start
+    result, _ = logits(
+        config, params, jnp.asarray(vectors), jnp.asarray(mask), jnp.asarray(other), jnp.asarray(indices)
+    )
+    own = np.asarray(result)[np.arange(starts[-1]), np.repeat(np.arange(len(prototypes)) + 1, counts)]
+    return np.concatenate([[float(params["network2.bias1"][0])], np.add.reduceat(own, starts[:-1]) / counts])
 
 
 def _commit() -> str:
@@ -48,48 +63,58 @@ def finish_model(
     params: Params,
     prototypes: list[Prototype],
     training: TrainingConfig,
-    description: str = "trained on the user's prototypes",
-    steps_done: int | None = None,
+    steps_done: int,
+    description: str | None = None,
+    default: bool = False,
 ) -> Path:
-    """Write NAME.safetensors and enter it into manifest.json; returns its path."""
+    """Write NAME.safetensors and enter it into the folder's manifest.json; returns its path."""
     jax.config.update("jax_enable_x64", True)
     folder.mkdir(parents=True, exist_ok=True)
     # Ideal logits of the stored, single-precision weights: what every reader will compute.
     stored = {key: jnp.asarray(np.asarray(value, np.float32), jnp.float64) for key, value in params.items()}
     path = folder / f"{name}.safetensors"
-    info: list[dict[str, Any]] = [
-        {"name": "disordered", "aliases": ["liquid", "amorphous"], "prototype": None, "spaceGroup": None},
-        *(prototype.info() for prototype in prototypes),
-    ]
-    settings = asdict(training) | {"stepsDone": steps_done or training.steps, "commit": _commit()}
+    entries = [prototype.info() for prototype in prototypes]
+    nameless = dict.fromkeys(entries[0])
+    info: list[dict[str, Any]] = [{**nameless, "name": DISORDERED, "aliases": ["liquid", "amorphous"]}, *entries]
+    settings = asdict(training) | {
+        # What a reader on another machine can use of these: names, not places.
+        "files": [Path(file).name for file in training.files],
+        "start": None if training.start is None else Path(training.start).name.removesuffix(".safetensors"),
+        "stepsDone": steps_done,
+        "commit": _commit(),
+    }
     write_model(path, config, params, info, ideal_logits(config, stored, prototypes), settings)
-    update_manifest(folder, path, config.class_count, description)
+    update_manifest(folder, path, config.class_count, description or f"{config.class_count} classes", default)
     return path
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a training run")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent.parent / "models")
     parser.add_argument("--name", required=True)
-    parser.add_argument("--description", default="")
+    parser.add_argument("--description")
+    parser.add_argument(
+        "--default", action="store_true", help="make it the default of the manifest, and write its golden files"
+    )
     arguments = parser.parse_args()
     training = TrainingConfig.load(arguments.run / "config.json")
     with (arguments.run / "checkpoint.pkl").open("rb") as file:
         saved = pickle.load(file)
-    prototypes = built_in(training.prototypes)
-    config = ModelConfig(classes=("disordered", *training.prototypes), logit_length=training.logit_length)
+    prototypes = run_prototypes(training)
     path = finish_model(
         arguments.out,
         arguments.name,
-        config,
-        saved["params"],
+        run_model(training, prototypes),
+        saved.get("average", saved["params"]),
         prototypes,
         training,
-        arguments.description,
         saved["step"],
+        arguments.description,
+        arguments.default,
     )
-    write_golden(path, arguments.out / "golden")
+    if arguments.default:
+        write_golden(path, arguments.out / "golden")
     print(path)
 
 

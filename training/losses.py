@@ -58,7 +58,7 @@ def loss(
     floor = weights.displacement_floor**2
     scale = batch["distance_squared"] + floor
     moving = batch["displacement_weight"]
-    displacement_loss = jnp.sum(moving * error / scale) / jnp.sum(moving)
+    displacement_loss = jnp.sum(moving * error / scale) / jnp.maximum(jnp.sum(moving), 1.0)
     fluid = (labels == 0).astype(error.dtype)
     rest_loss = jnp.sum(fluid * jnp.sum(step**2, axis=-1) / 0.02) / jnp.maximum(jnp.sum(fluid), 1.0)
 
@@ -67,7 +67,7 @@ def loss(
     deviation = (own_logit - target) / (1.0 + 0.25 * jnp.abs(target))
     robust = jnp.sqrt(1.0 + deviation**2) - 1.0
     calibrated = batch["calibration_weight"]
-    calibration_loss = jnp.sum(calibrated * robust) / jnp.sum(calibrated)
+    calibration_loss = jnp.sum(calibrated * robust) / jnp.maximum(jnp.sum(calibrated), 1.0)
 
     total = (
         weights.labels * label_loss

@@ -32,6 +32,8 @@ class ModelConfig:
     logit_length: float = 0.06
     channels: int = 16
     lmax: int = 6
+    # Width of the last hidden layer: more classes than a few dozen need more.
+    outer_width: int = 64
 
     @property
     def class_count(self) -> int:
@@ -181,9 +183,9 @@ def initial_params(config: ModelConfig, seed: int) -> Params:
         "network1.bias0": np.zeros(64),
         "network1.weight1": dense(32, 64),
         "network1.bias1": np.zeros(32),
-        "network2.weight0": dense(64, 64),
-        "network2.bias0": np.zeros(64),
-        "network2.weight1": dense(config.class_count, 64),
+        "network2.weight0": dense(config.outer_width, 64),
+        "network2.bias0": np.zeros(config.outer_width),
+        "network2.weight1": dense(config.class_count, config.outer_width),
         "network2.bias1": np.full(config.class_count, -5.0),
     }
     params["network2.weight1"][0] = 0.0

@@ -1,8 +1,9 @@
-"""Train a model: `python -m training.train --config training/configs/core12.json`.
+"""Train a model: `python -m training.train --config training/configs/core.json`.
 
-Resumable: checkpoints hold weights, optimiser state and step; the sampler of a step depends only on
-the seed and the step, so a resumed run sees new samples, not repeated ones. A user's own prototypes are added
-by `--prototype FILE` (one structure file, one class).
+Resumable: checkpoints hold weights, optimiser state and step; the samples of a step depend only on the seed and on
+where the run was last resumed, so a resumed run sees new samples, not repeated ones. A user's own prototypes are
+added by `--prototype FILE` (one structure file, one class), to a run from scratch or, with `--from MODEL`, to a
+trained model.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import argparse
 import json
 import multiprocessing
 import pickle
+import shutil
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from queue import Full
+from queue import Empty, Full
 from typing import Any
 
 import jax
@@ -23,13 +25,18 @@ import numpy as np
 import optax
 from tqdm import tqdm
 
+from .classes import run_model, run_prototypes
 from .config import TrainingConfig
 from .finish import finish_model
 from .losses import loss
 from .model import ModelConfig, Params, densities, initial_params, invariants
+from .plot import plot_run, schedule
 from .pool import load_or_generate
-from .prototypes import Prototype, built_in, from_file
+from .prototypes import Prototype
 from .sampling import Sampler, SamplingConfig
+from .start import find_model, start_from
+
+CONFIGS = Path(__file__).parent / "configs"
 
 
 def _produce(queue: Any, prototypes: list[Prototype], fluids: dict, config: SamplingConfig, seed: list[int]) -> None:
@@ -47,21 +54,41 @@ def _produce(queue: Any, prototypes: list[Prototype], fluids: dict, config: Samp
 
 
 class BatchStream:
-    """Batches made in a process of their own, a few ahead of the optimiser."""
+    """Batches made in processes of their own, a few ahead of the optimiser, in a fixed order."""
 
-    def __init__(self, prototypes: list[Prototype], fluids: dict, config: SamplingConfig, seed: list[int]) -> None:
+    def __init__(
+        self, prototypes: list[Prototype], fluids: dict, config: SamplingConfig, seed: list[int], workers: int
+    ) -> None:
         context = multiprocessing.get_context("spawn")
-        self._queue = context.Queue(maxsize=4)
-        self._process = context.Process(
-            target=_produce, args=(self._queue, prototypes, fluids, config, seed), daemon=True
-        )
-        self._process.start()
+        self._queues = [context.Queue(maxsize=4) for _ in range(workers)]
+        self._processes = [
+            context.Process(target=_produce, args=(queue, prototypes, fluids, config, [*seed, worker]), daemon=True)
+            for worker, queue in enumerate(self._queues)
+        ]
+        self._drawn = 0
+        for process in self._processes:
+            process.start()
 
     def next(self) -> dict[str, np.ndarray]:
-        return self._queue.get(timeout=300)
+        """The next batch, waited for.
+
+        Raises
+        ------
+        RuntimeError
+            If the process that should make it has ended.
+        """
+        worker = self._drawn % len(self._queues)
+        self._drawn += 1
+        while True:
+            try:
+                return self._queues[worker].get(timeout=5)
+            except Empty:
+                if not self._processes[worker].is_alive():
+                    raise RuntimeError("the process that makes samples has ended; its own message tells why") from None
 
     def close(self) -> None:
-        self._process.terminate()
+        for process in self._processes:
+            process.terminate()
 
 
 def standardise(config: ModelConfig, params: Params, batches: list[dict[str, np.ndarray]]) -> Params:
@@ -79,12 +106,6 @@ def standardise(config: ModelConfig, params: Params, batches: list[dict[str, np.
     }
 
 
-def schedule(training: TrainingConfig) -> optax.Schedule:
-    return optax.warmup_cosine_decay_schedule(
-        0.0, training.learning_rate, training.warmup, training.steps, training.final_learning_rate
-    )
-
-
 def make_optimiser(training: TrainingConfig) -> optax.GradientTransformation:
     frozen = {"standard.mean", "standard.scale"}
     adam = optax.chain(optax.clip_by_global_norm(2.0), optax.adamw(schedule(training), b2=0.99, weight_decay=1e-4))
@@ -95,7 +116,7 @@ def make_optimiser(training: TrainingConfig) -> optax.GradientTransformation:
 
 
 def make_step(config: ModelConfig, training: TrainingConfig, optimiser: optax.GradientTransformation):
-    """One optimiser step; a non-finite loss or gradient leaves everything as it was."""
+    """One optimiser step; a non-finite loss or gradient leaves everything as it was, and counts for nothing."""
 
     @jax.jit
     def step(params: Params, state: Any, batch: dict[str, jax.Array]):
@@ -107,119 +128,202 @@ def make_step(config: ModelConfig, training: TrainingConfig, optimiser: optax.Gr
         def choose(new: jax.Array, old: jax.Array) -> jax.Array:
             return jnp.where(finite, new, old)
 
-        parts["finite"] = finite
-        return jax.tree.map(choose, new_params, params), jax.tree.map(choose, new_state, state), parts
+        counted = {name: jnp.where(finite, value, 0.0) for name, value in parts.items()}
+        counted["finite"] = finite.astype(jnp.float32)
+        return jax.tree.map(choose, new_params, params), jax.tree.map(choose, new_state, state), counted
 
     return step
 
 
-def save_checkpoint(path: Path, step: int, params: Params, state: Any) -> None:
+@jax.jit
+def update_average(average: Params, params: Params, decay: float, step: int) -> Params:
+    """Running mean of the weights; its memory grows with the run until it has the length that the decay gives."""
+    keep = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda old, new: keep * old + (1.0 - keep) * new, average, params)
+
+
+def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
+    """Replace the checkpoint in one go: whoever is killed meanwhile leaves the old one."""
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
-        pickle.dump({"step": step, "params": jax.device_get(params), "state": jax.device_get(state)}, file)
+        pickle.dump(jax.device_get(contents), file)
     temporary.replace(path)
 
 
+def load_checkpoint(path: Path, config: ModelConfig) -> dict[str, Any]:
+    """What `train` saved: `step`, `params`, `state`, and where the run has them `classes` and `average`.
+
+    Raises
+    ------
+    ValueError
+        If it belongs to a run with other classes.
+    """
+    with path.open("rb") as file:
+        saved = pickle.load(file)
+    if saved.get("classes", config.classes) != config.classes or (
+        len(saved["params"]["network2.bias1"]) != config.class_count
+    ):
+        raise ValueError(f"{path.parent} holds a run with other classes; choose another --name, or remove it")
+    return saved
+
+
+def record(training: TrainingConfig, folder: Path) -> None:
+    """Write settings and structure files into the run's folder, which can be finished from them."""
+    structures = folder / "structures"
+    names = []
+    for file in map(Path, training.files):
+        structures.mkdir(parents=True, exist_ok=True)
+        copy = structures / file.name
+        if not (copy.exists() and copy.samefile(file)):
+            shutil.copyfile(file, copy)
+        names.append(str(copy.relative_to(folder)))
+    start = training.start
+    if start is not None and start.endswith(".safetensors"):
+        start = str(find_model(start).resolve())
+    settings = asdict(replace(training, files=names, start=start))
+    (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
+
+
+def keep_log(path: Path, step: int) -> None:
+    """Drop what was logged after the checkpoint that a run goes on from."""
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+    if len(kept) < len(lines):
+        path.write_text("".join(kept))
+
+
+def interval_means(sums: dict[str, jax.Array], steps: int) -> dict[str, float]:
+    """Means over the finite steps of an interval (NaN if it has none), and their share of all."""
+    finite = float(sums["finite"])
+    means = {name: float(value) / finite if finite else float("nan") for name, value in sums.items()}
+    return means | {"finite": finite / steps}
+
+
 def train(
-    training: TrainingConfig,
-    prototypes: list[Prototype],
-    folder: Path,
-    start: Params | None = None,
-    seconds: float | None = None,
+    training: TrainingConfig, prototypes: list[Prototype], folder: Path, seconds: float | None = None
 ) -> tuple[ModelConfig, Params, int]:
     """Run or resume a training in `folder`; stops early, checkpointed, after `seconds`.
 
-    Returns the model and the number of steps done.
+    Returns the model, its weights (their running mean where the run keeps one) and the number of steps done.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    classes = ("disordered", *(prototype.name for prototype in prototypes))
-    config = ModelConfig(classes=classes, logit_length=training.logit_length)
+    config = run_model(training, prototypes)
     sampling = replace(training.sampling, atoms_per_batch=training.batch_atoms, cutoff=config.cutoff)
-    fluids = load_or_generate(
-        folder.parent / "fluids.npz", training.fluid_runs, training.fluid_snapshots, training.seed
-    )
-    optimiser = make_optimiser(training)
     checkpoint = folder / "checkpoint.pkl"
     log = folder / "log.jsonl"
-    if checkpoint.exists():
-        with checkpoint.open("rb") as file:
-            saved = pickle.load(file)
+    saved = load_checkpoint(checkpoint, config) if checkpoint.exists() else None
+    record(training, folder)
+    fluids = load_or_generate(
+        folder.parent / training.fluid_pool, training.fluid_runs, training.fluid_snapshots, training.seed
+    )
+    optimiser = make_optimiser(training)
+    if saved is not None:
         first, params, state = saved["step"], saved["params"], saved["state"]
     else:
-        first, params = 0, start
-        if params is None:
+        saved = {}
+        first = 0
+        if training.start is not None:
+            params = {k: jnp.asarray(v) for k, v in start_from(training.start, config, training.seed).items()}
+        else:
             params = {k: jnp.asarray(v, jnp.float32) for k, v in initial_params(config, training.seed).items()}
-            sampler = Sampler(prototypes, fluids, sampling, [training.seed, 999])
-            source = sampler.batches()
+            source = Sampler(prototypes, fluids, sampling, [training.seed, 999]).batches()
             params = standardise(config, params, [next(source) for _ in range(6)])
             params = {name: value.astype(jnp.float32) for name, value in params.items()}
         state = optimiser.init(params)
-        (folder / "config.json").write_text(json.dumps(asdict(training), indent=2) + "\n")
+    average = None if training.ema is None else saved.get("average", params)
+    keep_log(log, first)
 
     step_function = make_step(config, training, optimiser)
-    stream = BatchStream(prototypes, fluids, sampling, [training.seed, first])
+    stream = BatchStream(prototypes, fluids, sampling, [training.seed, first], training.samplers)
     began = time.monotonic()
     done = first
-    sums: dict[str, float] = {}
+    sums: dict[str, jax.Array] | None = None
     counted = 0
     try:
         with tqdm(total=training.steps, initial=first, desc="training", mininterval=5) as progress:
             for index in range(first, training.steps):
                 params, state, parts = step_function(params, state, stream.next())
-                for name, value in parts.items():
-                    sums[name] = sums.get(name, 0.0) + float(value)
+                if average is not None:
+                    average = update_average(average, params, training.ema, index)
+                # Wait for the step before this one only, so that a GPU finds its next step queued.
+                jax.block_until_ready(sums)
+                sums = parts if sums is None else jax.tree.map(jnp.add, sums, parts)
                 counted += 1
                 done = index + 1
                 progress.update()
                 last = done == training.steps
                 out_of_time = seconds is not None and time.monotonic() - began > seconds
-                if counted == 50 or last or out_of_time:
-                    means = {name: value / counted for name, value in sums.items()}
+                if done % training.log_every == 0 or last or out_of_time:
+                    means = interval_means(sums, counted)
                     with log.open("a") as file:
                         file.write(json.dumps({"step": done, **means}) + "\n")
                     progress.set_postfix(loss=f"{means['loss']:.3f}", accuracy=f"{means['accuracy']:.3f}")
-                    sums, counted = {}, 0
-                if done % 250 == 0 or last or out_of_time:
-                    save_checkpoint(checkpoint, done, params, state)
+                    sums, counted = None, 0
+                if done % training.checkpoint_every == 0 or last or out_of_time:
+                    contents = {"step": done, "params": params, "state": state, "classes": config.classes}
+                    save_checkpoint(checkpoint, contents | ({} if average is None else {"average": average}))
                 if out_of_time:
                     break
     finally:
         stream.close()
-    return config, params, done
+    return config, params if average is None else average, done
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", type=Path, default=Path(__file__).parent / "configs" / "core12.json")
-    parser.add_argument("--prototype", type=Path, action="append", default=[], metavar="FILE")
+    parser.add_argument(
+        "--config",
+        type=Path,
+        help="settings of the run; default: configs/core.json, with --from configs/fine-tune.json",
+    )
+    parser.add_argument(
+        "--from",
+        dest="start",
+        metavar="MODEL",
+        help="start from this model's weights: its name, or its .safetensors file",
+    )
+    parser.add_argument(
+        "--prototype",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a class of your own, named as the file",
+    )
     parser.add_argument("--only-prototypes", action="store_true", help="train on the given files alone")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch-atoms", type=int)
-    parser.add_argument("--name", help="name of the run and of its model file")
+    parser.add_argument("--name", help="name of the run and of its model file; default: the name of the settings' file")
     parser.add_argument("--runs", type=Path, default=Path(__file__).parent / "runs")
     parser.add_argument("--out", type=Path, help="folder for the model; default: `model` in the run's own")
     parser.add_argument("--seconds", type=float, help="stop, checkpointed, after so long")
     arguments = parser.parse_args()
-    training = TrainingConfig.load(arguments.config)
-    changes: dict[str, Any] = {}
-    if arguments.steps is not None:
-        changes |= {"steps": arguments.steps, "warmup": min(training.warmup, max(1, arguments.steps // 10))}
-    if arguments.batch_atoms is not None:
-        changes["batch_atoms"] = arguments.batch_atoms
-    training = replace(training, **changes)
-    named = [] if arguments.only_prototypes else training.prototypes
-    prototypes = built_in(named) + [from_file(path) for path in arguments.prototype]
-    names = [prototype.name for prototype in prototypes]
-    if len(set(names)) != len(names) or "disordered" in names:
-        raise SystemExit(f"every class needs a name of its own, not `disordered`: {', '.join(names)}")
-    name = arguments.name or arguments.config.stem
-    config, params, done = train(training, prototypes, arguments.runs / name, seconds=arguments.seconds)
+    default = "core" if arguments.start is None else "fine-tune"
+    settings = arguments.config or CONFIGS / f"{default}.json"
+    name = arguments.name or settings.stem
+    folder = arguments.runs / name
+    try:
+        training = TrainingConfig.load(settings)
+        changes: dict[str, Any] = {"files": training.files + [str(path) for path in arguments.prototype]}
+        if arguments.start is not None:
+            changes["start"] = arguments.start
+        if arguments.only_prototypes:
+            changes["prototypes"] = []
+        if arguments.steps is not None:
+            changes |= {"steps": arguments.steps, "warmup": min(training.warmup, max(1, arguments.steps // 10))}
+        if arguments.batch_atoms is not None:
+            changes["batch_atoms"] = arguments.batch_atoms
+        training = replace(training, **changes)
+        prototypes = run_prototypes(training)
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"training: {error}") from error
+    config, params, done = train(training, prototypes, folder, arguments.seconds)
     if done < training.steps:
         print(f"stopped after {done} of {training.steps} steps; the same command goes on from there")
     else:
-        print(
-            finish_model(arguments.out or arguments.runs / name / "model", name, config, params, prototypes, training)
-        )
+        out = arguments.out or folder / "model"
+        print(finish_model(out, name, config, params, prototypes, training, done))
+    plot_run(folder, folder / "training.png")
 
 
 if __name__ == "__main__":

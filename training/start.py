@@ -1,0 +1,88 @@
+"""Start from a trained model: its weights, with the rows of the last layer set out for the classes of another run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from .export import TENSORS, read_model
+from .model import ModelConfig, initial_params
+
+MODELS = Path(__file__).resolve().parent.parent / "models"
+# The last layer, one row a class.
+CLASS_TENSORS = ("network2.weight1", "network2.bias1")
+# A new class starts with next to no weight of its own, and this far below the flat level of class 0, where it takes
+# no atom from a class that is known.
+NEW_CLASS_SCALE = 0.1
+NEW_CLASS_DEPTH = 2.0
+
+
+def find_model(reference: str) -> Path:
+    """Path of a model given by its name in `models/` or by the path of its file.
+
+    Raises
+    ------
+    ValueError
+        If there is no such file.
+    """
+    path = Path(reference) if reference.endswith(".safetensors") else MODELS / f"{reference}.safetensors"
+    if not path.is_file():
+        names = ", ".join(sorted(file.stem for file in MODELS.glob("*.safetensors")))
+        raise ValueError(f"no model {reference!r}: give the path of a .safetensors file, or one of {names}")
+    return path
+
+
+def carry_over(
+    weights: dict[str, np.ndarray], old: ModelConfig, config: ModelConfig, seed: int
+) -> dict[str, np.ndarray]:
+    """Weights of a model for other classes: rows of the same name are kept, new ones start small and low.
+
+    A wider last hidden layer gets new units that the kept rows do not read yet, so that their logits stay what they
+    were. The standardisation comes with the weights.
+
+    Parameters
+    ----------
+    weights
+        Tensors of the trained model, by name (models/FORMAT.md).
+    old, config
+        Constants and classes of the trained model and of the new run.
+    seed
+        Of the random rows and units.
+
+    Returns
+    -------
+    dict
+        The tensors in single precision.
+
+    Raises
+    ------
+    ValueError
+        If the two differ in more than classes and the width of the last hidden layer.
+    """
+    if replace(old, classes=config.classes, outer_width=config.outer_width) != config:
+        raise ValueError("a run must have the constants of the model that it starts from, classes apart")
+    result = {name: np.array(value, np.float32) for name, value in initial_params(config, seed).items()}
+    width = old.outer_width
+    if width > config.outer_width:
+        raise ValueError(f"`outer_width` is {config.outer_width}; the model to start from has {width}")
+    row, bias = (result[name] for name in CLASS_TENSORS)
+    row *= NEW_CLASS_SCALE
+    bias[:] = weights["network2.bias1"][0] - NEW_CLASS_DEPTH
+    for index, name in enumerate(config.classes):
+        if name in old.classes:
+            source = old.classes.index(name)
+            row[index] = 0.0
+            row[index, :width], bias[index] = (weights[tensor][source] for tensor in CLASS_TENSORS)
+    for name in TENSORS:
+        if name not in CLASS_TENSORS:
+            # Only the last hidden layer can be longer than it was.
+            result[name][: len(weights[name])] = weights[name]
+    return result
+
+
+def start_from(reference: str, config: ModelConfig, seed: int) -> dict[str, np.ndarray]:
+    """`carry_over` from the model of this name or path."""
+    old, weights, _ = read_model(find_model(reference))
+    return carry_over(weights, old, config, seed)
