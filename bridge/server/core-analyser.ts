@@ -32,6 +32,9 @@ export class CoreAnalyser implements FrameAnalyser {
       aliases: Object.fromEntries(
         classes.flatMap((known) => known.aliases.map((alias) => [alias, known.name] as const)),
       ),
+      waterNames: Object.fromEntries(
+        classes.flatMap(({ name: known, water }) => (water === null ? [] : [[known, water] as const])),
+      ),
       logitLength,
       cutoff,
     };

@@ -162,6 +162,7 @@ function readAnalyse(reader: Reader, sequence: number, arrays: WireArrays, limit
     time: reader.has("time") ? reader.number("time") : null,
     periodic: periodic as [boolean, boolean, boolean],
     speciesNames,
+    selection: reader.has("selection") ? reader.name("selection") : null,
     ignoreSpecies: reader.has("ignoreSpecies") ? reader.boolean("ignoreSpecies") : false,
     lengthScale: readLengthScale(reader, mode),
     denoise,

@@ -34,6 +34,7 @@ export function resultScalars(frame: Analyse, analysis: Analysis, context: Resul
     waitedSeconds: context.waitedSeconds,
   };
   if (frame.time !== null) scalars.time = frame.time;
+  if (frame.selection !== null) scalars.selection = frame.selection;
   if (denoised !== undefined) {
     scalars.denoising = { steps: denoised.steps, meanDisplacement: denoised.meanDisplacement };
   }

@@ -98,6 +98,8 @@ export interface ModelInfo {
   classes: string[];
   /** Other names of classes. */
   aliases: Record<string, string>;
+  /** What classes are called where the atoms are the oxygens of water, by class name. */
+  waterNames?: Record<string, string>;
   /** s, in units of a0. */
   logitLength: number;
   /** Neighbour cutoff, in units of a0. */
@@ -128,6 +130,8 @@ export interface Analyse {
   time: number | null;
   periodic: [boolean, boolean, boolean];
   speciesNames: string[] | null;
+  /** In words, which atoms of a larger system these are. */
+  selection: string | null;
   ignoreSpecies: boolean;
   /** a0; null: estimate. */
   lengthScale: number | null;
@@ -176,6 +180,7 @@ export interface ResultScalars {
   mode: Mode;
   step: number;
   time?: number;
+  selection?: string;
   observables: Record<string, number>;
   atomCount: number;
   lengthScale: number;

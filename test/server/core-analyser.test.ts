@@ -3,7 +3,8 @@ import type { Analysis } from "../../bridge/server/analyser.js";
 import { CoreAnalyser } from "../../bridge/server/core-analyser.js";
 import type { Analyse } from "../../bridge/server/wire.js";
 import type { CoreFrame } from "../../src/core/types.js";
-import { loadModel } from "../../src/model/index.js";
+import { loadModel, parseModel } from "../../src/model/index.js";
+import { modelFile } from "../library/model-file.js";
 
 /** A face-centred cubic crystal of four atoms; the neighbours are images. */
 const crystal: CoreFrame = {
@@ -21,6 +22,7 @@ const request: Analyse = {
   time: null,
   periodic: [true, true, true],
   speciesNames: null,
+  selection: null,
   ignoreSpecies: false,
   lengthScale: null,
   denoise: null,
@@ -55,6 +57,29 @@ describe("the core as the server's analyser", () => {
       "margin",
       "probabilities",
     ]);
+  });
+
+  it("tells what the classes are called, in water too", async () => {
+    const model = parseModel(
+      modelFile({
+        description: {
+          classes: [
+            { name: "disordered" },
+            { name: "hexdiamond", aliases: ["ice-Ih", "lonsdaleite"], water: "ice-Ih" },
+            { name: "ice-II", water: "ice-II" },
+            { name: "bcc" },
+          ],
+        },
+      }),
+      "m",
+    );
+    const small = await CoreAnalyser.create(model, { threads: 1 });
+    expect(small.model).toMatchObject({
+      classes: ["disordered", "hexdiamond", "ice-II", "bcc"],
+      aliases: { "ice-Ih": "hexdiamond", lonsdaleite: "hexdiamond" },
+      waterNames: { hexdiamond: "ice-Ih", "ice-II": "ice-II" },
+    });
+    await small.close();
   });
 
   it("gives values of variables without forces if no field wants forces", async () => {

@@ -127,6 +127,7 @@ describe("analysing", () => {
         observables: { temperature: 300 },
         fields: ["logits", "labels", "confidence"],
         speciesNames: ["Cu", "Zn"],
+        selection: "oxygen of water",
         periodic: [true, true, true],
         arrays: [
           { name: "positions", dtype: "f32", shape: [2, 3] },
@@ -151,6 +152,7 @@ describe("analysing", () => {
       mode: "request",
       step: 42,
       time: 0.5,
+      selection: "oxygen of water",
       observables: { temperature: 300 },
       atomCount: 2,
       lengthScale: 2,

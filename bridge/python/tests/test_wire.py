@@ -77,6 +77,7 @@ def test_welcome():
     welcome = Welcome.from_message(decode(parts_of("welcome")))
     assert welcome.phases[:2] == ("disordered", "fcc")
     assert welcome.aliases["ice-Ih"] == "hexdiamond"
+    assert welcome.water_names["hexdiamond"] == "ice-Ih"
     assert welcome.limits["maxAtoms"] > 0
     message = decode(parts_of("pong"))
     with pytest.raises(phasewire.ProtocolError, match="lacks"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, NoReturn
 
@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from phasewire._frame import Frame, check_length_scale, make_frame
 from phasewire._result import DEFAULT_FIELDS, FIELDS, Evaluation, Result
+from phasewire._selection import Select, choose_atoms
 from phasewire.errors import make_error
 from phasewire.variables import Variable, class_number, unknown_class
 
@@ -58,6 +59,11 @@ class Analyser(ABC):
     def aliases(self) -> Mapping[str, str]:
         """Other names of classes."""
 
+    @property
+    def water_names(self) -> Mapping[str, str]:
+        """What classes are called where the atoms are the oxygens of water, by class name."""
+        return {}
+
     def analyse(
         self,
         positions: ArrayLike,
@@ -65,6 +71,7 @@ class Analyser(ABC):
         periodic: bool | Sequence[bool] | None = None,
         species: ArrayLike | Sequence[str] | None = None,
         *,
+        select: Select | None = None,
         length_scale: float | None = None,
         denoise: Denoise = 0,
         fields: Iterable[str] = DEFAULT_FIELDS,
@@ -83,6 +90,10 @@ class Analyser(ABC):
             Default: periodic in all directions if there is a cell, in none otherwise.
         species : sequence of int or str, shape (N,), optional
             Only equality counts. None: all atoms count as one species, so that B2 is bcc.
+        select : str, int or sequence of those, optional
+            Analyse only the atoms of these species, as if the others were absent; the result then holds these atoms
+            alone, and its ``selection`` says which they are. ``"all"``: all atoms. Default: the oxygens if ``species``
+            are names and those of water (docs/cli.md, "Water"), else all atoms.
         length_scale : float, optional
             a0 = (volume per atom)^(1/3) of the phase looked at. Estimated if left out.
         denoise : int or "converged", optional
@@ -100,7 +111,7 @@ class Analyser(ABC):
         ServerUnreachableError, DeadlineError
             With a server that is gone or too slow.
         """
-        frame = make_frame(positions, cell, periodic, species, step=step, time=time)
+        frame = choose_atoms(make_frame(positions, cell, periodic, species, step=step, time=time), select)
         return self.analyse_frame(frame, length_scale=length_scale, denoise=denoise, fields=fields)
 
     def forces(
@@ -112,6 +123,7 @@ class Analyser(ABC):
         *,
         variables: Variable | Sequence[Variable],
         coefficients: ArrayLike | None = None,
+        select: Select | None = None,
         length_scale: float | None = None,
         step: int = 0,
     ) -> Evaluation:
@@ -119,9 +131,9 @@ class Analyser(ABC):
 
         Parameters
         ----------
-        positions, cell, periodic, species, length_scale, step
-            As for `analyse`. Give ``length_scale`` when the forces drive a simulation: an estimate that
-            changes from step to step is not conservative.
+        positions, cell, periodic, species, select, length_scale, step
+            As for `analyse`; an atom that is not selected feels no force. Give ``length_scale`` when the forces drive
+            a simulation: an estimate that changes from step to step is not conservative.
         variables : Variable or sequence of Variable
             From `phasewire.fraction`, `phasewire.log_density`, `phasewire.mean_logit`,
             `phasewire.logit_difference`.
@@ -133,8 +145,16 @@ class Analyser(ABC):
         InputError, ServerUnreachableError, DeadlineError
             As for `analyse`.
         """
-        frame = make_frame(positions, cell, periodic, species, step=step)
-        return self.evaluate_frame(frame, variables=variables, coefficients=coefficients, length_scale=length_scale)
+        whole = make_frame(positions, cell, periodic, species, step=step)
+        frame = choose_atoms(whole, select)
+        evaluation = self.evaluate_frame(
+            frame, variables=variables, coefficients=coefficients, length_scale=length_scale
+        )
+        if frame.selection is None:
+            return evaluation
+        forces = np.zeros_like(whole.positions)
+        forces[frame.selection] = evaluation.forces
+        return replace(evaluation, forces=forces, selection=frame.selection, selected=frame.selected)
 
     def analyse_frame(
         self,
@@ -147,7 +167,8 @@ class Analyser(ABC):
         """Like `analyse`, for a frame that `make_frame` has checked."""
         options = check_options(length_scale, denoise, fields)
         with self._turn:
-            return self._analyse(frame, options)
+            result = self._analyse(frame, options)
+        return result if frame.selection is None else result.with_atoms_of(frame, self.water_names)
 
     def evaluate_frame(
         self,

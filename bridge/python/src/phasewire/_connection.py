@@ -59,6 +59,7 @@ class Welcome:
     model_sha256: str
     phases: tuple[str, ...]
     aliases: Mapping[str, str]
+    water_names: Mapping[str, str]
     limits: Mapping[str, int]
 
     @classmethod
@@ -76,6 +77,7 @@ class Welcome:
                 model_sha256=str(model["sha256"]),
                 phases=tuple(str(name) for name in model["classes"]),
                 aliases={str(alias): str(name) for alias, name in (model.get("aliases") or {}).items()},
+                water_names={str(name): str(ice) for name, ice in (model.get("waterNames") or {}).items()},
                 limits={str(key): int(value) for key, value in header["limits"].items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:

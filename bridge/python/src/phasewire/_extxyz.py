@@ -18,7 +18,7 @@ def write_extxyz(path: str | PathLike[str], frame: Frame, result: Result, *, app
 
     Columns: species, position, ``id`` if the engine has ids, ``phase`` (name), and as far as the result
     carries them ``confidence``, ``margin`` and ``distance``. The comment line holds the cell, the step, the
-    time, a0, logP an atom and the fractions.
+    time, which atoms these are if not all, a0, logP an atom and the fractions.
 
     Parameters
     ----------
@@ -65,6 +65,9 @@ def _comment(frame: Frame, result: Result, columns: list[tuple[str, str, list[st
     words.append("Properties=" + ":".join(f"{name}:{kind}" for name, kind, _ in columns))
     words.append(f'pbc="{" ".join("T" if flag else "F" for flag in frame.periodic)}"')
     words.append(f"step={frame.step}")
+    if frame.selected is not None:
+        chosen = frame.selected.replace('"', "'")
+        words.append(f'selection="{chosen}"')
     if frame.time is not None:
         words.append(f"time={frame.time:.10g}")
     words.append(f"length_scale={result.length_scale:.10g}")

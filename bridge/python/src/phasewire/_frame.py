@@ -43,6 +43,12 @@ class Frame:
         The engine's step number.
     time : float or None
         The engine's time, in its own unit.
+    selection : int64 array, shape (N,), or None
+        Indices of these atoms among those that were handed over, ascending; None if these are all.
+    selected : str or None
+        Which atoms those are, in words: the species selected, or ``oxygen of water``.
+    water : bool
+        Whether they are the oxygens of water, recognised or selected.
     """
 
     positions: NDArray[np.float64]
@@ -54,6 +60,9 @@ class Frame:
     origin: NDArray[np.float64] | None = None
     step: int = 0
     time: float | None = None
+    selection: NDArray[np.int64] | None = None
+    selected: str | None = None
+    water: bool = False
 
     def __len__(self) -> int:
         return len(self.positions)

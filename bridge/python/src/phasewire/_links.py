@@ -15,13 +15,16 @@ from abc import ABC, abstractmethod
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from phasewire._analyser import Analyser, Options
 from phasewire._connection import Connection, Settings, Welcome
 from phasewire._frame import Frame, make_frame
 from phasewire._result import Result
+from phasewire._selection import choose_atoms, take_atoms
 from phasewire._wire import Message, result_from_message
 from phasewire.client import analyse_message, check_limits
 from phasewire.errors import PhasewireError, error_from_wire, make_error
@@ -33,7 +36,18 @@ LONGEST_PAUSE = 5.0
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What a simulation hands over: copies of its arrays, not yet checked. See `make_frame` for the meaning."""
+    """What a simulation hands over: copies of its arrays, not yet checked. See `make_frame` for the meaning.
+
+    Attributes
+    ----------
+    atoms : int array or "all", optional
+        Indices, ascending, of the atoms to analyse as if the others were absent. Default: the oxygens where ``names``
+        are those of water, else all.
+    selected : str, optional
+        Which atoms those are, in words.
+    observables : Mapping of str to float
+        Values to keep beside the result.
+    """
 
     positions: ArrayLike
     cell: ArrayLike | None
@@ -45,10 +59,12 @@ class Snapshot:
     step: int = 0
     time: float | None = None
     observables: Mapping[str, float] = field(default_factory=dict)
+    atoms: NDArray[np.int64] | Literal["all"] | None = None
+    selected: str | None = None
 
     def checked(self) -> Frame:
-        """Return the frame, or raise the error that names what is wrong with it."""
-        return make_frame(
+        """Return the frame of the atoms to analyse, or raise the error that names what is wrong with it."""
+        frame = make_frame(
             self.positions,
             self.cell,
             self.periodic,
@@ -59,6 +75,9 @@ class Snapshot:
             step=self.step,
             time=self.time,
         )
+        if self.atoms is None or isinstance(self.atoms, str):
+            return choose_atoms(frame, self.atoms)
+        return take_atoms(frame, self.atoms, self.selected or f"{len(self.atoms)} atoms")
 
 
 @dataclass(frozen=True, eq=False)
@@ -424,6 +443,7 @@ class ServerLink(_QueuedLink):
         def outcome(snapshot: Snapshot, frame: Frame, dropped: int) -> Outcome:
             try:
                 result = result_from_message(message, welcome.phases, welcome.aliases, dropped)
+                result = result.with_atoms_of(frame, welcome.water_names)
             except PhasewireError as error:
                 return Outcome(snapshot, dropped, error=error)
             return Outcome(snapshot, dropped, frame, result)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phasewire.errors import make_error
 from phasewire.variables import class_number
+
+if TYPE_CHECKING:
+    from phasewire._frame import Frame
 
 FIELDS = ("labels", "confidence", "margin", "distance", "probabilities", "logits", "denoised", "score")
 DEFAULT_FIELDS = ("labels", "confidence", "margin", "distance")
@@ -31,9 +34,9 @@ FIELD_DTYPES: dict[str, np.dtype[Any]] = {
 class Result:
     """The phases of one frame.
 
-    Per-atom arrays are in the order of the atoms that were sent, and are None unless they were asked for by
-    ``fields``. After denoising they describe the denoised frame, except that an atom which the raw pass
-    calls ``disordered`` keeps that label.
+    Per-atom arrays hold the N atoms analysed, in the order in which they were handed over, and are None unless they
+    were asked for by ``fields``. After denoising they describe the denoised frame, except that an atom which the raw
+    pass calls ``disordered`` keeps that label.
 
     Attributes
     ----------
@@ -60,6 +63,15 @@ class Result:
         Denoising steps taken, 0 without denoising.
     mean_displacement : float
         Mean length of the displacements by denoising, in the simulation's length unit.
+    selection : int64 array, shape (N,), or None
+        Indices of the atoms analysed among those handed over, ascending; None if all were analysed.
+    selected : str or None
+        Which atoms those are, in words: the species selected, or ``oxygen of water`` where it was recognised.
+    water : bool
+        Whether they are the oxygens of water, recognised or selected.
+    titles : tuple of str
+        What to call the classes in text for people: their names, in ``water`` with the name of the ice behind, such as
+        ``hexdiamond (ice-Ih)``.
     labels : uint8 array, shape (N,)
     confidence : float32 array, shape (N,)
         Probability of the label.
@@ -96,11 +108,31 @@ class Result:
     denoised: NDArray[np.float64] | None = None
     score: NDArray[np.float64] | None = None
     aliases: Mapping[str, str] = field(default_factory=dict)
+    selection: NDArray[np.int64] | None = None
+    selected: str | None = None
+    water: bool = False
+    water_names: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def titles(self) -> tuple[str, ...]:
+        """What to call the classes in text for people."""
+        ices = self.water_names if self.water else {}
+        return tuple(f"{name} ({ices[name]})" if ices.get(name, name) != name else name for name in self.phases)
 
     @property
     def crystalline(self) -> float:
         """Share of the atoms whose label is not ``disordered``."""
         return 1.0 - self.fractions[self.phases[0]]
+
+    def with_atoms_of(self, frame: Frame, water_names: Mapping[str, str]) -> Result:
+        """Return the result of a frame with what the frame says of its atoms."""
+        return replace(
+            self,
+            selection=frame.selection,
+            selected=frame.selected,
+            water=frame.water,
+            water_names=water_names,
+        )
 
     def where(self, phase: str) -> NDArray[np.bool_]:
         """Return a mask of the atoms of a phase, shape ``(N,)``.
@@ -133,10 +165,12 @@ class Result:
         return self.labels
 
     def __repr__(self) -> str:
-        shares = sorted(self.fractions.items(), key=lambda item: -item[1])
+        titles = dict(zip(self.phases, self.titles, strict=True))
+        shares = sorted(((titles[name], share) for name, share in self.fractions.items()), key=lambda item: -item[1])
         text = ", ".join(f"{name} {100 * share:.1f} %" for name, share in shares if share >= 0.0005)
         dropped = f", {self.dropped} dropped" if self.dropped else ""
-        return f"<Result step {self.step}: {self.atom_count} atoms, {text}; a0 {self.length_scale:.4g}{dropped}>"
+        atoms = f"{self.atom_count} atoms ({self.selected})" if self.selected else f"{self.atom_count} atoms"
+        return f"<Result step {self.step}: {atoms}, {text}; a0 {self.length_scale:.4g}{dropped}>"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -150,13 +184,17 @@ class Evaluation:
     energy : float
         Sum of coefficient times value.
     forces : float64 array, shape (N, 3)
-        -dE/dr at fixed a0.
+        -dE/dr at fixed a0, of all atoms handed over: zero for those that are not analysed.
     virial : float64 array, shape (3, 3)
         -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta (docs/maths.md).
     length_scale : float
         a0 that was used.
     step : int
     seconds : float
+    selection : int64 array, shape (M,), or None
+        Indices of the atoms analysed; None if all were.
+    selected : str or None
+        Which atoms those are, in words, as in `Result`.
     """
 
     values: NDArray[np.float64]
@@ -166,7 +204,11 @@ class Evaluation:
     length_scale: float
     step: int = 0
     seconds: float = 0.0
+    selection: NDArray[np.int64] | None = None
+    selected: str | None = None
 
     def __repr__(self) -> str:
         values = ", ".join(f"{value:.6g}" for value in self.values)
-        return f"<Evaluation step {self.step}: energy {self.energy:.6g}, values [{values}], {len(self.forces)} atoms>"
+        count = len(self.forces) if self.selection is None else len(self.selection)
+        atoms = f"{count} atoms ({self.selected})" if self.selected else f"{count} atoms"
+        return f"<Evaluation step {self.step}: energy {self.energy:.6g}, values [{values}], {atoms}>"

@@ -3,15 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from phasewire._frame import Frame
+from phasewire._water import OXYGEN_OF_WATER, water_oxygens
 from phasewire.errors import PhasewireError, make_error
 
 _NAMED_SPECIES = 8
 
 Select = str | int | Sequence[str | int]
+
+ALL_ATOMS = ("all",)
+"""The choice that switches the recognition of water off."""
+
+
+def choose_atoms(frame: Frame, select: Select | None) -> Frame:
+    """Return the frame with the selected atoms alone.
+
+    Parameters
+    ----------
+    frame : Frame
+    select : str, int or sequence of those, optional
+        Names of species, or their numbers if they have no names; ``"all"``. Default: the oxygens of a frame that is
+        water (`phasewire._water`), else all atoms.
+
+    Raises
+    ------
+    InputError
+        ``EMPTY_SELECTION`` if no atom is selected, ``BAD_OPTION`` for what is no species.
+    """
+    if select is None:
+        oxygens = water_oxygens(frame.species, frame.names)
+        return frame if oxygens is None else take_atoms(frame, oxygens, OXYGEN_OF_WATER)
+    choice = as_choice(select)
+    if choice == ALL_ATOMS:
+        return frame
+    kinds: list[int] = [] if frame.species is None else np.unique(frame.species).tolist()
+    names: dict[int, str | int] = {kind: kind if frame.names is None else frame.names[kind] for kind in kinds}
+    found = np.flatnonzero(np.isin(frame.species, [kind for kind in kinds if names[kind] in choice]))
+    if not len(found):
+        raise empty_selection(choice, names.values(), "no atom has the species")
+    return take_atoms(frame, found, describe_choice(choice))
+
+
+def take_atoms(frame: Frame, atoms: NDArray[np.int64], selected: str) -> Frame:
+    """Return the frame with some of its atoms alone, in ascending order; ``selected`` says which they are."""
+    oxygens = water_oxygens(frame.species, frame.names)
+    return replace(
+        frame,
+        positions=frame.positions[atoms],
+        species=None if frame.species is None else frame.species[atoms],
+        ids=atoms if frame.ids is None else frame.ids[atoms],
+        selection=atoms,
+        selected=selected,
+        water=oxygens is not None and np.array_equal(atoms, oxygens),
+    )
+
+
+def describe_choice(choice: Sequence[str | int]) -> str:
+    """Return a selection in words."""
+    return ", ".join(map(str, choice))
 
 
 def as_choice(select: Any) -> tuple[str | int, ...]:

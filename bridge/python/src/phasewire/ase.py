@@ -10,14 +10,14 @@ Examples
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._analyser import Analyser, check_every
 from phasewire._links import Snapshot
-from phasewire._selection import as_choice, empty_selection
+from phasewire._selection import ALL_ATOMS, as_choice, describe_choice, empty_selection
 from phasewire.errors import make_error
 from phasewire.monitor import Monitor as _Monitor
 
@@ -43,7 +43,8 @@ class Monitor(_Monitor):
     ignore_species : bool
         Treat all atoms as one species.
     select : str or sequence of str, optional
-        Analyse only the atoms of these species, as if the others were absent: the oxygens of water, ``select="O"``.
+        Analyse only the atoms of these species, as if the others were absent; ``"all"``: all atoms. Default: the
+        oxygens where the symbols are those of water (docs/cli.md, "Water"), else all atoms.
         Results and `last_frame` then hold these atoms alone, in their order; ``last_frame.ids`` are their indices in
         ``atoms``, and written snapshots have them as ``id``.
     **options
@@ -69,7 +70,7 @@ class Monitor(_Monitor):
         from ase import __version__
 
         if select is not None:
-            _selected(atoms, select)
+            _chosen(atoms, select)
         options.setdefault("engine", f"ASE {__version__}")
         super().__init__(analyser, **options)
         self.atoms = atoms
@@ -90,24 +91,23 @@ class Monitor(_Monitor):
 
     def _snapshot(self) -> Snapshot:
         atoms, dynamics = self.atoms, self.dynamics
-        chosen = None if self._select is None else _selected(atoms, self._select)
-        kept = slice(None) if chosen is None else chosen
         names, species = None, None
         if not self._ignore_species:
-            numbers, species = np.unique(atoms.get_atomic_numbers()[kept], return_inverse=True)
+            numbers, species = np.unique(atoms.get_atomic_numbers(), return_inverse=True)
             names = tuple(_symbol(number) for number in numbers)
         cell = atoms.cell.array.copy()
         timestep = getattr(dynamics, "get_time", None)
         return Snapshot(
-            positions=atoms.get_positions()[kept],
+            positions=atoms.get_positions(),
             cell=cell if cell.any() else None,
             periodic=tuple(bool(flag) for flag in atoms.pbc),  # type: ignore[arg-type]
             species=species,
             names=names,
-            ids=chosen,
             step=self._calls if dynamics is None else dynamics.nsteps,
             time=None if timestep is None else timestep(),
             observables={"temperature": float(atoms.get_temperature())} if atoms.has("momenta") else {},
+            atoms=None if self._select is None else _chosen(atoms, self._select),
+            selected=None if self._select is None else describe_choice(as_choice(self._select)),
         )
 
     def _stop_dynamics(self) -> None:
@@ -172,8 +172,9 @@ def analyse(
     ignore_species : bool
         Treat all atoms as one species.
     select : str or sequence of str, optional
-        Analyse only the atoms of these species, as if the others were absent. The result then holds these atoms
-        alone, in their order.
+        Analyse only the atoms of these species, as if the others were absent; ``"all"``: all atoms. Default: the
+        oxygens where the symbols are those of water (docs/cli.md, "Water"), else all atoms. The result then holds these
+        atoms alone, in their order; its ``selection`` are their indices in ``atoms``.
     **options
         As for `Analyser.analyse`.
 
@@ -182,20 +183,25 @@ def analyse(
     InputError
         ``EMPTY_SELECTION`` if no atom is selected; those of `Analyser.analyse`.
     """
-    kept = slice(None) if select is None else _selected(atoms, select)
     cell = atoms.cell.array
-    return analyser.analyse(
-        atoms.get_positions()[kept],
+    snapshot = Snapshot(
+        atoms.get_positions(),
         cell if cell.any() else None,
-        [bool(flag) for flag in atoms.pbc],
-        None if ignore_species else np.array(atoms.get_chemical_symbols())[kept],
-        **options,
+        tuple(bool(flag) for flag in atoms.pbc),  # type: ignore[arg-type]
+        None if ignore_species else np.array(atoms.get_chemical_symbols()),
+        step=options.pop("step", 0),
+        time=options.pop("time", None),
+        atoms=None if select is None else _chosen(atoms, select),
+        selected=None if select is None else describe_choice(as_choice(select)),
     )
+    return analyser.analyse_frame(snapshot.checked(), **options)
 
 
-def _selected(atoms: Atoms, select: str | Sequence[str]) -> NDArray[np.int64]:
-    """Return the indices of the selected atoms."""
+def _chosen(atoms: Atoms, select: str | Sequence[str]) -> NDArray[np.int64] | Literal["all"]:
+    """Return the indices of the selected atoms, or ``"all"``."""
     choice = as_choice(select)
+    if choice == ALL_ATOMS:
+        return "all"
     symbols = np.array(atoms.get_chemical_symbols())
     indices = np.flatnonzero(np.isin(symbols, [str(name) for name in choice]))
     if not len(indices):

@@ -21,6 +21,8 @@ from phasewire.errors import PhasewireError, ServerUnreachableError, error_from_
 from phasewire.variables import Variable
 
 _RETRY_PAUSE = 0.05
+# Longest name in a header, in bytes (bridge/PROTOCOL.md, section 4).
+_LONGEST_NAME = 128
 _START_SERVER = "start one with `phasewire serve`, and compare the addresses"
 
 
@@ -115,6 +117,11 @@ class Client(Analyser):
     def aliases(self) -> Mapping[str, str]:
         """Other names of classes."""
         return self.server.aliases
+
+    @property
+    def water_names(self) -> Mapping[str, str]:
+        """What classes are called where the atoms are the oxygens of water."""
+        return self.server.water_names
 
     @property
     def known_phases(self) -> tuple[str, ...]:
@@ -301,6 +308,7 @@ def analyse_message(frame: Frame, options: Options) -> tuple[dict[str, Any], dic
         "denoise": options.denoise or None,
         "fields": list(options.fields),
         "speciesNames": None if frame.names is None else list(frame.names),
+        "selection": None if frame.selected is None else _clipped(frame.selected),
     }
     return header, arrays
 
@@ -319,6 +327,11 @@ def check_limits(arrays: Mapping[str, Array], limits: Mapping[str, int]) -> None
             value=count,
             remedy="analyse a part of the system at a time, or start the server with higher limits",
         )
+
+
+def _clipped(name: str) -> str:
+    """Return as much of a name as a header may hold."""
+    return name.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
 def _unexpected(message: Message, wanted: str) -> PhasewireError:

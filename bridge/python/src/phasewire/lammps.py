@@ -24,7 +24,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from phasewire._analyser import Analyser, check_every
 from phasewire._links import Snapshot
-from phasewire._selection import Select, as_choice, empty_selection
+from phasewire._selection import ALL_ATOMS, Select, as_choice, describe_choice, empty_selection
 from phasewire.errors import make_error
 from phasewire.monitor import Monitor as _Monitor
 
@@ -54,7 +54,10 @@ class Monitor(_Monitor):
         every = check_every(every)
         _check(lmp)
         names, self._species_of_type = _species_table(types, lmp.extract_global("ntypes"))
-        self._selected_types = _selected_types(select, types, lmp.extract_global("ntypes"))
+        choice = None if select is None else as_choice(select)
+        self._select_all = choice == ALL_ATOMS
+        self._selected = None if choice is None else describe_choice(choice)
+        self._selected_types = _selected_types(choice, types, lmp.extract_global("ntypes"))
         options.setdefault("engine", f"LAMMPS {lmp.version()}")
         super().__init__(analyser, **options)
         self._names = names
@@ -134,11 +137,11 @@ class Monitor(_Monitor):
         # Indexing with the order copies, so LAMMPS may go on changing its own arrays.
         order = np.argsort(tags, kind="stable")
         types = lmp.numpy.extract_atom("type", nelem=count)[:count]
+        atoms: NDArray[np.int64] | Literal["all"] | None = "all" if self._select_all else None
         if self._selected_types is not None:
-            wanted = np.isin(types[order], self._selected_types)
-            if not wanted.any():
+            atoms = np.flatnonzero(np.isin(types[order], self._selected_types))
+            if not len(atoms):
                 raise empty_selection(self._selected_types, np.unique(types), "no atom has the LAMMPS type")
-            order = order[wanted]
         cell, origin, periodic = box_of(lmp)
         elapsed = (step - lmp.extract_global("atimestep")) * lmp.extract_global("dt")
         return Snapshot(
@@ -151,6 +154,8 @@ class Monitor(_Monitor):
             origin=origin,
             step=int(step),
             time=lmp.extract_global("atime") + elapsed,
+            atoms=atoms,
+            selected=self._selected,
         )
 
     def _call_observables(self, lmp: lammps) -> Mapping[str, float]:
@@ -224,7 +229,8 @@ def attach(
         Default: each type is a species. ``"ignore"``: all are one.
     select : str, int or sequence of those, optional
         Analyse only the atoms of these species (names of ``types``) or LAMMPS types (numbers), as if the others were
-        absent: the oxygens of water. Results, `last_frame` and written snapshots then hold these atoms alone.
+        absent; ``"all"``: all atoms. Default: the oxygens if ``types`` names the species of water (docs/cli.md,
+        "Water"), else all atoms. Results, `last_frame` and written snapshots then hold these atoms alone.
     observables : function of the instance, optional
         Returns numbers to keep beside each result, such as ``lambda lmp: {"temperature": temperature(lmp)}``. It
         runs in the middle of a step, so it must not evaluate computes or thermo output: LAMMPS would
@@ -286,6 +292,8 @@ def _same(snapshot: Snapshot, other: Snapshot) -> bool:
         return False
     if not (np.array_equal(snapshot.ids, other.ids) and _equal_or_none(snapshot.species, other.species)):
         return False
+    if not _equal_or_none(snapshot.atoms, other.atoms):
+        return False
     periodic = np.array(snapshot.periodic)
     cell = np.asarray(snapshot.cell)
     if not np.array_equal(cell[periodic], np.asarray(other.cell)[periodic]):
@@ -329,12 +337,11 @@ def _species_table(
 
 
 def _selected_types(
-    select: Select | None, types: Mapping[int, str] | Literal["ignore"] | None, type_count: int
+    choice: tuple[str | int, ...] | None, types: Mapping[int, str] | Literal["ignore"] | None, type_count: int
 ) -> list[int] | None:
-    """Return the LAMMPS types that are selected; None: all."""
-    if select is None:
+    """Return the LAMMPS types that are selected; None if no types are named."""
+    if choice is None or choice == ALL_ATOMS:
         return None
-    choice = as_choice(select)
     names = types if isinstance(types, Mapping) else {}
     known = range(1, type_count + 1)
     found = [[number for number in known if entry in (number, names.get(number))] for entry in choice]

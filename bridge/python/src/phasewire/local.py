@@ -63,6 +63,11 @@ class Local(Analyser):
         """Other names of classes."""
         return self._model.aliases
 
+    @property
+    def water_names(self) -> Mapping[str, str]:
+        """What classes are called where the atoms are the oxygens of water."""
+        return self._model.water_names
+
     def close(self) -> None:
         """Free the core's memory, after the call that another thread may have under way."""
         with self._turn:

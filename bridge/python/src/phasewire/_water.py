@@ -1,0 +1,54 @@
+"""Water, recognised by its composition.
+
+The species of a frame are those of water if every name is one of those below (in upper or lower case), there are
+exactly two hydrogens for each oxygen, and no, one or two massless sites for each oxygen.
+
+Positions play no part, so frames of one run never differ in which atoms are looked at, whatever molecules do meanwhile.
+Any other species, such as the ions of salt water, leaves it to the user to say what is to be looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Names of elements, and those that force fields of water give to atoms and to sites that carry nothing but a charge.
+_OXYGEN = frozenset({"O", "OW", "OH2"})
+_HYDROGEN = frozenset({"H", "D", "HW", "HW1", "HW2", "H1", "H2"})
+_SITE = frozenset({"M", "MW", "EP", "EPW", "LP", "LP1", "LP2", "X"})
+
+# The two lone pairs of five-site models.
+_MOST_SITES = 2
+
+OXYGEN_OF_WATER = "oxygen of water"
+"""What a selection of the oxygens of water is called."""
+
+
+def water_oxygens(species: NDArray[np.int32] | None, names: Sequence[str] | None) -> NDArray[np.int64] | None:
+    """Find the oxygen atoms of a frame that is water.
+
+    Parameters
+    ----------
+    species : int array, shape (N,), or None
+    names : sequence of str or None
+        Names of the species 0, 1, ..
+
+    Returns
+    -------
+    int64 array or None
+        Indices in ascending order; None if the frame is not water.
+    """
+    if species is None or names is None or not len(species):
+        return None
+    of_species = np.bincount(species, minlength=len(names))
+    present = [(number, name.upper()) for number, name in enumerate(names) if of_species[number]]
+    if any(name not in _OXYGEN | _HYDROGEN | _SITE for _, name in present):
+        return None
+    oxygen, hydrogen, site = (
+        sum(int(of_species[number]) for number, name in present if name in part) for part in (_OXYGEN, _HYDROGEN, _SITE)
+    )
+    if not (oxygen and hydrogen == 2 * oxygen and site % oxygen == 0 and site <= _MOST_SITES * oxygen):
+        return None
+    return np.flatnonzero(np.isin(species, [number for number, name in present if name in _OXYGEN]))
