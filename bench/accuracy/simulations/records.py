@@ -1,0 +1,114 @@
+"""Frames and their rows in the manifest, in the format of the benchmark's snapshots."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+from ase import Atoms
+from ase.io import write
+
+COLUMNS = (
+    *("file", "group", "system", "phase", "natoms", "frames"),
+    *("T", "T_over_Tm", "pressure_bar", "potential", "checks", "ok"),
+)
+REJECTED = "A_unstable"
+
+
+@dataclass(frozen=True)
+class State:
+    """What frames are of. Temperatures in K, pressure in bar; `melting` 0 where it means nothing."""
+
+    system: str
+    phase: str
+    temperature: float
+    potential: str
+    melting: float = 0.0
+    melting_source: str = ""
+    pressure: float = 0.0
+
+    @property
+    def homologous(self) -> float:
+        """Temperature over melting temperature, 0 where unknown."""
+        return round(self.temperature / self.melting, 4) if self.melting else 0.0
+
+
+@dataclass(frozen=True)
+class Record:
+    """Frames of one state point. `ok`: whether the frames still are what `state` says."""
+
+    name: str
+    group: str
+    state: State
+    frames: list[Atoms]
+    checks: str
+    ok: bool = True
+    comment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Something to simulate; `make` is given a seed that depends on the name alone."""
+
+    name: str
+    make: Callable[[int], Iterator[Record]]
+
+    @property
+    def seed(self) -> int:
+        return crc32(self.name.encode()) % 800_000 + 1
+
+
+def save(folder: Path, record: Record) -> dict[str, object]:
+    """Write the frames; returns their row. What failed its checks goes to a group of its own, its phase unknown."""
+    group = record.group if record.ok else REJECTED
+    phase = record.state.phase if record.ok else f"not {record.state.phase}"
+    file = Path(group) / f"{record.name}.extxyz.gz"
+    (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    state = record.state
+    frames = []
+    for index, original in enumerate(record.frames, 1):
+        atoms = original.copy()
+        atoms.positions = np.round(atoms.positions, 4)
+        own = dict(atoms.info)
+        atoms.info = {
+            "system": state.system,
+            "phase": phase,
+            "T": state.temperature,
+            "T_over_Tm": state.homologous,
+            "potential": state.potential,
+            "pressure_bar": round(state.pressure, 1),
+            "Tm": state.melting,
+            "Tm_source": state.melting_source,
+            "snapshot": index,
+            **record.comment,
+            **own,
+        }
+        frames.append(atoms)
+    write(folder / file, frames, format="extxyz")
+    values = (
+        str(file), group, state.system, phase, len(frames[0]), len(frames), state.temperature, state.homologous,
+        round(state.pressure, 1), state.potential, record.checks, int(record.ok),
+    )  # fmt: skip
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def finish(folder: Path, run: Run, rows: list[dict[str, object]], seconds: float) -> None:
+    """Note that a run is done, and write the manifest anew."""
+    notes = folder / "runs"
+    notes.mkdir(parents=True, exist_ok=True)
+    (notes / f"{run.name}.json").write_text(json.dumps({"cpu_seconds": round(seconds, 1), "rows": rows}, indent=1))
+    with (folder / "manifest.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for note in sorted(notes.glob("*.json")):
+            writer.writerows(json.loads(note.read_text())["rows"])
+
+
+def is_done(folder: Path, run: Run) -> bool:
+    """Whether an earlier call has finished this run."""
+    return (folder / "runs" / f"{run.name}.json").exists()
