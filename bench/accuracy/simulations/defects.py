@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from . import structures as s
 from .checks import nearest_distance
-from .engine import Engine, engine
+from .engine import engine
 from .potentials import POTENTIALS
 from .records import Record, Run, State
 
@@ -50,9 +50,11 @@ class Host:
             for _ in range(3):
                 machine.stage(temperature, 0.5, damping=0.5)
                 sample = machine.sample(temperature, 0.5)
-                atoms, empty, double, shares = self._label(machine, perfect, sample.last, sample.mean)
+                label, empty, double = label_defects(perfect, sample.mean, machine.edges(), self.shell)
+                atoms = machine.atoms(sample.last)
+                atoms.set_array("label", label)
                 frames.append(atoms)
-                kept = kept and (empty, double) == ((count, 0) if kind == "vacancy" else (0, count)) and shares
+                kept = kept and (empty, double) == ((count, 0) if kind == "vacancy" else (0, count))
                 texts.append(f"empty {empty} double {double} (made {count})")
         labels = np.bincount(np.concatenate([atoms.arrays["label"] for atoms in frames]), minlength=3)
         checks = f"Wigner-Seitz sites: {', '.join(texts)}; labels 0: {labels[0]}, 1: {labels[1]}, 2: {labels[2]}; "
@@ -63,31 +65,30 @@ class Host:
         comment = {"defect": kind, "label_legend": LEGEND}
         yield Record(f"{self.name}_{self.phase}_{kind}", "D_defects", state, frames, checks, kept, comment)
 
-    def _label(
-        self, machine: Engine, perfect: Atoms, last: np.ndarray, mean: np.ndarray
-    ) -> tuple[Atoms, int, int, bool]:
-        """The frame, numbers of empty and doubly occupied sites, and whether no site holds more than two atoms."""
-        edges = machine.edges()
-        sites = perfect.get_scaled_positions() * edges
-        sites += _drift(sites, mean, edges)
-        tree = cKDTree(sites % edges, boxsize=edges)
-        site = tree.query(mean % edges)[1]
-        occupants = np.bincount(site, minlength=len(sites))
-        near = self.shell * nearest_distance(sites, edges)
-        around = np.zeros(len(sites), dtype=bool)
-        for odd in np.flatnonzero(occupants != 1):
-            around[tree.query_ball_point(sites[odd] % edges, near)] = True
-        label = np.where(around[site], SHELL, BULK)
-        label[occupants[site] > 1] = SHARED
-        atoms = machine.atoms(last)
-        atoms.set_array("label", label)
-        return atoms, int((occupants == 0).sum()), int((occupants == 2).sum()), bool(occupants.max() <= 2)
-
     def runs(self) -> list[Run]:
         return [
             Run(f"{kind}-{self.name}", lambda seed, kind=kind, count=count: self.make(kind, count, seed))
             for kind, count in (("vacancy", 8), ("interstitial", 4))
         ]
+
+
+def label_defects(perfect: Atoms, mean: np.ndarray, edges: np.ndarray, shell: float) -> tuple[np.ndarray, int, int]:
+    """Labels (N,) of atoms by their mean positions, and the numbers of empty and of overfull Wigner-Seitz sites.
+
+    `perfect` gives the sites, scaled to the box `edges`; `shell`: reach of the first shell in nearest distances.
+    """
+    sites = perfect.get_scaled_positions() * edges
+    sites += _drift(sites, mean, edges)
+    tree = cKDTree(sites % edges, boxsize=edges)
+    site = tree.query(mean % edges)[1]
+    occupants = np.bincount(site, minlength=len(sites))
+    near = shell * nearest_distance(sites, edges)
+    around = np.zeros(len(sites), dtype=bool)
+    for odd in np.flatnonzero(occupants != 1):
+        around[tree.query_ball_point(sites[odd] % edges, near)] = True
+    label = np.where(around[site], SHELL, BULK)
+    label[occupants[site] > 1] = SHARED
+    return label, int((occupants == 0).sum()), int((occupants > 1).sum())
 
 
 def _drift(sites: np.ndarray, mean: np.ndarray, edges: np.ndarray) -> np.ndarray:
