@@ -1,24 +1,37 @@
-"""The benchmark's snapshots: which files there are, and which class each atom truly has."""
+"""The benchmark's snapshots: which files there are, and which class each atom truly has.
+
+A data folder holds extended XYZ files and `manifest.csv` with one row a file: file, group, system, phase, T_over_Tm.
+The first letter of a group says what it is for: A crystals, B fluids and glasses, C coexistence, D point defects,
+E structures made by construction and paths between them, F faults and grain boundaries, H growth, S shock.
+"""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 from ase.io import iread
 
-# Names of the data set that are aliases of, or finer than, the classes of the model.
-CLASS_OF_PHASE = {"ice-Ih": "hexdiamond", "ice-Ic": "diamond", "ice-VII": "bcc", "liquid": "disordered"}
+from .cache import digest
+
 UNKNOWN = ""
+DISORDERED = "disordered"
+# Phases that the data sets name otherwise than the models do, or that a model may have no alias for.
+CLASS_OF_PHASE = {"ice-Ih": "hexdiamond", "ice-Ic": "diamond", "ice-VII": "bcc", "ice-VIII": "bcc"}
+FLUIDS_AND_GLASSES = ("liquid", "glass", "amorphous", "gas", "vapour", "droplet", "melt")
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """One frame: atoms that count, and the true class of each (UNKNOWN where none is known)."""
+    """One frame: the atoms that count, and the true class of each (UNKNOWN where none is known).
+
+    `temperature` is the share of the melting temperature, 0 where that means nothing; `info` the comment line.
+    """
 
     group: str
     system: str
@@ -26,47 +39,118 @@ class Snapshot:
     temperature: float
     atoms: Atoms
     truth: np.ndarray
+    water: bool = False
+    source: str = ""
+    info: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def kind(self) -> str:
+        """First letter of the group."""
+        return self.group[:1]
+
+    @cached_property
+    def digest(self) -> str:
+        """Identifies the frame in the cache."""
+        return digest(self.atoms)
+
+    @property
+    def label(self) -> np.ndarray:
+        """The integer column `label` of the file, (N,); zeros where the file has none."""
+        return self.atoms.arrays.get("label", np.zeros(len(self.atoms), dtype=int))
 
 
-def _truth(atoms: Atoms, phase: str, phases: tuple[str, ...]) -> np.ndarray:
+def load(
+    folders: Sequence[Path],
+    phases: Sequence[str],
+    aliases: Mapping[str, str],
+    *,
+    quick: bool = False,
+    progress: Callable[[Iterable[dict[str, str]]], Iterable[dict[str, str]]] = iter,
+) -> list[Snapshot]:
+    """Every frame of the folders, hydrogens of water left out; with `quick`, few of them."""
+    rows = [row | {"folder": str(folder)} for folder in folders for row in _rows(folder)]
+    if quick:
+        rows = _hottest(rows)
+    snapshots: list[Snapshot] = []
+    for row in progress(rows):
+        frames = list(iread(Path(row["folder"]) / row["file"]))
+        if quick and len(frames) > 1:
+            frames = frames[:: max(1, len(frames) // 5)]
+        snapshots.extend(_snapshot(row, index, atoms, phases, aliases) for index, atoms in enumerate(frames))
+    return snapshots
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "manifest.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _hottest(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """One row a system and phase, of the highest temperature; of files made by construction, the noisiest."""
+    chosen: dict[tuple[str, str, str], dict[str, str]] = {}
+    for row in rows:
+        key = (row["group"], row["system"], row["phase"])
+        if key not in chosen or (_heat(row), row["file"]) > (_heat(chosen[key]), chosen[key]["file"]):
+            chosen[key] = row
+    return list(chosen.values())
+
+
+def _heat(row: Mapping[str, str]) -> float:
+    return float(row["T_over_Tm"] or 0)
+
+
+def _snapshot(
+    row: Mapping[str, str], index: int, atoms: Atoms, phases: Sequence[str], aliases: Mapping[str, str]
+) -> Snapshot:
+    water = is_water(atoms, row["system"])
+    if water:
+        atoms = atoms[atoms.numbers == 8]
+    return Snapshot(
+        group=row["group"],
+        system=row["system"],
+        phase=row["phase"],
+        temperature=_heat(row),
+        atoms=atoms,
+        truth=true_classes(atoms, row["phase"], phases, aliases),
+        water=water,
+        source=f"{row['file']}#{index}",
+        info=dict(atoms.info),
+    )
+
+
+def is_water(atoms: Atoms, system: str) -> bool:
+    """Whether these are water molecules (two hydrogens an oxygen) or beads that stand for them."""
+    hydrogens, oxygens = int((atoms.numbers == 1).sum()), int((atoms.numbers == 8).sum())
+    return 0 < hydrogens == 2 * oxygens == len(atoms) - oxygens or system.split("-")[0] in ("mW", "H2O")
+
+
+def class_of(phase: str, phases: Sequence[str], aliases: Mapping[str, str]) -> str:
+    """The model's class of a phase, UNKNOWN if it has none."""
+    if phase.startswith(FLUIDS_AND_GLASSES):
+        return DISORDERED
+    name = phase if phase in phases else aliases.get(phase, CLASS_OF_PHASE.get(phase, phase))
+    return name if name in phases else UNKNOWN
+
+
+def true_classes(atoms: Atoms, phase: str, phases: Sequence[str], aliases: Mapping[str, str]) -> np.ndarray:
     """Class names by atom: from the column `label` where its legend names phases, else the file's phase."""
-    names = np.full(len(atoms), CLASS_OF_PHASE.get(phase, phase), dtype=object)
+    names = np.full(len(atoms), class_of(phase, phases, aliases), dtype=object)
     if "label" in atoms.arrays:
-        for entry in str(atoms.info["label_legend"]).split("; "):
-            code, meaning = entry.split(" ", 1)
-            truth = _class_in_legend(meaning, phase)
-            if truth is not None:
-                names[atoms.arrays["label"] == int(code)] = truth
-    names[~np.isin(names, phases)] = UNKNOWN
+        for entry in str(atoms.info.get("label_legend", "")).split("; "):
+            code, _, meaning = entry.partition(" ")
+            named = _phase_in_legend(meaning, phase)
+            if code.isdigit() and named is not None:
+                names[atoms.arrays["label"] == int(code)] = class_of(named, phases, aliases) if named else UNKNOWN
     return names.astype(str)
 
 
-def _class_in_legend(meaning: str, phase: str) -> str | None:
-    """The class that a legend entry stands for, UNKNOWN for interfaces, None where it names no phase."""
-    if meaning.startswith("interface"):
+def _phase_in_legend(meaning: str, phase: str) -> str | None:
+    """The phase that a legend entry stands for, UNKNOWN where none is known, None where it names no phase."""
+    if meaning.startswith(("interface", "front", "shares a Wigner-Seitz site", "interstitial")):
         return UNKNOWN
-    if meaning.startswith("liquid"):
-        return "disordered"
+    if meaning.startswith(FLUIDS_AND_GLASSES):
+        return "liquid"
     if meaning.startswith("crystal half"):
-        crystal = phase.split("|")[0]
-        return CLASS_OF_PHASE.get(crystal, crystal)
-    if meaning.endswith(" layer"):
-        return meaning.removesuffix(" layer")
-    return None
-
-
-def snapshots(folder: Path, groups: tuple[str, ...], phases: tuple[str, ...]) -> Iterator[Snapshot]:
-    """Every frame of the groups whose phase the model knows, hydrogens of water left out."""
-    for row in rows(folder, groups):
-        for atoms in iread(folder / row["file"]):
-            if "TIP4P" in row["system"]:
-                atoms = atoms[atoms.numbers == 8]
-            truth = _truth(atoms, row["phase"], phases)
-            if (truth != UNKNOWN).any():
-                yield Snapshot(row["group"], row["system"], row["phase"], float(row["T_over_Tm"] or 0), atoms, truth)
-
-
-def rows(folder: Path, groups: tuple[str, ...]) -> list[dict[str, str]]:
-    """Rows of the manifest that belong to the groups."""
-    with (folder / "manifest.csv").open(newline="") as file:
-        return [row for row in csv.DictReader(file) if row["group"] in groups]
+        return phase.split("|")[0]
+    name, _, rest = meaning.partition(" ")
+    return name if rest == "layer" else None

@@ -98,4 +98,19 @@ export const checks = [
     "pytest-training.xml",
     countPytest,
   ),
+  suite(
+    "accuracy suite (pytest)",
+    venvBin("python"),
+    (report) => [
+      "-m",
+      "pytest",
+      "-q",
+      "-p",
+      "no:cacheprovider",
+      "bench/accuracy/tests",
+      `--junitxml=${report}`,
+    ],
+    "pytest-accuracy.xml",
+    countPytest,
+  ),
 ];

@@ -1,0 +1,127 @@
+"""Pages, tables and verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+GENERATED = "<!-- Written by `npm run accuracy`; edit the suite, not this page. -->"
+
+
+def figure(value: float | None, digits: int = 2) -> str:
+    """A number for a table; a dash where there is none."""
+    return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
+
+
+def percent(share: float | None, digits: int = 2) -> str:
+    """A share as per cent, without the sign; a dash where there is none."""
+    return "-" if share is None else figure(100.0 * share, digits)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for row in rows:
+        lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |")
+    return "\n".join(lines)
+
+
+def folded(summary: str, text: str) -> str:
+    """Text that a reader opens on request."""
+    return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A requirement beside what was found. `met` is None where nothing was there to measure."""
+
+    requirement: str
+    found: str
+    met: bool | None
+
+    @property
+    def word(self) -> str:
+        """For the table."""
+        return {True: "met", False: "**not met**", None: "not measured"}[self.met]
+
+
+def at_least(requirement: str, value: float | None, limit: float, found: str) -> Verdict:
+    """Met when the value reaches the limit; NaN never does, None is not measured."""
+    return Verdict(requirement, found, None if value is None else bool(value >= limit))
+
+
+def at_most(requirement: str, value: float | None, limit: float, found: str) -> Verdict:
+    """Met when the value does not pass the limit; NaN never meets it, None is not measured."""
+    return Verdict(requirement, found, None if value is None else bool(value <= limit))
+
+
+@dataclass
+class Page:
+    """One section of the suite: its text, its verdicts, and its figures for programs."""
+
+    name: str
+    title: str
+    blocks: list[str] = field(default_factory=list)
+    verdicts: list[Verdict] = field(default_factory=list)
+    figures: dict[str, object] = field(default_factory=dict)
+
+    def add(self, *blocks: str) -> None:
+        """Append paragraphs, tables or pictures."""
+        self.blocks.extend(blocks)
+
+    def picture(self, path: Path, text: str) -> None:
+        """Append a picture that lies beside the page."""
+        self.add(f"![{text}]({path.name})")
+
+    def markdown(self, heading: str) -> str:
+        """The whole page; `heading` names the model."""
+        parts = [GENERATED, f"# {self.title}", heading]
+        if self.verdicts:
+            parts.append(verdict_table(self.verdicts))
+        return "\n\n".join([*parts, *self.blocks]) + "\n"
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> str:
+    """Requirements, what was found, and whether that is enough."""
+    return table(["required", "found", "verdict"], [(v.requirement, v.found, v.word) for v in verdicts])
+
+
+def summary_page(pages: Sequence[Page], heading: str, method: str) -> str:
+    """The first page: every verdict with the page it comes from."""
+    rows = [
+        (v.requirement, v.found, v.word, f"[{page.title}]({page.name}.md)") for page in pages for v in page.verdicts
+    ]
+    contents = "\n".join(f"- [{page.title}]({page.name}.md)" for page in pages)
+    return "\n\n".join(
+        [
+            GENERATED,
+            "# Accuracy",
+            heading,
+            table(["required", "found", "verdict", "page"], rows),
+            "## Pages",
+            contents,
+            method,
+            "",
+        ]
+    )
+
+
+def plain_summary(pages: Sequence[Page]) -> str:
+    """The verdicts for a terminal."""
+    words = {True: "met         ", False: "NOT MET     ", None: "not measured"}
+    return "\n".join(f"{words[v.met]}  {v.requirement}: {v.found}" for page in pages for v in page.verdicts)
+
+
+def as_json(pages: Sequence[Page], about: dict[str, object]) -> dict[str, object]:
+    """Everything for programs."""
+    return {
+        **about,
+        "verdicts": [
+            {"page": page.name, "required": v.requirement, "found": v.found, "met": v.met}
+            for page in pages
+            for v in page.verdicts
+        ],
+        "pages": {page.name: page.figures for page in pages},
+    }

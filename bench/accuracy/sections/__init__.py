@@ -1,0 +1,27 @@
+"""The sections of the suite, in the order of the pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..report import Page
+from ..suite import Suite
+from . import bulk, calibration, coexistence, defects, fluids, noise, paths, prototypes, shock, stacking
+
+Section = Callable[[Suite], Page]
+
+SECTIONS: dict[str, Section] = {
+    "bulk": bulk.run,
+    "fluids": fluids.run,
+    "coexistence": coexistence.run,
+    "noise": noise.run,
+    "defects": defects.run,
+    "paths": paths.run,
+    "shock": shock.run,
+    "stacking": stacking.run,
+    "calibration": calibration.run,
+    "prototypes": prototypes.run,
+}
+# Run on request, or for a model with more classes than this.
+LARGE_TIER_ONLY = "prototypes"
+LARGE_TIER = 100

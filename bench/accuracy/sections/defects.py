@@ -1,0 +1,232 @@
+"""Point defects: are the atoms around them set apart from the bulk, and do they keep their label?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+
+from ..metrics import area_under_roc, roc_curve
+from ..peers import template_distance
+from ..plots import colours, drawing, hide_unused, shared_legend
+from ..report import Page, Verdict, at_least, figure, percent, table
+from ..suite import Suite
+from ..synthetic import Defective, interstitials, vacancies
+from ..systems import DISORDERED, UNKNOWN, Snapshot
+from ..tally import DENOISED, RAW
+from .noise import known_sites
+
+HALF_OF_MELTING = (0.35, 0.6)
+SHARE = 0.012
+REQUIRED_AREA = 0.95
+REQUIRED_KEPT = 0.99
+# Bulk frames that defects are made in: one a crystal, and not too many crystals.
+MOST_MADE = 14
+PTM = "PTM RMSD"
+
+
+@dataclass(frozen=True)
+class Case:
+    """First-shell and bulk atoms of one or more frames of one crystal with one kind of defect."""
+
+    name: str
+    kind: str
+    temperature: float
+    frames: list[tuple[Snapshot, np.ndarray, np.ndarray]]
+
+    @property
+    def shell_count(self) -> int:
+        return sum(int(shell.sum()) for _, shell, _ in self.frames)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of first-shell and of bulk atoms by (pass, quantity), and shares of labels kept."""
+
+    shell: dict[tuple[str, str], np.ndarray]
+    bulk: dict[tuple[str, str], np.ndarray]
+    kept: dict[str, float]
+
+    def area(self, key: tuple[str, str]) -> float:
+        return area_under_roc(self.shell[key], self.bulk[key])
+
+
+def run(suite: Suite) -> Page:
+    """Vacancies of MD at half the melting temperature, then defects made in bulk frames."""
+    page = Page("defects", "Vacancies and interstitials")
+    page.add(
+        "The area under the ROC curve with which a quantity tells the first shell of a defect from the bulk (1: "
+        "perfectly, "
+        "0.5: not at all): one minus the confidence, minus the margin, the distance to the ideal phase; and for "
+        "template matching its deviation from the best template. *Kept*: first-shell atoms that keep the "
+        "crystal's label."
+    )
+    simulated = _simulated(suite)
+    measured = [(case, _scores(case, suite)) for case in suite.progress(simulated, "defects")]
+    _section(page, "Defects of MD", "simulated", measured, suite)
+    half = [(c, s) for c, s in measured if HALF_OF_MELTING[0] <= c.temperature <= HALF_OF_MELTING[1]]
+    vacant = [(c, s) for c, s in half if "vacan" in c.kind]
+    page.verdicts.extend(_verdicts("vacancies at half the melting temperature", vacant))
+    others = [(c, s) for c, s in half if "vacan" not in c.kind]
+    if others:
+        page.verdicts.extend(_verdicts("other point defects at half the melting temperature", others))
+    made = [(case, _scores(case, suite)) for case in suite.progress(_made(suite), "made defects")]
+    page.add(
+        "## Defects made in bulk frames",
+        f"{100 * SHARE:.1f} % of the atoms are taken away, or put into the largest voids with overlaps pushed "
+        "apart; nothing "
+        "else relaxes, so these are easier to see for a vacancy and harder for an interstitial than those of MD.",
+    )
+    _section(page, None, "made", made, suite)
+    for kind in ("vacancy", "interstitial"):
+        page.verdicts.extend(_verdicts(f"made here, {kind}", [(c, s) for c, s in made if c.kind == kind]))
+    return page
+
+
+def _simulated(suite: Suite) -> list[Case]:
+    """Frames with a column `label` that marks the first shell by 1, others than 0 and 1 not counted."""
+    cases: dict[tuple, Case] = {}
+    for snapshot in suite.of_kind("D"):
+        if not (snapshot.truth != UNKNOWN).any():
+            continue
+        kind = str(snapshot.info.get("defect", snapshot.system.partition("+")[2] or "defect"))
+        key = (snapshot.system, kind, snapshot.temperature)
+        case = cases.setdefault(key, Case(snapshot.system.partition("+")[0], kind, snapshot.temperature, []))
+        case.frames.append((snapshot, snapshot.label == 1, snapshot.label == 0))
+    return list(cases.values())
+
+
+def _made(suite: Suite) -> list[Case]:
+    """Vacancies and interstitials in one bulk frame near half of melting of each crystal."""
+    chosen: dict[tuple[str, str], Snapshot] = {}
+    for snapshot in suite.of_kind("A"):
+        single = len(np.unique(snapshot.truth)) == 1 and snapshot.truth[0] not in (UNKNOWN, DISORDERED)
+        if single and HALF_OF_MELTING[0] <= snapshot.temperature <= HALF_OF_MELTING[1]:
+            chosen.setdefault((snapshot.system, snapshot.phase), snapshot)
+    cases = []
+    for number, ((system, phase), snapshot) in enumerate(sorted(chosen.items())[: 2 if suite.quick else MOST_MADE]):
+        sites = known_sites(snapshot, suite)
+        if sites is None:
+            continue
+        for kind, made in (
+            ("vacancy", vacancies(snapshot.atoms, sites, SHARE, number)),
+            ("interstitial", interstitials(snapshot.atoms, SHARE / 2, number)),
+        ):
+            frame = _as_snapshot(snapshot, made)
+            bulk = made.counted & ~made.first_shell
+            cases.append(Case(f"{system} {phase}", kind, snapshot.temperature, [(frame, made.first_shell, bulk)]))
+    return cases
+
+
+def _as_snapshot(snapshot: Snapshot, made: Defective) -> Snapshot:
+    atoms = made.atoms
+    bare = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    truth = np.where(made.counted, snapshot.truth[0], UNKNOWN)
+    return Snapshot("made", snapshot.system, snapshot.phase, snapshot.temperature, bare, truth, snapshot.water)
+
+
+def _scores(case: Case, suite: Suite) -> Scores:
+    shell: dict[tuple[str, str], list[np.ndarray]] = {}
+    bulk: dict[tuple[str, str], list[np.ndarray]] = {}
+    kept: dict[str, list[np.ndarray]] = {}
+    for snapshot, in_shell, in_bulk in case.frames:
+        values: dict[tuple[str, str], np.ndarray] = {}
+        for method, measured in (
+            (RAW, suite.bench.raw(snapshot.atoms)),
+            (DENOISED, suite.bench.denoised(snapshot.atoms)),
+        ):
+            values[method, "confidence"] = 1.0 - measured.confidence
+            values[method, "margin"] = -measured.margin
+            values[method, "distance"] = measured.distance
+            kept.setdefault(method, []).append((measured.names == snapshot.truth)[in_shell])
+        if suite.peers:
+            values[PTM, "deviation"] = template_distance(snapshot, suite.bench.cache)
+        for key, value in values.items():
+            shell.setdefault(key, []).append(value[in_shell])
+            bulk.setdefault(key, []).append(value[in_bulk])
+    return Scores(
+        {key: np.concatenate(value) for key, value in shell.items()},
+        {key: np.concatenate(value) for key, value in bulk.items()},
+        {key: float(np.concatenate(value).mean()) for key, value in kept.items()},
+    )
+
+
+def _section(page: Page, title: str | None, name: str, measured: Sequence[tuple[Case, Scores]], suite: Suite) -> None:
+    if title:
+        page.add(f"## {title}")
+    if not measured:
+        page.add("No frames.")
+        return
+    path = suite.out / f"defects-{name}.png"
+    columns = min(4, len(measured))
+    with drawing(path, -(-len(measured) // columns), columns, (2.4, 2.2)) as axes:
+        for axis, (case, scores) in zip(axes.flat, measured, strict=False):
+            for (key, shell), colour in zip(scores.shell.items(), colours(), strict=False):
+                false, true = roc_curve(shell, scores.bulk[key])
+                axis.plot(
+                    false, true, color=colour, lw=1.1, ls="-" if key[0] == DENOISED else "--", label=" ".join(key)
+                )
+            axis.set_title(f"{case.name}, {case.kind}", fontsize=7.5)
+        hide_unused(axes, len(measured))
+        shared_legend(axes, columns=4)
+    page.picture(path, "ROC curves: share of bulk atoms marked against share of first-shell atoms marked")
+    keys = list(measured[0][1].shell)
+    head = [
+        "crystal",
+        "defect",
+        "T/Tm",
+        "first shell",
+        *(" ".join(key) for key in keys),
+        "kept, raw, %",
+        "kept, denoised, %",
+    ]
+    rows = [
+        [
+            case.name,
+            case.kind,
+            figure(case.temperature),
+            case.shell_count,
+            *(figure(scores.area(key), 3) for key in keys),
+            *(percent(scores.kept[method]) for method in (RAW, DENOISED)),
+        ]
+        for case, scores in measured
+    ]
+    page.add(table(head, rows))
+    page.figures[name] = [
+        {
+            "crystal": case.name,
+            "defect": case.kind,
+            "temperature": case.temperature,
+            "area": {" ".join(key): scores.area(key) for key in keys},
+            "kept": scores.kept,
+        }
+        for case, scores in measured
+    ]
+
+
+def _verdicts(what: str, measured: Sequence[tuple[Case, Scores]]) -> list[Verdict]:
+    """Both passes, every crystal for itself."""
+    measured = [(case, scores) for case, scores in measured if case.shell_count]
+    if not measured:
+        return [
+            at_least(f"{what}: area under the ROC curve by confidence at least {REQUIRED_AREA}", None, 0, "no frames")
+        ]
+    verdicts = []
+    for method in (RAW, DENOISED):
+        areas = [(scores.area((method, "confidence")), case.name) for case, scores in measured]
+        least, name = min(areas)
+        verdicts.append(
+            at_least(
+                f"{what}, {method}: area under the ROC curve by confidence at least {REQUIRED_AREA}",
+                least,
+                REQUIRED_AREA,
+                f"least {figure(least, 3)} ({name}), mean {figure(float(np.mean([a for a, _ in areas])), 3)} of "
+                f"{len(areas)}",
+            )
+        )
+    kept, name = min((scores.kept[DENOISED], case.name) for case, scores in measured)
+    text = f"least {percent(kept)} % of the first shell ({name})"
+    verdicts.append(at_least(f"{what}, denoised: labels kept by 99 % of the first shell", kept, REQUIRED_KEPT, text))
+    return verdicts

@@ -1,0 +1,130 @@
+"""Behind and before a shock front: strong uniaxial strain, one length scale for the frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ..plots import drawing, method_line, shared_legend
+from ..report import Page, Verdict, folded, percent, table
+from ..suite import Suite
+from ..systems import UNKNOWN, Snapshot
+from ..tally import DENOISED, RAW
+
+SLAB = 5.0
+REFERENCE = "PTM 0.15"
+
+
+def run(suite: Suite) -> Page:
+    """Profiles along the shock, and the regions that the files name."""
+    page = Page("shock", "Shock")
+    frames = [s for s in suite.of_kind("S") if (s.truth != UNKNOWN).any()]
+    requirement = f"shock: the crystal before and behind the front found at least as often as by {REFERENCE}"
+    if not frames:
+        page.add("No snapshots of a shock.")
+        page.verdicts.append(Verdict(requirement, "no frames", None))
+        return page
+    regions = [region for snapshot in suite.progress(frames, "shock") for region in _regions(snapshot, suite)]
+    _profiles(page, frames, suite)
+    head = ["frame", "region", "true class", "atoms", *regions[0][3]]
+    page.add(
+        "## Regions",
+        "Share of atoms with the true class, by the regions that the file's label column names.",
+        table(
+            head,
+            [
+                [source, name, truth, number, *(percent(share) for share in shares.values())]
+                for source, name, (truth, number), shares in regions
+            ],
+        ),
+    )
+    page.figures["regions"] = [
+        {"frame": source, "region": name, "class": truth, "atoms": number, "right": shares}
+        for source, name, (truth, number), shares in regions
+    ]
+    if suite.peer(REFERENCE) is None:
+        page.verdicts.append(Verdict(requirement, "no peers", None))
+        return page
+    for method in (RAW, DENOISED):
+        gaps = [(shares[method] - shares[REFERENCE], name, shares) for _, name, _, shares in regions]
+        least, name, shares = min(gaps, key=lambda gap: gap[0])
+        found = f"closest in '{name}': {percent(shares[method])} against {percent(shares[REFERENCE])} %"
+        page.verdicts.append(Verdict(f"{requirement}, {method}", found, bool(least >= 0)))
+    return page
+
+
+Region = tuple[str, str, tuple[str, int], dict[str, float]]
+
+
+def _right(snapshot: Snapshot, suite: Suite) -> dict[str, np.ndarray]:
+    """Whether each method is right, by atom; NaN where it has no template."""
+    right = {
+        RAW: suite.bench.raw(snapshot.atoms).names == snapshot.truth,
+        DENOISED: suite.bench.denoised(snapshot.atoms).names == snapshot.truth,
+    }
+    for peer in suite.peers:
+        if peer.applies(snapshot):
+            found = peer.right(peer.found(snapshot, suite.bench.cache), snapshot.truth)
+            if not np.isnan(found[snapshot.truth != UNKNOWN]).any():
+                right[peer.name] = found
+    return right
+
+
+def _regions(snapshot: Snapshot, suite: Suite) -> list[Region]:
+    """Frame, name of the region, its class and number of atoms, and the share that each method gets right."""
+    legend = dict(entry.split(" ", 1) for entry in str(snapshot.info["label_legend"]).split("; ") if " " in entry)
+    right = _right(snapshot, suite)
+    regions = []
+    for code in np.unique(snapshot.label):
+        chosen = (snapshot.label == code) & (snapshot.truth != UNKNOWN)
+        if chosen.any():
+            shares = {method: float(flags[chosen].mean()) for method, flags in right.items()}
+            truth = str(snapshot.truth[chosen][0])
+            name = f"{_name(snapshot)}, {legend.get(str(code), code)}"
+            regions.append((snapshot.source, name, (truth, int(chosen.sum())), shares))
+    return regions
+
+
+def _name(snapshot: Snapshot) -> str:
+    """Direction, piston velocity and compression, as far as the file gives them."""
+    words = [str(snapshot.info.get(key, "")) for key in ("direction", "piston_km_s", "compression")]
+    units = ("[{}]", "{} km/s", "compressed by {}")
+    return ", ".join([snapshot.system, *(unit.format(word) for unit, word in zip(units, words, strict=True) if word)])
+
+
+def _profiles(page: Page, frames: Sequence[Snapshot], suite: Suite) -> None:
+    """Share of right atoms in slabs along the shock, one panel a file (its middle frame)."""
+    files: dict[str, list[Snapshot]] = {}
+    for snapshot in frames:
+        files.setdefault(snapshot.source.partition("#")[0], []).append(snapshot)
+    chosen = [own[len(own) // 2] for own in files.values()]
+    path = suite.out / "shock.png"
+    lines = []
+    with drawing(path, len(chosen), 1, (6.5, 1.8)) as axes:
+        for axis, snapshot in zip(axes[:, 0], chosen, strict=True):
+            height = snapshot.atoms.positions[:, 2] - snapshot.atoms.positions[:, 2].min()
+            slab = (height / SLAB).astype(int)
+            filled = np.bincount(slab) > 0
+            right = {m: f for m, f in _all_crystal(snapshot, suite).items() if m in (RAW, DENOISED, REFERENCE)}
+            middles = (np.arange(len(filled)) + 0.5)[filled] * SLAB
+            for method, flags in right.items():
+                share = 100 * np.bincount(slab, flags)[filled] / np.bincount(slab)[filled]
+                method_line(axis, method, middles, share)
+                lines.append([_name(snapshot), method, ", ".join(f"{value:.0f}" for value in share)])
+            if "front_z" in snapshot.info:
+                axis.axvline(float(snapshot.info["front_z"]), color="0.6", lw=4, alpha=0.4)
+            axis.set(ylabel=f"{snapshot.phase}, %", ylim=(-3, 103))
+            axis.set_title(_name(snapshot), fontsize=8)
+        shared_legend(axes)
+        axes[-1, 0].set_xlabel("along the shock, Angstrom (grey: front)")
+    page.add("## Profiles", f"Share of atoms called {chosen[0].phase}, in slabs of {SLAB:.0f} Angstrom, of any region.")
+    page.picture(path, "Share of the crystal's label along the shock")
+    page.add(folded("Figures", table(["frame", "method", f"% in slabs of {SLAB:.0f} A"], lines)))
+
+
+def _all_crystal(snapshot: Snapshot, suite: Suite) -> dict[str, np.ndarray]:
+    """Which atoms each method gives the crystal's label, wherever they are."""
+    truth = snapshot.truth[snapshot.truth != UNKNOWN][0]
+    return _right(replace(snapshot, truth=np.full(len(snapshot.atoms), truth)), suite)
