@@ -95,7 +95,8 @@ def test_two_clients_share_a_server(server):
 
 def test_a_killed_server_is_an_error_and_its_successor_is_found(server):
     positions, cell, _ = hot_crystal()
-    with phasewire.connect(server.endpoint, timeout=2) as client:
+    # Longer than the longest pause between two attempts to reconnect.
+    with phasewire.connect(server.endpoint, timeout=8) as client:
         before = client.analyse(positions, cell)
         server.kill()
         with pytest.raises(phasewire.ServerUnreachableError):

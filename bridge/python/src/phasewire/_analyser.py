@@ -168,7 +168,7 @@ class Analyser(ABC):
         options = check_options(length_scale, denoise, fields)
         with self._turn:
             result = self._analyse(frame, options)
-        return result if frame.selection is None else result.with_atoms_of(frame, self.water_names)
+        return result.with_atoms_of(frame, self.water_names)
 
     def evaluate_frame(
         self,

@@ -125,7 +125,9 @@ class Result:
         return 1.0 - self.fractions[self.phases[0]]
 
     def with_atoms_of(self, frame: Frame, water_names: Mapping[str, str]) -> Result:
-        """Return the result of a frame with what the frame says of its atoms."""
+        """Return the result of a frame with what the frame says of its atoms, if they are not all."""
+        if frame.selection is None:
+            return self
         return replace(
             self,
             selection=frame.selection,
