@@ -21,7 +21,8 @@ class TrainingConfig:
     files
         Structure files, one class each, beside `prototypes`; relative to the file of these settings.
     start
-        Name in `models/` or path of a model whose weights a run starts from; None: random weights.
+        What a run starts from: the name in `models/` or the path of a model, or the name of other settings in
+        `training/configs`, which are then run first; None: random weights.
     outer_width
         Width of the last hidden layer; None: that of `start`, or the standard one.
     new_share

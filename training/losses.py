@@ -24,6 +24,8 @@ class LossWeights:
     displacement: float = 1.0
     fluid_rest: float = 1.0
     calibration: float = 0.2
+    # How many times the label of an atom beside a defect counts: they are rare, and their doubt is learned last.
+    doubtful: float = 1.0
     # Displacements are weighed by 1 / (d^2 + floor^2): small noise counts, but not without bound.
     displacement_floor: float = 0.05
 
@@ -52,7 +54,8 @@ def loss(
     own = jnp.take_along_axis(log_probability, safe[:, None], axis=-1)[:, 0]
     doubt = batch["doubt"]
     likelihood = (1.0 - doubt) * own + doubt * log_probability[:, 0]
-    label_loss = -jnp.sum(jnp.where(known, likelihood, 0.0)) / jnp.sum(known)
+    emphasis = jnp.where(doubt > 0.0, weights.doubtful, 1.0)
+    label_loss = -jnp.sum(jnp.where(known, emphasis * likelihood, 0.0)) / jnp.sum(known)
 
     error = jnp.sum((step - batch["displacement"]) ** 2, axis=-1)
     floor = weights.displacement_floor**2

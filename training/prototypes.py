@@ -145,7 +145,9 @@ BUILT_IN: dict[str, Recipe] = {
     "fcc": Recipe(lambda: bulk("Cu", "fcc", a=1.0), "Cu", 225, 2.0),
     "hcp": Recipe(lambda: bulk("Mg", "hcp", a=1.0, c=IDEAL_RATIO), "Mg", 194, 1.8),
     "dhcp": Recipe(
-        _spacegroup(["La", "La"], [(0, 0, 0), (1 / 3, 2 / 3, 1 / 4)], 194, _hexagonal(2 * IDEAL_RATIO)), "alpha-La", 194
+        _spacegroup(["La", "La"], [(0, 0, 0), (1 / 3, 2 / 3, 1 / 4)], 194, _hexagonal(2 * IDEAL_RATIO)),
+        "alpha-La",
+        194,
     ),
     "bcc": Recipe(lambda: bulk("W", "bcc", a=1.0), "W", 229, 3.0, ("ice-VII", "ice-VIII"), "ice-VII"),
     "bct": Recipe(_spacegroup(["Pa"], [(0, 0, 0)], 139, _tetragonal(0.825)), "alpha-Pa", 139),

@@ -24,6 +24,8 @@ LOCAL_RANGE = 1.8
 # Probability that the nearest neighbours of a defect leave to `disordered`, so that confidence tells them from the
 # bulk: all of it up to the first of these distances (relative to the mean of the four nearest), none from the second.
 DEFECT_DOUBT = 0.25
+# Crystal this near to a fluid or to another grain is doubtful too (`boundary_doubt`).
+BOUNDARY_DEPTH = 0.5
 DOUBT_FADES = (1.08, 1.16)
 
 
@@ -64,6 +66,7 @@ class SamplingConfig:
     share_surface: float = 0.05
     share_stacking: float = 0.09
     share_path: float = 0.03
+    share_grains: float = 0.05
     width_range: tuple[float, float] = (3.4, 4.8)
     max_atoms: int = 150
     noise_usual: float = 0.13
@@ -77,6 +80,8 @@ class SamplingConfig:
     uniaxial_share: float = 0.14
     uniaxial_range: tuple[float, float] = (-0.25, 0.06)
     defect_share: float = 0.3
+    # Share of the label that belongs to `disordered` at boundaries; none: atoms there carry no label.
+    boundary_doubt: float = 0.35
     alloy_share: float = 0.25
 
 
@@ -116,6 +121,7 @@ class Sampler:
             (config.share_surface, self._surface),
             (config.share_stacking if self._families else 0.0, self._stacking),
             (config.share_path if self._paths else 0.0, self._path),
+            (config.share_grains, self._grains),
         ):
             if draw < share:
                 return build()
@@ -388,8 +394,55 @@ class Sampler:
 
     # Interfaces ----------------------------------------------------------------------------
 
+    def _grains(self) -> Sample:
+        """Two grains of one crystal, turned at random, in a periodic cube; their boundaries are doubtful."""
+        rng = self.rng
+        prototype = self.prototypes[self._draw_prototype()]
+        edge = rng.uniform(6.0, 7.0)
+        box = np.eye(3) * edge
+        seeds = rng.uniform(0, edge, (2, 3))
+        seeds[1, 2] = seeds[0, 2] + edge / 2
+        images = np.stack(np.meshgrid(*[[-1, 0, 1]] * 3, indexing="ij"), -1).reshape(-1, 3) * edge
+        centres = (seeds[:, None] + images).reshape(-1, 3)
+        scale = 1.0 + 0.03 * np.clip(rng.normal(), -2, 2)
+        reach = int(np.ceil(1.6 * edge / np.min(1.0 / np.linalg.norm(np.linalg.inv(prototype.cell), axis=0))))
+        offsets = np.stack(np.meshgrid(*[np.arange(-reach, reach + 1)] * 3, indexing="ij"), -1).reshape(-1, 3)
+        lattice = ((offsets @ prototype.cell)[:, None] + prototype.positions).reshape(-1, 3) * scale
+        species = np.tile(prototype.species, len(offsets))
+        near = np.linalg.norm(lattice, axis=1) < 0.9 * edge
+        positions, kinds, depths = [], [], []
+        for index, centre in enumerate(seeds):
+            turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+            points = lattice[near] @ turn + centre
+            to_centres = np.linalg.norm(points[:, None] - centres, axis=-1)
+            own = index * len(images) + len(images) // 2
+            depth = 0.5 * (np.delete(to_centres, own, axis=1).min(axis=1) - to_centres[:, own])
+            inside = depth > 0
+            positions.append(points[inside])
+            kinds.append(species[near][inside])
+            depths.append(depth[inside])
+        ideal, all_species, depth = map(np.concatenate, (positions, kinds, depths))
+        keep = separated(ideal, box, 0.8 * self._nearest(prototype))
+        ideal, all_species, depth = ideal[keep], all_species[keep], depth[keep]
+        noise = self._noise(ideal, box, all_species, rng.uniform(0.02, 0.13))
+        label = self._class_of[prototype.name]
+        inner = depth > BOUNDARY_DEPTH
+        sample = finish(
+            ideal, noise, box, all_species, np.full(len(ideal), label), np.where(inner, 1.0, 0.0), np.zeros((0, 3))
+        )
+        return replace(
+            sample, calibration_weight=inner.astype(float), doubt=np.where(inner, 0.0, self.config.boundary_doubt)
+        )
+
+    @staticmethod
+    def _nearest(prototype: Prototype) -> float:
+        """Smallest distance between two atoms of a prototype."""
+        table = neighbour_table(prototype.positions, prototype.cell, True, 2.0, None)
+        vectors = prototype.positions[table.indices] - prototype.positions[:, None] + table.shifts
+        return float(np.linalg.norm(vectors, axis=-1)[table.mask].min())
+
     def _interface(self) -> Sample:
-        """Half crystal, half toy fluid; atoms within half an a0 of the faces carry no label."""
+        """Half crystal, half toy fluid; at the faces the crystal's label is doubtful, and the fluid has none."""
         rng = self.rng
         index = self._draw_prototype()
         cell, ideal, species, label = self._supercell(index, rng.uniform(3.2, 3.8), 100, uniaxial=False)
@@ -415,7 +468,9 @@ class Sampler:
         height = 1.0 / np.linalg.norm(np.linalg.inv(tall)[:, axis])
         along = (positions @ np.linalg.inv(tall))[:, axis] % 1.0
         depth = height * np.min([np.abs(along - edge_) for edge_ in (0.0, boundary, 1.0)], axis=0)
-        labels = np.where(depth < 0.5, MASKED, labels)
+        at_face = depth < BOUNDARY_DEPTH
+        doubt = self.config.boundary_doubt
+        labels = np.where(at_face & ((labels == 0) | (doubt == 0.0)), MASKED, labels)
         crystalline = labels > 0
         sample = Sample(
             positions,
@@ -426,7 +481,7 @@ class Sampler:
             np.where(crystalline & (depth > 1.0), 1.0, 0.0),
             np.full(len(positions), (noise**2).sum(axis=1).mean()),
             np.zeros(len(positions)),
-            np.zeros(len(positions)),
+            np.where(at_face & crystalline, doubt, 0.0),
         )
         return _take(sample, keep)
 

@@ -11,6 +11,7 @@ from .export import TENSORS, read_model
 from .model import ModelConfig, initial_params
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
+CONFIGS = Path(__file__).resolve().parent / "configs"
 # The last layer, one row a class.
 CLASS_TENSORS = ("network2.weight1", "network2.bias1")
 # A new class starts with next to no weight of its own, and this far below the flat level of class 0, where it takes
@@ -32,6 +33,22 @@ def find_model(reference: str) -> Path:
         names = ", ".join(sorted(file.stem for file in MODELS.glob("*.safetensors")))
         raise ValueError(f"no model {reference!r}: give the path of a .safetensors file, or one of {names}")
     return path
+
+
+def first_stage(reference: str | None, runs: Path) -> tuple[Path, Path] | None:
+    """Settings and model file of the run that a run starts from, where `reference` names settings, not a model.
+
+    Parameters
+    ----------
+    reference
+        `start` of a run.
+    runs
+        Folder of all runs.
+    """
+    if reference is None or reference.endswith(".safetensors") or (MODELS / f"{reference}.safetensors").is_file():
+        return None
+    settings = CONFIGS / f"{reference}.json"
+    return (settings, runs / reference / "model" / f"{reference}.safetensors") if settings.is_file() else None
 
 
 def carry_over(

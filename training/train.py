@@ -34,9 +34,9 @@ from .plot import plot_run, schedule
 from .pool import load_or_generate
 from .prototypes import Prototype
 from .sampling import Sampler, SamplingConfig
-from .start import find_model, start_from
+from .start import CONFIGS, find_model, first_stage, start_from
 
-CONFIGS = Path(__file__).parent / "configs"
+CHECKPOINT = "checkpoint.pkl"
 
 
 def _produce(queue: Any, prototypes: list[Prototype], fluids: dict, config: SamplingConfig, seed: list[int]) -> None:
@@ -209,7 +209,7 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     config = run_model(training, prototypes)
     sampling = replace(training.sampling, atoms_per_batch=training.batch_atoms, cutoff=config.cutoff)
-    checkpoint = folder / "checkpoint.pkl"
+    checkpoint = folder / CHECKPOINT
     log = folder / "log.jsonl"
     saved = load_checkpoint(checkpoint, config) if checkpoint.exists() else None
     record(training, folder)
@@ -269,6 +269,21 @@ def train(
     return config, params if average is None else average, done
 
 
+def after_first_stage(training: TrainingConfig, runs: Path) -> TrainingConfig:
+    """Settings whose `start` is a model's file: where it names other settings, that run is done, or resumed, first."""
+    stage = first_stage(training.start, runs)
+    if stage is None:
+        return training
+    settings, model = stage
+    if not model.exists():
+        earlier = after_first_stage(TrainingConfig.load(settings), runs)
+        prototypes = run_prototypes(earlier)
+        config, params, done = train(earlier, prototypes, runs / settings.stem)
+        finish_model(model.parent, model.stem, config, params, prototypes, earlier, done)
+        plot_run(runs / settings.stem, runs / settings.stem / "training.png")
+    return replace(training, start=str(model))
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
@@ -313,8 +328,10 @@ def main() -> None:
             changes |= {"steps": arguments.steps, "warmup": min(training.warmup, max(1, arguments.steps // 10))}
         if arguments.batch_atoms is not None:
             changes["batch_atoms"] = arguments.batch_atoms
-        training = replace(training, **changes)
+        training = after_first_stage(replace(training, **changes), arguments.runs)
         prototypes = run_prototypes(training)
+        if (folder / CHECKPOINT).exists():
+            load_checkpoint(folder / CHECKPOINT, run_model(training, prototypes))
     except (ValueError, OSError) as error:
         raise SystemExit(f"training: {error}") from error
     config, params, done = train(training, prototypes, folder, arguments.seconds)

@@ -77,7 +77,7 @@ def test_batches_have_consistent_neighbours(fluids) -> None:
 def test_every_kind_of_sample_can_be_drawn(fluids) -> None:
     sampler = make(fluids)
     kinds = [
-        *("_bulk", "_stacking", "_path", "_surface", "_interface"),
+        *("_bulk", "_stacking", "_path", "_surface", "_interface", "_grains"),
         *("_fluid", "_drop", "_sparse", "_random_points", "_destroyed"),
     ]
     for kind in kinds:
