@@ -17,6 +17,8 @@ import numpy as np
 from ase import Atoms
 
 Arrays = dict[str, np.ndarray]
+# To be raised when what entries hold changes.
+VERSION = 1
 
 
 def digest(atoms: Atoms) -> str:
@@ -44,7 +46,7 @@ class Cache:
         """The entry of a key; computed, and kept, if there is none or if it cannot be read."""
         if self.folder is None:
             return compute()
-        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
+        name = hashlib.sha256(json.dumps({**key, "version": VERSION}, sort_keys=True).encode()).hexdigest()[:32]
         path = self.folder / f"{name}.npz"
         if path.exists():
             try:

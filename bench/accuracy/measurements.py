@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
-from phasewire import Local
+from phasewire import Local, Result
 from phasewire._data import data_file
 
 from .cache import Arrays, Cache, digest
@@ -107,7 +107,7 @@ class Bench:
         }
         return arrays | ({"denoised": result.denoised} if steps else {})
 
-    def _analyse(self, atoms: Atoms, steps: Steps, fields: tuple[str, ...]):
+    def _analyse(self, atoms: Atoms, steps: Steps, fields: tuple[str, ...]) -> Result:
         periodic = tuple(map(bool, atoms.pbc))
         cell = np.asarray(atoms.cell) if any(periodic) else None
         return self.analyser.analyse(

@@ -22,7 +22,7 @@ def roc_curve(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, n
     scores = np.concatenate([positive, negative])
     is_positive = np.arange(len(scores)) < len(positive)
     order = np.argsort(-scores, kind="stable")
-    last_of_score = np.append(np.diff(scores[order]) != 0, True)
+    last_of_score = np.append(scores[order][1:] != scores[order][:-1], True)
     true = np.cumsum(is_positive[order])[last_of_score] / max(1, len(positive))
     false = np.cumsum(~is_positive[order])[last_of_score] / max(1, len(negative))
     return np.append(0.0, false), np.append(0.0, true)
@@ -128,10 +128,9 @@ def minimal_images(vectors: np.ndarray, cell: np.ndarray) -> np.ndarray:
 
 def displacements(positions: np.ndarray, sites: np.ndarray, cell: np.ndarray) -> np.ndarray:
     """Displacement of every atom from its site (N, 3), nearest image, without the shift that all have in common."""
-    moved = minimal_images(positions - sites, cell)
-    # A second time, for atoms whose nearest image changes once the common shift is known.
-    shift = moved.mean(axis=0)
-    moved = minimal_images(positions - shift - sites, cell)
+    moved = positions - sites
+    # Images are chosen relative to one atom, whatever the common shift: its own displacement is small beside a cell.
+    moved = minimal_images(moved - moved[0], cell)
     return moved - moved.mean(axis=0)
 
 

@@ -31,6 +31,7 @@ LATTICE_OF_CLASS = {
     "D0_3": "bcc",
     "D0_19": "hcp",
 }
+COLUMN = "Structure Type"
 TEMPLATES = {
     "fcc": "FCC",
     "hcp": "HCP",
@@ -62,7 +63,7 @@ class Peer:
     def found(self, snapshot: Snapshot, cache: Cache) -> np.ndarray:
         """The method's number of every atom, (N,)."""
         key = {"method": self.name, "ovito": version("ovito"), "frame": snapshot.digest}
-        return cache.get(key, lambda: _apply(self.build(), snapshot.atoms, "Structure Type"))["values"]
+        return cache.get(key, lambda: _apply(self.build(), snapshot.atoms, COLUMN))[COLUMN]
 
     def right(self, found: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """1 where the lattice of the true class was found, 0 where not, NaN where there is no template; (N,)."""
@@ -80,24 +81,29 @@ class Peer:
 
 
 def template_distance(snapshot: Snapshot, cache: Cache) -> np.ndarray:
-    """Root-mean-square deviation from the best template, by template matching without a cutoff, (N,)."""
+    """Root-mean-square deviation from the best template, by template matching without a cutoff, (N,).
+
+    Infinite where no template fits the neighbours at all.
+    """
     key = {"method": "PTM RMSD", "ovito": version("ovito"), "frame": snapshot.digest}
 
     def compute() -> dict[str, np.ndarray]:
         modifier = _template_matching(0.0)()
         modifier.output_rmsd = True
-        return _apply(modifier, snapshot.atoms, "RMSD")
+        columns = _apply(modifier, snapshot.atoms, "RMSD", COLUMN)
+        fits = np.isin(columns[COLUMN], _template_types()[DISORDERED], invert=True)
+        return {"deviation": np.where(fits, columns["RMSD"], np.inf)}
 
-    return cache.get(key, compute)["values"]
+    return cache.get(key, compute)["deviation"]
 
 
-def _apply(modifier: Any, atoms: Atoms, column: str) -> dict[str, np.ndarray]:
+def _apply(modifier: Any, atoms: Atoms, *columns: str) -> dict[str, np.ndarray]:
     from ovito.io.ase import ase_to_ovito
 
     bare = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     data = ase_to_ovito(bare)
     data.apply(modifier)
-    return {"values": np.array(data.particles[column])}
+    return {column: np.array(data.particles[column]) for column in columns}
 
 
 def _template_matching(cutoff: float) -> Callable[[], Any]:

@@ -40,11 +40,14 @@ STYLES = {
     "Chill+": (GREY, "*", ":", 1.0),
 }
 # An order in which neighbouring colours differ in lightness too.
+MARKERS = "osv^Dx+*<>"
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, BLACK, SKY, PURPLE, GREY)
 
 
 @contextmanager
-def drawing(path: Path, rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.2, 3.0), **options: object):
+def drawing(
+    path: Path, rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.2, 3.0), **options: object
+) -> Iterator[np.ndarray]:
     """Axes (rows, columns) to draw on; written as a small PNG when the block ends."""
     settings = {"font.size": 8.5, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
     with plt.rc_context(settings):

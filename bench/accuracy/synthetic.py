@@ -5,12 +5,13 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from ase import Atoms
 from scipy.spatial import cKDTree
 
-from training.prototypes import Prototype, built_in
+from training.prototypes import BUILT_IN, Prototype, built_in, tier
 
 from .metrics import minimal_images
 from .systems import DISORDERED, Snapshot
@@ -19,6 +20,7 @@ from .systems import DISORDERED, Snapshot
 SYMBOLS = ("Cu", "Al", "O", "Zn", "Ni", "Fe")
 # Wider than two cutoffs of the model, so that no atom meets itself.
 WIDTH = 6.0
+LARGEST_TIER = "core"
 VACUUM = 4.0
 
 
@@ -28,14 +30,17 @@ def generator(*words: object) -> np.random.Generator:
 
 
 def prototypes(names: Iterable[str]) -> tuple[list[Prototype], list[str]]:
-    """The built-in prototypes of classes, and the names that none is built in for."""
-    found, missing = [], []
-    for name in names:
-        try:
-            found.extend(built_in([name]))
-        except ValueError:
-            missing.append(name)
-    return found, missing
+    """The prototypes of classes, and the names that neither tier has a structure for."""
+    names = list(names)
+    known = {prototype.name: prototype for prototype in built_in([name for name in names if name in BUILT_IN])}
+    if len(known) < len(names):
+        known = _largest_tier() | known
+    return [known[name] for name in names if name in known], [name for name in names if name not in known]
+
+
+@cache
+def _largest_tier() -> dict[str, Prototype]:
+    return {prototype.name: prototype for prototype in tier(LARGEST_TIER)}
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..metrics import Reliability, displacements, minimal_images, reliability
-from ..plots import BLACK, SKY, colours, drawing
+from ..metrics import displacements, minimal_images, reliability
+from ..plots import BLACK, MARKERS, SKY, colours, drawing
 from ..report import Page, at_most, figure, folded, percent, table
 from ..suite import Suite
 from ..synthetic import Crystal, ideal, noised, prototypes
@@ -19,6 +19,8 @@ from .noise import QUICK_CLASSES
 
 REQUIRED = 0.03
 BINS = 15
+# Where the logarithmic panel ends.
+LEAST_ERROR = 1e-5
 KINDS = {
     "A": "bulk crystals",
     "B": "fluids",
@@ -47,10 +49,7 @@ def _with_truth(suite: Suite) -> list[Snapshot]:
     return [
         s
         for s in suite.snapshots
-        if s.kind in KINDS
-        and s.temperature <= 1.3
-        and (s.truth != UNKNOWN).any()
-        and "grain" not in str(s.info.get("label_legend", ""))
+        if s.kind in KINDS and (s.truth != UNKNOWN).any() and "grain" not in str(s.info.get("label_legend", ""))
     ]
 
 
@@ -103,21 +102,20 @@ def _confidence(page: Page, suite: Suite) -> None:
 def _draw_reliability(together: dict[str, np.ndarray], path: Path) -> None:
     with drawing(path, 1, 2, (3.2, 3.2)) as axes:
         for axis, equal in zip(axes[0], ("width", "count"), strict=True):
-            axis.plot([0, 1], [0, 1], color="0.7", lw=1)
             for (method, (confidence, right)), colour, marker in zip(together.items(), (SKY, BLACK), "os", strict=True):
-                curve: Reliability = reliability(confidence, right, BINS, equal)
-                error = curve.expected_calibration_error
-                axis.plot(
-                    curve.confidence,
-                    curve.accuracy,
-                    color=colour,
-                    marker=marker,
-                    ms=4,
-                    lw=1,
-                    label=f"{method}: {error:.4f}",
-                )
-            axis.set(title=f"bins of equal {equal}", xlabel="confidence", ylabel="share right")
-            axis.legend(loc="upper left", title="calibration error", fontsize=7, title_fontsize=7)
+                curve = reliability(confidence, right, BINS, equal)
+                x, y = curve.confidence, curve.accuracy
+                if equal == "count":
+                    x, y = (np.maximum(1.0 - values, LEAST_ERROR) for values in (x, y))
+                label = f"{method}: {curve.expected_calibration_error:.4f}"
+                axis.plot(x, y, color=colour, marker=marker, ms=4, lw=1, label=label)
+            axis.set_title(f"bins of equal {equal}")
+            axis.legend(title="calibration error", fontsize=7, title_fontsize=7)
+        axes[0, 0].plot([0, 1], [0, 1], color="0.7", lw=1)
+        axes[0, 0].set(xlabel="confidence", ylabel="share right")
+        # Nearly all atoms are nearly certain: only logarithms of the rest tell them apart.
+        axes[0, 1].plot([LEAST_ERROR, 1], [LEAST_ERROR, 1], color="0.7", lw=1)
+        axes[0, 1].set(xscale="log", yscale="log", xlabel="1 - confidence", ylabel="share wrong")
 
 
 # Logits ---------------------------------------------------------------------------------------
@@ -179,7 +177,7 @@ def _logits(page: Page, suite: Suite) -> None:
 def _draw_logits(curves: dict[str, np.ndarray], scatter: Sequence[np.ndarray], path: Path) -> None:
     with drawing(path, 1, 2, (3.6, 3.4)) as axes:
         for (name, points), colour, k in zip(curves.items(), colours(), range(len(curves)), strict=False):
-            axes[0, 0].plot(*points.T, color=colour, marker="osv^Dx+*"[k // 8 % 8], ms=2.5, lw=0.8, label=name)
+            axes[0, 0].plot(*points.T, color=colour, marker=MARKERS[k % len(MARKERS)], ms=2.5, lw=0.8, label=name)
         if len(curves) <= 16:
             axes[0, 0].legend(fontsize=6, ncols=2)
         target, logit = np.hstack(scatter)

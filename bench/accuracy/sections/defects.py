@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from ase import Atoms
 
 from ..metrics import area_under_roc, roc_curve
 from ..peers import template_distance
-from ..plots import colours, drawing, hide_unused, shared_legend
+from ..plots import MARKERS, colours, drawing, hide_unused, shared_legend
 from ..report import Page, Verdict, at_least, figure, percent, table
 from ..suite import Suite
 from ..synthetic import Defective, interstitials, vacancies
@@ -159,19 +160,13 @@ def _section(page: Page, title: str | None, name: str, measured: Sequence[tuple[
     if not measured:
         page.add("No frames.")
         return
-    path = suite.out / f"defects-{name}.png"
-    columns = min(4, len(measured))
-    with drawing(path, -(-len(measured) // columns), columns, (2.4, 2.2)) as axes:
-        for axis, (case, scores) in zip(axes.flat, measured, strict=False):
-            for (key, shell), colour in zip(scores.shell.items(), colours(), strict=False):
-                false, true = roc_curve(shell, scores.bulk[key])
-                axis.plot(
-                    false, true, color=colour, lw=1.1, ls="-" if key[0] == DENOISED else "--", label=" ".join(key)
-                )
-            axis.set_title(f"{case.name}, {case.kind}", fontsize=7.5)
-        hide_unused(axes, len(measured))
-        shared_legend(axes, columns=4)
-    page.picture(path, "ROC curves: share of bulk atoms marked against share of first-shell atoms marked")
+    areas = suite.out / f"defects-{name}-areas.png"
+    _draw_areas(measured, areas)
+    page.picture(areas, "Area under the ROC curve of each quantity")
+    if name == "simulated":
+        path = suite.out / f"defects-{name}.png"
+        _draw_curves(measured, path)
+        page.picture(path, "ROC curves: share of first-shell atoms marked against share of bulk atoms marked")
     keys = list(measured[0][1].shell)
     head = [
         "crystal",
@@ -204,6 +199,34 @@ def _section(page: Page, title: str | None, name: str, measured: Sequence[tuple[
         }
         for case, scores in measured
     ]
+
+
+def _draw_areas(measured: Sequence[tuple[Case, Scores]], path: Path) -> None:
+    """One line of dots a case."""
+    keys = list(measured[0][1].shell)
+    with drawing(path, 1, 1, (6.0, 0.8 + 0.2 * len(measured))) as axes:
+        axis = axes[0, 0]
+        for key, colour, marker in zip(keys, colours(), MARKERS, strict=False):
+            values = [scores.area(key) for _, scores in measured]
+            axis.plot(values, range(len(measured)), marker, color=colour, ms=4.5, label=" ".join(key), alpha=0.85)
+        axis.axvline(REQUIRED_AREA, color="0.7", linestyle=":")
+        axis.set_yticks(range(len(measured)), [f"{case.name}, {case.kind}" for case, _ in measured])
+        axis.set(xlabel="area under the ROC curve", xlim=(-0.02, 1.02))
+        axis.invert_yaxis()
+        shared_legend(axes, columns=4)
+
+
+def _draw_curves(measured: Sequence[tuple[Case, Scores]], path: Path) -> None:
+    columns = min(4, len(measured))
+    with drawing(path, -(-len(measured) // columns), columns, (2.4, 2.1), sharex=True, sharey=True) as axes:
+        for axis, (case, scores) in zip(axes.flat, measured, strict=False):
+            for (key, shell), colour in zip(scores.shell.items(), colours(), strict=False):
+                false, true = roc_curve(shell, scores.bulk[key])
+                style = "-" if key[0] == DENOISED else "--"
+                axis.plot(false, true, color=colour, lw=1.1, ls=style, label=" ".join(key))
+            axis.set_title(f"{case.name}, {case.kind}", fontsize=7.5)
+        hide_unused(axes, len(measured))
+        shared_legend(axes, columns=4)
 
 
 def _verdicts(what: str, measured: Sequence[tuple[Case, Scores]]) -> list[Verdict]:

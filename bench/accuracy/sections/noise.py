@@ -13,12 +13,12 @@ from ase import Atoms
 from .. import sites as sites_module
 from ..measurements import CONVERGED, Measured
 from ..metrics import displacements, root_mean_square
-from ..plots import colours, drawing, shared_legend
+from ..plots import MARKERS, colours, drawing, shared_legend
 from ..report import Page, at_most, figure, folded, percent, table
 from ..sites import as_arrays, ideal_sites
 from ..suite import Suite
 from ..synthetic import Crystal, ideal, noised, prototypes
-from ..systems import DISORDERED, Snapshot
+from ..systems import DISORDERED, UNKNOWN, Snapshot
 from ..tally import DENOISED, RAW
 
 SIGMAS = (0.0, 0.05, 0.10, 0.13, 0.16, 0.20, 0.25, 0.30)
@@ -147,14 +147,13 @@ def _draw(points: Sequence[Point], sigmas: Sequence[float], path: Path) -> None:
             strict=True,
         ):
             if len(names) <= MOST_LINES:
-                markers = "osv^Dx+*<>"
                 for k, (name, colour) in enumerate(zip(names, colours(), strict=False)):
                     axis.plot(
                         sigmas,
                         values[key][k],
                         "-",
                         color=colour,
-                        marker=markers[k // 8],
+                        marker=MARKERS[k % len(MARKERS)],
                         markersize=3,
                         lw=0.9,
                         label=name,
@@ -174,7 +173,7 @@ def _draw(points: Sequence[Point], sigmas: Sequence[float], path: Path) -> None:
 
 
 def _thermal(page: Page, suite: Suite) -> None:
-    frames = [s for s in suite.of_kind("A") if 0.85 <= s.temperature <= 1.0 and DISORDERED not in s.truth]
+    frames = [s for s in suite.of_kind("A") if 0.85 <= s.temperature <= 1.0 and _is_crystal(s)]
     lines, ratios, unknown = [], {}, []
     for snapshot in suite.progress(sorted(frames, key=lambda s: (s.system, s.phase, s.temperature)), "thermal noise"):
         sites = known_sites(snapshot, suite)
@@ -226,6 +225,11 @@ def _thermal(page: Page, suite: Suite) -> None:
             f"most {figure(most)} ({' '.join(key)})"
         )
         page.verdicts.append(at_most(requirement, most, QUARTER, found))
+
+
+def _is_crystal(snapshot: Snapshot) -> bool:
+    """Whether every atom has a crystalline class that the model knows."""
+    return not np.isin(snapshot.truth, (DISORDERED, UNKNOWN)).any()
 
 
 def known_sites(snapshot: Snapshot, suite: Suite) -> np.ndarray | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..metrics import Course, course
-from ..plots import BLUE, GREEN, GREY, VERMILION, drawing
+from ..plots import BLUE, GREEN, GREY, VERMILION, drawing, shared_legend
 from ..report import Page, Verdict, figure, percent, table
 from ..suite import Suite
 from ..systems import Snapshot, class_of
@@ -65,7 +65,7 @@ def run(suite: Suite) -> Page:
     )
     _draw(page, measured, suite)
     smooth = [(path, curves) for path, curves in measured if not path.strained]
-    page.add(_table(smooth), "### Images that carry random strains as well", _ends_table(measured))
+    page.add(_table(smooth), "### How far the labels of the ends reach", _ends_table(measured))
     page.verdicts.extend(_verdicts(smooth))
     page.figures["paths"] = [
         {
@@ -141,8 +141,10 @@ def _draw(page: Page, measured: Sequence[tuple[Path, Curves]], suite: Suite) -> 
                 axes[1, column].set_xlabel("along the path")
             axes[0, 0].set_ylabel("mean logit")
             axes[1, 0].set_ylabel("mean probability")
-            axes[1, 0].legend(fontsize=6.5)
+            shared_legend(axes)
         page.picture(file, f"{name}: mean logits and probabilities of the two ends")
+        if own[0][0].strained:
+            page.add("Each image of this path carries a random strain of 3 % too, so that it has no even course.")
 
 
 def _table(measured: Sequence[tuple[Path, Curves]]) -> str:

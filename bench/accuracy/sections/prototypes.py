@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training.prototypes import Prototype
+
 from ..report import Page, Verdict, folded, percent, table
 from ..suite import Suite
 from ..synthetic import ideal, noised, prototypes, strained
@@ -70,7 +72,7 @@ def run(suite: Suite) -> Page:
     return page
 
 
-def _measure(prototype, suite: Suite) -> Outcome:
+def _measure(prototype: Prototype, suite: Suite) -> Outcome:
     wrong = {RAW: Counter(), DENOISED: Counter()}
     atoms = 0
     for seed in range(SAMPLES):

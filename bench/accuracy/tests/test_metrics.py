@@ -98,6 +98,7 @@ def test_displacements_ignore_a_common_shift_and_periodic_images() -> None:
     noise = random.normal(size=(50, 3)) * 0.1
     noise -= noise.mean(axis=0)
     images = random.integers(-2, 3, (50, 3)) @ cell
-    moved = displacements(sites + noise + images + [0.7, -1.1, 0.4], sites, cell)
-    np.testing.assert_allclose(moved, noise, atol=1e-12)
+    for shift in (np.array([0.7, -1.1, 0.4]), cell.sum(axis=0) / 2):
+        moved = displacements(sites + noise + images + shift, sites, cell)
+        np.testing.assert_allclose(moved, noise, atol=1e-12)
     assert root_mean_square(moved) == pytest.approx(np.sqrt((noise**2).sum(axis=1).mean()))

@@ -7,7 +7,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 
-from bench.accuracy.metrics import displacements, root_mean_square
+from bench.accuracy.metrics import displacements, minimal_images, root_mean_square
 from bench.accuracy.sites import ideal_sites
 
 
@@ -42,6 +42,13 @@ def test_sites_of_a_noised_crystal(name: str) -> None:
     found = root_mean_square(displacements(atoms.positions, sites.positions, np.asarray(atoms.cell)))
     # The mean position of a site over the repeat units follows its atoms a little.
     assert found == pytest.approx(root_mean_square(noise - noise.mean(axis=0)), rel=0.06)
+    # Each site is the mean of its atoms in all repeat units.
+    unit_cell = np.asarray(atoms.cell) / np.array(repeats)[:, None]
+    first = minimal_images(sites.positions[:, None] - sites.positions[: len(unit)][None], unit_cell)
+    moved = minimal_images(atoms.positions - sites.positions, np.asarray(atoms.cell))
+    for own in np.linalg.norm(first, axis=-1).T < 1e-6:
+        assert own.sum() == np.prod(repeats)
+        np.testing.assert_allclose(moved[own].mean(axis=0), 0.0, atol=1e-9)
 
 
 def test_random_points_have_no_sites() -> None:

@@ -84,7 +84,7 @@ def test_interstitials_leave_no_overlap() -> None:
         crowded.atoms.positions[None] - crowded.atoms.positions[:, None], np.asarray(crowded.atoms.cell)
     )
     distances = np.linalg.norm(vectors, axis=-1) + 10 * np.eye(len(crowded.atoms))
-    assert distances.min() > 0.75 * np.sqrt(2) / 4 ** (1 / 3)
+    assert distances.min() > 0.8 * 4 ** (1 / 3) / np.sqrt(2)
 
 
 def test_gas_is_sparse_and_disordered() -> None:

@@ -41,6 +41,11 @@ def test_halves_of_a_coexistence_cell() -> None:
     assert truth(legend, [0, 1, 2], "ice-Ih|liquid") == ["hexdiamond", "disordered", UNKNOWN]
 
 
+def test_a_shock_front_has_no_truth() -> None:
+    legend = "1 ahead of the front; 2 front zone (within 6 A of it); 3 behind the front; 4 interface to leave out"
+    assert truth(legend, [1, 2, 3, 4], "hcp") == ["hcp", UNKNOWN, "hcp", UNKNOWN]
+
+
 def test_layers_of_a_fault() -> None:
     assert truth("0 fcc layer; 1 hcp layer", [1, 0], "fcc+hcp layers") == ["hcp", "fcc"]
 
