@@ -47,7 +47,7 @@ import {
   VALUE_LOGIT_LENGTH,
 } from "./layout";
 import { loadFrame } from "./load";
-import { at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
+import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
 
 /** What advanceDenoise asks for: nothing more; the gradient; the neighbours and a forward pass. */
 export const DENOISE_DONE: i32 = 0;
@@ -82,7 +82,7 @@ export function advanceDenoise(ctx: usize): i32 {
   const steps = count(ctx, COUNT_DENOISE_STEPS);
   const limit = count(ctx, COUNT_DENOISE_LIMIT);
   if (phase == PHASE_BEGIN) {
-    memory.copy(region(ctx, ADDRESS_RAW_LABELS), region(ctx, ADDRESS_LABELS), n);
+    memory.copy(region(ctx, ADDRESS_RAW_LABELS), region(ctx, ADDRESS_LABELS), <usize>n << 1);
     store<f64>(ctx + VALUE_DENOISE_INITIAL, value(ctx, VALUE_LOG_DENSITY));
     return steps < limit ? ask(ctx, PHASE_SCORE) : finish(ctx);
   }
@@ -121,7 +121,7 @@ function objective(ctx: usize): f64 {
   const n = count(ctx, COUNT_ATOMS);
   let sum: f64 = 0;
   for (let i = 0; i < n; ++i) {
-    if (load<u8>(raw + i) != 0) sum += <f64>loadF4(perAtom, i);
+    if (load<u16>(at2(raw, i)) != 0) sum += <f64>loadF4(perAtom, i);
   }
   return sum;
 }
@@ -134,7 +134,7 @@ export function seedDenoise(ctx: usize): void {
   let seed = region(ctx, ADDRESS_SEED);
   let probabilities = region(ctx, ADDRESS_PROBABILITIES);
   for (let i = 0; i < n; ++i) {
-    if (load<u8>(raw + i) != 0) memory.copy(seed, probabilities, row);
+    if (load<u16>(at2(raw, i)) != 0) memory.copy(seed, probabilities, row);
     else memory.fill(seed, 0, row);
     seed += row;
     probabilities += row;
@@ -186,8 +186,8 @@ function finish(ctx: usize): i32 {
   const raw = region(ctx, ADDRESS_RAW_LABELS);
   const labels = region(ctx, ADDRESS_LABELS);
   for (let i = 0; i < n; ++i) {
-    if (load<u8>(raw + i) != 0) continue;
-    store<u8>(labels + i, 0);
+    if (load<u16>(at2(raw, i)) != 0) continue;
+    store<u16>(at2(labels, i), 0);
     const probability = loadF4(region(ctx, ADDRESS_PROBABILITIES), i * classCount);
     store<f32>(at4(region(ctx, ADDRESS_CONFIDENCE), i), probability);
   }

@@ -1,6 +1,7 @@
 /** Everything a host may call or read; docs/core-abi.md says how. */
 export * from "./layout";
 export { prepareModel } from "./model";
+export { setPrior } from "./prior";
 export { estimateLengthScale } from "./lengthscale";
 export { binAtoms, findPairs, finishPairs, referencePairs } from "./neighbours";
 export { loadFrame } from "./load";

@@ -17,7 +17,7 @@ import { HARMONIC_CONSTANTS, TABLE_BYTES } from "./tables";
 import { SCRATCH_BYTES } from "./scratch";
 
 /** Version of the names, offsets, shapes and order of calls described in docs/core-abi.md. */
-export const ABI_VERSION: i32 = 1;
+export const ABI_VERSION: i32 = 2;
 
 /** Bytes of a context. */
 export const CONTEXT_BYTES: i32 = 1024;
@@ -117,77 +117,84 @@ export const ADDRESS_FORWARD1_1: i32 = 664; // f32 64 x 32
 export const ADDRESS_FORWARD2_0: i32 = 668; // f32 64 x 64
 export const ADDRESS_FORWARD2_1: i32 = 672; // f32 64 x Cp, Cp = C rounded up to 8
 export const ADDRESS_BACKWARD2_1: i32 = 676; // f32 Cp x 64
-export const ADDRESS_BIAS2_1: i32 = 680; // f32 Cp
+export const ADDRESS_BIAS2_1: i32 = 680; // f32 Cp, c4 plus the log-weights
+
+// ---- addresses: model, prior over the classes (see prior.ts) ------------------------------------------
+
+/** f64 C: weights of the classes, all 1 after prepareModel. The host may change them between frames, and calls setPrior then. */
+export const ADDRESS_CLASS_WEIGHTS: i32 = 684;
+/** f64 C, derived by setPrior: the log-weights. */
+export const ADDRESS_LOG_PRIOR: i32 = 688;
 
 // ---- addresses: frame, inputs -----------------------------------------------------------------------
 
 /** f64 3N, simulation length unit. Denoising overwrites it with the denoised positions. */
-export const ADDRESS_POSITIONS: i32 = 688;
+export const ADDRESS_POSITIONS: i32 = 692;
 /** i32 N, any numbers; only equality counts. */
-export const ADDRESS_SPECIES: i32 = 692;
+export const ADDRESS_SPECIES: i32 = 696;
 /** f32 N x C, dL/dl in the order of the atoms given. */
-export const ADDRESS_SEED: i32 = 696;
+export const ADDRESS_SEED: i32 = 700;
 
 // ---- addresses: frame, results in the order of the atoms given ---------------------------------------
 
-export const ADDRESS_LOGITS: i32 = 700; // f32 N x C
-export const ADDRESS_PROBABILITIES: i32 = 704; // f32 N x C
-export const ADDRESS_LABELS: i32 = 708; // u8 N
-export const ADDRESS_CONFIDENCE: i32 = 712; // f32 N
-export const ADDRESS_MARGIN: i32 = 716; // f32 N
-export const ADDRESS_ATOM_LOG_DENSITY: i32 = 720; // f32 N
-export const ADDRESS_DISTANCE: i32 = 724; // f32 N, simulation length unit
-export const ADDRESS_GRADIENT: i32 = 728; // f64 3N, unit of L over length
-/** u8 N: the labels before the first denoising step. */
-export const ADDRESS_RAW_LABELS: i32 = 732;
+export const ADDRESS_LOGITS: i32 = 704; // f32 N x C
+export const ADDRESS_PROBABILITIES: i32 = 708; // f32 N x C
+export const ADDRESS_LABELS: i32 = 712; // u16 N
+export const ADDRESS_CONFIDENCE: i32 = 716; // f32 N
+export const ADDRESS_MARGIN: i32 = 720; // f32 N
+export const ADDRESS_ATOM_LOG_DENSITY: i32 = 724; // f32 N
+export const ADDRESS_DISTANCE: i32 = 728; // f32 N, simulation length unit
+export const ADDRESS_GRADIENT: i32 = 732; // f64 3N, unit of L over length
+/** u16 N: the labels before the first denoising step. */
+export const ADDRESS_RAW_LABELS: i32 = 736;
 
 // ---- addresses: frame, internal; rows in sorted order unless said otherwise ---------------------------
 
-export const ADDRESS_ORDER: i32 = 736; // i32 N, atom given at each sorted place
-export const ADDRESS_WRAPPED: i32 = 740; // f64 3N, inside the cell
-export const ADDRESS_LOCAL: i32 = 744; // f32 3 x (N + 8): x, y, z in units of a0, for the prefilter
-export const ADDRESS_SORTED_SPECIES: i32 = 748; // i32 N
-export const ADDRESS_ATOM_SLOT: i32 = 752; // i32 N, in the order given
-export const ADDRESS_ATOM_CELL: i32 = 756; // i64 N, key of the grid cell, sorted
-export const ADDRESS_SLOT_START: i32 = 760; // i32 slots + 1
-export const ADDRESS_SLOT_KEY: i32 = 764; // i64 slots
-export const ADDRESS_PAIR_START: i32 = 768; // i32 N
-export const ADDRESS_PAIR_COUNT: i32 = 772; // i32 N
-export const ADDRESS_HIDDEN: i32 = 776; // f32 N4 x 32
-export const ADDRESS_MESSAGES: i32 = 780; // f32 N4 x 32
-export const ADDRESS_HIDDEN_ADJOINT: i32 = 784; // f32 N4 x 32, through network 2 only
-export const ADDRESS_MESSAGES_ADJOINT: i32 = 788; // f32 N4 x 32
-export const ADDRESS_BLOCK_VIRIAL: i32 = 792; // f64 blocks x 9
-export const ADDRESS_MIXED: i32 = 796; // f32 N x 800, A' and A_k00 kept for the backward pass, or 0
-export const ADDRESS_DENOISE_POSITIONS: i32 = 800; // f64 3N, where the last step started, order given
-export const ADDRESS_DENOISE_STEP: i32 = 804; // f64 3N, delta there
-export const ADDRESS_SCRATCH: i32 = 808; // one block of SCRATCH_BYTES a worker
+export const ADDRESS_ORDER: i32 = 740; // i32 N, atom given at each sorted place
+export const ADDRESS_WRAPPED: i32 = 744; // f64 3N, inside the cell
+export const ADDRESS_LOCAL: i32 = 748; // f32 3 x (N + 8): x, y, z in units of a0, for the prefilter
+export const ADDRESS_SORTED_SPECIES: i32 = 752; // i32 N
+export const ADDRESS_ATOM_SLOT: i32 = 756; // i32 N, in the order given
+export const ADDRESS_ATOM_CELL: i32 = 760; // i64 N, key of the grid cell, sorted
+export const ADDRESS_SLOT_START: i32 = 764; // i32 slots + 1
+export const ADDRESS_SLOT_KEY: i32 = 768; // i64 slots
+export const ADDRESS_PAIR_START: i32 = 772; // i32 N
+export const ADDRESS_PAIR_COUNT: i32 = 776; // i32 N
+export const ADDRESS_HIDDEN: i32 = 780; // f32 N4 x 32
+export const ADDRESS_MESSAGES: i32 = 784; // f32 N4 x 32
+export const ADDRESS_HIDDEN_ADJOINT: i32 = 788; // f32 N4 x 32, through network 2 only
+export const ADDRESS_MESSAGES_ADJOINT: i32 = 792; // f32 N4 x 32
+export const ADDRESS_BLOCK_VIRIAL: i32 = 796; // f64 blocks x 9
+export const ADDRESS_MIXED: i32 = 800; // f32 N x 800, A' and A_k00 kept for the backward pass, or 0
+export const ADDRESS_DENOISE_POSITIONS: i32 = 804; // f64 3N, where the last step started, order given
+export const ADDRESS_DENOISE_STEP: i32 = 808; // f64 3N, delta there
+export const ADDRESS_SCRATCH: i32 = 812; // one block of SCRATCH_BYTES a worker
 
 // ---- addresses: pairs; P entries each, a row of one atom is contiguous and padded to 4 ----------------
 
-export const ADDRESS_PAIR_X: i32 = 812; // f32, units of a0
-export const ADDRESS_PAIR_Y: i32 = 816;
-export const ADDRESS_PAIR_Z: i32 = 820;
-export const ADDRESS_PAIR_LINK: i32 = 824; // i32, 2 * sorted place of the neighbour + kind
-export const ADDRESS_PAIR_WEIGHT: i32 = 828; // f32, message weight w(r)
-export const ADDRESS_PAIR_REVERSE: i32 = 832; // i32, index of the pair seen from the other end
-export const ADDRESS_PAIR_GRADIENT_X: i32 = 836; // f32, dL/dx of the pair vector
-export const ADDRESS_PAIR_GRADIENT_Y: i32 = 840;
-export const ADDRESS_PAIR_GRADIENT_Z: i32 = 844;
+export const ADDRESS_PAIR_X: i32 = 816; // f32, units of a0
+export const ADDRESS_PAIR_Y: i32 = 820;
+export const ADDRESS_PAIR_Z: i32 = 824;
+export const ADDRESS_PAIR_LINK: i32 = 828; // i32, 2 * sorted place of the neighbour + kind
+export const ADDRESS_PAIR_WEIGHT: i32 = 832; // f32, message weight w(r)
+export const ADDRESS_PAIR_REVERSE: i32 = 836; // i32, index of the pair seen from the other end
+export const ADDRESS_PAIR_GRADIENT_X: i32 = 840; // f32, dL/dx of the pair vector
+export const ADDRESS_PAIR_GRADIENT_Y: i32 = 844;
+export const ADDRESS_PAIR_GRADIENT_Z: i32 = 848;
 
 // ---- addresses: double-precision reference, order given ------------------------------------------------
 
-export const ADDRESS_REFERENCE_START: i32 = 848; // i32 N + 1
-export const ADDRESS_REFERENCE_LINK: i32 = 852; // i32 capacity, 2 * atom + kind
-export const ADDRESS_REFERENCE_VECTOR: i32 = 856; // f64 capacity x 3, units of a0
-export const ADDRESS_REFERENCE_DENSITY: i32 = 860; // f64 N x 49(lm) x 16(k)
-export const ADDRESS_REFERENCE_INVARIANTS: i32 = 864; // f64 N x 128
-export const ADDRESS_REFERENCE_HIDDEN: i32 = 868; // f64 N x 32
-export const ADDRESS_REFERENCE_MESSAGES: i32 = 872; // f64 N x 32
-export const ADDRESS_REFERENCE_LOGITS: i32 = 876; // f64 N x C
-export const ADDRESS_REFERENCE_SEED: i32 = 880; // f64 N x C, in
-export const ADDRESS_REFERENCE_GRADIENT: i32 = 884; // f64 3N
-export const ADDRESS_REFERENCE_SCRATCH: i32 = 888; // f64, see reference.ts
+export const ADDRESS_REFERENCE_START: i32 = 852; // i32 N + 1
+export const ADDRESS_REFERENCE_LINK: i32 = 856; // i32 capacity, 2 * atom + kind
+export const ADDRESS_REFERENCE_VECTOR: i32 = 860; // f64 capacity x 3, units of a0
+export const ADDRESS_REFERENCE_DENSITY: i32 = 864; // f64 N x 49(lm) x 16(k)
+export const ADDRESS_REFERENCE_INVARIANTS: i32 = 868; // f64 N x 128
+export const ADDRESS_REFERENCE_HIDDEN: i32 = 872; // f64 N x 32
+export const ADDRESS_REFERENCE_MESSAGES: i32 = 876; // f64 N x 32
+export const ADDRESS_REFERENCE_LOGITS: i32 = 880; // f64 N x C
+export const ADDRESS_REFERENCE_SEED: i32 = 884; // f64 N x C, in
+export const ADDRESS_REFERENCE_GRADIENT: i32 = 888; // f64 3N
+export const ADDRESS_REFERENCE_SCRATCH: i32 = 892; // f64, see reference.ts
 
 // ---- status codes ---------------------------------------------------------------------------------
 
@@ -210,6 +217,8 @@ export const STATUS_TOO_DENSE: i32 = 8;
 export const STATUS_MODEL_NON_FINITE: i32 = 9;
 /** The reference's pair list is too small: lay it out with COUNT_REFERENCE_NEEDED. */
 export const STATUS_REFERENCE_OVERFLOW: i32 = 10;
+/** A class weight is negative or not finite, or no class but class 0 has one above 0. */
+export const STATUS_BAD_PRIOR: i32 = 11;
 
 // ---- features of a frame ----------------------------------------------------------------------------
 
@@ -233,7 +242,7 @@ export const BLOCK: i32 = 64;
 /** Most neighbours one atom may have. */
 export const ROW_CAPACITY: i32 = 1024;
 /** Most classes and basis functions a model may have. */
-export const MAX_CLASSES: i32 = 255;
+export const MAX_CLASSES: i32 = 1023;
 export const MAX_BASIS: i32 = 64;
 
 // ---- layout -------------------------------------------------------------------------------------------
@@ -300,6 +309,8 @@ export function layoutModel(ctx: usize, base: i32, classCount: i32, basisCount: 
   end = place(ctx, ADDRESS_FORWARD2_1, end, 64 * 4 * <f64>padded);
   end = place(ctx, ADDRESS_BACKWARD2_1, end, 64 * 4 * <f64>padded);
   end = place(ctx, ADDRESS_BIAS2_1, end, 4 * <f64>padded);
+  end = place(ctx, ADDRESS_CLASS_WEIGHTS, end, 8 * <f64>classCount);
+  end = place(ctx, ADDRESS_LOG_PRIOR, end, 8 * <f64>classCount);
   return checked(end);
 }
 
@@ -325,13 +336,13 @@ export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity:
   end = place(ctx, ADDRESS_SEED, end, 4 * n * c * gradient);
   end = place(ctx, ADDRESS_LOGITS, end, 4 * n * c);
   end = place(ctx, ADDRESS_PROBABILITIES, end, 4 * n * c);
-  end = place(ctx, ADDRESS_LABELS, end, n);
+  end = place(ctx, ADDRESS_LABELS, end, 2 * n);
   end = place(ctx, ADDRESS_CONFIDENCE, end, 4 * n);
   end = place(ctx, ADDRESS_MARGIN, end, 4 * n);
   end = place(ctx, ADDRESS_ATOM_LOG_DENSITY, end, 4 * n);
   end = place(ctx, ADDRESS_DISTANCE, end, 4 * n);
   end = place(ctx, ADDRESS_GRADIENT, end, 24 * n * gradient);
-  end = place(ctx, ADDRESS_RAW_LABELS, end, n * gradient);
+  end = place(ctx, ADDRESS_RAW_LABELS, end, 2 * n * gradient);
   end = place(ctx, ADDRESS_ORDER, end, 4 * n);
   end = place(ctx, ADDRESS_WRAPPED, end, 24 * n);
   end = place(ctx, ADDRESS_LOCAL, end, 12 * (n + 8));

@@ -1,5 +1,12 @@
 /** Address arithmetic: the only place where an index becomes an offset. */
 
+/** Address of item `i` of an array of 2-byte items. */
+// @ts-ignore: decorator
+@inline
+export function at2(base: usize, i: i32): usize {
+  return base + ((<usize>i) << 1);
+}
+
 /** Address of item `i` of an array of 4-byte items. */
 // @ts-ignore: decorator
 @inline

@@ -1,7 +1,6 @@
 /** What is formed once from a model's tensors: tables, constants, turned weights. */
 import {
   ADDRESS_BACKWARD2_1,
-  ADDRESS_BIAS2_1,
   ADDRESS_FORWARD1_0,
   ADDRESS_FORWARD1_1,
   ADDRESS_FORWARD2_0,
@@ -39,9 +38,10 @@ import { prepareHarmonics } from "./harmonics";
 import { prepareInvariants } from "./invariants";
 import { at4, count, loadF4, loadF8, region, value } from "./memory";
 import { turn } from "./network";
+import { clearPrior } from "./prior";
 import { prepareRadial } from "./radial";
 
-/** Forms everything the kernels need from the tensors and constants; STATUS_MODEL_NON_FINITE if one of them is unusable. */
+/** Forms everything the kernels need from the tensors and constants, with a prior of equal weights; STATUS_MODEL_NON_FINITE if one of them is unusable. */
 export function prepareModel(ctx: usize): i32 {
   const classCount = count(ctx, COUNT_CLASSES);
   const basisCount = count(ctx, COUNT_BASIS);
@@ -71,9 +71,7 @@ export function prepareModel(ctx: usize): i32 {
   const backward = region(ctx, ADDRESS_BACKWARD2_1);
   memory.fill(backward, 0, <usize>(padded * LAYER) << 2);
   memory.copy(backward, region(ctx, ADDRESS_NETWORK2_WEIGHT1), <usize>(classCount * LAYER) << 2);
-  const bias = region(ctx, ADDRESS_BIAS2_1);
-  memory.fill(bias, 0, <usize>padded << 2);
-  memory.copy(bias, region(ctx, ADDRESS_NETWORK2_BIAS1), <usize>classCount << 2);
+  clearPrior(ctx);
   return STATUS_OK;
 }
 

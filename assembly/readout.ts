@@ -3,8 +3,9 @@
  *
  *     p_c = exp(l_c - logP_a),  logP_a = log sum_c exp l_c,  label = class of the largest logit (ties: the lowest class)
  *     confidence = p_label,  margin = best minus second-best logit
- *     distance = a0 sqrt(2 s^2 max(0, l0_c - l_c)),  c = label, or the best crystalline class if the label is 0
+ *     distance = a0 sqrt(2 s^2 max(0, l0_c - l_c + log w_c)),  c = label, or the best crystalline class if the label is 0
  *
+ * The logits hold the log-weights of the classes (prior.ts), the distance does not.
  * Results go to the place of the atom in the order given.
  */
 import {
@@ -13,6 +14,7 @@ import {
   ADDRESS_DISTANCE,
   ADDRESS_IDEAL_LOGITS,
   ADDRESS_LABELS,
+  ADDRESS_LOG_PRIOR,
   ADDRESS_LOGITS,
   ADDRESS_MARGIN,
   ADDRESS_PROBABILITIES,
@@ -23,7 +25,7 @@ import {
   VALUE_LOG_DENSITY,
   VALUE_LOGIT_LENGTH,
 } from "./layout";
-import { at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
+import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
 import { exp4 } from "./vector";
 
 /**
@@ -32,34 +34,45 @@ import { exp4 } from "./vector";
  */
 export function readOut(ctx: usize, atom: i32, logits: usize, exponentials: usize): void {
   const classCount = count(ctx, COUNT_CLASSES);
-  let label = 0;
-  for (let c = 1; c < classCount; ++c) if (loadF4(logits, c) > loadF4(logits, label)) label = c;
-  const best = loadF4(logits, label);
+  const flat = loadF4(logits, 0);
   let crystal = 1;
-  let second: f32 = -Infinity;
-  for (let c = 0; c < classCount; ++c) {
-    if (c > 0 && loadF4(logits, c) > loadF4(logits, crystal)) crystal = c;
-    if (c != label) second = max(second, loadF4(logits, c));
+  let first: f32 = loadF4(logits, 1);
+  let next: f32 = -Infinity;
+  for (let c = 2; c < classCount; ++c) {
+    const logit = loadF4(logits, c);
+    if (logit > first) {
+      next = first;
+      first = logit;
+      crystal = c;
+    } else next = max(next, logit);
   }
+  const label = first > flat ? crystal : 0;
+  const best = max(first, flat);
+  const second = label > 0 ? max(next, flat) : first;
+
   const shift = f32x4.splat(best);
   for (let c = 0; c < classCount; c += 4) {
     v128.store(at4(exponentials, c), exp4(f32x4.sub(v128.load(at4(logits, c)), shift)));
   }
-  let sum: f32 = 0;
-  for (let c = 0; c < classCount; ++c) sum += loadF4(exponentials, c);
-
-  const logitRow = at4(region(ctx, ADDRESS_LOGITS), atom * classCount);
-  const probabilityRow = at4(region(ctx, ADDRESS_PROBABILITIES), atom * classCount);
-  for (let c = 0; c < classCount; ++c) {
-    store<f32>(at4(logitRow, c), loadF4(logits, c));
-    store<f32>(at4(probabilityRow, c), loadF4(exponentials, c) / sum);
+  // Up to a thousand terms: summed in f64, they lose nothing that f32 shows.
+  let sum: f64 = 0;
+  for (let c = 0; c < classCount; ++c) sum += <f64>loadF4(exponentials, c);
+  const divisor = f32x4.splat(<f32>sum);
+  for (let c = 0; c < classCount; c += 4) {
+    v128.store(at4(exponentials, c), f32x4.div(v128.load(at4(exponentials, c)), divisor));
   }
-  store<u8>(region(ctx, ADDRESS_LABELS) + atom, <u8>label);
+
+  // Rows of other atoms follow without padding, so exactly these bytes are written.
+  const probabilityRow = at4(region(ctx, ADDRESS_PROBABILITIES), atom * classCount);
+  memory.copy(at4(region(ctx, ADDRESS_LOGITS), atom * classCount), logits, <usize>classCount << 2);
+  memory.copy(probabilityRow, exponentials, <usize>classCount << 2);
+  store<u16>(at2(region(ctx, ADDRESS_LABELS), atom), <u16>label);
   store<f32>(at4(region(ctx, ADDRESS_CONFIDENCE), atom), loadF4(probabilityRow, label));
   store<f32>(at4(region(ctx, ADDRESS_MARGIN), atom), best - second);
-  store<f32>(at4(region(ctx, ADDRESS_ATOM_LOG_DENSITY), atom), <f32>(<f64>best + Math.log(<f64>sum)));
+  store<f32>(at4(region(ctx, ADDRESS_ATOM_LOG_DENSITY), atom), <f32>(<f64>best + Math.log(sum)));
   const phase = label > 0 ? label : crystal;
-  const missing = loadF8(region(ctx, ADDRESS_IDEAL_LOGITS), phase) - <f64>loadF4(logits, phase);
+  const own = <f64>loadF4(logits, phase) - loadF8(region(ctx, ADDRESS_LOG_PRIOR), phase);
+  const missing = loadF8(region(ctx, ADDRESS_IDEAL_LOGITS), phase) - own;
   const distance =
     value(ctx, VALUE_LENGTH_SCALE) * value(ctx, VALUE_LOGIT_LENGTH) * Math.sqrt(2 * max(0, missing));
   store<f32>(at4(region(ctx, ADDRESS_DISTANCE), atom), <f32>distance);

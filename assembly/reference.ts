@@ -5,6 +5,7 @@
 import { densityReference, densityReferenceBackward } from "./density";
 import { invariantsReference, invariantsReferenceBackward } from "./invariants";
 import {
+  ADDRESS_LOG_PRIOR,
   ADDRESS_NETWORK1_BIAS0,
   ADDRESS_NETWORK1_BIAS1,
   ADDRESS_NETWORK1_WEIGHT0,
@@ -62,6 +63,7 @@ export function forwardReference(ctx: usize): f64 {
   const hidden = region(ctx, ADDRESS_REFERENCE_HIDDEN);
   const messages = region(ctx, ADDRESS_REFERENCE_MESSAGES);
   const logits = region(ctx, ADDRESS_REFERENCE_LOGITS);
+  const logPrior = region(ctx, ADDRESS_LOG_PRIOR);
   for (let i = 0; i < n; ++i) {
     const start = load<i32>(at4(starts, i));
     const length = load<i32>(at4(starts, i + 1)) - start;
@@ -83,6 +85,7 @@ export function forwardReference(ctx: usize): f64 {
     const own = at8(logits, classCount * i);
     const bias1 = region(ctx, ADDRESS_NETWORK2_BIAS1);
     layerReference(own, at8(scratch, A0), region(ctx, ADDRESS_NETWORK2_WEIGHT1), bias1, classCount, LAYER);
+    for (let c = 0; c < classCount; ++c) addF8(own, c, loadF8(logPrior, c));
     logDensity += logDensityReference(own, classCount);
   }
   return logDensity;

@@ -33,11 +33,11 @@ export const SCRATCH_LAYER0_OUT: i32 = SCRATCH_LAYER0 + 4 * 256; // f32 4 x 64, 
 export const SCRATCH_LAYER0_ADJOINT: i32 = SCRATCH_LAYER0_OUT + 4 * 256; // f32 4 x 64
 export const SCRATCH_LAYER1: i32 = SCRATCH_LAYER0_ADJOINT + 4 * 256; // f32 4 x 64
 export const SCRATCH_LAYER1_ADJOINT: i32 = SCRATCH_LAYER1 + 4 * 256; // f32 4 x 64
-export const SCRATCH_LOGITS: i32 = SCRATCH_LAYER1_ADJOINT + 4 * 256; // f32 4 x 256
-export const SCRATCH_EXPONENTIALS: i32 = SCRATCH_LOGITS + 4 * 1024; // f32 256
+export const SCRATCH_LOGITS: i32 = SCRATCH_LAYER1_ADJOINT + 4 * 256; // f32 4 x 1024, MAX_CLASSES rounded up
+export const SCRATCH_EXPONENTIALS: i32 = SCRATCH_LOGITS + 4 * 4096; // f32 1024
 
 /** The neighbour search: one row of pairs, and candidates of one run of cells. */
-export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + 1024; // f32 x, y, z and i32 link, 4 x 1024
+export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + 4096; // f32 x, y, z and i32 link, 4 x 1024
 export const CANDIDATES: i32 = 256;
 export const SCRATCH_CANDIDATES: i32 = SCRATCH_PAIRS + 4 * 4096; // i32 CANDIDATES + 4
 

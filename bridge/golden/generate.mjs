@@ -21,6 +21,7 @@ const writers = {
   f32: [4, (view, at, value) => view.setFloat32(at, value ?? Number.NaN, true)],
   f64: [8, (view, at, value) => view.setFloat64(at, value ?? Number.NaN, true)],
   i32: [4, (view, at, value) => view.setInt32(at, value, true)],
+  u16: [2, (view, at, value) => view.setUint16(at, value, true)],
   u8: [1, (view, at, value) => view.setUint8(at, value)],
 };
 
@@ -63,7 +64,7 @@ function bad(name, parts, code, field) {
 }
 
 const classes = "disordered fcc hcp bcc sc diamond hexdiamond B1 B2 B3 B4 L1_2".split(" ");
-const fractions = Object.fromEntries(classes.map((name, index) => [name, [0.5, 0.5][index] ?? 0]));
+const fractions = { disordered: 0.5, fcc: 0.5 };
 const periodic = [true, true, true];
 const cell = [4, 0, 0, 0, 4, 0, 1, 0, 3.5];
 const positions = [0.25, 0.5, 0.75, 2, 2.125, -1.5];
@@ -72,17 +73,18 @@ const cellArray = ["cell", "f64", [3, 3], cell];
 good("hello", "client", {
   type: "hello",
   sequence: 0,
-  versions: [1],
+  versions: [2],
   client: { name: "phasewire-python", version: "0.1.0" },
   requires: ["monitor"],
   run: "melt-17",
   engine: "LAMMPS 22 Jul 2025",
   title: "Kupfer, geschmolzen \u00b7 \u94dc",
+  classes: { fcc: 2, "ice-Ic": 0.5, disordered: 0 },
 });
 good("welcome", "server", {
   type: "welcome",
   sequence: 0,
-  version: 1,
+  version: 2,
   session: "5d0c3b0e-7a51-4a7e-9f5e-0a4bb5a1f0c2",
   run: "melt-17",
   server: { name: "phasewire", version: "0.1.0" },
@@ -96,9 +98,10 @@ good("welcome", "server", {
     logitLength: 0.0625,
     cutoff: 2.3,
   },
+  classes: { disordered: 0, fcc: 2, diamond: 0.5 },
   limits: {
     maxAtoms: 1000000,
-    maxHeaderBytes: 65536,
+    maxHeaderBytes: 262144,
     maxFrameBytes: 67108864,
     maxArrays: 16,
     monitorQueue: 2,
@@ -137,6 +140,7 @@ good(
     ignoreSpecies: true,
     lengthScale: 2.28,
     denoise: "converged",
+    classes: { fcc: 1, B2: 0 },
     fields: ["labels", "denoised"],
   },
   [["positions", "f64", [2, 3], positions], cellArray, ["species", "i32", [2], [29, -1]]],
@@ -204,7 +208,7 @@ good(
     waitedSeconds: 0.5,
   },
   [
-    ["labels", "u8", [2], [0, 1]],
+    ["labels", "u16", [2], [0, 1]],
     ["confidence", "f32", [2], [0.5, 0.75]],
     ["logits", "f32", [2, 2], [-1, -2, -3.5, -0.5]],
   ],
@@ -246,8 +250,8 @@ good("error-version", "server", {
   code: "PROTOCOL_VERSION",
   field: "versions",
   value: [7, 8],
-  supported: [1],
-  message: "the client speaks protocol versions 7, 8; this server speaks 1",
+  supported: [2],
+  message: "the client speaks protocol versions 7, 8; this server speaks 2",
   remedy: "Install the same release of phasewire on both sides.",
 });
 good("error-unreadable", "server", {
@@ -321,7 +325,7 @@ good(
     missed: 2,
   },
   [
-    ["labels", "u8", [2], [0, 1]],
+    ["labels", "u16", [2], [0, 511]],
     ["positions", "f32", [2, 3], positions],
   ],
 );
@@ -364,13 +368,13 @@ bad(
 );
 bad(
   "bad-many-values",
-  [Buffer.concat([Buffer.from([0x81, 0xa1, 0x61, 0xdc, 0x4e, 0x20]), repeat(0xc0, 20000)])],
+  [Buffer.concat([Buffer.from([0x81, 0xa1, 0x61, 0xdc, 0x9c, 0x40]), repeat(0xc0, 40000)])],
   "MESSAGE_FORMAT",
   "header",
 );
 bad("bad-nan", [packr.pack({ ...plain, lengthScale: Number.NaN })], "MESSAGE_FORMAT", "header");
 bad("bad-text", [Buffer.from([0x81, 0xa1, 0x61, 0xa2, 0xff, 0xfe])], "MESSAGE_FORMAT", "header");
-bad("bad-large-header", [packr.pack({ ...plain, padding: "x".repeat(70000) })], "MESSAGE_FORMAT", "header");
+bad("bad-large-header", [packr.pack({ ...plain, padding: "x".repeat(270000) })], "MESSAGE_FORMAT", "header");
 bad("bad-no-type", [packr.pack({ sequence: 1 })], "MESSAGE_FORMAT", "type");
 bad("bad-length", [withArrays(describe("f64", [2, 3])), Buffer.alloc(47)], "MESSAGE_LENGTH", "positions");
 bad(

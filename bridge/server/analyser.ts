@@ -7,7 +7,7 @@ export interface Analysis {
   /** a0 used, in the simulation's length unit. */
   lengthScale: number;
   /** N class numbers. */
-  labels: Uint8Array;
+  labels: Uint16Array;
   /** N each. */
   confidence: Float32Array;
   margin: Float32Array;
@@ -41,8 +41,9 @@ export interface FrameAnalyser {
   /**
    * @param frame the atoms, checked
    * @param request what is asked about them
+   * @param weights of the C classes, as `classWeights` gives them; null for equal ones
    * @throws PhasewireError for a frame that cannot be analysed; anything else that is thrown is a fault of the server
    */
-  analyse(frame: CoreFrame, request: Analyse): Promise<Analysis>;
+  analyse(frame: CoreFrame, request: Analyse, weights: Float64Array | null): Promise<Analysis>;
   close(): Promise<void>;
 }

@@ -18,9 +18,9 @@ export interface CodecLimits {
 }
 
 /** The bounds that bridge/PROTOCOL.md fixes. */
-export const codecLimits: CodecLimits = { maxHeaderBytes: 65536, maxArrays: 16 };
+export const codecLimits: CodecLimits = { maxHeaderBytes: 262_144, maxArrays: 16 };
 
-const scanLimits = { depth: 8, values: 8192 };
+const scanLimits = { depth: 8, values: 32_768 };
 
 const packr = new Packr({
   // Records are msgpackr's own extension: other decoders would see an extension type, and other encoders' maps would arrive as Map.
@@ -32,13 +32,14 @@ const packr = new Packr({
   encodeUndefinedAsNil: true,
 });
 
-const itemBytes: Readonly<Record<Dtype, number>> = { f32: 4, f64: 8, i32: 4, u8: 1 };
+const itemBytes: Readonly<Record<Dtype, number>> = { f32: 4, f64: 8, i32: 4, u16: 2, u8: 1 };
 
 /** A fresh typed array over its own aligned copy of the bytes. */
 const constructors: { readonly [D in Dtype]: (bytes: ArrayBuffer) => DtypeArrays[D] } = {
   f32: (bytes) => new Float32Array(bytes),
   f64: (bytes) => new Float64Array(bytes),
   i32: (bytes) => new Int32Array(bytes),
+  u16: (bytes) => new Uint16Array(bytes),
   u8: (bytes) => new Uint8Array(bytes),
 };
 
@@ -190,6 +191,7 @@ function decodeArray(name: string, dtype: Dtype, shape: number[], bytes: Uint8Ar
 function littleEndian(bytes: Uint8Array, size: number): Uint8Array {
   if (size === 1 || endianness() === "LE") return bytes;
   const copy = Buffer.from(bytes);
+  if (size === 2) return copy.swap16();
   return size === 4 ? copy.swap32() : copy.swap64();
 }
 

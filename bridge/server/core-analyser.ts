@@ -46,9 +46,9 @@ export class CoreAnalyser implements FrameAnalyser {
     return new CoreAnalyser(model, options, core, core.threads);
   }
 
-  async analyse(frame: CoreFrame, request: Analyse): Promise<Analysis> {
+  async analyse(frame: CoreFrame, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
     try {
-      return await this.run(frame, request);
+      return await this.run(frame, request, weights);
     } catch (error) {
       if (!(error instanceof PhasewireError) || error.code === "INTERNAL") await this.abandonCore();
       throw error;
@@ -60,11 +60,12 @@ export class CoreAnalyser implements FrameAnalyser {
     this.core = null;
   }
 
-  private async run(frame: CoreFrame, request: Analyse): Promise<Analysis> {
+  private async run(frame: CoreFrame, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
     const { fields, denoise } = request;
     const variables = resolveVariables(request.variables, this.phases.classes);
     this.core ??= await PhaseCore.create(this.phases, this.options);
     const { core } = this;
+    core.setPrior(weights ?? undefined);
     core.load(frame);
     const needsForward = variables.length > 0 || denoise === null;
     const raw = needsForward ? await core.forward() : null;

@@ -1,5 +1,5 @@
 /**
- * From a decoded message to one of the client messages of protocol version 1: required keys, types, ranges, and the agreement of arrays
+ * From a decoded message to one of the client messages of protocol version 2: required keys, types, ranges, and the agreement of arrays
  * with each other. What depends on the model (class names) or on the values of the atoms is checked where it is used.
  */
 import { PhasewireError } from "../../src/errors/index.js";
@@ -105,6 +105,7 @@ function readHello(reader: Reader, sequence: number): Hello {
     run: reader.has("run") ? reader.name("run") : null,
     engine: reader.has("engine") ? reader.name("engine") : null,
     title: reader.has("title") ? reader.name("title") : null,
+    classes: readClasses(reader),
   };
 }
 
@@ -166,6 +167,7 @@ function readAnalyse(reader: Reader, sequence: number, arrays: WireArrays, limit
     ignoreSpecies: reader.has("ignoreSpecies") ? reader.boolean("ignoreSpecies") : false,
     lengthScale: readLengthScale(reader, mode),
     denoise,
+    classes: readClasses(reader),
     fields,
     variables,
     coefficients: readCoefficients(reader, variables.length),
@@ -224,6 +226,12 @@ function readCoefficients(reader: Reader, count: number): number[] {
     throw reader.bad("coefficients", list.length, `${list.length} coefficients for ${count} variables`);
   }
   return list;
+}
+
+function readClasses(reader: Reader): Record<string, number> | null {
+  if (!reader.has("classes")) return null;
+  const map = reader.submap("classes");
+  return Object.fromEntries(map.names().map((name) => [name, map.number(name, { min: 0 })]));
 }
 
 function readObservables(reader: Reader, limits: Limits): Record<string, number> {

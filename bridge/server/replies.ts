@@ -25,7 +25,11 @@ export function resultScalars(frame: Analyse, analysis: Analysis, context: Resul
     observables: frame.observables,
     atomCount,
     lengthScale,
-    fractions: Object.fromEntries(context.classes.map((name, index) => [name, counts[index]! / atomCount])),
+    fractions: Object.fromEntries(
+      context.classes
+        .map((name, index) => [name, counts[index]! / atomCount] as const)
+        .filter(([, fraction]) => fraction > 0),
+    ),
     logDensity,
     meanLogDensityPerAtom: logDensity / atomCount,
     meanMargin: margin.reduce((sum, value) => sum + value, 0) / atomCount,
@@ -76,7 +80,7 @@ export function resultArrays(
   const array = (field: ResultField): WireArray | undefined => {
     switch (field) {
       case "labels":
-        return { dtype: "u8", shape: [atomCount], data: analysis.labels };
+        return { dtype: "u16", shape: [atomCount], data: analysis.labels };
       case "confidence":
       case "margin":
       case "distance":
@@ -114,7 +118,7 @@ export function observedArrays(
   for (const field of fields) {
     switch (field) {
       case "labels":
-        arrays.set(field, { dtype: "u8", shape: [atomCount], data: analysis.labels });
+        arrays.set(field, { dtype: "u16", shape: [atomCount], data: analysis.labels });
         break;
       case "positions":
         arrays.set(field, { dtype: "f32", shape: [atomCount, 3], data: Float32Array.from(frame.positions) });

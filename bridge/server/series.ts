@@ -15,7 +15,9 @@ export interface SeriesLimits {
 export interface SeriesTable {
   /** Names of the observables, K of them. */
   columns: string[];
-  /** R rows each, oldest first; `fractions` is R x C, `observables` R x K. */
+  /** The classes that occur in the rows, in the order of class numbers, C' of them. */
+  classes: string[];
+  /** R rows each, oldest first; `fractions` is R x C', `observables` R x K. */
   arrays: Map<string, WireArray>;
 }
 
@@ -50,6 +52,8 @@ export class SeriesStore {
     const rows = (this.runs.get(run) ?? []).filter(({ step }) => after === null || step > after);
     const names = new Set(rows.flatMap(({ observables }) => Object.keys(observables)));
     const columns = [...names].slice(0, this.limits.columns);
+    const occurring = new Set(rows.flatMap(({ fractions }) => Object.keys(fractions)));
+    const classes = this.classes.filter((name) => occurring.has(name));
     const column = (read: (row: ResultScalars) => number): WireArray => ({
       dtype: "f64",
       shape: [rows.length],
@@ -65,6 +69,7 @@ export class SeriesStore {
     });
     return {
       columns,
+      classes,
       arrays: new Map([
         ["step", column(({ step }) => step)],
         ["time", column(({ time }) => time ?? Number.NaN)],
@@ -73,7 +78,7 @@ export class SeriesStore {
         ["lengthScale", column(({ lengthScale }) => lengthScale)],
         ["meanLogDensityPerAtom", column(({ meanLogDensityPerAtom }) => meanLogDensityPerAtom)],
         ["meanMargin", column(({ meanMargin }) => meanMargin)],
-        ["fractions", matrix(this.classes, ({ fractions }, name) => fractions[name] ?? Number.NaN)],
+        ["fractions", matrix(classes, ({ fractions }, name) => fractions[name] ?? 0)],
         ["observables", matrix(columns, ({ observables }, name) => observables[name] ?? Number.NaN)],
       ]),
     };

@@ -1,9 +1,9 @@
 /** `phasewire serve`: a server from the command line. */
 import { availableParallelism } from "node:os";
 import { Command, CommanderError, Option } from "commander";
-import { type CliIo, mostThreads, parseCount } from "../../src/cli/index.js";
+import { type CliIo, classesOption, mostThreads, parseCount } from "../../src/cli/index.js";
 import { PhasewireError } from "../../src/errors/index.js";
-import { loadModel } from "../../src/model/index.js";
+import { classWeights, loadModel } from "../../src/model/index.js";
 import { packageVersion } from "../../src/package.js";
 import { CoreAnalyser } from "./core-analyser.js";
 import { defaultEndpoint } from "./endpoint.js";
@@ -20,6 +20,7 @@ interface ServeOptions {
   model?: string;
   threads?: number;
   maxAtoms: number;
+  classes?: Record<string, number>;
   keys?: string;
   generateKeys?: string;
   json?: boolean;
@@ -28,7 +29,7 @@ interface ServeOptions {
 
 /**
  * Runs a server until `io.signal` is set. When it listens it prints one line on standard output, with `--json` an object
- * `{"event":"ready","endpoint","model","classes","threads","maxAtoms","version","pid"}`, so that whoever started it can wait for that.
+ * `{"event":"ready","endpoint","model","classes","weights","threads","maxAtoms","version","pid"}`, so that whoever started it can wait for that.
  *
  * @param args the arguments after `serve`
  * @returns the exit code, 0 also when it was told to stop
@@ -46,6 +47,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
   const logger = createLogger(options.logLevel, (line) => io.stderr.write(line));
   const keys = options.keys === undefined ? undefined : await readServerKeys(options.keys);
   const model = await loadModel(options.model);
+  const weights = options.classes === undefined ? null : classWeights(options.classes, model.classes);
   const analyser = await CoreAnalyser.create(
     model,
     options.threads === undefined ? {} : { threads: options.threads },
@@ -58,6 +60,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
     maxAtoms,
     logger,
     ...(keys === undefined ? {} : { keys }),
+    ...(options.classes === undefined ? {} : { classes: options.classes }),
   }).catch(async (error: unknown) => {
     await analyser.close();
     throw error;
@@ -65,11 +68,13 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
   const { endpoint } = server;
   const { threads } = analyser;
   const { name, classes } = analyser.model;
+  const allowed = weights === null ? "" : `${weights.filter((weight) => weight > 0).length} of `;
   const ready = {
     event: "ready",
     endpoint,
     model: name,
     classes,
+    weights: options.classes ?? null,
     threads,
     maxAtoms,
     version,
@@ -78,7 +83,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
   io.stdout.write(
     options.json
       ? `${JSON.stringify(ready)}\n`
-      : `serving model ${name} (${classes.length} classes) at ${endpoint} with ${threads} ${threads === 1 ? "thread" : "threads"}; stop with Ctrl-C\n`,
+      : `serving model ${name} (${allowed}${classes.length} classes) at ${endpoint} with ${threads} ${threads === 1 ? "thread" : "threads"}; stop with Ctrl-C\n`,
   );
   try {
     await Promise.race([aborted(io.signal), server.finished]);
@@ -98,6 +103,7 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
       "tcp://HOST:PORT (port * takes a free one) or ipc://PATH",
       process.env.PHASEWIRE_ENDPOINT || defaultEndpoint,
     )
+    .addOption(classesOption())
     .option("--model <name>", "a model that `phasewire models` lists, or a .safetensors file")
     .addOption(
       new Option(

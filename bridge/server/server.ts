@@ -7,6 +7,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Context, Router } from "zeromq";
 import { asPhasewireError, PhasewireError } from "../../src/errors/index.js";
+import type { ClassWeights } from "../../src/model/index.js";
 import type { Analysis, FrameAnalyser } from "./analyser.js";
 import { decodeMessage, encodeMessage, SequencedError } from "./codec.js";
 import { bindEndpoint, checkEndpoint, releaseEndpoint } from "./endpoint.js";
@@ -16,6 +17,7 @@ import { defaultMaxAtoms, serverLimits } from "./limits.js";
 import { type Logger, silentLogger } from "./log.js";
 import { readClientMessage } from "./messages.js";
 import { Outbox } from "./outbox.js";
+import { Priors } from "./prior.js";
 import { errorMessage, observedArrays, resultArrays, resultScalars } from "./replies.js";
 import { SeriesStore } from "./series.js";
 import { type Job, Session } from "./session.js";
@@ -35,7 +37,7 @@ import type {
 } from "./wire.js";
 
 /** Protocol versions that this server speaks. */
-export const protocolVersions: readonly number[] = [1];
+export const protocolVersions: readonly number[] = [2];
 
 const capabilities: readonly Capability[] = ["monitor", "request", "bias", "denoise", "subscribe", "series"];
 
@@ -56,6 +58,8 @@ export interface ServerOptions {
   version: string;
   /** Frames of more atoms are refused. */
   maxAtoms?: number;
+  /** Classes allowed, and their weights, in sessions that do not say; all if absent. */
+  classes?: ClassWeights;
   /** CURVE keys; needed for an address that other machines can reach. */
   keys?: ServerKeys;
   logger?: Logger;
@@ -83,6 +87,7 @@ export interface RunningServer {
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { endpoint, keys } = options;
   checkEndpoint(endpoint, keys !== undefined);
+  const priors = new Priors(options.analyser.model, options.classes);
   const limits = serverLimits(options.maxAtoms ?? defaultMaxAtoms);
   const context = new Context();
   const router = new Router({
@@ -108,7 +113,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       router.curveSecretKey = keys.secretKey;
     }
     const address = await bindEndpoint(router, endpoint);
-    const server = new Server(router, limits, options);
+    const server = new Server(router, limits, priors, options);
     const finished = server.receive();
     return {
       endpoint: address,
@@ -147,6 +152,7 @@ class Server {
   constructor(
     private readonly router: Router,
     private readonly limits: Limits,
+    private readonly priors: Priors,
     options: ServerOptions,
   ) {
     this.outbox = new Outbox(router);
@@ -214,8 +220,7 @@ class Server {
         break;
       case "series": {
         const run = request.run ?? session.run;
-        const { columns, arrays } = this.series.table(run, request.after);
-        const { classes } = this.analyser.model;
+        const { columns, classes, arrays } = this.series.table(run, request.after);
         void this.reply(routingId, { type: "series", sequence, run, columns, classes }, arrays);
         break;
       }
@@ -263,7 +268,8 @@ class Server {
     if (missing.length > 0) {
       throw refusedHello("requires", hello.requires, capabilities);
     }
-    const session = new Session(routingId, hello, this.limits, now());
+    const weights = this.priors.read(hello.classes, this.priors.ofServer);
+    const session = new Session(routingId, hello, this.limits, now(), weights);
     for (const gone of this.sessions.add(session)) {
       this.logger.info("session replaced", { session: gone.id, run: gone.run });
     }
@@ -276,6 +282,7 @@ class Server {
       server: this.self,
       capabilities: [...capabilities],
       model: this.analyser.model,
+      ...(weights === null ? {} : { classes: this.priors.named(weights) }),
       limits: this.limits,
     });
     this.logger.info("session began", { session: session.id, run: session.run, engine: hello.engine });
@@ -304,7 +311,8 @@ class Server {
           message: `the frame waited ${Math.round(waitedSeconds * 1000)} ms for its turn; ${frame.timeoutMs} ms were allowed`,
         });
       }
-      const analysis = await this.analyser.analyse(frameOf(frame), frame);
+      const weights = this.priors.read(frame.classes, session.weights);
+      const analysis = await this.analyser.analyse(frameOf(frame), frame, weights);
       const { classes } = this.analyser.model;
       const scalars = resultScalars(frame, analysis, {
         run: session.run,

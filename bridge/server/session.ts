@@ -37,6 +37,8 @@ export class Session {
     private readonly hello: Hello,
     private readonly limits: Limits,
     now: number,
+    /** Weights of the classes for its frames; null for equal ones. */
+    readonly weights: Float64Array | null = null,
   ) {
     this.run = hello.run ?? `run-${this.id.slice(0, 8)}`;
     this.lastHeard = now;

@@ -1,18 +1,19 @@
 /**
- * The types of protocol version 1 as bridge/PROTOCOL.md defines them: headers as decoded maps, arrays apart from them.
+ * The types of protocol version 2 as bridge/PROTOCOL.md defines them: headers as decoded maps, arrays apart from them.
  * Types and nothing else, so that a browser or a test can import them without the server.
  */
 import type { ErrorObject } from "../../src/errors/index.js";
 import type { NamedVariable } from "../../src/variables/index.js";
 
 /** An array's element type on the wire. */
-export type Dtype = "f32" | "f64" | "i32" | "u8";
+export type Dtype = "f32" | "f64" | "i32" | "u16" | "u8";
 
 /** The typed array that holds each element type. */
 export interface DtypeArrays {
   f32: Float32Array;
   f64: Float64Array;
   i32: Int32Array;
+  u16: Uint16Array;
   u8: Uint8Array;
 }
 
@@ -72,6 +73,8 @@ export interface Hello {
   run: string | null;
   engine: string | null;
   title: string | null;
+  /** Weights by class name for the frames of this session; null: the server's. */
+  classes: Record<string, number> | null;
 }
 
 /** What one message may hold. Bytes and counts. */
@@ -115,6 +118,8 @@ export interface Welcome {
   server: Peer;
   capabilities: Capability[];
   model: ModelInfo;
+  /** Weights in effect by class name: `disordered` and every class that is not left out; absent if all are equal. */
+  classes?: Record<string, number>;
   limits: Limits;
 }
 
@@ -137,6 +142,8 @@ export interface Analyse {
   lengthScale: number | null;
   /** Denoising steps, until convergence, or none at all. */
   denoise: number | "converged" | null;
+  /** Weights by class name for this frame; null: the session's. */
+  classes: Record<string, number> | null;
   fields: ResultField[];
   variables: Variable[];
   /** One a variable. */
@@ -184,6 +191,7 @@ export interface ResultScalars {
   observables: Record<string, number>;
   atomCount: number;
   lengthScale: number;
+  /** Of the classes that occur. */
   fractions: Record<string, number>;
   logDensity: number;
   meanLogDensityPerAtom: number;
@@ -245,6 +253,7 @@ export interface SeriesReply {
   sequence: number;
   run: string;
   columns: string[];
+  /** The classes that occur in these rows. */
   classes: string[];
 }
 

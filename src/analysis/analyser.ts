@@ -4,7 +4,7 @@
 import { type ForwardResult, PhaseCore } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
 import type { Frame } from "../frame/index.js";
-import type { Model } from "../model/index.js";
+import { type ClassWeights, classWeights, type Model } from "../model/index.js";
 import { type FrameOptions, type PreparedFrame, prepareFrame } from "./prepare.js";
 
 /** Most denoising steps that may be asked for. */
@@ -13,6 +13,8 @@ const mostSteps = 10_000;
 export interface AnalyseOptions extends FrameOptions {
   /** Denoise for this many steps, or until converged, and label what comes out; raw labels if absent. */
   readonly denoise?: number | "converged";
+  /** The classes allowed, with weights where they are not equal (docs/maths.md, "Prior over classes"); all if absent. */
+  readonly classes?: ClassWeights;
 }
 
 export interface AnalyserOptions {
@@ -49,18 +51,18 @@ export interface FrameAnalysis {
   /** What to call the C classes in text for people: their names, where `water` with the name of the ice behind: `hexdiamond (ice-Ih)`. */
   readonly titles: readonly string[];
   /** M class numbers. */
-  readonly labels: Uint8Array;
+  readonly labels: Uint16Array;
   /** M, probability of the label. */
   readonly confidence: Float32Array;
   /** M, best minus second-best logit: small where the phase is ambiguous. */
   readonly margin: Float32Array;
   /** M, distance to the ideal phase in the length unit of the positions. */
   readonly distance: Float32Array;
-  /** M x C. */
+  /** M x C, log-weights of the prior included. */
   readonly logits: Float32Array;
   /** M x C, rows sum to 1. */
   readonly probabilities: Float32Array;
-  /** Share of the M atoms by class name, for every class in order. */
+  /** Share of the M atoms by class name, for `disordered` and every class that is not left out, in order. */
   readonly fractions: Readonly<Record<string, number>>;
   /** logP of the frame as given. */
   readonly logDensity: number;
@@ -102,7 +104,7 @@ export class Analyser {
    * Analyses one frame. Its arrays stay untouched; they are copied when its turn comes, so leave them as they are until then.
    *
    * @throws PhasewireError what `prepareFrame` throws; `COINCIDENT_ATOMS`, `TOO_LARGE`; `BAD_OPTION` for a number of
-   *   steps that is no whole number from 1 to 10000
+   *   steps that is no whole number from 1 to 10000, and for classes that `classWeights` refuses
    */
   analyse(frame: Frame, options: AnalyseOptions = {}): Promise<FrameAnalysis> {
     const result = this.last.then(() => this.run(frame, options));
@@ -133,20 +135,22 @@ export class Analyser {
 
   private async run(frame: Frame, options: AnalyseOptions): Promise<FrameAnalysis> {
     const begin = performance.now();
-    const { denoise } = options;
+    const { denoise, classes } = options;
     if (denoise !== undefined) validateSteps(denoise);
+    const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
     const { core: coreFrame, ...atoms } = prepareFrame(frame, options);
+    this.core.setPrior(weights);
     this.core.load(coreFrame);
     if (denoise === undefined) {
       const result = await this.core.forward();
-      return this.collect(result, result.logDensity, atoms, begin);
+      return this.collect(result, result.logDensity, atoms, weights, begin);
     }
     const result = await this.core.denoise(
       denoise === "converged" ? { untilConverged: true } : { steps: denoise },
     );
     const { steps, converged, displacement } = result;
     return {
-      ...this.collect(result, result.initialLogDensity, atoms, begin),
+      ...this.collect(result, result.initialLogDensity, atoms, weights, begin),
       denoised: result.positions,
       denoising: { steps, converged, displacement },
     };
@@ -156,6 +160,7 @@ export class Analyser {
     result: ForwardResult,
     logDensity: number,
     atoms: Omit<PreparedFrame, "core">,
+    weights: Float64Array | undefined,
     begin: number,
   ): FrameAnalysis {
     const { labels, confidence, margin, distance, logits, probabilities, lengthScale } = result;
@@ -171,7 +176,7 @@ export class Analyser {
       distance,
       logits,
       probabilities,
-      fractions: this.fractions(labels),
+      fractions: this.fractions(labels, weights),
       logDensity,
       meanLogDensityPerAtom: logDensity / atomCount,
       meanMargin: margin.reduce((sum, value) => sum + value, 0) / atomCount,
@@ -180,10 +185,11 @@ export class Analyser {
     };
   }
 
-  private fractions(labels: Uint8Array): Record<string, number> {
+  private fractions(labels: Uint16Array, weights: Float64Array | undefined): Record<string, number> {
     const counts = new Array<number>(this.phases.length).fill(0);
     for (const label of labels) counts[label]! += 1;
-    return Object.fromEntries(this.phases.map((name, label) => [name, counts[label]! / labels.length]));
+    const shares = this.phases.map((name, label) => [name, counts[label]! / labels.length] as const);
+    return Object.fromEntries(shares.filter((_, label) => label === 0 || weights?.[label] !== 0));
   }
 }
 

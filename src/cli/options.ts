@@ -9,6 +9,8 @@ export interface AnalysisOptions {
   select?: string[];
   ignoreSpecies?: boolean;
   lengthScale?: number;
+  /** Class names and their weights. */
+  classes?: Record<string, number>;
   model?: string;
   threads?: number;
 }
@@ -32,6 +34,7 @@ export function addAnalysisOptions(command: Command): Command {
         "(volume per atom)^(1/3) of the phase looked at, in the unit of the file; estimated if left out",
       ).argParser(parseLengthScale),
     )
+    .addOption(classesOption())
     .option("--model <name>", "a model that `phasewire models` lists, or a .safetensors file")
     .addOption(
       new Option(
@@ -39,6 +42,14 @@ export function addAnalysisOptions(command: Command): Command {
         `worker threads; one fewer than the ${availableParallelism()} cores of this machine, at least 1 and at most 16, if left out`,
       ).argParser((text) => parseCount("threads", text, mostThreads)),
     );
+}
+
+/** `--classes`, which the server has too. */
+export function classesOption(): Option {
+  return new Option(
+    "--classes <names>",
+    "the only classes beside `disordered` to choose among, separated by commas, such as `fcc,hcp` or with weights `fcc=2,hcp=1`",
+  ).argParser(parseClasses);
 }
 
 /**
@@ -65,6 +76,29 @@ function parseSpecies(text: string, before: string[] | undefined): string[] {
     field: "select",
     value: text,
   });
+}
+
+function parseClasses(text: string, before: Record<string, number> | undefined): Record<string, number> {
+  const refused = (phrase: string): PhasewireError =>
+    new PhasewireError("BAD_OPTION", {
+      message: `--classes is ${JSON.stringify(text)}; ${phrase}`,
+      field: "classes",
+      value: text,
+      remedy: "For example --classes fcc,hcp,bcc or --classes fcc=2,hcp=1,disordered=0.5.",
+    });
+  const weights = new Map(Object.entries(before ?? {}));
+  for (const item of text.split(",")) {
+    const [name = "", weight, ...more] = item.split("=").map((part) => part.trim());
+    if (name === "" || weight === "" || more.length > 0) {
+      throw refused("names of classes separated by commas are needed, each with =WEIGHT or without");
+    }
+    if (weights.has(name)) throw refused(`${name} comes twice`);
+    weights.set(name, weight === undefined ? 1 : Number(weight));
+    if (!(weights.get(name)! >= 0 && weights.get(name)! < Number.POSITIVE_INFINITY)) {
+      throw refused(`the weight of ${name} must be a number of at least 0`);
+    }
+  }
+  return Object.fromEntries(weights);
 }
 
 function parseLengthScale(text: string): number {

@@ -34,7 +34,7 @@ function phaseLines({ phases, titles, fractions }: FrameAnalysis, colors: Colors
     .map((name, label) => ({ title: titles[label]!, fraction: fractions[name]! }))
     .filter(({ fraction }) => fraction > 0)
     .sort((first, second) => second.fraction - first.fraction);
-  const width = Math.max(...titles.map((title) => title.length));
+  const width = Math.max(...present.map(({ title }) => title.length));
   return present.map(({ title, fraction }) => {
     const percent = (100 * fraction).toFixed(1).padStart(5);
     return `  ${title.padEnd(width)} ${percent} %  ${colors.cyan(bar(fraction))}`;

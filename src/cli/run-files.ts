@@ -8,7 +8,7 @@ import { type AnalyseOptions, type Analyser, createAnalyser, type FrameAnalysis 
 import { asPhasewireError, PhasewireError } from "../errors/index.js";
 import { FrameWriter, readFrames } from "../formats/index.js";
 import type { Frame } from "../frame/index.js";
-import { loadModel } from "../model/index.js";
+import { classWeights, loadModel } from "../model/index.js";
 import { createHints } from "./hints.js";
 import { type CliIo, exitCodes, writeError } from "./io.js";
 import type { AnalysisOptions } from "./options.js";
@@ -45,7 +45,9 @@ export async function runFiles(io: CliIo, task: FileTask): Promise<number> {
   try {
     refuseOverwriting(task);
     const model = await loadModel(task.options.model);
-    const { threads } = task.options;
+    const { threads, classes } = task.options;
+    // Refused here, where it ends the run, rather than with every frame.
+    if (classes !== undefined) classWeights(classes, model.classes);
     analyser = await createAnalyser(model, threads === undefined ? {} : { threads });
     writer = task.out === undefined ? undefined : await FrameWriter.open(task.out);
     exitCode = await runAll(io, task, analyser, writer);
@@ -125,11 +127,12 @@ async function writeFrame(
 }
 
 function analyseOptions({ options, denoise }: FileTask): AnalyseOptions {
-  const { select, ignoreSpecies, lengthScale } = options;
+  const { select, ignoreSpecies, lengthScale, classes } = options;
   return {
     ...(select === undefined ? {} : { select }),
     ...(ignoreSpecies === undefined ? {} : { ignoreSpecies }),
     ...(lengthScale === undefined ? {} : { lengthScale }),
+    ...(classes === undefined ? {} : { classes }),
     ...(denoise === undefined ? {} : { denoise }),
   };
 }

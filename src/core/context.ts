@@ -69,8 +69,8 @@ export class CoreContext {
     return new Uint32Array(this.memory.buffer, this.address + this.constant(`ADDRESS_${name}`), 1)[0]!;
   }
 
-  bytes(name: string, length: number): Uint8Array {
-    return new Uint8Array(this.memory.buffer, this.region(name), length);
+  shorts(name: string, length: number): Uint16Array {
+    return new Uint16Array(this.memory.buffer, this.region(name), length);
   }
 
   integers(name: string, length: number): Int32Array {

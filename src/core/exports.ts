@@ -20,6 +20,7 @@ interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
   heapBase(): number;
   layoutModel(context: number, base: number, classCount: number, basisCount: number): number;
   prepareModel(context: number): number;
+  setPrior(context: number): number;
   layoutFrame(
     context: number,
     base: number,
@@ -67,4 +68,4 @@ type ConstantName =
 export type CoreExports = CoreFunctions & { readonly [name in ConstantName]: Constant };
 
 /** Version of the binary interface that this host knows. */
-export const abiVersion = 1;
+export const abiVersion = 2;

@@ -100,6 +100,26 @@ export class PhaseCore {
   }
 
   /**
+   * Sets the prior over classes for all passes that follow (docs/maths.md, "Prior over classes").
+   *
+   * @param weights C numbers of at least 0, not all but the first 0; absent for equal weights
+   * @throws PhasewireError `BAD_OPTION`
+   */
+  setPrior(weights?: ArrayLike<number>): void {
+    this.refuseIfBusy();
+    const { context, core, classCount } = this;
+    const region = context.doubles("CLASS_WEIGHTS", classCount);
+    if (weights === undefined) region.fill(1);
+    else if (weights.length === classCount) region.set(weights);
+    else throw badPrior(`there are ${weights.length} weights for ${classCount} classes`);
+    if (core.setPrior(context.address) !== core.STATUS_OK.value) {
+      throw badPrior("each weight must be a number of at least 0, and one but the first above 0");
+    }
+    // What was evaluated with the prior before is no longer valid; the neighbours are.
+    if (this.progress === "evaluated") this.progress = "paired";
+  }
+
+  /**
    * Takes a frame: checks it, settles its length scale and sorts its atoms. Its neighbours are found by the first pass that needs them, on
    * the worker threads; that pass is the one to fail on coincident atoms.
    *
@@ -217,7 +237,7 @@ export class PhaseCore {
         steps: context.count("DENOISE_STEPS"),
         converged: context.count("DENOISE_CONVERGED") === 1,
         initialLogDensity: context.value("DENOISE_INITIAL"),
-        rawLabels: context.bytes("RAW_LABELS", this.atomCount).slice(),
+        rawLabels: context.shorts("RAW_LABELS", this.atomCount).slice(),
       };
     });
   }
@@ -401,7 +421,7 @@ export class PhaseCore {
     return {
       logits: context.singles("LOGITS", table).slice(),
       probabilities: context.singles("PROBABILITIES", table).slice(),
-      labels: context.bytes("LABELS", atomCount).slice(),
+      labels: context.shorts("LABELS", atomCount).slice(),
       confidence: context.singles("CONFIDENCE", atomCount).slice(),
       margin: context.singles("MARGIN", atomCount).slice(),
       atomLogDensity: context.singles("ATOM_LOG_DENSITY", atomCount).slice(),
@@ -529,6 +549,14 @@ function checkShapes(frame: CoreFrame): number {
     throw badLengthScale(lengthScale);
   }
   return atomCount;
+}
+
+function badPrior(message: string): PhasewireError {
+  return new PhasewireError("BAD_OPTION", {
+    message,
+    field: "classes",
+    remedy: "Give each class a weight: 1 as usual, 0 to leave it out.",
+  });
 }
 
 function shapeMismatch(field: string, found: number, expected: string): PhasewireError {

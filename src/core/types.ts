@@ -55,19 +55,19 @@ export interface CoreFrame {
 
 /** Results of a forward pass, in the order of the atoms given. */
 export interface ForwardResult {
-  /** N x C */
+  /** N x C, log-weights of the prior included. */
   readonly logits: Float32Array;
   /** N x C, softmax over all classes. */
   readonly probabilities: Float32Array;
   /** N, class of the largest logit; class 0 is `disordered`. */
-  readonly labels: Uint8Array;
+  readonly labels: Uint16Array;
   /** N, probability of the label. */
   readonly confidence: Float32Array;
   /** N, best minus second-best logit. */
   readonly margin: Float32Array;
   /** N, log of the sum of exp(logit) over the classes. */
   readonly atomLogDensity: Float32Array;
-  /** N, distance to the ideal phase of the label (of the best crystalline class where the label is 0), simulation length unit. */
+  /** N, distance to the ideal phase of the label (of the best crystalline class where the label is 0), simulation length unit; the prior does not enter. */
   readonly distance: Float32Array;
   /** Sum of atomLogDensity, accumulated in double precision. */
   readonly logDensity: number;
@@ -106,7 +106,7 @@ export interface DenoiseResult extends ForwardResult {
   /** logDensity of the frame given. */
   readonly initialLogDensity: number;
   /** N, labels of the frame given. In `labels` an atom that is disordered here stays so. */
-  readonly rawLabels: Uint8Array;
+  readonly rawLabels: Uint16Array;
 }
 
 /** Neighbours of all atoms, P pairs in all, each seen from both its ends. */

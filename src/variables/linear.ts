@@ -8,9 +8,9 @@
  * | meanLogit | mean over the atoms of l_ak | delta_kc / N |
  * | logitDifference | mean over the atoms of l_ak - l_am | (delta_kc - delta_mc) / N |
  *
- * N atoms, C classes; arrays are N x C, row-major. Symbols as in docs/maths.md.
+ * N atoms, C classes; arrays are N x C, row-major. Symbols as in docs/maths.md; logits hold the log-weights of the prior.
  */
-import { PhasewireError } from "../errors/index.js";
+import { type ClassNames, findClass } from "../model/index.js";
 
 /** A variable by the names of its classes. */
 export type NamedVariable =
@@ -42,18 +42,9 @@ export interface VariableInput {
  */
 export function resolveVariables(
   variables: readonly NamedVariable[],
-  classes: readonly { readonly name: string; readonly aliases: readonly string[] }[],
+  classes: readonly ClassNames[],
 ): LinearVariable[] {
-  const find = (name: string, field: string): number => {
-    const index = classes.findIndex((known) => known.name === name || known.aliases.includes(name));
-    if (index >= 0) return index;
-    throw new PhasewireError("BAD_OPTION", {
-      field,
-      value: name,
-      message: `${field} is ${JSON.stringify(name)}; the model's classes are ${classes.map((known) => known.name).join(", ")}`,
-      remedy: "Name a class of the model, or load a model that has this one.",
-    });
-  };
+  const find = (name: string, field: string): number => findClass(name, classes, field);
   return variables.map((variable, index) => {
     const path = `variables[${index}]`;
     switch (variable.kind) {

@@ -189,6 +189,19 @@ describe("classify --json", () => {
     expect(ignoring!.meanMargin).toBe(plain!.meanMargin);
   });
 
+  test("chooses among the classes allowed, by their weights", async () => {
+    const analyser = await createAnalyser(await loadModel(), { threads: 1 });
+    const expected = await analyser.analyse(copper, { classes: { fcc: 2, bcc: 0.25, disordered: 0.5 } });
+    await analyser.dispose();
+    const args = ["--classes", "ccp=2, bcc=0.25", "--classes", "disordered=0.5"];
+    const [line] = lines<FrameLine>(await classify("--json", ...args, inFolder("copper.extxyz")));
+    expect(line!.fractions).toEqual(expected.fractions);
+    expect(Object.keys(line!.fractions)).toEqual(["disordered", "fcc", "bcc"]);
+    expect(line!.meanMargin).toBe(expected.meanMargin);
+    const [plain] = lines<FrameLine>(await classify("--json", inFolder("copper.extxyz")));
+    expect(plain!.meanMargin).not.toBe(expected.meanMargin);
+  });
+
   test("takes a model by path, and several species", async () => {
     const args = ["--model", inFolder("random.safetensors"), "--select", "Na,Cl"];
     const [line] = lines<FrameLine>(await classify("--json", ...args, inFolder("salt.extxyz")));
@@ -290,6 +303,17 @@ describe("wrong usage", () => {
     ["BAD_OPTION", ["classify", "--denoise", "1e9", "FILE"]],
     ["BAD_OPTION", ["classify", "--threads", "-1", "FILE"]],
     ["BAD_OPTION", ["classify", "--select", "O,,H", "FILE"]],
+    ["BAD_OPTION", ["classify", "--classes", "fcc,,hcp", "FILE"]],
+    ["BAD_OPTION", ["classify", "--classes", "fcc=", "FILE"]],
+    ["BAD_OPTION", ["classify", "--classes", "fcc=1=2", "FILE"]],
+    ["BAD_OPTION", ["classify", "--classes", "fcc=-1", "FILE"]],
+    ["BAD_OPTION", ["classify", "--classes", "fcc=many", "FILE"]],
+    ["BAD_OPTION", ["classify", "--classes", "fcc=1e999", "FILE"]],
+    ["BAD_OPTION", ["classify", "--classes", "fcc,fcc", "FILE"]],
+    ["BAD_OPTION", ["classify", "--classes", "fcc,ccp", "FILE"]],
+    ["BAD_OPTION", ["classify", "--classes", "fcc=0", "FILE"]],
+    ["BAD_OPTION", ["classify", "--classes", "omega", "FILE"]],
+    ["BAD_OPTION", ["denoise", "--out", "x.extxyz", "--classes", "omega", "FILE"]],
     ["BAD_OPTION", ["classify", "--no-such-option", "FILE"]],
     ["BAD_OPTION", ["classify", "--json", "--out", "FILE", "FILE"]],
     ["BAD_LENGTH_SCALE", ["classify", "--length-scale", "0", "FILE"]],
@@ -310,6 +334,8 @@ describe("wrong usage", () => {
   test.each([
     [["classify", "--denoise", "many", "FILE"], /a whole number from 1 to 10000 or `converged` is needed/],
     [["denoise", "--out", "FILE", "--steps", "many", "FILE"], /a whole number from 1 to 10000 is needed/],
+    [["classify", "--classes", "hpc", "FILE"], /no class "hpc"\n.*Did you mean hcp\?/],
+    [["classify", "--classes", "fcc=x", "FILE"], /the weight of fcc must be a number of at least 0/],
   ])("%j says what the option takes", async (args, expected) => {
     expect((await run(args)).stderr).toMatch(expected);
   });
@@ -350,6 +376,21 @@ describe("classify for people", () => {
       expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(100, 0);
       expect(block).toContain("█");
     }
+  });
+
+  test("stays short with hundreds of classes", async () => {
+    const analyser = await createAnalyser(await loadModel(), { threads: 1 });
+    const analysis = await analyser.analyse(copper);
+    await analyser.dispose();
+    const phases = [
+      "disordered",
+      "fcc",
+      ...Array.from({ length: 348 }, (_, i) => `a-phase-of-a-long-name-${i}`),
+    ];
+    const fractions = Object.fromEntries(phases.map((name) => [name, name === "fcc" ? 1 : 0]));
+    const text = createReport(false)("a.xyz", 0, { ...analysis, phases, fractions });
+    expect(text.split("\n")).toHaveLength(4);
+    expect(text).toContain(`\n  fcc 100.0 %  ${"█".repeat(30)}\n`);
   });
 
   test("draws bars as long as the shares, and leaves out phases that do not occur", async () => {
@@ -413,7 +454,7 @@ describe("hints on standard error", () => {
       fractions: { disordered, fcc: 1 - disordered },
       ...(selected.length === 0
         ? {}
-        : { selection: Uint32Array.from(selected), labels: new Uint8Array(selected.length) }),
+        : { selection: Uint32Array.from(selected), labels: new Uint16Array(selected.length) }),
     };
     const hints = createHints(io, analyser, {}, true);
     for (const frameIndex of [1, 2]) await hints.frameDone("f", frameIndex, frame, analysis);

@@ -93,6 +93,7 @@ describe("encodeMessage", () => {
       fc.float64Array().map((data) => ({ dtype: "f64" as const, shape: [data.length], data })),
       fc.float32Array().map((data) => ({ dtype: "f32" as const, shape: [1, data.length], data })),
       fc.int32Array().map((data) => ({ dtype: "i32" as const, shape: [data.length, 1], data })),
+      fc.uint16Array().map((data) => ({ dtype: "u16" as const, shape: [data.length], data })),
       fc.uint8Array().map((data) => ({ dtype: "u8" as const, shape: [data.length], data })),
     );
     fc.assert(

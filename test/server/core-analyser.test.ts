@@ -26,6 +26,7 @@ const request: Analyse = {
   ignoreSpecies: false,
   lengthScale: null,
   denoise: null,
+  classes: null,
   fields: [],
   variables: [],
   coefficients: [],
@@ -46,7 +47,7 @@ afterAll(() => analyser.close());
 
 describe("the core as the server's analyser", () => {
   it("computes no more than was asked for", async () => {
-    const analysis = await analyser.analyse(crystal, request);
+    const analysis = await analyser.analyse(crystal, request, null);
     expect(Object.keys(analysis).sort()).toEqual([
       "confidence",
       "distance",
@@ -84,7 +85,7 @@ describe("the core as the server's analyser", () => {
 
   it("gives values of variables without forces if no field wants forces", async () => {
     const variables = [{ kind: "fraction" as const, class: "fcc" }];
-    const { bias } = await analyser.analyse(crystal, { ...request, variables, coefficients: [2] });
+    const { bias } = await analyser.analyse(crystal, { ...request, variables, coefficients: [2] }, null);
     expect(bias!.forces).toBeUndefined();
     expect(bias!.energy).toBe(2 * bias!.values[0]!);
     expect(bias!.values[0]).toBeGreaterThan(0.5);
@@ -96,7 +97,7 @@ describe("the core as the server's analyser", () => {
     const fields = ["forces", "virial"] as const;
     const variables = [{ kind: "logDensity" as const }, { kind: "fraction" as const, class: "fcc" }];
     const biased = (...coefficients: number[]): Promise<Analysis> =>
-      analyser.analyse(hot, { ...request, fields: [...fields], variables, coefficients });
+      analyser.analyse(hot, { ...request, fields: [...fields], variables, coefficients }, null);
 
     it.each([1e-60, 1e-30, 1e45])(
       "%d times as large, gives forces and virial in proportion",
@@ -132,10 +133,19 @@ describe("the core as the server's analyser", () => {
     });
   });
 
+  it("keeps the weights of one frame from the next", async () => {
+    const plain = await analyser.analyse(crystal, request, null);
+    const weights = new Float64Array(plain.probabilities.length / 4);
+    weights[2] = 1;
+    const limited = await analyser.analyse(crystal, request, weights);
+    expect(limited.labels).toEqual(Uint16Array.of(2, 2, 2, 2));
+    expect(await analyser.analyse(crystal, request, null)).toEqual(plain);
+  });
+
   it("takes a new core after a fault, and gives the same results with it", async () => {
-    const before = await analyser.analyse(crystal, request);
+    const before = await analyser.analyse(crystal, request, null);
     const broken = { ...request, fields: null } as unknown as Analyse;
-    await expect(analyser.analyse(crystal, broken)).rejects.toThrow(TypeError);
-    expect(await analyser.analyse(crystal, request)).toEqual(before);
+    await expect(analyser.analyse(crystal, broken, null)).rejects.toThrow(TypeError);
+    expect(await analyser.analyse(crystal, request, null)).toEqual(before);
   });
 });

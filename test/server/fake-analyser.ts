@@ -8,7 +8,7 @@ export class FakeAnalyser implements FrameAnalyser {
     name: "fake",
     sha256: "00".repeat(32),
     classes: ["disordered", "fcc"],
-    aliases: {},
+    aliases: { ccp: "fcc" },
     logitLength: 0.0625,
     cutoff: 2.3,
   };
@@ -16,6 +16,8 @@ export class FakeAnalyser implements FrameAnalyser {
   /** Frames in the order in which their analysis began. */
   readonly seen: Analyse[] = [];
   readonly frames: CoreFrame[] = [];
+  /** The weights of the classes that came with them. */
+  readonly weights: (Float64Array | null)[] = [];
   closed = false;
   /** Called when an analysis begins. */
   onAnalyse: (request: Analyse) => void = () => {};
@@ -35,9 +37,10 @@ export class FakeAnalyser implements FrameAnalyser {
     this.open();
   }
 
-  async analyse(frame: CoreFrame, request: Analyse): Promise<Analysis> {
+  async analyse(frame: CoreFrame, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
     this.seen.push(request);
     this.frames.push(frame);
+    this.weights.push(weights);
     this.onAnalyse(request);
     await this.gate;
     if (this.failure !== null) {
@@ -48,7 +51,7 @@ export class FakeAnalyser implements FrameAnalyser {
     const atoms = frame.positions.length / 3;
     const analysis: Analysis = {
       lengthScale: frame.lengthScale ?? 2,
-      labels: new Uint8Array(atoms).fill(1),
+      labels: new Uint16Array(atoms).fill(1),
       confidence: new Float32Array(atoms).fill(0.5),
       margin: new Float32Array(atoms).fill(4),
       distance: new Float32Array(atoms).fill(0.25),

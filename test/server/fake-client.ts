@@ -48,7 +48,7 @@ export class FakeClient {
   }
 
   hello(more: Record<string, Plain> = {}): Promise<WireMessage> {
-    return this.ask({ type: "hello", versions: [1], client: { name: "fake", version: "0" }, ...more });
+    return this.ask({ type: "hello", versions: [2], client: { name: "fake", version: "0" }, ...more });
   }
 
   /** Resolves when the connection was lost and made again; what is sent in between may be lost with the old one. */

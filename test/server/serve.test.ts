@@ -135,8 +135,7 @@ describe("phasewire serve", () => {
   it("knows an ideal crystal", async () => {
     const structure = golden.find(({ name }) => name === "fcc-ideal")!;
     const { header } = await client.ask(...request(structure, { mode: "monitor", lengthScale: null }));
-    expect((header.fractions as Record<string, number>).fcc).toBe(1);
-    expect(Object.keys(header.fractions as object)).toEqual(ready.classes);
+    expect(header.fractions).toEqual({ fcc: 1 });
   });
 
   it("gives forces of a mixture of variables that are the derivatives of its energy", async () => {
@@ -166,6 +165,29 @@ describe("phasewire serve", () => {
       forces.reduce((sum, value, at) => (at % 3 === axis ? sum + value : sum), 0),
     );
     for (const sum of sums) expectBelow(Math.abs(sum), 1e-4 * largest, "sum of forces");
+  });
+
+  it("weights the classes as a session or a frame asks", async () => {
+    const structure = golden.find(({ name }) => name === "fcc-hot")!;
+    const fields = ["probabilities", "labels"];
+    const { arrays: plain } = await client.ask(...request(structure, { fields }));
+    const classes = { hcp: 1, fcc: 0.5, disordered: 0 };
+    const { arrays } = await client.ask(...request(structure, { fields, classes }));
+    const session = new FakeClient(ready.endpoint);
+    await session.hello({ classes });
+    const { header, arrays: same } = await session.ask(...request(structure, { fields }));
+    session.close();
+    expect(same).toEqual(arrays);
+    const count = ready.classes.length;
+    const [fcc, hcp] = [ready.classes.indexOf("fcc"), ready.classes.indexOf("hcp")];
+    const [before, after] = [plain, arrays].map((table) => table.get("probabilities")!.data);
+    for (let row = 0; row < before!.length; row += count) {
+      const [weighted, other] = [0.5 * before![row + fcc]!, before![row + hcp]!];
+      expectBelow(Math.abs(after![row + fcc]! - weighted / (weighted + other)), 1e-5, "probability");
+    }
+    const labels = new Set(arrays.get("labels")!.data);
+    expect([fcc, hcp]).toEqual(expect.arrayContaining([...labels]));
+    expect(["fcc", "hcp"]).toEqual(expect.arrayContaining(Object.keys(header.fractions as object)));
   });
 
   it("denoises, and leaves the numbers of the frame as sent in place", async () => {
@@ -207,7 +229,7 @@ describe("phasewire serve", () => {
     const coincident = await client.ask(...request(twice));
     expect(coincident.header).toMatchObject({ type: "error", code: "COINCIDENT_ATOMS" });
     const unknown = await client.ask(
-      ...request(structure, { variables: [{ kind: "fraction", class: "omega" }] }),
+      ...request(structure, { variables: [{ kind: "fraction", class: "no-such-class" }] }),
     );
     expect(unknown.header).toMatchObject({ type: "error", code: "BAD_OPTION", field: "variables[0].class" });
     expect((await client.ask(...request(structure))).type).toBe("result");
@@ -229,6 +251,15 @@ describe("phasewire serve", () => {
     await expect(serve("--threads", "100000")).rejects.toMatchObject({
       code: "BAD_OPTION",
       field: "threads",
+    });
+    await expect(serve("--classes", "fcc,hpc")).rejects.toMatchObject({
+      code: "BAD_OPTION",
+      field: "classes",
+      value: "hpc",
+    });
+    await expect(serve("--classes", "fcc=-1")).rejects.toMatchObject({
+      code: "BAD_OPTION",
+      field: "classes",
     });
     await expect(serve("--sideways")).rejects.toMatchObject({ code: "BAD_OPTION" });
     await expect(serve("--keys", "/nowhere")).rejects.toMatchObject({ code: "FILE_ACCESS", field: "keys" });

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "vitest";
-import { type RunningServer, startServer } from "../../bridge/server/server.js";
+import { type RunningServer, type ServerOptions, startServer } from "../../bridge/server/server.js";
 import type { WireMessage } from "../../bridge/server/wire.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import { encodePlain, f32, f64, i32, type Plain } from "./encoder.js";
@@ -14,9 +14,10 @@ afterEach(async () => {
 
 async function start(
   endpoint = "tcp://127.0.0.1:*",
+  more: Partial<ServerOptions> = {},
 ): Promise<{ server: RunningServer; analyser: FakeAnalyser }> {
   const analyser = new FakeAnalyser();
-  const server = await startServer({ endpoint, analyser, version: "0.0.0", maxAtoms: 1000 });
+  const server = await startServer({ endpoint, analyser, version: "0.0.0", maxAtoms: 1000, ...more });
   cleanUp.push(() => {
     analyser.release();
     return server.close();
@@ -69,19 +70,19 @@ describe("greeting", () => {
     expect(type).toBe("welcome");
     expect(header).toMatchObject({
       sequence: 0,
-      version: 1,
+      version: 2,
       run: "melt",
       server: { name: "phasewire", version: "0.0.0" },
       model: analyser.model,
-      limits: { maxAtoms: 1000, monitorQueue: 2, maxHeaderBytes: 65536 },
+      limits: { maxAtoms: 1000, monitorQueue: 2, maxHeaderBytes: 262_144 },
     });
     expect(header.capabilities).toEqual(["monitor", "request", "bias", "denoise", "subscribe", "series"]);
     expect(String(header.session)).toMatch(/^[0-9a-f-]{36}$/);
   });
 
   it.each([
-    [{ versions: [2, 7] }, "versions", [2, 7], [1], "2, 7"],
-    [{ versions: [] }, "versions", [], [1], "(none)"],
+    [{ versions: [1, 7] }, "versions", [1, 7], [2], "1, 7"],
+    [{ versions: [] }, "versions", [], [2], "(none)"],
     [{ requires: ["telepathy"] }, "requires", ["telepathy"], expect.arrayContaining(["bias"]), "telepathy"],
   ])("refuses %j and names what each side has", async (hello, field, value, supported, named) => {
     const { server } = await start();
@@ -113,6 +114,75 @@ describe("greeting", () => {
     expect(header.sessions).toMatchObject([{ session: second, client: "fake 0" }]);
     await client.ask({ type: "goodbye" });
     expect(errorOf(await client.ask({ type: "status" })).code).toBe("NO_SESSION");
+  });
+});
+
+describe("classes", () => {
+  it("of a session hold for its frames, and those of a frame for itself", async () => {
+    const { server, analyser } = await start();
+    const client = connect(server.endpoint);
+    const { header } = await client.hello({ classes: { ccp: 2, disordered: 0.5 } });
+    expect(header.classes).toEqual({ disordered: 0.5, fcc: 2 });
+    await client.ask(...frame());
+    await client.ask(...frame({ classes: { fcc: 0.25 } }));
+    await client.ask(...frame({ mode: "monitor" }));
+    const other = await greeted(server.endpoint);
+    await other.ask(...frame());
+    const [own, of] = [Float64Array.of(0.5, 2), Float64Array.of(1, 0.25)];
+    expect(analyser.weights).toEqual([own, of, own, null]);
+  });
+
+  it("of the server hold where nobody says otherwise", async () => {
+    const { server, analyser } = await start("tcp://127.0.0.1:*", { classes: { fcc: 3 } });
+    const client = connect(server.endpoint);
+    expect((await client.hello()).header.classes).toEqual({ disordered: 1, fcc: 3 });
+    await client.ask(...frame());
+    expect((await client.hello({ classes: { fcc: 1, disordered: 0 } })).header.classes).toEqual({
+      disordered: 0,
+      fcc: 1,
+    });
+    await client.ask(...frame());
+    expect(analyser.weights).toEqual([Float64Array.of(1, 3), Float64Array.of(0, 1)]);
+  });
+
+  it("are not spoken of where all are equal", async () => {
+    const { server } = await start();
+    const client = connect(server.endpoint);
+    expect((await client.hello()).header).not.toHaveProperty("classes");
+  });
+
+  it.each<[Plain, string, string]>([
+    [{ fccc: 1 }, "BAD_OPTION", "classes"],
+    [{ fcc: 1, ccp: 1 }, "BAD_OPTION", "classes"],
+    [{}, "BAD_OPTION", "classes"],
+    [{ disordered: 1 }, "BAD_OPTION", "classes"],
+    [{ fcc: 0 }, "BAD_OPTION", "classes"],
+    [{ fcc: -1 }, "BAD_OPTION", "classes.fcc"],
+    [{ fcc: "1" }, "MESSAGE_FORMAT", "classes.fcc"],
+    [["fcc"], "MESSAGE_FORMAT", "classes"],
+    ["fcc", "MESSAGE_FORMAT", "classes"],
+  ])("are refused: %j", async (classes, code, field) => {
+    const { server, analyser } = await start();
+    const client = connect(server.endpoint);
+    expect(errorOf(await client.hello({ classes }))).toMatchObject({ code, field, sequence: 0 });
+    expect((await client.hello()).type).toBe("welcome");
+    expect(errorOf(await client.ask(...frame({ classes })))).toMatchObject({ code, field, sequence: 2 });
+    expect((await client.ask(...frame())).type).toBe("result");
+    expect(analyser.seen).toHaveLength(1);
+  });
+
+  it("that are unknown bring up those that are near", async () => {
+    const { server } = await start();
+    const error = errorOf(await connect(server.endpoint).hello({ classes: { fccc: 1 } }));
+    expect(error).toMatchObject({ value: "fccc", message: expect.stringContaining("fccc") });
+    expect(error.remedy).toContain("Did you mean fcc?");
+  });
+
+  it("that the model lacks keep a server from starting", async () => {
+    await expect(start("tcp://127.0.0.1:*", { classes: ["omega"] })).rejects.toMatchObject({
+      code: "BAD_OPTION",
+      field: "classes",
+    });
   });
 });
 
@@ -156,7 +226,7 @@ describe("analysing", () => {
       observables: { temperature: 300 },
       atomCount: 2,
       lengthScale: 2,
-      fractions: { disordered: 0, fcc: 1 },
+      fractions: { fcc: 1 },
       logDensity: -2,
       meanLogDensityPerAtom: -1,
       meanMargin: 4,
@@ -165,7 +235,7 @@ describe("analysing", () => {
     });
     expect([...arrays.keys()]).toEqual(["logits", "labels", "confidence"]);
     expect(arrays.get("logits")).toMatchObject({ dtype: "f32", shape: [2, 2] });
-    expect(arrays.get("labels")).toEqual({ dtype: "u8", shape: [2], data: Uint8Array.of(1, 1) });
+    expect(arrays.get("labels")).toEqual({ dtype: "u16", shape: [2], data: Uint16Array.of(1, 1) });
     const [core] = analyser.frames;
     expect(core!.positions).toEqual(Float64Array.of(0, 0, 0, 1, 1, 1.5));
     expect(core!.cell![8]).toBe(-4);
@@ -596,15 +666,16 @@ describe("watching", () => {
     source.close();
     const late = await greeted(server.endpoint);
     const { header, arrays } = await late.ask({ type: "series", run: "a" });
-    expect(header).toMatchObject({ run: "a", columns: ["T"], classes: ["disordered", "fcc"] });
+    expect(header).toMatchObject({ run: "a", columns: ["T"], classes: ["fcc"] });
     expect(arrays.get("step")!.data).toEqual(Float64Array.of(10, 20));
     expect(arrays.get("time")!.data).toEqual(Float64Array.of(Number.NaN, 0.25));
-    expect(arrays.get("fractions")).toMatchObject({ shape: [2, 2], data: Float64Array.of(0, 1, 0, 1) });
+    expect(arrays.get("fractions")).toMatchObject({ shape: [2, 1], data: Float64Array.of(1, 1) });
     expect(arrays.get("observables")).toMatchObject({ shape: [2, 1], data: Float64Array.of(1, Number.NaN) });
     const newer = await late.ask({ type: "series", run: "a", after: 10 });
     expect(newer.arrays.get("step")!.data).toEqual(Float64Array.of(20));
     expect(newer.arrays.get("observables")!.shape).toEqual([1, 0]);
     const unknown = await late.ask({ type: "series", run: "nobody" });
+    expect(unknown.header.classes).toEqual([]);
     expect(unknown.arrays.get("step")!.shape).toEqual([0]);
   });
 });

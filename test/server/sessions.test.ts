@@ -11,12 +11,13 @@ function session(name: string, lastHeard = 0): Session {
   const hello = {
     type: "hello" as const,
     sequence: 0,
-    versions: [1],
+    versions: [2],
     client: { name, version: "0" },
     requires: [],
     run: name,
     engine: null,
     title: null,
+    classes: null,
   };
   return new Session(Buffer.from(name), hello, limits, lastHeard);
 }

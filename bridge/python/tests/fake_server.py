@@ -12,7 +12,7 @@ import zmq
 CLASSES = ["disordered", "fcc", "hcp"]
 WELCOME = {
     "type": "welcome",
-    "version": 1,
+    "version": 2,
     "run": "fake-run",
     "server": {"name": "fake", "version": "0"},
     "capabilities": ["monitor", "request"],
@@ -35,7 +35,7 @@ def result_for(header: dict[str, Any], **changes: Any) -> list[bytes]:
         "step": header["step"],
         "atomCount": count,
         "lengthScale": 2.5,
-        "fractions": {"disordered": 0.25, "fcc": 0.75, "hcp": 0},
+        "fractions": {"disordered": 0.25, "fcc": 0.75},
         "logDensity": -3,
         "meanLogDensityPerAtom": -3 / count,
         "meanMargin": 1.5,
@@ -43,10 +43,10 @@ def result_for(header: dict[str, Any], **changes: Any) -> list[bytes]:
         "queued": 0,
         "seconds": 0.001,
         "waitedSeconds": 0,
-        "arrays": [{"name": "labels", "dtype": "u8", "shape": [count]}],
+        "arrays": [{"name": "labels", "dtype": "u16", "shape": [count]}],
         **changes,
     }
-    return [msgpack.packb(body), bytes([1] * count)]
+    return [msgpack.packb(body), bytes([1, 0] * count)]
 
 
 def error_for(header: dict[str, Any], code: str, **more: Any) -> list[bytes]:

@@ -16,7 +16,7 @@ PHASES = ("disordered", "fcc", "hcp")
 
 def result_with(fcc: float, step: int = 0, count: int = 4) -> phasewire.Result:
     """Build a result with a share of fcc."""
-    labels = (np.arange(count) < round(fcc * count)).astype(np.uint8)
+    labels = (np.arange(count) < round(fcc * count)).astype(np.uint16)
     return phasewire.Result(
         phases=PHASES,
         aliases={"ccp": "fcc"},
@@ -56,7 +56,7 @@ class Scripted(Analyser):
             raise share
         return replace(result_with(share, frame.step, len(frame)), time=frame.time)
 
-    def _evaluate(self, frame, variables, coefficients, length_scale):
+    def _evaluate(self, frame, variables, coefficients, options):
         raise NotImplementedError
 
     def close(self):

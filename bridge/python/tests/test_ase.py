@@ -161,6 +161,19 @@ def test_analysing_atoms(local):
     assert phasewire.ase.analyse(cluster, local).atom_count == 64
 
 
+def test_the_classes_allowed_are_handed_on(local):
+    atoms = crystal(4)
+    allowed = {"bcc": 1, "disordered": 0}
+    assert phasewire.ase.analyse(atoms, local).fractions["fcc"] == 1
+    assert phasewire.ase.analyse(atoms, local, classes=allowed).fractions["bcc"] == 1
+    run = dynamics(atoms)
+    monitor = phasewire.ase.attach(run, 5, local, classes=allowed)
+    run.run(5)
+    np.testing.assert_array_equal(monitor.series.fraction("bcc"), [1, 1])
+    with pytest.raises(phasewire.InputError, match="no class 'bbc'"):
+        phasewire.ase.attach(run, 5, local, classes=["bbc"])
+
+
 def test_selected_species_are_analysed_alone(local, tmp_path):
     atoms = bulk("NaCl", "rocksalt", a=5.64, cubic=True) * 3
     chlorine = np.flatnonzero(atoms.symbols == "Cl")

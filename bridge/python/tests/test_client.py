@@ -53,7 +53,7 @@ def test_a_result_says_what_the_server_said(endpoint):
         assert result.where("ccp").all()
         hello, analyse = server.of_type("hello")[0], server.of_type("analyse")[0]
         assert hello["run"] == "melt"
-        assert hello["versions"] == [1]
+        assert hello["versions"] == [2]
         assert analyse["mode"] == "request"
         assert analyse["periodic"] == [True, True, False]
         assert analyse["denoise"] == 8
@@ -161,7 +161,7 @@ def test_errors_of_the_server_are_raised_by_name(endpoint):
 
 def test_a_server_of_another_version(endpoint):
     def refuse(header, server):
-        return error_for(header, "PROTOCOL_VERSION", field="versions", value=[1], supported=[2])
+        return error_for(header, "PROTOCOL_VERSION", field="versions", value=[2], supported=[3])
 
     with FakeServer(endpoint, refuse):
         with pytest.raises(phasewire.ProtocolError) as caught:
@@ -170,13 +170,15 @@ def test_a_server_of_another_version(endpoint):
 
 
 BAD_RESULTS = {
-    "short labels": ("MESSAGE_LENGTH", {}, b"\1"),
-    "labels of one": ("MESSAGE_SHAPE", {"arrays": [{"name": "labels", "dtype": "u8", "shape": [1]}]}, b"\1"),
+    "short labels": ("MESSAGE_LENGTH", {}, b"\1\0"),
+    "labels of one": ("MESSAGE_SHAPE", {"arrays": [{"name": "labels", "dtype": "u16", "shape": [1]}]}, b"\1\0"),
+    "labels of bytes": ("MESSAGE_SHAPE", {"arrays": [{"name": "labels", "dtype": "u8", "shape": [2]}]}, b"\1\1"),
     "labels of floats": ("MESSAGE_SHAPE", {"arrays": [{"name": "labels", "dtype": "f32", "shape": [2]}]}, bytes(8)),
-    "no such class": ("MESSAGE_FORMAT", {}, b"\1\7"),
-    "no fractions": ("MESSAGE_FORMAT", {"fractions": None}, b"\1\1"),
-    "text for a number": ("MESSAGE_FORMAT", {"lengthScale": "wide"}, b"\1\1"),
-    "another type": ("MESSAGE_TYPE", {"type": "pong"}, b"\1\1"),
+    "no such class": ("MESSAGE_FORMAT", {}, b"\1\0\0\1"),
+    "a fraction of no class": ("MESSAGE_FORMAT", {"fractions": {"bcc": 1}}, b"\1\0\1\0"),
+    "no fractions": ("MESSAGE_FORMAT", {"fractions": None}, b"\1\0\1\0"),
+    "text for a number": ("MESSAGE_FORMAT", {"lengthScale": "wide"}, b"\1\0\1\0"),
+    "another type": ("MESSAGE_TYPE", {"type": "pong"}, b"\1\0\1\0"),
 }
 
 

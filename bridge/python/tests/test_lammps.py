@@ -251,6 +251,17 @@ def test_what_is_to_end_the_process_ends_the_run(raised):
     lmp.close()
 
 
+def test_the_classes_allowed_are_handed_on(local):
+    lmp = make()
+    monitor = phasewire.lammps.attach(lmp, 10, local, classes={"bcc": 1, "disordered": 0})
+    lmp.command("run 10")
+    np.testing.assert_array_equal(monitor.series.fraction("bcc"), [1, 1])
+    with pytest.raises(phasewire.InputError, match="no class 'bbc'"):
+        phasewire.lammps.attach(lmp, 10, local, classes=["bbc"])
+    monitor.close()
+    lmp.close()
+
+
 def test_observables_and_the_kinetic_temperature():
     lmp = make("metal")
     monitor = phasewire.lammps.attach(

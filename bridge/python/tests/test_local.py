@@ -24,6 +24,11 @@ VARIABLES = {
     "mean logit": phasewire.mean_logit("bcc"),
     "difference": phasewire.logit_difference("bcc", "fcc"),
 }
+PRIORS = {
+    "list": ["fcc", "hcp", "bcc"],
+    "weights": {"fcc": 0.3, "hcp": 2, "bcc": 7.7, "disordered": 0.125},
+    "one": {"hcp": 1, "disordered": 0},
+}
 
 
 def hot_crystal(seed=5, strain=0.0):

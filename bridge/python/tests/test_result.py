@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -82,3 +83,20 @@ def test_csv(tmp_path):
     assert [row["temperature"] for row in rows] == ["300", "", ""]
     assert rows[1]["mean_margin"] == "1.25"
     assert rows[2]["dropped"] == "3"
+
+
+def test_of_hundreds_of_classes_those_that_occur_are_written(tmp_path):
+    phases = ("disordered", *(f"phase-{number}" for number in range(349)))
+    series = phasewire.Series()
+    for step, name in enumerate(("phase-300", "phase-300", "phase-7")):
+        fractions = dict.fromkeys(phases, 0.0) | {name: 1.0}
+        series.append(replace(result_with(1.0, step), phases=phases, fractions=fractions))
+    series.to_csv(tmp_path / "series.csv")
+    with (tmp_path / "series.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert [name for name in rows[0] if name in phases] == ["disordered", "phase-7", "phase-300"]
+    assert [row["phase-300"] for row in rows] == ["1", "1", "0"]
+    assert series.fractions.shape == (3, 350)
+    np.testing.assert_array_equal(series.fraction("phase-7"), [0, 0, 1])
+    np.testing.assert_array_equal(series.fraction("phase-8"), [0, 0, 0])
+    np.testing.assert_array_equal(series.crystalline, [1, 1, 1])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import phasewire
-from test_local import VARIABLES, hot_crystal
+from test_local import PRIORS, VARIABLES, hot_crystal
 
 FIELDS = ["labels", "confidence", "margin", "distance", "probabilities", "logits", "score"]
 
@@ -36,6 +36,38 @@ def test_server_and_process_agree_to_the_last_bit(client, local, denoise):
     same(theirs, ours)
     if denoise:
         np.testing.assert_array_equal(theirs.denoised, ours.denoised)
+
+
+@pytest.mark.parametrize("denoise", [0, 3])
+@pytest.mark.parametrize("classes", PRIORS.values(), ids=PRIORS)
+def test_server_and_process_agree_to_the_last_bit_with_a_prior(client, server, local, classes, denoise):
+    frame = hot_crystal(strain=0.1)
+    frame = (*frame[:2], True, frame[2])
+    fields = [*FIELDS, "denoised"] if denoise else FIELDS
+    ours = local.analyse(*frame, denoise=denoise, fields=fields, classes=classes)
+    theirs = client.analyse(*frame, denoise=denoise, fields=fields, classes=classes)
+    same(theirs, ours)
+    with phasewire.connect(server.endpoint, classes=classes) as limited:
+        of_session = limited.analyse(*frame, denoise=denoise, fields=fields)
+        forces = limited.forces(*frame, variables=phasewire.log_density(), length_scale=2.3)
+    same(of_session, ours)
+    own_forces = local.forces(*frame, variables=phasewire.log_density(), length_scale=2.3, classes=classes)
+    assert forces.energy == pytest.approx(own_forces.energy, rel=1e-12)
+    np.testing.assert_array_equal(forces.forces, own_forces.forces)
+    if denoise:
+        np.testing.assert_array_equal(theirs.denoised, ours.denoised)
+    unlimited = client.analyse(*frame, fields=["logits"])
+    assert not np.array_equal(unlimited.logits, ours.logits)
+
+
+def test_a_server_says_which_classes_it_allows_and_refuses_others(server):
+    with phasewire.connect(server.endpoint) as client:
+        assert client.server.classes is None
+    with phasewire.connect(server.endpoint, classes={"fcc": 2, "hcp": 0}) as client:
+        assert client.server.classes == {"disordered": 1, "fcc": 2}
+    with pytest.raises(phasewire.InputError, match="Did you mean fcc") as caught:
+        phasewire.connect(server.endpoint, classes=["fccc"])
+    assert (caught.value.code, caught.value.field, caught.value.value) == ("BAD_OPTION", "classes", "fccc")
 
 
 def test_clusters_names_and_ignored_species(client, local):
@@ -122,3 +154,13 @@ def test_a_monitor_and_its_series_on_the_server(server):
         runs = [session["run"] for session in other.status()["sessions"]]
         assert "melt" in runs
     monitor.close()
+
+
+def test_a_monitor_sends_its_classes(server, local):
+    positions, cell, _ = hot_crystal()
+    monitor = phasewire.Monitor(server.endpoint, queue=10, classes=["bcc", "hcp"], fields=["logits"])
+    monitor.observe(phasewire.Snapshot(positions, cell, (True, True, True)))
+    assert monitor.flush(30)
+    monitor.close()
+    own = local.analyse(positions, cell, classes=["bcc", "hcp"], fields=["logits"])
+    np.testing.assert_array_equal(monitor.last.logits, own.logits)

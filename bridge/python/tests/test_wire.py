@@ -79,6 +79,7 @@ def test_welcome():
     assert welcome.aliases["ice-Ih"] == "hexdiamond"
     assert welcome.water_names["hexdiamond"] == "ice-Ih"
     assert welcome.limits["maxAtoms"] > 0
+    assert welcome.classes == {"disordered": 0, "fcc": 2, "diamond": 0.5}
     message = decode(parts_of("pong"))
     with pytest.raises(phasewire.ProtocolError, match="lacks"):
         Welcome.from_message(message)
@@ -86,8 +87,8 @@ def test_welcome():
 
 def test_result_with_a_wrong_shape_is_refused():
     message = decode(parts_of("result"))
-    phases = tuple(message.header["fractions"])
-    # The golden message has logits of 2 classes, but names more.
+    phases = described("welcome")["header"]["model"]["classes"]
+    # The golden message has logits of 2 classes, the model has more.
     with pytest.raises(phasewire.ProtocolError) as caught:
         result_from_message(message, phases, {})
     assert (caught.value.code, caught.value.field) == ("MESSAGE_SHAPE", "logits")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from phasewire._classes import Classes, as_weights, class_weights
 from phasewire._frame import Frame, check_length_scale, make_frame
 from phasewire._result import DEFAULT_FIELDS, FIELDS, Evaluation, Result
 from phasewire._selection import Select, choose_atoms
@@ -32,6 +33,7 @@ class Options:
     length_scale: float | None = None
     denoise: Denoise = 0
     fields: tuple[str, ...] = DEFAULT_FIELDS
+    classes: Mapping[str, float] | None = None
 
 
 class Analyser(ABC):
@@ -75,6 +77,7 @@ class Analyser(ABC):
         length_scale: float | None = None,
         denoise: Denoise = 0,
         fields: Iterable[str] = DEFAULT_FIELDS,
+        classes: Classes | None = None,
         step: int = 0,
         time: float | None = None,
     ) -> Result:
@@ -101,6 +104,10 @@ class Analyser(ABC):
         fields : iterable of str, optional
             Per-atom arrays wanted, out of ``labels, confidence, margin, distance, probabilities, logits,
             denoised, score``. Fewer are cheaper, above all with a server.
+        classes : sequence of str or mapping of str to float, optional
+            The classes allowed, by name or alias, with weights where they are not equal: what is not named is left
+            out, but for ``disordered``, which keeps weight 1 unless it is named. Default: those that the analyser
+            was made with, or all.
         step, time : optional
             The simulation's, to be found again in the result.
 
@@ -112,7 +119,7 @@ class Analyser(ABC):
             With a server that is gone or too slow.
         """
         frame = choose_atoms(make_frame(positions, cell, periodic, species, step=step, time=time), select)
-        return self.analyse_frame(frame, length_scale=length_scale, denoise=denoise, fields=fields)
+        return self.analyse_frame(frame, length_scale=length_scale, denoise=denoise, fields=fields, classes=classes)
 
     def forces(
         self,
@@ -125,13 +132,14 @@ class Analyser(ABC):
         coefficients: ArrayLike | None = None,
         select: Select | None = None,
         length_scale: float | None = None,
+        classes: Classes | None = None,
         step: int = 0,
     ) -> Evaluation:
         """Evaluate order parameters, and the forces of the energy that is a sum of them.
 
         Parameters
         ----------
-        positions, cell, periodic, species, select, length_scale, step
+        positions, cell, periodic, species, select, length_scale, classes, step
             As for `analyse`; an atom that is not selected feels no force. Give ``length_scale`` when the forces drive
             a simulation: an estimate that changes from step to step is not conservative.
         variables : Variable or sequence of Variable
@@ -148,7 +156,7 @@ class Analyser(ABC):
         whole = make_frame(positions, cell, periodic, species, step=step)
         frame = choose_atoms(whole, select)
         evaluation = self.evaluate_frame(
-            frame, variables=variables, coefficients=coefficients, length_scale=length_scale
+            frame, variables=variables, coefficients=coefficients, length_scale=length_scale, classes=classes
         )
         if frame.selection is None:
             return evaluation
@@ -163,9 +171,12 @@ class Analyser(ABC):
         length_scale: float | None = None,
         denoise: Denoise = 0,
         fields: Iterable[str] = DEFAULT_FIELDS,
+        classes: Classes | None = None,
     ) -> Result:
         """Like `analyse`, for a frame that `make_frame` has checked."""
-        options = check_options(length_scale, denoise, fields)
+        options = check_options(length_scale, denoise, fields, classes)
+        if options.classes is not None:
+            class_weights(options.classes, self.phases, self.aliases)
         with self._turn:
             result = self._analyse(frame, options)
         return result.with_atoms_of(frame, self.water_names)
@@ -177,14 +188,17 @@ class Analyser(ABC):
         variables: Variable | Sequence[Variable],
         coefficients: ArrayLike | None = None,
         length_scale: float | None = None,
+        classes: Classes | None = None,
     ) -> Evaluation:
         """Like `forces`, for a frame that `make_frame` has checked."""
         chosen = [variables] if isinstance(variables, Variable) else list(variables)
         check_variables(chosen, self.phases, self.aliases)
         weights = check_coefficients(coefficients, len(chosen))
-        scale = check_length_scale(length_scale)
+        options = check_options(length_scale, 0, (), classes)
+        if options.classes is not None:
+            class_weights(options.classes, self.phases, self.aliases)
         with self._turn:
-            return self._evaluate(frame, chosen, weights, scale)
+            return self._evaluate(frame, chosen, weights, options)
 
     @abstractmethod
     def _analyse(self, frame: Frame, options: Options) -> Result: ...
@@ -195,7 +209,7 @@ class Analyser(ABC):
         frame: Frame,
         variables: Sequence[Variable],
         coefficients: NDArray[np.float64],
-        length_scale: float | None,
+        options: Options,
     ) -> Evaluation: ...
 
     @abstractmethod
@@ -217,7 +231,9 @@ class Analyser(ABC):
         self.close()
 
 
-def check_options(length_scale: float | None, denoise: Denoise, fields: Iterable[str]) -> Options:
+def check_options(
+    length_scale: float | None, denoise: Denoise, fields: Iterable[str], classes: Classes | None = None
+) -> Options:
     """Check the options of an analysis.
 
     Raises
@@ -225,7 +241,9 @@ def check_options(length_scale: float | None, denoise: Denoise, fields: Iterable
     InputError
         ``BAD_LENGTH_SCALE`` or ``BAD_OPTION``.
     """
-    options = Options(check_length_scale(length_scale), check_denoise(denoise), check_fields(fields))
+    options = Options(
+        check_length_scale(length_scale), check_denoise(denoise), check_fields(fields), as_weights(classes)
+    )
     if "denoised" in options.fields and options.denoise == 0:
         raise make_error(
             "BAD_OPTION",
@@ -304,7 +322,7 @@ def check_variables(variables: Sequence[Variable], phases: Sequence[str], aliase
             if needed:
                 where = f"variables[{index}].{key}"
                 if name is None:
-                    raise unknown_class(name, phases, where)
+                    raise unknown_class(name, phases, aliases, where)
                 class_number(name, phases, aliases, where)
 
 

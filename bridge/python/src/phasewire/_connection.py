@@ -14,6 +14,7 @@ import zmq
 import zmq.auth
 from zmq.utils.monitor import recv_monitor_message
 
+from phasewire._classes import Classes, as_weights
 from phasewire._version import __version__
 from phasewire._wire import PROTOCOL_VERSION, Array, Message, decode, encode
 from phasewire.errors import PhasewireError, make_error
@@ -37,6 +38,8 @@ class Settings:
         Folder with ``server.key`` and ``client.key_secret``.
     run, engine, title : str or None
         For ``hello``.
+    classes : Mapping of str to float, or None
+        Weights of the classes allowed, for ``hello``. None: the server's.
     """
 
     endpoint: str
@@ -45,6 +48,7 @@ class Settings:
     run: str | None = None
     engine: str | None = None
     title: str | None = None
+    classes: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -61,13 +65,15 @@ class Welcome:
     aliases: Mapping[str, str]
     water_names: Mapping[str, str]
     limits: Mapping[str, int]
+    classes: Mapping[str, float] | None = None
+    """Weights in effect, of ``disordered`` and of the classes that are not left out; None: all are equal."""
 
     @classmethod
     def from_message(cls, message: Message) -> Welcome:
         """Read a ``welcome`` message, or raise ``MESSAGE_FORMAT``."""
         header = message.header
         try:
-            model = header["model"]
+            model, classes = header["model"], header.get("classes")
             return cls(
                 session=str(header["session"]),
                 run=str(header["run"]),
@@ -79,6 +85,7 @@ class Welcome:
                 aliases={str(alias): str(name) for alias, name in (model.get("aliases") or {}).items()},
                 water_names={str(name): str(ice) for name, ice in (model.get("waterNames") or {}).items()},
                 limits={str(key): int(value) for key, value in header["limits"].items()},
+                classes=None if classes is None else {str(name): float(weight) for name, weight in classes.items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise make_error(
@@ -97,6 +104,7 @@ def make_settings(
     run: str | None = None,
     engine: str | None = None,
     title: str | None = None,
+    classes: Classes | None = None,
 ) -> Settings:
     """Check an address and what goes with it.
 
@@ -120,7 +128,7 @@ def make_settings(
         raise make_error(
             "BAD_OPTION", "timeout must be greater than 0", field="timeout", value=timeout, remedy="give it in seconds"
         )
-    return Settings(address, float(timeout), folder, run, engine, title)
+    return Settings(address, float(timeout), folder, run, engine, title, as_weights(classes))
 
 
 def _is_local(endpoint: str) -> bool:
@@ -193,6 +201,7 @@ class Connection:
                 "run": self.settings.run,
                 "engine": self.settings.engine,
                 "title": self.settings.title,
+                "classes": None if self.settings.classes is None else dict(self.settings.classes),
             }
         )
 

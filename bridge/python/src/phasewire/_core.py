@@ -20,7 +20,7 @@ from phasewire._frame import Frame
 from phasewire._model import Model
 from phasewire.errors import PhasewireError, make_error
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 _PAGE = 65536
 _SPARE_PAIRS = 1.1
 _CONVERGED = "converged"
@@ -68,6 +68,22 @@ class Core:
         self._instantiate(wasm or data_file("phasewire.wasm"))
         self._context = self._call("heapBase")
         self._frame_base = self._load_model()
+
+    def set_prior(self, weights: NDArray[np.float64] | None) -> None:
+        """Set the prior over classes for all that follows.
+
+        Parameters
+        ----------
+        weights : float64 array, shape (C,), optional
+            At least 0, not all but the first 0. None: all equal.
+
+        Raises
+        ------
+        InputError
+            ``BAD_OPTION`` for other weights.
+        """
+        self._array("CLASS_WEIGHTS", np.float64, (self._class_count,))[:] = 1.0 if weights is None else weights
+        self._run("setPrior")
 
     def load(self, frame: Frame, length_scale: float | None, *, gradient: bool) -> None:
         """Hand a frame to the core and find its neighbours.
@@ -124,16 +140,16 @@ class Core:
         self._run("denoise")
 
     def logits(self) -> NDArray[np.float32]:
-        """Return the logits, shape ``(N, C)``."""
+        """Return the logits, log-weights of the prior included, shape ``(N, C)``."""
         return self._array("LOGITS", np.float32, (self._atom_count, self._class_count)).copy()
 
     def probabilities(self) -> NDArray[np.float32]:
         """Return the probabilities, shape ``(N, C)``."""
         return self._array("PROBABILITIES", np.float32, (self._atom_count, self._class_count)).copy()
 
-    def labels(self) -> NDArray[np.uint8]:
+    def labels(self) -> NDArray[np.uint16]:
         """Return the labels, shape ``(N,)``."""
-        return self._array("LABELS", np.uint8, (self._atom_count,)).copy()
+        return self._array("LABELS", np.uint16, (self._atom_count,)).copy()
 
     def per_atom(self, name: str) -> NDArray[np.float32]:
         """Return ``CONFIDENCE``, ``MARGIN``, ``DISTANCE`` or ``ATOM_LOG_DENSITY``, shape ``(N,)``."""
@@ -356,6 +372,13 @@ class Core:
                 field="length_scale",
                 value=given,
                 remedy="give (volume per atom)^(1/3) of the phase looked at, or leave it out",
+            )
+        if name == "BAD_PRIOR":
+            return make_error(
+                "BAD_OPTION",
+                "each class weight must be a finite number of at least 0, and one but the first above 0",
+                field="classes",
+                remedy="give each class a weight: 1 as usual, 0 to leave it out",
             )
         if name == "MODEL_NON_FINITE":
             return make_error(

@@ -499,7 +499,11 @@ def _analyse(analyser: Analyser, options: Options, snapshot: Snapshot, dropped: 
     try:
         frame = snapshot.checked()
         result = analyser.analyse_frame(
-            frame, length_scale=options.length_scale, denoise=options.denoise, fields=options.fields
+            frame,
+            length_scale=options.length_scale,
+            denoise=options.denoise,
+            fields=options.fields,
+            classes=options.classes,
         )
     except Exception as error:
         # Whatever goes wrong in the analysis must not end the simulation; it is recorded with the step.

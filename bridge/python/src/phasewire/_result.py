@@ -19,7 +19,7 @@ FIELDS = ("labels", "confidence", "margin", "distance", "probabilities", "logits
 DEFAULT_FIELDS = ("labels", "confidence", "margin", "distance")
 # The shape after N and the dtype of each field (bridge/PROTOCOL.md, "result").
 FIELD_DTYPES: dict[str, np.dtype[Any]] = {
-    "labels": np.dtype(np.uint8),
+    "labels": np.dtype(np.uint16),
     "confidence": np.dtype(np.float32),
     "margin": np.dtype(np.float32),
     "distance": np.dtype(np.float32),
@@ -72,7 +72,7 @@ class Result:
     titles : tuple of str
         What to call the classes in text for people: their names, in ``water`` with the name of the ice behind, such as
         ``hexdiamond (ice-Ih)``.
-    labels : uint8 array, shape (N,)
+    labels : uint16 array, shape (N,)
     confidence : float32 array, shape (N,)
         Probability of the label.
     margin : float32 array, shape (N,)
@@ -80,6 +80,7 @@ class Result:
     distance : float32 array, shape (N,)
         Distance to the ideal phase, in the simulation's length unit.
     probabilities, logits : float32 array, shape (N, C)
+        The logits hold the log-weights of the classes, if those were given weights.
     denoised : float64 array, shape (N, 3)
         Positions after denoising.
     score : float64 array, shape (N, 3)
@@ -99,7 +100,7 @@ class Result:
     dropped: int = 0
     denoising_steps: int = 0
     mean_displacement: float = 0.0
-    labels: NDArray[np.uint8] | None = None
+    labels: NDArray[np.uint16] | None = None
     confidence: NDArray[np.float32] | None = None
     margin: NDArray[np.float32] | None = None
     distance: NDArray[np.float32] | None = None
@@ -156,7 +157,7 @@ class Result:
         """Return the class name of each atom, shape ``(N,)``."""
         return np.array(self.phases)[self._labels()]
 
-    def _labels(self) -> NDArray[np.uint8]:
+    def _labels(self) -> NDArray[np.uint16]:
         if self.labels is None:
             raise make_error(
                 "BAD_OPTION",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -35,7 +36,8 @@ class Series:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rows: list[tuple[float, ...]] = []
-        self._fractions: list[tuple[float, ...]] = []
+        # Only classes that occur are kept, a few of what may be hundreds. None: a frame that failed.
+        self._fractions: list[dict[str, float] | None] = []
         self._observables: list[dict[str, float]] = []
         self._failures: list[FailedFrame] = []
         self._phases: tuple[str, ...] = ()
@@ -68,7 +70,7 @@ class Series:
             self._phases = result.phases
             self._aliases = dict(result.aliases)
             self._rows.append(row)
-            self._fractions.append(tuple(result.fractions[name] for name in result.phases))
+            self._fractions.append({name: share for name, share in result.fractions.items() if share})
             self._observables.append(observables or {})
 
     def append_failure(self, failed: FailedFrame, dropped: int, observables: dict[str, float] | None = None) -> None:
@@ -76,7 +78,7 @@ class Series:
         time = np.nan if failed.time is None else failed.time
         with self._lock:
             self._rows.append((float(failed.step), time, *[np.nan] * 5, float(dropped)))
-            self._fractions.append(())
+            self._fractions.append(None)
             self._observables.append(observables or {})
             self._failures.append(failed)
 
@@ -137,21 +139,19 @@ class Series:
     @property
     def fractions(self) -> NDArray[np.float64]:
         """Share of each class, shape ``(R, C)``, columns in the order of `phases`."""
-        with self._lock:
-            width = len(self._phases)
-            return np.array([row or (np.nan,) * width for row in self._fractions]).reshape(len(self._fractions), width)
+        return self._shares(self._phases)
 
     @property
     def crystalline(self) -> NDArray[np.float64]:
         """Share of the atoms that are not ``disordered``, shape ``(R,)``."""
-        fractions = self.fractions
-        return 1.0 - fractions[:, 0] if fractions.shape[1] else np.full(len(fractions), np.nan)
+        return 1.0 - self.fraction(self._phases[0]) if self._phases else np.full(len(self), np.nan)
 
     def fraction(self, phase: str) -> NDArray[np.float64]:
         """Return the share of one class, by its name or an alias, shape ``(R,)``."""
         if not self._phases:
             return np.full(len(self), np.nan)
-        return self.fractions[:, class_number(phase, self._phases, self._aliases, "phase")]
+        number = class_number(phase, self._phases, self._aliases, "phase")
+        return self._shares([self._phases[number]])[:, 0]
 
     def observable(self, name: str) -> NDArray[np.float64]:
         """Return a value that the engine gave beside the frames, such as ``temperature``; NaN where absent."""
@@ -165,24 +165,40 @@ class Series:
             return tuple(dict.fromkeys(name for row in self._observables for name in row))
 
     def to_csv(self, path: str | PathLike[str]) -> None:
-        """Write the series: a line of names, then a line a row; a last column names the error of failed frames."""
+        """Write the series: a line of names, then a line a row.
+
+        ``disordered`` and the classes that occur have a column each. A last column names the error of failed frames.
+        """
         names = self.observable_names
         with self._lock:
             rows, fractions, observables = list(self._rows), list(self._fractions), list(self._observables)
             failures = iter(self._failures)
             phases = self._phases
+        occurring = {name for shares in fractions for name in shares or ()}
+        columns = [name for name in phases if name == phases[0] or name in occurring]
         with Path(path).open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow([*self._COLUMNS, *names, *phases, "error"])
+            writer.writerow([*self._COLUMNS, *names, *columns, "error"])
             for row, shares, values in zip(rows, fractions, observables, strict=True):
-                error = "" if shares else next(failures).error.code
-                numbers = [*row, *(values.get(name, np.nan) for name in names), *(shares or [np.nan] * len(phases))]
+                error = next(failures).error.code if shares is None else ""
+                numbers = [*row, *(values.get(name, np.nan) for name in names)]
+                numbers += [np.nan if shares is None else shares.get(name, 0.0) for name in columns]
                 writer.writerow([*(_text(number) for number in numbers), error])
 
     def __repr__(self) -> str:
         if not self._rows:
             return "<Series: no results yet>"
         return f"<Series: {len(self)} rows, steps {self.step[0]} to {self.step[-1]}, {self.dropped[-1]} dropped>"
+
+    def _shares(self, phases: Sequence[str]) -> NDArray[np.float64]:
+        """Return the shares of some classes, a column each."""
+        with self._lock:
+            rows = list(self._fractions)
+        table = np.full((len(rows), len(phases)), np.nan)
+        for row, shares in zip(table, rows, strict=True):
+            if shares is not None:
+                row[:] = [shares.get(name, 0.0) for name in phases]
+        return table
 
     def _column(self, name: str) -> NDArray[np.float64]:
         index = self._COLUMNS.index(name)

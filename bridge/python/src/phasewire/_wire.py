@@ -14,15 +14,16 @@ from numpy.typing import NDArray
 from phasewire._result import FIELD_DTYPES, Evaluation, Result
 from phasewire.errors import make_error
 
-PROTOCOL_VERSION = 1
-MAX_HEADER_BYTES = 65536
+PROTOCOL_VERSION = 2
+MAX_HEADER_BYTES = 262144
 MAX_DEPTH = 8
-MAX_VALUES = 8192
+MAX_VALUES = 32768
 MAX_ARRAYS = 16
 DTYPES: dict[str, np.dtype[Any]] = {
     "f32": np.dtype("<f4"),
     "f64": np.dtype("<f8"),
     "i32": np.dtype("<i4"),
+    "u16": np.dtype("<u2"),
     "u8": np.dtype("u1"),
 }
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
@@ -59,7 +60,7 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, Array] | None = None)
     header : Mapping
         Without ``arrays``; keys whose value is None are left out.
     arrays : Mapping of str to array, optional
-        Of dtype float32, float64, int32 or uint8. Contiguous little-endian arrays are not copied.
+        Of dtype float32, float64, int32, uint16 or uint8. Contiguous little-endian arrays are not copied.
     """
     body = {key: value for key, value in header.items() if value is not None}
     parts: list[Part] = []
@@ -122,14 +123,14 @@ def result_from_message(
     if "labels" in fields and count and int(fields["labels"].max()) >= len(phases):
         _refuse("MESSAGE_FORMAT", f"there are {len(phases)} classes", "labels", int(fields["labels"].max()))
     fractions = header.get("fractions")
-    if not isinstance(fractions, dict) or set(fractions) != set(phases):
-        _refuse("MESSAGE_FORMAT", "fractions must have a share for each class", "fractions", fractions)
+    if not isinstance(fractions, dict) or not set(fractions) <= set(phases):
+        _refuse("MESSAGE_FORMAT", "fractions must map classes of the model to shares", "fractions", fractions)
     denoising = header.get("denoising") or {}
     time = header.get("time")
     return Result(
         phases=tuple(phases),
         aliases=aliases,
-        fractions={name: _number(fractions, name) for name in phases},
+        fractions={name: _number(fractions, name) if name in fractions else 0.0 for name in phases},
         log_density=_number(header, "logDensity"),
         mean_log_density=_number(header, "meanLogDensityPerAtom"),
         mean_margin=_number(header, "meanMargin"),

@@ -48,7 +48,7 @@ class Monitor(_Monitor):
         Results and `last_frame` then hold these atoms alone, in their order; ``last_frame.ids`` are their indices in
         ``atoms``, and written snapshots have them as ``id``.
     **options
-        As for `phasewire.Monitor`.
+        As for `phasewire.Monitor`: ``denoise``, ``classes``, ``background``, ..
 
     Raises
     ------
@@ -176,7 +176,7 @@ def analyse(
         oxygens where the symbols are those of water (docs/cli.md, "Water"), else all atoms. The result then holds these
         atoms alone, in their order; its ``selection`` are their indices in ``atoms``.
     **options
-        As for `Analyser.analyse`.
+        As for `Analyser.analyse`: ``denoise``, ``classes``, ``fields``, ..
 
     Raises
     ------

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._analyser import Analyser, Options
+from phasewire._classes import Classes
 from phasewire._connection import Connection, Settings, Welcome, make_settings
 from phasewire._frame import Frame
 from phasewire._result import Evaluation, Result
@@ -34,6 +35,7 @@ def connect(
     keys: str | Path | None = None,
     engine: str | None = None,
     title: str | None = None,
+    classes: Classes | None = None,
     lazy: bool = False,
 ) -> Client:
     """Connect to a phase server.
@@ -51,6 +53,9 @@ def connect(
         Folder with ``server.key`` and ``client.key_secret``, which an address on another machine needs.
     engine, title : str, optional
         What runs, for people who look at the server.
+    classes : sequence of str or mapping of str to float, optional
+        The classes allowed where a call does not say, as for `Analyser.analyse`. Default: those that the server was
+        started with.
     lazy : bool
         Return at once and look for the server when it is first needed. A monitor needs no server to start.
 
@@ -59,9 +64,12 @@ def connect(
     ServerUnreachableError
         If no server is there, unless ``lazy``.
     InputError
-        ``ENDPOINT_INSECURE`` for another machine without keys.
+        ``ENDPOINT_INSECURE`` for another machine without keys, ``BAD_OPTION`` for a class that the server's model
+        lacks or a weight that cannot be.
     """
-    client = Client(make_settings(endpoint, timeout=timeout, keys=keys, run=run, engine=engine, title=title))
+    client = Client(
+        make_settings(endpoint, timeout=timeout, keys=keys, run=run, engine=engine, title=title, classes=classes)
+    )
     if not lazy:
         try:
             client.open()
@@ -211,9 +219,9 @@ class Client(Analyser):
         frame: Frame,
         variables: Sequence[Variable],
         coefficients: NDArray[np.float64],
-        length_scale: float | None,
+        options: Options,
     ) -> Evaluation:
-        header, arrays = analyse_message(frame, Options(length_scale, 0, ()))
+        header, arrays = analyse_message(frame, options)
         header |= {
             "mode": "request",
             "fields": ["forces", "virial"],
@@ -307,6 +315,7 @@ def analyse_message(frame: Frame, options: Options) -> tuple[dict[str, Any], dic
         "lengthScale": options.length_scale,
         "denoise": options.denoise or None,
         "fields": list(options.fields),
+        "classes": None if options.classes is None else dict(options.classes),
         "speciesNames": None if frame.names is None else list(frame.names),
         "selection": None if frame.selected is None else _clipped(frame.selected),
     }

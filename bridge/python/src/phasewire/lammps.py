@@ -236,7 +236,7 @@ def attach(
         runs in the middle of a step, so it must not evaluate computes or thermo output: LAMMPS would
         then reuse their values at the end of the step.
     **options
-        As for `phasewire.Monitor`.
+        As for `phasewire.Monitor`: ``denoise``, ``classes``, ``background``, ..
 
     Returns
     -------

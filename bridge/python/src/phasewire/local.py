@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._analyser import Analyser, Options
+from phasewire._classes import Classes, as_weights, class_weights
 from phasewire._core import Core
 from phasewire._frame import Frame
 from phasewire._model import Model, load_model
@@ -29,6 +30,8 @@ class Local(Analyser):
     ----------
     model : str, Path or Model, optional
         Name of a shipped model, or path of a ``.safetensors`` file. Default: the shipped default model.
+    classes : sequence of str or mapping of str to float, optional
+        The classes allowed where a call does not say, as for `Analyser.analyse`. Default: all.
     wasm : str or Path, optional
         Another build of the core.
 
@@ -36,11 +39,20 @@ class Local(Analyser):
     ------
     ModelError
         If the model or the core is missing or damaged.
+    InputError
+        ``BAD_OPTION`` for a class that the model lacks or a weight that cannot be.
     """
 
-    def __init__(self, model: str | Path | Model | None = None, *, wasm: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        model: str | Path | Model | None = None,
+        *,
+        classes: Classes | None = None,
+        wasm: str | Path | None = None,
+    ) -> None:
         super().__init__()
         self._model = model if isinstance(model, Model) else load_model(model)
+        self._weights = self._weights_of(as_weights(classes))
         self._open_core: Core | None = Core(self._model, None if wasm is None else Path(wasm))
 
     @property
@@ -74,7 +86,8 @@ class Local(Analyser):
             self._open_core = None
 
     def __repr__(self) -> str:
-        return f"<Local: model {self.model_name}, {len(self.phases)} phases>"
+        allowed = "" if self._weights is None else f"{np.count_nonzero(self._weights)} of "
+        return f"<Local: model {self.model_name}, {allowed}{len(self.phases)} phases>"
 
     @property
     def _core(self) -> Core:
@@ -87,9 +100,17 @@ class Local(Analyser):
             )
         return self._open_core
 
+    def _weights_of(self, classes: Mapping[str, float] | None) -> NDArray[np.float64] | None:
+        return None if classes is None else class_weights(classes, self.phases, self.aliases)
+
+    def _set_prior(self, options: Options) -> None:
+        own = self._weights_of(options.classes)
+        self._core.set_prior(self._weights if own is None else own)
+
     def _analyse(self, frame: Frame, options: Options) -> Result:
         started = time.perf_counter()
         core = self._core
+        self._set_prior(options)
         gradient = bool(options.denoise) or "score" in options.fields
         core.load(frame, options.length_scale, gradient=gradient)
         arrays: dict[str, NDArray[Any]] = {}
@@ -134,11 +155,12 @@ class Local(Analyser):
         frame: Frame,
         variables: Sequence[Variable],
         coefficients: NDArray[np.float64],
-        length_scale: float | None,
+        options: Options,
     ) -> Evaluation:
         started = time.perf_counter()
         core = self._core
-        core.load(frame, length_scale, gradient=True)
+        self._set_prior(options)
+        core.load(frame, options.length_scale, gradient=True)
         core.forward()
         logits = core.logits().astype(np.float64)
         probabilities = core.probabilities().astype(np.float64)

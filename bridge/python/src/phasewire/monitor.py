@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from phasewire._analyser import Analyser, Denoise, Options, check_options
+from phasewire._classes import Classes, class_weights
 from phasewire._connection import make_settings
 from phasewire._extxyz import write_extxyz
 from phasewire._frame import Frame
@@ -89,7 +90,7 @@ class Monitor:
     queue : int
         Snapshots that may wait when the analysis falls behind. When another comes the oldest is dropped and counted in
         every later result.
-    length_scale, denoise, fields
+    length_scale, denoise, fields, classes
         As for `Analyser.analyse`. The labels are always asked for.
     record : path, optional
         File to which every labelled snapshot is added, as extended XYZ.
@@ -114,6 +115,7 @@ class Monitor:
         length_scale: float | None = None,
         denoise: Denoise = 0,
         fields: Iterable[str] = DEFAULT_FIELDS,
+        classes: Classes | None = None,
         record: str | PathLike[str] | None = None,
         engine: str | None = None,
     ) -> None:
@@ -126,7 +128,7 @@ class Monitor:
                 remedy="give the number of snapshots that may wait",
             )
         chosen = (fields,) if isinstance(fields, str) else tuple(fields)
-        options = check_options(length_scale, denoise, ("labels", *chosen))
+        options = check_options(length_scale, denoise, ("labels", *chosen), classes)
         self.series = Series()
         """The results so far."""
         self._record = record
@@ -154,6 +156,8 @@ class Monitor:
         if analyser is None:
             analyser = self._owned = Local()
         self._analyser = Client(make_settings(analyser, engine=engine)) if isinstance(analyser, str) else analyser
+        if options.classes is not None and self.phases:
+            class_weights(options.classes, self.phases, self._analyser.aliases)
         self._link = self._make_link(background, queue, options)
 
     # -- for the engine's side ------------------------------------------------------------------------------------

@@ -1,0 +1,57 @@
+/**
+ * The prior over classes (docs/maths.md, "Prior over classes").
+ *
+ *     l_ac = [W4 silu(..) + c4]_c + log w_c,   log 0 := EXCLUDED
+ *
+ * The log-weights enter the last bias, so everything that is read off the logits follows, in the kernel and in the reference. They are
+ * formed here rather than by the host, so that every host gets the same bits.
+ */
+import {
+  ADDRESS_BIAS2_1,
+  ADDRESS_CLASS_WEIGHTS,
+  ADDRESS_LOG_PRIOR,
+  ADDRESS_NETWORK2_BIAS1,
+  COUNT_CLASSES,
+  paddedClasses,
+  STATUS_BAD_PRIOR,
+  STATUS_OK,
+} from "./layout";
+import { at4, count, loadF4, loadF8, region, storeF8 } from "./memory";
+
+/** Log-weight of a class of weight 0: finite, so that nothing becomes NaN, and far below any difference of logits. */
+const EXCLUDED: f64 = -1000;
+
+/** Every class has weight 1: the prior of a model that was just loaded. */
+export function clearPrior(ctx: usize): void {
+  const weights = region(ctx, ADDRESS_CLASS_WEIGHTS);
+  const classCount = count(ctx, COUNT_CLASSES);
+  for (let c = 0; c < classCount; ++c) storeF8(weights, c, 1);
+  setPrior(ctx);
+}
+
+/**
+ * Takes over ADDRESS_CLASS_WEIGHTS, for all passes that follow. STATUS_BAD_PRIOR, and the prior before stays, unless all weights are
+ * finite and not negative and some crystalline class has one above 0.
+ */
+export function setPrior(ctx: usize): i32 {
+  const weights = region(ctx, ADDRESS_CLASS_WEIGHTS);
+  const logPrior = region(ctx, ADDRESS_LOG_PRIOR);
+  const given = region(ctx, ADDRESS_NETWORK2_BIAS1);
+  const bias = region(ctx, ADDRESS_BIAS2_1);
+  const classCount = count(ctx, COUNT_CLASSES);
+  let crystalline = false;
+  for (let c = 0; c < classCount; ++c) {
+    const weight = loadF8(weights, c);
+    if (!(weight >= 0 && weight < Infinity)) return STATUS_BAD_PRIOR;
+    if (c > 0 && weight > 0) crystalline = true;
+  }
+  if (!crystalline) return STATUS_BAD_PRIOR;
+  memory.fill(bias, 0, <usize>paddedClasses(classCount) << 2);
+  for (let c = 0; c < classCount; ++c) {
+    const weight = loadF8(weights, c);
+    const logWeight = weight > 0 ? Math.log(weight) : EXCLUDED;
+    storeF8(logPrior, c, logWeight);
+    store<f32>(at4(bias, c), <f32>(<f64>loadF4(given, c) + logWeight));
+  }
+  return STATUS_OK;
+}

@@ -1,0 +1,141 @@
+/** Finding classes by their names, and the weights that users give them (docs/maths.md, "Prior over classes"). */
+import { PhasewireError } from "../errors/index.js";
+
+/** What a class is called. */
+export interface ClassNames {
+  readonly name: string;
+  readonly aliases: readonly string[];
+  /** Names that it shares with others and does not answer to, but that are worth a suggestion. */
+  readonly prototype?: string | null;
+  readonly strukturbericht?: string | null;
+  readonly pearson?: string | null;
+  readonly aflow?: string | null;
+}
+
+/**
+ * The classes that are allowed, by name or alias: a list, or a map from names to weights w >= 0. Those listed without a weight have 1.
+ * A class that is not named, or has weight 0, is left out; `disordered` alone has weight 1 unless it is named.
+ */
+export type ClassWeights = readonly string[] | Readonly<Record<string, number>>;
+
+/** Models of more classes than this are not listed in full in a message. */
+const mostListed = 40;
+const mostSuggestions = 5;
+
+/**
+ * The number of a class.
+ *
+ * @param field what the name was given for, for the error
+ * @throws PhasewireError `BAD_OPTION` that names the nearest classes
+ */
+export function findClass(name: string, classes: readonly ClassNames[], field: string): number {
+  const found = classes.findIndex((known) => known.name === name || known.aliases.includes(name));
+  if (found >= 0) return found;
+  const near = suggestions(name, classes);
+  const all =
+    classes.length > mostListed
+      ? "`phasewire models --search TEXT` finds classes by all their names."
+      : `The classes are ${classes.map((known) => known.name).join(", ")}.`;
+  throw new PhasewireError("BAD_OPTION", {
+    message: `the model has no class ${JSON.stringify(name)}`,
+    field,
+    value: name,
+    remedy: near.length > 0 ? `Did you mean ${near.join(" or ")}? ${all}` : all,
+  });
+}
+
+/**
+ * The weight of every class of a model.
+ *
+ * @returns C weights by class number; at least one crystalline class has one above 0
+ * @throws PhasewireError `BAD_OPTION` for a name that is unknown or comes twice, a weight that is negative or not finite, or when no
+ *   crystalline class is left
+ */
+export function classWeights(given: ClassWeights, classes: readonly ClassNames[]): Float64Array {
+  const weights = new Float64Array(classes.length);
+  weights[0] = 1;
+  const named = new Set<number>();
+  for (const [name, weight] of entries(given)) {
+    const found = findClass(name, classes, "classes");
+    if (named.has(found)) {
+      const own = classes[found]!.name;
+      throw refused(name, `classes names ${own} twice${own === name ? "" : `, as ${name} too`}`);
+    }
+    if (typeof weight !== "number" || !(weight >= 0 && weight < Number.POSITIVE_INFINITY)) {
+      throw refused(weight, `the weight of ${name} is ${weight}; a number of at least 0 is needed`);
+    }
+    named.add(found);
+    weights[found] = weight;
+  }
+  if (!weights.subarray(1).some((weight) => weight > 0)) {
+    throw refused(
+      [...named].map((index) => classes[index]!.name),
+      "classes leaves no crystalline class",
+    );
+  }
+  return weights;
+}
+
+function entries(given: ClassWeights): (readonly [string, unknown])[] {
+  if (Array.isArray(given)) {
+    const wrong = given.find((name) => typeof name !== "string");
+    if (wrong === undefined) return given.map((name: string) => [name, 1] as const);
+  } else if (typeof given === "object" && given !== null) return Object.entries(given);
+  throw refused(given, "classes must be a list of class names, or a map from class names to weights");
+}
+
+function refused(value: unknown, message: string): PhasewireError {
+  return new PhasewireError("BAD_OPTION", {
+    message,
+    field: "classes",
+    value,
+    remedy:
+      "Name the classes that are allowed, each once, with a weight above 0 if the weights are not equal.",
+  });
+}
+
+/** Names and aliases that resemble a name, the most similar first. */
+function suggestions(name: string, classes: readonly ClassNames[]): string[] {
+  const wanted = plain(name);
+  const ranked = classes.flatMap((known) => {
+    const names = [known.name, ...known.aliases].map((own) => ({ own, rank: rank(wanted, plain(own)) }));
+    const shared = [known.prototype, known.strukturbericht, known.pearson, known.aflow];
+    if (shared.some((other) => typeof other === "string" && plain(other) === wanted)) {
+      names.push({ own: known.name, rank: 0 });
+    }
+    const best = names.reduce((a, b) => (b.rank < a.rank ? b : a));
+    return best.rank < Number.POSITIVE_INFINITY ? [best] : [];
+  });
+  return ranked
+    .sort((a, b) => a.rank - b.rank)
+    .slice(0, mostSuggestions)
+    .map(({ own }) => own);
+}
+
+/** A name without what people write differently: `L12`, `l1_2` and `L1_2` are one. */
+function plain(name: string): string {
+  return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
+}
+
+/** How far a name is from the one wanted: 0 if equal, infinite if they have too little in common. */
+function rank(wanted: string, candidate: string): number {
+  const distance = editDistance(wanted, candidate);
+  if (distance <= Math.max(1, wanted.length / 3)) return distance;
+  return wanted.length > 2 && candidate.includes(wanted) ? distance : Number.POSITIVE_INFINITY;
+}
+
+/** Fewest characters to insert, delete, replace or swap with the next (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  let [before, row] = [[] as number[], Array.from({ length: b.length + 1 }, (_, index) => index)];
+  for (let i = 1; i <= a.length; i += 1) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j += 1) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      const swapped = isSwap ? before[j - 2]! + 1 : Number.POSITIVE_INFINITY;
+      next.push(Math.min(replaced, swapped, row[j]! + 1, next[j - 1]! + 1));
+    }
+    [before, row] = [row, next];
+  }
+  return row[b.length]!;
+}
