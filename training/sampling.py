@@ -6,7 +6,7 @@ All lengths are in units of a0. No molecular-dynamics frame of a real substance 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -82,6 +82,8 @@ class SamplingConfig:
     defect_share: float = 0.3
     # Share of the label that belongs to `disordered` at boundaries; none: atoms there carry no label.
     boundary_doubt: float = 0.35
+    # Factors on how often classes are drawn for interfaces, surfaces and grains.
+    boundary_weights: dict[str, float] = field(default_factory=dict)
     alloy_share: float = 0.25
 
 
@@ -101,6 +103,9 @@ class Sampler:
         self.rng = np.random.default_rng(seed)
         weights = np.array([prototype.weight for prototype in prototypes])
         self._weights = weights / weights.sum()
+        factors = [config.boundary_weights.get(prototype.name, 1.0) for prototype in prototypes]
+        at_boundaries = weights * factors
+        self._boundary_weights = at_boundaries / at_boundaries.sum()
         self._class_of = {prototype.name: index + 1 for index, prototype in enumerate(prototypes)}
         self._families = [
             family for family in FAMILIES if family.cubic in self._class_of and family.hexagonal in self._class_of
@@ -141,8 +146,9 @@ class Sampler:
 
     # Crystals ------------------------------------------------------------------------------
 
-    def _draw_prototype(self) -> int:
-        return int(self.rng.choice(len(self.prototypes), p=self._weights))
+    def _draw_prototype(self, boundary: bool = False) -> int:
+        weights = self._boundary_weights if boundary else self._weights
+        return int(self.rng.choice(len(self.prototypes), p=weights))
 
     def _supercell(
         self, index: int, width: float, most: int, uniaxial: bool = True
@@ -293,7 +299,7 @@ class Sampler:
     def _surface(self) -> Sample:
         """A slab, a wire or a cluster cut from a crystal: atoms at the surface keep their label."""
         rng = self.rng
-        index = self._draw_prototype()
+        index = self._draw_prototype(boundary=True)
         cell, ideal, species, label = self._supercell(index, rng.uniform(4.2, 5.4), 190)
         free_axes = rng.choice([1, 1, 2, 3])
         stretched = cell.copy()
@@ -397,7 +403,7 @@ class Sampler:
     def _grains(self) -> Sample:
         """Two grains of one crystal, turned at random, in a periodic cube; their boundaries are doubtful."""
         rng = self.rng
-        prototype = self.prototypes[self._draw_prototype()]
+        prototype = self.prototypes[self._draw_prototype(boundary=True)]
         edge = rng.uniform(6.0, 7.0)
         box = np.eye(3) * edge
         seeds = rng.uniform(0, edge, (2, 3))
@@ -444,7 +450,7 @@ class Sampler:
     def _interface(self) -> Sample:
         """Half crystal, half toy fluid; at the faces the crystal's label is doubtful, and the fluid has none."""
         rng = self.rng
-        index = self._draw_prototype()
+        index = self._draw_prototype(boundary=True)
         cell, ideal, species, label = self._supercell(index, rng.uniform(3.2, 3.8), 100, uniaxial=False)
         noise = self._noise(ideal, cell, species, rng.uniform(0.03, 0.12))
         crystal = ideal + noise - noise.mean(axis=0)

@@ -2,8 +2,8 @@
 
 A layer whose two neighbours stand over the same sites is hexagonal (hcp, hexagonal diamond, B4), otherwise
 cubic (fcc, diamond, B3). Faults, twins and polytypes are thus labelled layer by layer. Where five layers or more
-alternate between the two, the crystal is double hexagonal (dhcp); a single hexagonal layer in fcc, a twin boundary, is
-not.
+alternate between the two, the crystal is double hexagonal (dhcp, B5); a single hexagonal layer in fcc, a twin
+boundary, is not.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class LayerCharacter:
 FAMILIES = (
     LayeredFamily("fcc", "hcp", tetrahedral=False, compound=False, polytype="dhcp"),
     LayeredFamily("diamond", "hexdiamond", tetrahedral=True, compound=False),
-    LayeredFamily("B3", "B4", tetrahedral=True, compound=True),
+    LayeredFamily("B3", "B4", tetrahedral=True, compound=True, polytype="B5"),
 )
 
 
