@@ -40,6 +40,21 @@ CLOSE = 0.75
 OVERLAP = 0.7
 SYMMETRY_TOLERANCE = 1e-4
 
+# Values that contradict the rest of the entry, by label, and what they must be.
+CORRECTIONS = {
+    # Lattice parameters of the face-centred cell under the label of the body-centred one: 52 cubic angstroms an atom.
+    "A_tI2_139_a-001": {"a": 4.6002 / sqrt(2), "c/a": 1.07524 * sqrt(2)},
+}
+# Designations that the entries lack or give otherwise than their titles do; "40" is a number in a list.
+STRUKTURBERICHT = {
+    "A2B_mC12_15_f_e-001": "C_g",
+    "A3B2_hR5_155_e_c-001": "D5_e",
+    "A3B_tI32_82_3g_g-001": "D0_e",
+    "A4B_cP40_205_cd_c-001": "D1_1",
+    "AB3_oC16_63_c_3c-001": "D0_d",
+    "AB_tI8_141_a_b-001": None,
+}
+
 # First positions of the rhombohedral space groups along rhombohedral axes (International Tables A).
 RHOMBOHEDRAL = {
     146: {"a": "x,x,x", "b": "x,y,z"},
@@ -247,6 +262,7 @@ def build(entry: dict) -> dict:
 
     label = Label.parse(entry["label"])
     parameters = dict(zip(entry["parameter_symbols"], entry["parameter_values"], strict=True))
+    parameters.update(CORRECTIONS.get(entry["label"], {}))
     conventional = conventional_crystal(label, parameters)
     a0 = (abs(np.linalg.det(conventional[0])) / len(conventional[2])) ** (1 / 3)
     cell, fractions, species = spglib.find_primitive(
@@ -264,7 +280,7 @@ def build(entry: dict) -> dict:
         "aliases": entry["alias"] or [],
         "title": entry["title"],
         "prototype": entry["prototype"],
-        "strukturbericht": entry["strukturbericht"],
+        "strukturbericht": STRUKTURBERICHT.get(entry["label"], entry["strukturbericht"]),
         "pearson": entry["pearson_symbol"],
         "space_group": label.space_group,
         "cell": cell.tolist(),
