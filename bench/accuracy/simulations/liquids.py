@@ -18,7 +18,7 @@ from .records import Record, Run, State
 # A fluid may hold this share of atoms that template matching takes for a crystal by chance.
 MOST_CRYSTALLINE = 0.03
 # Of its twelve first neighbours an atom may still have this share, or the melt remembers the crystal it began as.
-MOST_KEPT = 0.5
+MOST_KEPT = 0.35
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,8 @@ class Liquid:
             # Slow models are given time in proportion to their time step.
             scale = potential.timestep / 0.001
             machine.heat(self.hot)
-            machine.stage(self.hot, 2.0 * scale, self.pressure, "iso")
+            # At the crystal's volume, so that nothing boils.
+            machine.stage(self.hot, 2.0 * scale)
             machine.stage((self.hot, self.temperature), self.cooling * scale, self.pressure, "iso")
             machine.settle(self.temperature, 2.0 * scale, self.pressure, "iso")
             first = machine.unwrapped()
@@ -109,7 +110,7 @@ class Body:
         checks = f"PTM(0.10) crystalline {max(shares):.3f}; inside {counts[0]} surface {counts[1]} gas {counts[2]}"
         state = State(self.name, self.phase, self.temperature, potential.name, self.melting, self.source)
         comment = {"label_legend": "0 liquid, inside; 1 liquid, at the surface; 2 gas (fewer than four neighbours)"}
-        name = f"{self.name}_{self.phase}_T{self.temperature:.0f}"
+        name = f"{self.name}_{self.shape}_T{self.temperature:.0f}"
         yield Record(name, "B_liquid", state, frames, checks, max(shares) <= MOST_CRYSTALLINE, comment)
 
     @property
@@ -219,7 +220,7 @@ LIQUIDS = [
     Liquid("NiAl", _cell(s.b2("Ni", "Al", 2.9)), "NiAl", 2100, 3500, 1911, _FRAMES),
     Liquid("CuZr", _cell(s.b2("Cu", "Zr", 3.3)), "CuZr", 1400, 3000, 1230, _EXPERIMENT),
     Liquid("GaN", _cell(s.b4("Ga", "N", 3.2, 5.2)), "GaN", 5500, 9000, 0, "unknown"),
-    Liquid("Sn", _cell(s.beta_tin("Sn", 5.83, 3.18)), "Sn", 800, 2500, 505, _EXPERIMENT),
+    Liquid("Sn", _cell(s.beta_tin("Sn", 5.83, 3.18)), "Sn", 1000, 4000, 505, _EXPERIMENT),
     Liquid("mW", _cell(s.diamond("O", 6.4)), "mW", 240, 500, 274.6, _FRAMES),
     Liquid("mW", _cell(s.diamond("O", 6.4)), "mW", 350, 500, 274.6, _FRAMES),
     Liquid("SiO2", _cell(_cristobalite()), "SiO2", 3500, 7000, 1996, _EXPERIMENT),
