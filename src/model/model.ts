@@ -251,8 +251,8 @@ class FieldReader {
     if (typeof entry !== "object" || entry === null) throw this.error(field, "an object", entry);
     const fields = entry as Record<string, unknown>;
     const { name, aliases = [], prototype = null, spaceGroup = null } = fields;
-    if (typeof name !== "string" || !/^\S+$/.test(name)) {
-      throw this.error(`${field}.name`, "a text without white space", name);
+    if (typeof name !== "string" || !/^[^\s,=]+$/.test(name)) {
+      throw this.error(`${field}.name`, "a text without white space, commas and equals signs", name);
     }
     if (!Array.isArray(aliases) || !aliases.every((alias) => typeof alias === "string")) {
       throw this.error(`${field}.aliases`, "a list of texts", aliases);

@@ -18,7 +18,7 @@ import {
   readFrames,
 } from "../../src/index.js";
 import { packageRoot, packageVersion } from "../../src/package.js";
-import { classNames, modelFile } from "./model-file.js";
+import { classNames, modelFile, modelFileOf } from "./model-file.js";
 import { bccSites, collect, crystal, fccSites, shaken, TextSink, temporaryFolder } from "./support.js";
 
 const folder = temporaryFolder();
@@ -506,6 +506,38 @@ describe("hints on standard error", () => {
     expect(outcome.stderr).toBe(`warning: ${file}, frame 0: --select Ag, but no atom is Ag\n`);
     const none = await classify("--select", "Ag,Au", file);
     expect(none.stderr).toMatch(/^error EMPTY_SELECTION: /);
+  });
+});
+
+describe("a model of hundreds of classes", () => {
+  const args = (): string[] => ["--model", inFolder("many.safetensors"), inFolder("copper.extxyz")];
+  beforeAll(async () => {
+    await writeFile(inFolder("many.safetensors"), modelFileOf(350));
+  });
+
+  test("has labels beyond a byte, in reports and files", async () => {
+    const out = inFolder("many.extxyz");
+    const only = ["--classes", "c349,disordered=0"];
+    const { stdout } = await classify(...args(), ...only, "--out", out);
+    expect(stdout).toContain(`\n  c349 100.0 %  ${"█".repeat(30)}\n`);
+    const [frame] = await collect(readFrames(out));
+    expect(Object.keys(frame!.arrays)).toEqual(["phase", "confidence", "margin", "distance"]);
+    expect(new Set(frame!.arrays.phase!.data as string[])).toEqual(new Set(["c349"]));
+    const [line] = lines<FrameLine>(await classify("--json", ...args(), ...only));
+    expect(line!.fractions).toEqual({ disordered: 0, c349: 1 });
+  });
+
+  test("keeps its reports short", async () => {
+    const { stdout } = await classify(...args());
+    expect(stdout).not.toContain(" 0.0 %");
+    expect(stdout.trimEnd().split("\n").length).toBeLessThan(2 + 108);
+  });
+
+  test("names what is near an unknown class, not all there are", async () => {
+    const { stderr, exitCode } = await classify(...args(), "--classes", "c3490");
+    expect(exitCode).toBe(2);
+    expect(stderr).toContain("Did you mean c340 or c349?");
+    expect(stderr.match(/c\d+/g)!.length).toBeLessThan(8);
   });
 });
 

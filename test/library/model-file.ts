@@ -60,6 +60,22 @@ export function modelFile(changes: ModelFileChanges = {}): Uint8Array {
   return pack({ __metadata__: metadata, ...entries }, data);
 }
 
+/** The bytes of a model file with so many classes, `disordered` and `c1`, `c2`, .., and random weights. */
+export function modelFileOf(classCount: number): Uint8Array {
+  const classes = Array.from({ length: classCount }, (_, index) => ({
+    name: index ? `c${index}` : "disordered",
+  }));
+  const weights = numbers(64 * classCount, 1);
+  weights.fill(0, 0, 64);
+  return modelFile({
+    description: { classes, idealLogits: classes.map(() => 0) },
+    tensors: {
+      "network2.weight1": { shape: [classCount, 64], data: weights },
+      "network2.bias1": { shape: [classCount], data: numbers(classCount, 2) },
+    },
+  });
+}
+
 /** A safetensors file from any header, valid or not. */
 export function pack(header: unknown, data: Uint8Array = new Uint8Array(0)): Uint8Array {
   const text = Buffer.from(typeof header === "string" ? header : JSON.stringify(header));

@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import { loadModel, parseModel, readManifest } from "../../src/model/index.js";
-import { modelFile, numbers, pack } from "./model-file.js";
+import { modelFile, modelFileOf, numbers, pack } from "./model-file.js";
 import { expectError, temporaryFolder } from "./support.js";
 
 const parse = (file: Uint8Array) => () => parseModel(file, "m.safetensors");
@@ -61,22 +61,8 @@ describe("reading a model", () => {
   });
 
   test("1023 classes are read, 1024 are too many", async () => {
-    const withClasses = (count: number): Uint8Array => {
-      const classes = Array.from({ length: count }, (_, index) => ({
-        name: index ? `c${index}` : "disordered",
-      }));
-      const weights = numbers(64 * count, 1);
-      weights.fill(0, 0, 64);
-      return modelFile({
-        description: { classes, idealLogits: classes.map(() => 0) },
-        tensors: {
-          "network2.weight1": { shape: [count, 64], data: weights },
-          "network2.bias1": { shape: [count], data: numbers(count, 2) },
-        },
-      });
-    };
-    expect(parseModel(withClasses(1023), "m").classes.at(-1)!.name).toBe("c1022");
-    const error = await expectError("MODEL_FORMAT", parse(withClasses(1024)));
+    expect(parseModel(modelFileOf(1023), "m").classes.at(-1)!.name).toBe("c1022");
+    const error = await expectError("MODEL_FORMAT", parse(modelFileOf(1024)));
     expect(error.field).toBe("classes");
   });
 
@@ -225,6 +211,8 @@ describe("reading a model", () => {
     ["classes", []],
     ["classes", [{ name: "fcc" }, { name: "disordered" }]],
     ["classes", [{ name: "disordered" }, { name: "two words" }]],
+    ["classes", [{ name: "disordered" }, { name: "fcc,hcp" }]],
+    ["classes", [{ name: "disordered" }, { name: "fcc=2" }]],
     ["classes", [{ name: "disordered" }, { name: "fcc", aliases: "ccp" }]],
     ["classes", [{ name: "disordered" }, { name: "fcc" }, { name: "hcp", aliases: ["fcc"] }]],
     ["classes", [{ name: "disordered" }, 3]],

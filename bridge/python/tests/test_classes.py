@@ -9,6 +9,7 @@ import phasewire
 from phasewire._classes import as_weights, class_weights
 from scripted import Scripted
 from test_local import PRIORS, hot_crystal
+from test_model import DISORDERED, with_classes
 
 PHASES = ("disordered", "fcc", "hexdiamond", "L1_2")
 ALIASES = {"ccp": "fcc", "ice-Ih": "hexdiamond"}
@@ -95,6 +96,18 @@ def test_probabilities_are_weighted(local, name):
     assert set(result.fractions) == set(local.phases)
     kept = (result.labels == plain.labels) & (plain.labels > 0)
     np.testing.assert_allclose(result.distance[kept], plain.distance[kept], rtol=1e-3, atol=1e-4)
+
+
+def test_labels_beyond_a_byte(tmp_path):
+    listed = [DISORDERED, *({"name": f"c{number}"} for number in range(1, 350))]
+    path = tmp_path / "many.safetensors"
+    path.write_bytes(with_classes(phasewire.load_model().path.read_bytes(), listed))
+    with phasewire.Local(path, classes={"c349": 1, "disordered": 0}) as analyser:
+        result = analyser.analyse(*frame(), denoise=1)
+    assert set(result.labels) == {349}
+    assert set(result.phase_names()) == {"c349"}
+    assert result.fractions["c349"] == 1
+    assert len(result.fractions) == 350
 
 
 def test_a_call_goes_before_the_analyser_and_leaves_nothing_behind(local):

@@ -191,6 +191,8 @@ def test_1023_classes_are_read_and_1024_are_too_many(original, refusal, tmp_path
         ([{"name": "fcc"}, DISORDERED], "classes[0].name"),
         ([DISORDERED, 3], "classes[1]"),
         ([DISORDERED, {"name": "two words"}], "classes[1].name"),
+        ([DISORDERED, {"name": "fcc,hcp"}], "classes[1].name"),
+        ([DISORDERED, {"name": "fcc=2"}], "classes[1].name"),
         ([DISORDERED, {"name": "fcc", "aliases": "ccp"}], "classes[1].aliases"),
         ([DISORDERED, {"name": "fcc"}, {"name": "hcp", "aliases": ["fcc"]}], "classes"),
         ([DISORDERED, {"name": "fcc", "pearson": 4}], "classes[1].pearson"),

@@ -321,8 +321,10 @@ def _phase_class(entry: Any, model: str, number: int, path: Path) -> PhaseClass:
     if not isinstance(entry, dict):
         _format_error(path, f"{where} is no JSON object", where)
     name, aliases, prototype = entry.get("name"), entry.get("aliases"), entry.get("prototype")
-    if not isinstance(name, str) or not name or any(letter.isspace() for letter in name):
-        _format_error(path, f"{where}.name must be a text without white space", f"{where}.name")
+    if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
+        _format_error(
+            path, f"{where}.name must be a text without white space, commas and equals signs", f"{where}.name"
+        )
     aliases = [] if aliases is None else aliases
     if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
         _format_error(path, f"{where}.aliases must be a list of texts", f"{where}.aliases")
