@@ -35,11 +35,15 @@ def folded(summary: str, text: str) -> str:
 
 @dataclass(frozen=True)
 class Verdict:
-    """A requirement beside what was found. `met` is None where nothing was there to measure."""
+    """A requirement beside what was found. `met` is None where nothing was there to measure.
+
+    `further`: a check beyond the requirements that a release is held to.
+    """
 
     requirement: str
     found: str
     met: bool | None
+    further: bool = False
 
     @property
     def word(self) -> str:
@@ -47,14 +51,14 @@ class Verdict:
         return {True: "met", False: "**not met**", None: "not measured"}[self.met]
 
 
-def at_least(requirement: str, value: float | None, limit: float, found: str) -> Verdict:
+def at_least(requirement: str, value: float | None, limit: float, found: str, further: bool = False) -> Verdict:
     """Met when the value reaches the limit; NaN never does, None is not measured."""
-    return Verdict(requirement, found, None if value is None else bool(value >= limit))
+    return Verdict(requirement, found, None if value is None else bool(value >= limit), further)
 
 
-def at_most(requirement: str, value: float | None, limit: float, found: str) -> Verdict:
+def at_most(requirement: str, value: float | None, limit: float, found: str, further: bool = False) -> Verdict:
     """Met when the value does not pass the limit; NaN never meets it, None is not measured."""
-    return Verdict(requirement, found, None if value is None else bool(value <= limit))
+    return Verdict(requirement, found, None if value is None else bool(value <= limit), further)
 
 
 @dataclass
@@ -90,16 +94,25 @@ def verdict_table(verdicts: Sequence[Verdict]) -> str:
 
 def summary_page(pages: Sequence[Page], heading: str, method: str) -> str:
     """The first page: every verdict with the page it comes from."""
-    rows = [
-        (v.requirement, v.found, v.word, f"[{page.title}]({page.name}.md)") for page in pages for v in page.verdicts
-    ]
+    head = ["required", "found", "verdict", "page"]
+    required, further = (
+        [
+            (v.requirement, v.found, v.word, f"[{page.title}]({page.name}.md)")
+            for page in pages
+            for v in page.verdicts
+            if v.further is kind
+        ]
+        for kind in (False, True)
+    )
     contents = "\n".join(f"- [{page.title}]({page.name}.md)" for page in pages)
     return "\n\n".join(
         [
             GENERATED,
             "# Accuracy",
             heading,
-            table(["required", "found", "verdict", "page"], rows),
+            table(head, required),
+            "## Further checks",
+            table(head, further),
             "## Pages",
             contents,
             method,
@@ -111,7 +124,8 @@ def summary_page(pages: Sequence[Page], heading: str, method: str) -> str:
 def plain_summary(pages: Sequence[Page]) -> str:
     """The verdicts for a terminal."""
     words = {True: "met         ", False: "NOT MET     ", None: "not measured"}
-    return "\n".join(f"{words[v.met]}  {v.requirement}: {v.found}" for page in pages for v in page.verdicts)
+    ordered = sorted((v for page in pages for v in page.verdicts), key=lambda v: v.further)
+    return "\n".join(f"{words[v.met]}  {'further: ' if v.further else ''}{v.requirement}: {v.found}" for v in ordered)
 
 
 def as_json(pages: Sequence[Page], about: dict[str, object]) -> dict[str, object]:
@@ -119,7 +133,7 @@ def as_json(pages: Sequence[Page], about: dict[str, object]) -> dict[str, object
     return {
         **about,
         "verdicts": [
-            {"page": page.name, "required": v.requirement, "found": v.found, "met": v.met}
+            {"page": page.name, "required": v.requirement, "found": v.found, "met": v.met, "further": v.further}
             for page in pages
             for v in page.verdicts
         ],

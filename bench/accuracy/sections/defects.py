@@ -72,7 +72,7 @@ def run(suite: Suite) -> Page:
     page.verdicts.extend(_verdicts("vacancies at half the melting temperature", vacant))
     others = [(c, s) for c, s in half if "vacan" not in c.kind]
     if others:
-        page.verdicts.extend(_verdicts("other point defects at half the melting temperature", others))
+        page.verdicts.extend(_verdicts("other point defects at half the melting temperature", others, True))
     made = [(case, _scores(case, suite)) for case in suite.progress(_made(suite), "made defects")]
     page.add(
         "## Defects made in bulk frames",
@@ -82,7 +82,7 @@ def run(suite: Suite) -> Page:
     )
     _section(page, None, "made", made, suite)
     for kind in ("vacancy", "interstitial"):
-        page.verdicts.extend(_verdicts(f"made here, {kind}", [(c, s) for c, s in made if c.kind == kind]))
+        page.verdicts.extend(_verdicts(f"made here, {kind}", [(c, s) for c, s in made if c.kind == kind], True))
     return page
 
 
@@ -229,13 +229,12 @@ def _draw_curves(measured: Sequence[tuple[Case, Scores]], path: Path) -> None:
         shared_legend(axes, columns=4)
 
 
-def _verdicts(what: str, measured: Sequence[tuple[Case, Scores]]) -> list[Verdict]:
+def _verdicts(what: str, measured: Sequence[tuple[Case, Scores]], further: bool = False) -> list[Verdict]:
     """Both passes, every crystal for itself."""
     measured = [(case, scores) for case, scores in measured if case.shell_count]
     if not measured:
-        return [
-            at_least(f"{what}: area under the ROC curve by confidence at least {REQUIRED_AREA}", None, 0, "no frames")
-        ]
+        requirement = f"{what}: area under the ROC curve by confidence at least {REQUIRED_AREA}"
+        return [Verdict(requirement, "no frames", None, further)]
     verdicts = []
     for method in (RAW, DENOISED):
         areas = [(scores.area((method, "confidence")), case.name) for case, scores in measured]
@@ -247,9 +246,11 @@ def _verdicts(what: str, measured: Sequence[tuple[Case, Scores]]) -> list[Verdic
                 REQUIRED_AREA,
                 f"least {figure(least, 3)} ({name}), mean {figure(float(np.mean([a for a, _ in areas])), 3)} of "
                 f"{len(areas)}",
+                further,
             )
         )
     kept, name = min((scores.kept[DENOISED], case.name) for case, scores in measured)
     text = f"least {percent(kept)} % of the first shell ({name})"
-    verdicts.append(at_least(f"{what}, denoised: labels kept by 99 % of the first shell", kept, REQUIRED_KEPT, text))
+    requirement = f"{what}, denoised: labels kept by 99 % of the first shell"
+    verdicts.append(at_least(requirement, kept, REQUIRED_KEPT, text, further))
     return verdicts

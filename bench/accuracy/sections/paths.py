@@ -53,7 +53,7 @@ def run(suite: Suite) -> Page:
     paths = find(suite)
     if not paths:
         page.add("No paths whose ends the model has classes for.")
-        page.verdicts.append(Verdict("paths: monotonic, without jumps", "no frames", None))
+        page.verdicts.append(Verdict("paths: monotonic, without jumps", "no frames", None, further=True))
         return page
     measured = [(path, measure(path, suite)) for path in suite.progress(paths, "paths")]
     page.add(
@@ -200,7 +200,7 @@ def _ends_table(measured: Sequence[tuple[Path, Curves]]) -> str:
 
 def _verdicts(measured: Sequence[tuple[Path, Curves]]) -> list[Verdict]:
     if not measured:
-        return [Verdict("paths: monotonic, without jumps", "no frames", None)]
+        return [Verdict("paths: monotonic, without jumps", "no frames", None, further=True)]
     courses = [(logit_course(path, curves), f"{path.name} at {100 * path.noise:.0f} %") for path, curves in measured]
     backward, where = _largest((c.backward, name) for c, name in courses)
     jump, place = _largest((c.jump, name) for c, name in courses)
@@ -217,16 +217,19 @@ def _verdicts(measured: Sequence[tuple[Path, Curves]]) -> list[Verdict]:
             f"largest backward step {figure(backward, 3)} ({where}); "
             + ("each crosses once" if once else "not all cross once"),
             bool(backward <= MOST_BACKWARD and once),
+            further=True,
         ),
         Verdict(
             f"paths: no jumps (a step between images at most {LARGEST_STEP} of the change)",
             f"largest step {figure(jump, 3)} ({place})",
             bool(jump <= LARGEST_STEP),
+            further=True,
         ),
         Verdict(
             "paths: confidence falls by at least 0.2 in the middle",
             f"least fall {figure(drop)} ({shallow})",
             bool(drop >= 0.2),
+            further=True,
         ),
     ]
 

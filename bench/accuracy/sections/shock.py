@@ -76,6 +76,7 @@ def _strain(page: Page, frames: Sequence[Snapshot], suite: Suite) -> None:
                 shares[method],
                 KEPT,
                 f"least {percent(shares[method])} % ({name})",
+                further=True,
             )
         )
 
@@ -128,6 +129,9 @@ def _regions(snapshot: Snapshot, suite: Suite) -> list[Region]:
 def _name(snapshot: Snapshot) -> str:
     """Direction, piston velocity and compression, as far as the file gives them."""
     words = [str(snapshot.info.get(key, "")) for key in ("direction", "piston_km_s", "compression")]
+    if snapshot.phase == "hcp":
+        # Four indices; the reader of the file takes 0001 for a number.
+        words[0] = words[0].zfill(4)
     units = ("[{}]", "piston {} km/s", "compressed by {}")
     return ", ".join([snapshot.system, *(unit.format(word) for unit, word in zip(units, words, strict=True) if word)])
 

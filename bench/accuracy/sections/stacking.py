@@ -123,7 +123,7 @@ def _polytypes(page: Page, suite: Suite) -> Verdict:
     names = [name for name in suite.bench.phases if name in POLYTYPES]
     frames = [s for s in suite.of_kind("A") if (s.truth == "fcc").all() and s.temperature <= 1.0]
     if not frames:
-        return at_most(requirement, None, MOST_ATOMS_OF_A_STACKING, "no frames of fcc")
+        return at_most(requirement, None, MOST_ATOMS_OF_A_STACKING, "no frames of fcc", further=True)
     lines, most = [], (0.0, "none")
     for snapshot in frames:
         for method, measured in (
@@ -147,4 +147,4 @@ def _polytypes(page: Page, suite: Suite) -> Verdict:
     found = f"most {percent(most[0], 3)} % ({most[1]}) of {len(frames)} frames"
     if not names:
         found = "the model has no class of a polytype"
-    return at_most(requirement, most[0], MOST_ATOMS_OF_A_STACKING, found)
+    return at_most(requirement, most[0], MOST_ATOMS_OF_A_STACKING, found, further=True)
