@@ -46,9 +46,10 @@ class Liquid:
             # Slow models are given time in proportion to their time step.
             scale = potential.timestep / 0.001
             machine.heat(self.hot)
-            # At the crystal's volume, so that nothing boils.
+            # At the crystal's volume, so that nothing boils; a glass may contract on its way.
             machine.stage(self.hot, 2.0 * scale)
-            machine.stage((self.hot, self.temperature), self.cooling * scale, self.pressure, "iso")
+            pressure = self.pressure if self.phase == "glass" else None
+            machine.stage((self.hot, self.temperature), self.cooling * scale, pressure, "iso")
             machine.settle(self.temperature, 2.0 * scale, self.pressure, "iso")
             first = machine.unwrapped()
             samples = [machine.sample(self.temperature, 1.0 * scale, 0.1 * scale) for _ in range(2)]
@@ -238,8 +239,8 @@ LIQUIDS = [
     ),
     Liquid("Cu64Zr36", _alloy(s.fcc("Cu", 4.0), "Zr", 0.36), "CuZr", 300, 2500, 1200, "estimate", "glass", 25.0),
     Liquid("Cu46Zr54", _alloy(s.fcc("Cu", 4.1), "Zr", 0.54), "CuZr", 300, 2500, 1200, "estimate", "glass", 25.0),
-    Liquid("Kob-Andersen", _alloy(s.fcc("Ar", 5.3), "Ne", 0.2), "Kob-Andersen", 20, 120, 0, "none", "glass", 20.0),
-    Liquid("LJ-AB2", _cell(s.c15("Ar", "Ne", 8.9)), "Wahnstrom", 85, 200, 75, "estimate"),
+    Liquid("Kob-Andersen", _alloy(s.fcc("Ar", 5.3), "Ne", 0.2), "Kob-Andersen", 20, 80, 0, "none", "glass", 20.0),
+    Liquid("LJ-AB2", _cell(s.c15("Ar", "Ne", 8.9)), "Wahnstrom", 80, 160, 75, "estimate"),
 ]
 BODIES = [
     Body("Ar", s.fcc("Ar", 5.4), "Ar", 75, 110, 83, _FRAMES, "drop"),
