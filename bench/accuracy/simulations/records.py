@@ -69,6 +69,9 @@ def save(folder: Path, record: Record) -> dict[str, object]:
     phase = record.state.phase if record.ok else f"not {record.state.phase}"
     file = Path(group) / f"{record.name}.extxyz.gz"
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
+    # An earlier run may have come to another verdict.
+    for other in {record.group, REJECTED} - {group}:
+        (folder / other / file.name).unlink(missing_ok=True)
     state = record.state
     frames = []
     for index, original in enumerate(record.frames, 1):

@@ -187,6 +187,9 @@ def test_files_and_manifest(tmp_path):
     ]
     frames = read(tmp_path / rows[0]["file"], index=":")
     assert len(frames) == 2
+    save(tmp_path, Record("good", "A_bulk", state, [atoms], "melted after all", False))
+    assert not (tmp_path / "A_bulk" / "good.extxyz.gz").exists()
+    assert (tmp_path / "A_unstable" / "good.extxyz.gz").exists()
     assert frames[1].info["snapshot"] == 2
     assert frames[0].info["label_legend"] == "0 bulk; 1 odd"
     assert frames[0].info["T_over_Tm"] == 0.5
