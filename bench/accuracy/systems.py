@@ -67,14 +67,26 @@ def load(
     quick: bool = False,
     progress: Callable[[Iterable[dict[str, str]]], Iterable[dict[str, str]]] = iter,
 ) -> list[Snapshot]:
-    """Every frame of the folders, hydrogens of water left out; with `quick`, few of them."""
+    """Every frame of the folders, hydrogens of water left out; with `quick`, few of them.
+
+    Raises
+    ------
+    FileNotFoundError
+        If a manifest lists a file that is not there; before anything is read.
+    """
     rows = [row | {"folder": str(folder)} for folder in folders for row in _rows(folder)]
+    missing = [str(path) for row in rows if not (path := Path(row["folder"]) / row["file"]).exists()]
+    if missing:
+        raise FileNotFoundError(
+            f"{missing[0]} is listed in manifest.csv but is not there ({len(missing)} such files): make the frames "
+            "again, or take the rows out of the manifest"
+        )
     if quick:
         rows = _hottest(rows)
     snapshots: list[Snapshot] = []
     for row in progress(rows):
         frames = list(iread(Path(row["folder"]) / row["file"]))
-        if quick and len(frames) > 1:
+        if quick and row["group"].startswith("H"):
             frames = frames[:: max(1, len(frames) // 5)]
         snapshots.extend(_snapshot(row, index, atoms, phases, aliases) for index, atoms in enumerate(frames))
     return snapshots

@@ -226,6 +226,8 @@ def _draw_curves(measured: Sequence[tuple[Case, Scores]], path: Path) -> None:
                 axis.plot(false, true, color=colour, lw=1.1, ls=style, label=" ".join(key))
             axis.set_title(f"{case.name}, {case.kind}", fontsize=7.5)
         hide_unused(axes, len(measured))
+        axes.flat[0].figure.supxlabel("share of bulk atoms marked")
+        axes.flat[0].figure.supylabel("share of first-shell atoms marked")
         shared_legend(axes, columns=4)
 
 

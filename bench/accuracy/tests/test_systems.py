@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from ase import Atoms
 from ase.build import bulk
 from ase.io import write
@@ -67,14 +68,14 @@ def test_water_is_known_by_its_composition() -> None:
 def test_loading_takes_hydrogens_out_and_quick_the_hottest(tmp_path: Path) -> None:
     hot, cold = bulk("Cu", cubic=True), bulk("Cu", cubic=True).repeat((2, 1, 1))
     water = Atoms("OH2OH2", positions=np.arange(18).reshape(6, 3), cell=[20, 20, 20], pbc=True)
-    for name, frames in (("hot", hot), ("cold", cold), ("water", water), ("path", [hot] * 12)):
+    for name, frames in (("hot", hot), ("cold", cold), ("water", water), ("grow", [hot] * 12)):
         write(tmp_path / f"{name}.extxyz.gz", frames)
     (tmp_path / "manifest.csv").write_text(
         "file,group,system,phase,T_over_Tm\n"
         "cold.extxyz.gz,A_bulk,Cu,fcc,0.1\n"
         "hot.extxyz.gz,A_bulk,Cu,fcc,1.0\n"
         "water.extxyz.gz,A_ice,H2O,ice-Ih,0.5\n"
-        "path.extxyz.gz,E_paths,path,fcc->bcc,\n"
+        "grow.extxyz.gz,H_growth,grow,fcc growing in liquid,\n"
     )
     everything = load([tmp_path], PHASES, ALIASES)
     assert len(everything) == 3 + 12
@@ -85,4 +86,7 @@ def test_loading_takes_hydrogens_out_and_quick_the_hottest(tmp_path: Path) -> No
     assert everything[-1].temperature == 0.0
     quick = load([tmp_path], PHASES, ALIASES, quick=True)
     assert [len(s.atoms) for s in quick if s.system == "Cu"] == [4]
-    assert 5 <= sum(s.kind == "E" for s in quick) <= 7
+    assert 5 <= sum(s.kind == "H" for s in quick) <= 7
+    (tmp_path / "water.extxyz.gz").unlink()
+    with pytest.raises(FileNotFoundError, match=r"water\.extxyz\.gz.*\(1 such files\)"):
+        load([tmp_path], PHASES, ALIASES)
