@@ -94,6 +94,17 @@ def test_rhombohedral_oxides_have_their_octahedra() -> None:
     np.testing.assert_allclose(metal, [[1.855] * 3 + [1.972] * 3] * 4, atol=0.02)
 
 
+def test_corrected_brookite_has_its_octahedra() -> None:
+    """Titanium has six oxygens at 1.86 to 2.05 angstroms (Meagher and Lager, 1979)."""
+    crystal = next(crystal for crystal in read() if crystal.label == "A2B_oP24_61_2c_c-001")
+    a0 = (9.174 * 5.449 * 5.138 / 24) ** (1 / 3)
+    rows = a0 * shells(crystal.cell, crystal.fractions @ crystal.cell, crystal.species)[:, 6:]
+    octahedra = rows[rows[:, 5] < 2.5]
+    assert len(octahedra) == 8
+    assert octahedra.min() == pytest.approx(1.86, abs=0.02)
+    assert octahedra.max() == pytest.approx(2.05, abs=0.02)
+
+
 def test_labels_give_sites_by_letter_and_then_species() -> None:
     label = Label.parse("A2B_hP18_180_fj_ac-001")
     assert label == Label("hP18", 180, (("a", 1), ("c", 1), ("f", 0), ("j", 0)))
