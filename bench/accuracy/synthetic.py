@@ -21,6 +21,8 @@ SYMBOLS = ("Cu", "Al", "O", "Zn", "Ni", "Fe")
 # Wider than two cutoffs of the model, so that no atom meets itself.
 WIDTH = 6.0
 LARGEST_TIER = "core"
+# Atoms are no closer than this, a0.
+LEAST_DISTANCE = 0.1
 VACUUM = 4.0
 
 
@@ -65,11 +67,24 @@ def ideal(prototype: Prototype, width: float = WIDTH) -> Crystal:
 
 
 def noised(crystal: Crystal, sigma: float, seed: int = 0) -> Crystal:
-    """White Gaussian displacements of standard deviation sigma a component; no common shift."""
-    noise = generator(crystal.name, sigma, seed).normal(size=crystal.sites.shape) * sigma
+    """White Gaussian displacements of standard deviation sigma a component; no common shift.
+
+    Displacements that bring two atoms closer than `LEAST_DISTANCE` are drawn anew, since coincident atoms are refused.
+    """
+    random = generator(crystal.name, sigma, seed)
+    noise = random.normal(size=crystal.sites.shape) * sigma
+    cell = np.asarray(crystal.atoms.cell)
+    while (clashing := _later_of_close_pairs(crystal.sites + noise, cell)).any():
+        noise[clashing] = random.normal(size=(int(clashing.sum()), 3)) * sigma
     atoms = crystal.atoms.copy()
     atoms.positions = crystal.sites + noise - noise.mean(axis=0)
     return replace(crystal, atoms=atoms)
+
+
+def _later_of_close_pairs(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
+    """The atoms that have an earlier one within `LEAST_DISTANCE`, (N,) bool."""
+    distances = np.linalg.norm(minimal_images(positions[None] - positions[:, None], cell), axis=-1)
+    return np.tril(distances < LEAST_DISTANCE, -1).any(axis=1)
 
 
 def strained(crystal: Crystal, largest: float, seed: int = 0) -> Crystal:

@@ -55,6 +55,13 @@ def test_noise_has_the_size_asked_for_and_is_repeatable() -> None:
     assert size == pytest.approx(0.1 * np.sqrt(3), rel=0.1)
 
 
+def test_strong_noise_makes_no_atoms_coincide() -> None:
+    made = noised(crystal("fcc", 6.0), 0.5)
+    cell = np.asarray(made.atoms.cell)
+    vectors = minimal_images(made.atoms.positions[None] - made.atoms.positions[:, None], cell)
+    assert (np.linalg.norm(vectors, axis=-1) + np.eye(len(made.sites))).min() >= 0.1
+
+
 def test_strain_moves_cell_and_sites_together() -> None:
     made = crystal("fcc")
     bent = strained(made, 0.03, seed=1)
