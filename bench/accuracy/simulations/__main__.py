@@ -14,7 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from .catalogue import RUNS
-from .records import finish, is_done, save
+from .records import finish, is_done, save, tables
 
 
 def main() -> None:
@@ -25,14 +25,18 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", default=["*"], help="runs to make; wildcards allowed")
     parser.add_argument("--list", action="store_true", help="print the names of the runs and end")
     parser.add_argument("--again", action="store_true", help="make runs anew that are done")
+    parser.add_argument("--table", action="store_true", help="print what is there and what it cost, and end")
     arguments = parser.parse_args()
+    folder = arguments.out.resolve()
+    if arguments.table:
+        print(tables(folder))
+        return
     chosen = [run for run in RUNS if any(fnmatch.fnmatch(run.name, pattern) for pattern in arguments.only)]
     if not chosen:
         parser.error(f"no run is called {' or '.join(arguments.only)}; --list prints the names")
     if arguments.list:
         print("\n".join(run.name for run in chosen))
         return
-    folder = arguments.out.resolve()
     failed = []
     for run in tqdm([run for run in chosen if arguments.again or not is_done(folder, run)], desc="runs"):
         start = time.process_time()

@@ -273,6 +273,13 @@ POTENTIALS: dict[str, Potential] = {
         {(1, 1): (1.0, 1.0)},
         "Rahman, Phys. Rev. 136, A405 (1964)",
     ),
+    # Equal sizes, unlike atoms 10 % more attractive than like ones: the simplest model with layers of either kind.
+    "LJ-AB": _lennard_jones(
+        "LJ mixture of equal sizes, unlike 1.1",
+        {"Ar": 39.948, "Ne": 39.948},
+        {(1, 1): (1.0, 1.0), (1, 2): (1.1, 1.0), (2, 2): (1.0, 1.0)},
+        "Lennard-Jones form; parameters of argon",
+    ),
     # Large atoms are written as Ar, small ones as Ne; only the sizes of the published mixture are meant.
     "Wahnstrom": _lennard_jones(
         "Wahnstrom LJ mixture",

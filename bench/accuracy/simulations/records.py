@@ -112,6 +112,22 @@ def finish(folder: Path, run: Run, rows: list[dict[str, object]], seconds: float
             writer.writerows(json.loads(note.read_text())["rows"])
 
 
+def tables(folder: Path) -> str:
+    """Markdown: every finished state point with its cost, a run's cost standing at its first."""
+    lines = ["| group | system | phase | T / K | P / bar | atoms | frames | accepted | CPU s |", "|" + " --- |" * 9]
+    notes = [json.loads(path.read_text()) for path in sorted((folder / "runs").glob("*.json"))]
+    for note in sorted(notes, key=lambda note: (note["rows"][0]["group"], note["rows"][0]["file"])):
+        cost = f"{note['cpu_seconds']:.0f}"
+        for row in note["rows"]:
+            pressure = f"{float(row['pressure_bar']):.0f}"
+            cells = [row[key] for key in ("group", "system", "phase", "T")]
+            cells += [pressure, row["natoms"], row["frames"], "yes" if row["ok"] else "no", cost]
+            lines.append("| " + " | ".join(str(cell).replace("|", " / ") for cell in cells) + " |")
+            cost = ""
+    total = sum(note["cpu_seconds"] for note in notes) / 60
+    return "\n".join([*lines, "", f"{len(notes)} runs, {total:.0f} minutes of one core."])
+
+
 def is_done(folder: Path, run: Run) -> bool:
     """Whether an earlier call has finished this run."""
     return (folder / "runs" / f"{run.name}.json").exists()
