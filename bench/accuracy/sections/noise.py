@@ -203,8 +203,8 @@ def _thermal(page: Page, suite: Suite) -> None:
         "## Thermal displacements near melting",
         "Bulk frames of MD. The ideal sites come from the frame alone: its translations are found by shifting it onto "
         "itself, and the mean position of an atom over all repeat units is its site (bench/accuracy/sites.py). "
-        "Long waves are part of the displacement, although no denoiser that looks at a neighbourhood can see them; so is, where sites have free parameters (ices II and V), the "
-        "difference between the potential's and the prototype's.",
+        "Long waves are part of the displacement, although no denoiser that looks at a neighbourhood can see them. "
+        "In crystals with free site parameters (ices II and V) the sites of the potential differ from the prototype's.",
     )
     head = ["system", "phase", "T/Tm", "rms before, A", "before / a0", f"after {suite.bench.steps} steps, A"]
     page.add(table([*head, "left", "left, converged"], lines) if lines else "No frames near melting.")
