@@ -20,7 +20,7 @@ from .systems import DISORDERED, Snapshot
 SYMBOLS = ("Cu", "Al", "O", "Zn", "Ni", "Fe")
 # Wider than two cutoffs of the model, so that no atom meets itself.
 WIDTH = 6.0
-LARGEST_TIER = "core"
+LARGEST_TIER = "all"
 # Atoms are no closer than this, a0.
 LEAST_DISTANCE = 0.1
 VACUUM = 4.0

@@ -22,6 +22,7 @@ from bench.accuracy.synthetic import (
     vacancies,
 )
 from bench.accuracy.systems import Snapshot
+from training.prototypes import tier
 
 
 def crystal(name: str, width: float = 4.5) -> Crystal:
@@ -42,8 +43,9 @@ def test_supercells_have_unit_density_and_the_width_asked_for() -> None:
 
 
 def test_names_without_a_structure_are_told() -> None:
-    known, missing = prototypes(["fcc", "no-such-crystal"])
-    assert [prototype.name for prototype in known] == ["fcc"]
+    of_the_large_tier = tier("all")[-1].name
+    known, missing = prototypes(["fcc", "no-such-crystal", of_the_large_tier])
+    assert [prototype.name for prototype in known] == ["fcc", of_the_large_tier]
     assert missing == ["no-such-crystal"]
 
 
