@@ -2,9 +2,13 @@
  * The length scale of a frame (docs/maths.md, "Length scale").
  *
  *     v_ik = (4/3) pi r_(k)^3 / (k + 1/2)       k = 12, 14, .., 48, r_(k) distance of the k-th neighbour of atom i
- *     v_i  = mean over k,   v = lower quartile over the atoms (linear between the two nearest ranks)
+ *     v_i  = mean over k,   q = lower quartile over the atoms (linear between the two nearest ranks)
+ *     v    = geometric mean of v_i over inner atoms: |mean unit vector to the up to 48 neighbours| < 0.2, v_i < 1.6 q;
+ *            q if there are fewer than 8 of them
  *     v    = V / N          if all axes are periodic and |V/N - v| < 0.08 v
  *     a0   = v^(1/3)
+ *
+ * Atoms at a surface see neighbours on one side only, so the asymmetry finds them; what is left may have several densities.
  *
  * Of more than SAMPLE atoms, SAMPLE evenly spaced ones stand for all (atom floor(i N / SAMPLE)), so the cost beyond sorting does not grow with N.
  */
@@ -35,33 +39,42 @@ import {
   STATUS_OK,
 } from "./layout";
 import { at4, at8, count, loadF8, region, storeF8 } from "./memory";
-import { SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "./scratch";
+import { SCRATCH_INNER, SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "./scratch";
 
 const FIRST: i32 = 12;
 const LAST: i32 = 48;
 const SAMPLE: i32 = 1024;
 /** Largest ratio of V/N to v, less one, at which V/N is taken. */
 const AGREEMENT: f64 = 0.08;
+/** Inner atoms: largest mean unit vector to the neighbours, largest v_i in units of the quartile, and how many there must be. */
+const MOST_ASYMMETRY: f64 = 0.2;
+const MOST_VOLUME: f64 = 1.6;
+const FEWEST_INNER: i32 = 8;
+/** A neighbour in the list: squared distance and vector, f64. */
+const ENTRY: i32 = 32;
 /** Steps by which the search grows evenly, among cells. */
 const RINGS: f64 = 4;
 /** Most cells, or atoms and images, that a search from one atom may visit; what lies beyond them counts as infinitely far. */
 const MOST_VISITED: f64 = 1e6;
 
-/** Inserts a squared distance into the ascending list of the LAST smallest; returns the length of the list. */
+/** Inserts a neighbour into the list of the LAST nearest, ascending; returns the length of the list. */
 // @ts-ignore: decorator
 @inline
-function insert(list: usize, length: i32, squared: f64): i32 {
-  if (length == LAST && squared >= loadF8(list, LAST - 1)) return length;
-  let at = length == LAST ? LAST - 1 : length;
-  while (at > 0 && loadF8(list, at - 1) > squared) {
-    storeF8(list, at, loadF8(list, at - 1));
-    at -= 1;
+function insert(list: usize, length: i32, squared: f64, x: f64, y: f64, z: f64): i32 {
+  if (length == LAST && squared >= load<f64>(list + (LAST - 1) * ENTRY)) return length;
+  let at = list + (length == LAST ? LAST - 1 : length) * ENTRY;
+  while (at > list && load<f64>(at - ENTRY) > squared) {
+    memory.copy(at, at - ENTRY, ENTRY);
+    at -= ENTRY;
   }
-  storeF8(list, at, squared);
+  store<f64>(at, squared);
+  store<f64>(at, x, 8);
+  store<f64>(at, y, 16);
+  store<f64>(at, z, 24);
   return length == LAST ? LAST : length + 1;
 }
 
-/** Squared distances below `limit` from sorted atom s to the atoms [begin, end) shifted by (sx, sy, sz). */
+/** Neighbours of sorted atom s nearer than the root of `limit` among the atoms [begin, end) shifted by (sx, sy, sz). */
 function scan(list: usize, length: i32, wrapped: usize, s: i32, begin: i32, end: i32, sx: f64, sy: f64, sz: f64, limit: f64): i32 {
   const here = at8(wrapped, 3 * s);
   const still = sx == 0 && sy == 0 && sz == 0;
@@ -72,7 +85,7 @@ function scan(list: usize, length: i32, wrapped: usize, s: i32, begin: i32, end:
     const y = load<f64>(there, 8) - load<f64>(here, 8) + sy;
     const z = load<f64>(there, 16) - load<f64>(here, 16) + sz;
     const squared = x * x + y * y + z * z;
-    if (squared <= limit) length = insert(list, length, squared);
+    if (squared <= limit) length = insert(list, length, squared, x, y, z);
   }
   return length;
 }
@@ -155,8 +168,47 @@ function scanAll(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   return length;
 }
 
-/** Volume per atom seen by sorted atom s; 0 if it has fewer than FIRST neighbours, infinite if they lie beyond MOST_VISITED cells or atoms. */
-function atomVolume(ctx: usize, list: usize, s: i32): f64 {
+/** Length of the mean unit vector to the neighbours in the list; those at the atom's own place count as none. */
+function asymmetry(list: usize, length: i32): f64 {
+  let x: f64 = 0;
+  let y: f64 = 0;
+  let z: f64 = 0;
+  for (let entry = list; entry < list + length * ENTRY; entry += ENTRY) {
+    const squared = load<f64>(entry);
+    if (squared == 0) continue;
+    const inverse = 1 / Math.sqrt(squared);
+    x += load<f64>(entry, 8) * inverse;
+    y += load<f64>(entry, 16) * inverse;
+    z += load<f64>(entry, 24) * inverse;
+  }
+  return Math.sqrt(x * x + y * y + z * z) / <f64>length;
+}
+
+/**
+ * Writes v_i of sorted atom s, and v_i again where the atom is symmetric, else infinity. v_i is 0 if the atom has fewer than FIRST neighbours,
+ * infinite if they lie beyond MOST_VISITED cells or atoms.
+ */
+function measureAtom(ctx: usize, list: usize, s: i32, volume: usize, inner: usize): void {
+  const length = findNearest(ctx, list, s);
+  const v = length < 0 ? Infinity : length < FIRST ? 0 : meanVolume(list, length);
+  store<f64>(volume, v);
+  store<f64>(inner, length >= FIRST && asymmetry(list, length) < MOST_ASYMMETRY ? v : Infinity);
+}
+
+/** The mean over k of v_ik from a list of at least FIRST neighbours. */
+function meanVolume(list: usize, length: i32): f64 {
+  let sum: f64 = 0;
+  let terms = 0;
+  for (let k = FIRST; k <= length; k += 2) {
+    const r = Math.sqrt(load<f64>(list + (k - 1) * ENTRY));
+    sum += (r * r * r) / (<f64>k + 0.5);
+    terms += 1;
+  }
+  return ((4.0 / 3.0) * Math.PI * sum) / <f64>terms;
+}
+
+/** Fills the list with the nearest neighbours of sorted atom s and returns its length, -1 if they lie beyond MOST_VISITED cells or atoms. */
+function findNearest(ctx: usize, list: usize, s: i32): i32 {
   const periodic = count(ctx, COUNT_PERIODIC) != 0;
   const atoms = <f64>count(ctx, COUNT_ATOMS);
   const enough = periodic ? LAST : min(LAST, count(ctx, COUNT_ATOMS) - 1);
@@ -173,18 +225,24 @@ function atomVolume(ctx: usize, list: usize, s: i32): f64 {
     const cells = cellsWithin(ctx, 0, radius) * cellsWithin(ctx, 1, radius) * cellsWithin(ctx, 2, radius);
     const images = imagesWithin(ctx, 0, radius) * imagesWithin(ctx, 1, radius) * imagesWithin(ctx, 2, radius);
     const byCells = rings <= RINGS || cells <= images * atoms;
-    if (!((byCells ? cells : images * atoms) <= MOST_VISITED)) return Infinity;
+    if (!((byCells ? cells : images * atoms) <= MOST_VISITED)) return -1;
     length = byCells ? scanCells(ctx, list, s, radius) : scanAll(ctx, list, s, periodic ? radius : Infinity);
     if (length >= enough) break;
   }
+  return length;
+}
+
+/** Geometric mean of v_i over the inner atoms, or q if they are too few. */
+function innerVolume(inner: usize, sampled: i32, quartile: f64): f64 {
   let sum: f64 = 0;
-  let terms = 0;
-  for (let k = FIRST; k <= length; k += 2) {
-    const r = Math.sqrt(loadF8(list, k - 1));
-    sum += (r * r * r) / (<f64>k + 0.5);
-    terms += 1;
+  let found = 0;
+  for (let i = 0; i < sampled; ++i) {
+    const v = loadF8(inner, i);
+    if (!(v < MOST_VOLUME * quartile)) continue;
+    sum += Math.log(v / quartile);
+    found += 1;
   }
-  return ((4.0 / 3.0) * Math.PI * sum) / <f64>terms;
+  return found < FEWEST_INNER ? quartile : quartile * Math.exp(sum / <f64>found);
 }
 
 /** Sorts ascending (gaps of Shell's method, then insertion). */
@@ -223,6 +281,7 @@ export function formLengthScale(ctx: usize, extents: usize): f64 {
   const scratch = region(ctx, ADDRESS_SCRATCH);
   const list = scratch + SCRATCH_NEAREST;
   const values = scratch + SCRATCH_SAMPLE;
+  const inner = scratch + SCRATCH_INNER;
   const whole = count(ctx, COUNT_PERIODIC) == 7;
 
   // Cells of about 16 atoms where the atoms are, found by trial: vacuum may make any first guess too large.
@@ -243,13 +302,15 @@ export function formLengthScale(ctx: usize, extents: usize): f64 {
   const sampled = min(n, SAMPLE);
   for (let i = 0; i < sampled; ++i) storeF8(values, i, 0);
   if (n <= SAMPLE) {
-    for (let s = 0; s < n; ++s) storeF8(values, s, atomVolume(ctx, list, s));
+    for (let s = 0; s < n; ++s) measureAtom(ctx, list, s, at8(values, s), at8(inner, s));
   } else {
     const order = region(ctx, ADDRESS_ORDER);
     for (let s = 0; s < n; ++s) {
       const atom = <i64>load<i32>(at4(order, s));
       const sample = (atom * SAMPLE + n - 1) / n;
-      if (sample < SAMPLE && (sample * n) / SAMPLE == atom) storeF8(values, <i32>sample, atomVolume(ctx, list, s));
+      if (sample < SAMPLE && (sample * n) / SAMPLE == atom) {
+        measureAtom(ctx, list, s, at8(values, <i32>sample), at8(inner, <i32>sample));
+      }
     }
   }
   sort(values, sampled);
@@ -257,10 +318,11 @@ export function formLengthScale(ctx: usize, extents: usize): f64 {
   const rank = 0.25 * <f64>(sampled - 1);
   const below = <i32>rank;
   const above = min(below + 1, sampled - 1);
-  let v = loadF8(values, below);
+  let quartile = loadF8(values, below);
   // Not formed where it has no weight, since the values above may be infinite.
-  if (rank > <f64>below) v += (rank - <f64>below) * (loadF8(values, above) - v);
-  if (!(v < Infinity)) return 0;
+  if (rank > <f64>below) quartile += (rank - <f64>below) * (loadF8(values, above) - quartile);
+  if (!(quartile < Infinity)) return 0;
+  let v = innerVolume(inner, sampled, quartile);
   const mean = basisVolume(ctx) / <f64>n;
   if (whole && abs(mean - v) < AGREEMENT * v) v = mean;
   return Math.cbrt(v);

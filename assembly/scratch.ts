@@ -41,8 +41,9 @@ export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + 4096; // f32 x, y, z an
 export const CANDIDATES: i32 = 256;
 export const SCRATCH_CANDIDATES: i32 = SCRATCH_PAIRS + 4 * 4096; // i32 CANDIDATES + 4
 
-/** The length-scale estimate: nearest distances of one atom, and one number for each sampled atom. */
-export const SCRATCH_NEAREST: i32 = SCRATCH_CANDIDATES + (CANDIDATES + 16) * 4; // f64 48
-export const SCRATCH_SAMPLE: i32 = SCRATCH_NEAREST + 48 * 8; // f64 1024
+/** The length-scale estimate: nearest neighbours of one atom, and two numbers for each sampled atom. */
+export const SCRATCH_NEAREST: i32 = SCRATCH_CANDIDATES + (CANDIDATES + 16) * 4; // f64 48 x 4
+export const SCRATCH_SAMPLE: i32 = SCRATCH_NEAREST + 48 * 32; // f64 1024
+export const SCRATCH_INNER: i32 = SCRATCH_SAMPLE + 1024 * 8; // f64 1024
 
-export const SCRATCH_BYTES: i32 = (SCRATCH_SAMPLE + 1024 * 8 + 255) & ~255;
+export const SCRATCH_BYTES: i32 = (SCRATCH_INNER + 1024 * 8 + 255) & ~255;
