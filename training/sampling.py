@@ -176,7 +176,7 @@ class Sampler:
         heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
         repeats = np.maximum(1, np.ceil(width / heights - 0.35)).astype(int)
         while np.prod(repeats) * len(species) > most and repeats.max() > 1:
-            repeats[np.argmax(repeats * heights)] -= 1
+            repeats[np.argmax(np.where(repeats > 1, repeats * heights, 0.0))] -= 1
         offsets = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), -1).reshape(-1, 3)
         positions = (offsets @ cell)[:, None] + basis
         species = np.tile(species, len(offsets))

@@ -78,6 +78,12 @@ class Bench:
         key = self._identity | {"method": "logits", "frame": digest(atoms)}
         return self.cache.get(key, lambda: {"values": self._analyse(atoms, 0, ("logits",)).logits})["values"]
 
+    def names_at(self, atoms: Atoms, length_scale: float) -> np.ndarray:
+        """Class names of one raw pass with a length scale given, (N,)."""
+        key = self._identity | {"method": "labels", "a0": round(length_scale, 6), "frame": digest(atoms)}
+        labels = self.cache.get(key, lambda: {"labels": self._analyse(atoms, 0, ("labels",), length_scale).labels})
+        return np.array(self.phases)[labels["labels"]]
+
     def _measure(self, atoms: Atoms, steps: Steps) -> Measured:
         key = self._identity | {"method": "analysis", "denoise": steps, "frame": digest(atoms)}
         arrays = self.cache.get(key, lambda: self._compute(atoms, steps))
@@ -107,9 +113,17 @@ class Bench:
         }
         return arrays | ({"denoised": result.denoised} if steps else {})
 
-    def _analyse(self, atoms: Atoms, steps: Steps, fields: tuple[str, ...]) -> Result:
+    def _analyse(
+        self, atoms: Atoms, steps: Steps, fields: tuple[str, ...], length_scale: float | None = None
+    ) -> Result:
         periodic = tuple(map(bool, atoms.pbc))
         cell = np.asarray(atoms.cell) if any(periodic) else None
         return self.analyser.analyse(
-            atoms.positions, cell, periodic, atoms.get_chemical_symbols(), denoise=steps, fields=fields
+            atoms.positions,
+            cell,
+            periodic,
+            atoms.get_chemical_symbols(),
+            denoise=steps,
+            fields=fields,
+            length_scale=length_scale,
         )

@@ -7,7 +7,7 @@ import type { AnalysisOptions } from "./options.js";
 /** A given length scale further than this from the estimate is worth a second look; the estimate itself is good to some 3 %. */
 const lengthScaleTolerance = 0.08;
 /** In smaller clusters the estimate may be too long by more than that (docs/maths.md, "Length scale"). */
-const fewestAtomsOfACluster = 250;
+const fewestAtomsOfACluster = 100;
 /** From this share of disordered atoms on, the frame counts as disordered throughout. */
 const disorderedShare = 0.99;
 

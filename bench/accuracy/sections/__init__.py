@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ..report import Page
 from ..suite import Suite
-from . import bulk, calibration, coexistence, defects, fluids, noise, paths, prototypes, shock, stacking
+from . import bulk, calibration, coexistence, defects, fluids, noise, paths, prototypes, scale, shock, stacking
 
 Section = Callable[[Suite], Page]
 
@@ -14,6 +14,7 @@ SECTIONS: dict[str, Section] = {
     "bulk": bulk.run,
     "fluids": fluids.run,
     "coexistence": coexistence.run,
+    "scale": scale.run,
     "noise": noise.run,
     "defects": defects.run,
     "paths": paths.run,
