@@ -35,8 +35,9 @@ class Tally:
     atoms: int = 0
     called: dict[str, Counter] = field(default_factory=dict)
 
-    def percent(self, model: str, name: str) -> float:
-        return 100.0 * self.called[model][name] / self.atoms
+    def percent(self, model: str, name: str) -> str:
+        """Share of atoms that a model named so; empty where no sample had the class."""
+        return f"{100.0 * self.called[model][name] / self.atoms:.2f}" if self.atoms else ""
 
     def mistake(self, model: str, name: str) -> str:
         """The commonest wrong name."""
@@ -93,9 +94,8 @@ def table(tallies: dict[str, Tally]) -> str:
     head = ["class", "atoms", *models, "wrong labels, mostly"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for name, tally in tallies.items():
-        if tally.atoms:
-            shares = [f"{tally.percent(model, name):.2f}" for model in models]
-            lines.append("| " + " | ".join([name, str(tally.atoms), *shares, tally.mistake("after", name)]) + " |")
+        shares = [tally.percent(model, name) for model in models]
+        lines.append("| " + " | ".join([name, str(tally.atoms), *shares, tally.mistake("after", name)]) + " |")
     return "\n".join(lines)
 
 

@@ -289,7 +289,8 @@ def main() -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        help="settings of the run; default: configs/core.json, with --from configs/fine-tune.json",
+        help="settings of the run; default: configs/core.json, with --from configs/fine-tune.json, "
+        "with --only-prototypes alone configs/core-base.json",
     )
     parser.add_argument(
         "--from",
@@ -313,7 +314,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="folder for the model; default: `model` in the run's own")
     parser.add_argument("--seconds", type=float, help="stop, checkpointed, after so long")
     arguments = parser.parse_args()
-    default = "core" if arguments.start is None else "fine-tune"
+    # A last stage that builds on other classes is of no use where they are not wanted.
+    from_scratch = "core-base" if arguments.only_prototypes else "core"
+    default = from_scratch if arguments.start is None else "fine-tune"
     settings = arguments.config or CONFIGS / f"{default}.json"
     name = arguments.name or settings.stem
     folder = arguments.runs / name
@@ -321,6 +324,8 @@ def main() -> None:
         training = TrainingConfig.load(settings)
         changes: dict[str, Any] = {"files": training.files + [str(path) for path in arguments.prototype]}
         if arguments.start is not None:
+            # Other settings, which `start` may name too, would mean hours: not what is asked for here.
+            find_model(arguments.start)
             changes["start"] = arguments.start
         if arguments.only_prototypes:
             changes["prototypes"] = []

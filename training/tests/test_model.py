@@ -1,18 +1,13 @@
-"""The JAX model: harmonics, invariances, the model file, the golden files, and a short training."""
+"""The JAX model: harmonics, invariances, the model file and the golden files."""
 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from ase.build import bulk
-from ase.io import write
 
 from training.export import read_model
 from training.golden import golden_frames, golden_record
@@ -76,31 +71,3 @@ def test_a_changed_model_file_is_refused(tmp_path: Path) -> None:
     changed.write_bytes(blob)
     with pytest.raises(ValueError, match="sha256"):
         read_model(changed)
-
-
-def test_the_command_trains_on_a_users_prototypes(tmp_path: Path) -> None:
-    """Two steps on two structure files, stopped, resumed and exported."""
-    runs, models = tmp_path / "runs", tmp_path / "models"
-    runs.mkdir()
-    points = np.random.default_rng(0).uniform(0, 4, (64, 3))
-    np.savez(runs / "fluids.npz", atoms=np.column_stack([points, np.ones(64)]), starts=np.array([0, 64]))
-    files = []
-    for name, atoms in {"alpha": bulk("W", "bcc", a=3.2), "beta": bulk("NaCl", "rocksalt", a=5.6)}.items():
-        files.append(tmp_path / f"{name}.cif")
-        write(files[-1], atoms)
-    command = [sys.executable, "-m", "training.train", "--only-prototypes", "--name", "mine", "--runs", str(runs)]
-    command += ["--batch-atoms", "512", "--steps", "3", "--out", str(models)]
-    for file in files:
-        command += ["--prototype", str(file)]
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "0"}
-    # The resumed run finds what the first one compiled.
-    environment |= {"JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
-    stopped = subprocess.run([*command, "--seconds", "0"], cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert stopped.returncode == 0, stopped.stderr
-    assert not (models / "mine.safetensors").exists()
-    resumed = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
-    assert resumed.returncode == 0, resumed.stderr
-    steps = [json.loads(line)["step"] for line in (runs / "mine" / "log.jsonl").read_text().splitlines()]
-    assert steps == [1, 3]
-    _, _, info = read_model(models / "mine.safetensors")
-    assert [entry["name"] for entry in info["classes"]] == ["disordered", "alpha", "beta"]

@@ -19,7 +19,7 @@ from training.finish import ideal_logits
 from training.model import logits
 from training.neighbours import neighbour_table
 from training.prototypes import built_in
-from training.start import MODELS, carry_over, find_model, start_from
+from training.start import CONFIGS, MODELS, carry_over, find_model, start_from
 
 SHIPPED = json.loads((MODELS / "manifest.json").read_text())["default"]
 
@@ -145,6 +145,11 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict, messa
         TrainingConfig.load(path)
 
 
-@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "configs").glob("*.json")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.json")), ids=lambda p: p.stem)
 def test_settings_in_the_repository_can_be_read(path: Path) -> None:
     assert TrainingConfig.load(path).steps > 0
+
+
+def test_fine_tuning_rehearses_as_the_last_stage_of_core_trained() -> None:
+    core, ours = (TrainingConfig.load(CONFIGS / f"{name}.json") for name in ("core", "fine-tune"))
+    assert (ours.weights, ours.sampling, ours.logit_length) == (core.weights, core.sampling, core.logit_length)
