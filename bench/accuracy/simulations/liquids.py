@@ -198,12 +198,12 @@ _GUESS = "potential, estimate"
 _FRAMES = "potential, as in the bulk frames"
 
 LIQUIDS = [
-    Liquid("NaCl", _cell(_SALT, 400, _ION), "NaCl", 1090, 2200, 1074, _FRAMES),
-    Liquid("NaCl", _cell(_SALT, 400, _ION), "NaCl", 1500, 2200, 1074, _FRAMES),
-    Liquid("KCl", _cell(s.b1("K", "Cl", 6.6), 400, _ION), "KCl", 1070, 2200, 1044, _EXPERIMENT),
-    Liquid("KCl", _cell(s.b1("K", "Cl", 6.6), 400, _ION), "KCl", 1400, 2200, 1044, _EXPERIMENT),
-    Liquid("LiCl", _cell(s.b1("Li", "Cl", 5.4), 400, _ION), "LiCl", 950, 2000, 883, _EXPERIMENT),
-    Liquid("NaI", _cell(s.b1("Na", "I", 6.8), 400, _ION), "NaI", 1000, 2200, 934, _EXPERIMENT),
+    Liquid("NaCl", _cell(_SALT, 400, _ION), "NaCl", 1090, 4000, 1074, _FRAMES),
+    Liquid("NaCl", _cell(_SALT, 400, _ION), "NaCl", 1500, 4000, 1074, _FRAMES),
+    Liquid("KCl", _cell(s.b1("K", "Cl", 6.6), 400, _ION), "KCl", 1070, 4000, 1044, _EXPERIMENT),
+    Liquid("KCl", _cell(s.b1("K", "Cl", 6.6), 400, _ION), "KCl", 1400, 4000, 1044, _EXPERIMENT),
+    Liquid("LiCl", _cell(s.b1("Li", "Cl", 5.4), 400, _ION), "LiCl", 950, 4000, 883, _EXPERIMENT),
+    Liquid("NaI", _cell(s.b1("Na", "I", 6.8), 400, _ION), "NaI", 1000, 4000, 934, _EXPERIMENT),
     Liquid("MgO", _cell(s.b1("Mg", "O", 4.4), 400, _ION), "MgO", 4300, 8000, 3125, _EXPERIMENT),
     Liquid("CaF2", _cell(s.c1("Ca", "F", 5.7), 400, _ION), "CaF2", 1900, 4500, 1691, _EXPERIMENT),
     Liquid("TiO2", _cell(s.rutile("Ti", "O", 4.7, 3.05), 400, _ION), "TiO2", 2700, 6000, 2130, _EXPERIMENT),

@@ -31,7 +31,8 @@ INTERVAL = 0.01
 LEGEND = (
     f"1 ahead of the front; 2 front zone (within {FRONT_HALF_WIDTH:.0f} A of it); 3 behind the front; "
     f"4 interface to leave out: piston or surface within {END_LAYER:.0f} A; "
-    f"5 interface to leave out: behind the front, fewer than {LEAST_KEPT} of 12 neighbours of the ideal crystal kept"
+    f"5 interface to leave out: behind the front and no longer clearly hcp (fewer than {LEAST_KEPT} of 12 neighbours of "
+    "the ideal crystal kept, or not matched as hcp, by mean positions)"
 )
 MATCHED = "ptm_average: " + " ".join(f"{index} {name}" for index, name in enumerate(LATTICES.values()))
 
@@ -153,7 +154,8 @@ def _frame(ideal: Atoms, movie: Movie, place: float) -> tuple[Atoms, str]:
     matched = template_matching(average, 0.20)
     height = now[:, 2]
     label = np.where(height > front, AHEAD, BEHIND)
-    label[(label == BEHIND) & (kept < LEAST_KEPT)] = CHANGED
+    unclear = (kept < LEAST_KEPT) | (matched != list(LATTICES).index("HCP"))
+    label[(label == BEHIND) & unclear] = CHANGED
     label[np.abs(height - front) <= FRONT_HALF_WIDTH] = FRONT
     ends = (height < height[movie.piston].max() + END_LAYER) | (height > height.max() - END_LAYER)
     label[ends | movie.piston] = ENDS
@@ -169,7 +171,7 @@ def _frame(ideal: Atoms, movie: Movie, place: float) -> tuple[Atoms, str]:
     atoms.info["compression"] = f"{100 * (1 - squeezed):.1f} %"
     text = f"compressed by {100 * (1 - squeezed):.1f} %"
     names = list(LATTICES.values())
-    for code, word in ((AHEAD, "ahead"), (BEHIND, "behind"), (CHANGED, "behind, changed")):
+    for code, word in ((AHEAD, "ahead"), (BEHIND, "behind"), (CHANGED, "behind, unclear")):
         chosen = label == code
         if chosen.any():
             found = np.bincount(matched[chosen], minlength=len(names)) / chosen.sum()
