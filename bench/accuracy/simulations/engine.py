@@ -42,7 +42,6 @@ class Engine:
         _write_data(Path("start.data"), atoms, potential)
         self.run("read_data start.data", *potential.commands(potential_folder()))
         self.run("neighbor 1.5 bin", "neigh_modify every 2 delay 4 check yes", f"timestep {potential.timestep}")
-        # Kept as a fix of its own, since SHAKE has to come after the thermostat in every stage.
         self._shake = "fix shake all shake 1e-4 50 0 b 1 a 1" if potential.water else None
 
     def run(self, *commands: str) -> None:
@@ -172,7 +171,8 @@ class Engine:
                 f"fix bath {group} langevin {first} {last} {damping} {self._next_seed()} zero yes",
             ]
         if self._shake is not None:
-            fixes.append(self._shake)
+            # LAMMPS wants it before whatever changes the box; no thermostat here adds forces that it would miss.
+            fixes.insert(0, self._shake)
         self.run(*fixes)
         yield
         self.run(*(f"unfix {fix.split()[1]}" for fix in reversed(fixes)))

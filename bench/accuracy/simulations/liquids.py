@@ -19,6 +19,8 @@ from .records import Record, Run, State
 MOST_CRYSTALLINE = 0.03
 # Of its twelve first neighbours an atom may still have this share, or the melt remembers the crystal it began as.
 MOST_KEPT = 0.35
+# A density farther from the crystal's than this share means that the melt has boiled.
+MOST_DENSITY_CHANGE = 0.3
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,9 @@ class Liquid:
             # Slow models are given time in proportion to their time step.
             scale = potential.timestep / 0.001
             machine.heat(self.hot)
-            # At the crystal's volume, so that nothing boils; a glass may contract on its way.
+            # At the crystal's volume, so that nothing boils.
             machine.stage(self.hot, 2.0 * scale)
-            pressure = self.pressure if self.phase == "glass" else None
-            machine.stage((self.hot, self.temperature), self.cooling * scale, pressure, "iso")
+            machine.stage((self.hot, self.temperature), self.cooling * scale)
             machine.settle(self.temperature, 2.0 * scale, self.pressure, "iso")
             first = machine.unwrapped()
             samples = [machine.sample(self.temperature, 1.0 * scale, 0.1 * scale) for _ in range(2)]
@@ -70,7 +71,8 @@ class Liquid:
         begun = neighbours(self.start.positions[heavy], self.start.cell.lengths(), 12)
         kept = neighbours_kept(begun, neighbours(last[heavy], edges, 12)).mean() / 12
         crystal, settled = crystalline_share(atoms), crystalline_share(average)
-        ok = max(crystal, settled) <= MOST_CRYSTALLINE and kept <= MOST_KEPT
+        dense = density(machine.atoms()) / density(self.start)
+        ok = max(crystal, settled) <= MOST_CRYSTALLINE and kept <= MOST_KEPT and abs(dense - 1) <= MOST_DENSITY_CHANGE
         return ok, (
             f"PTM(0.10) crystalline: inst {crystal:.3f}, mean {settled:.3f}; MSD {moved:.1f} A2; "
             f"{100 * kept:.0f} % of the neighbours of the starting crystal kept"

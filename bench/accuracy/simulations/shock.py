@@ -31,8 +31,8 @@ INTERVAL = 0.01
 LEGEND = (
     f"1 ahead of the front; 2 front zone (within {FRONT_HALF_WIDTH:.0f} A of it); 3 behind the front; "
     f"4 interface to leave out: piston or surface within {END_LAYER:.0f} A; "
-    f"5 interface to leave out: behind the front and no longer clearly hcp (fewer than {LEAST_KEPT} of 12 neighbours of "
-    "the ideal crystal kept, or not matched as hcp, by mean positions)"
+    f"5 interface to leave out: behind the front and no longer clearly hcp (fewer than {LEAST_KEPT} of 12 neighbours "
+    "of the ideal crystal kept, or not matched as hcp, by mean positions)"
 )
 MATCHED = "ptm_average: " + " ".join(f"{index} {name}" for index, name in enumerate(LATTICES.values()))
 
