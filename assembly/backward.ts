@@ -39,6 +39,7 @@ import {
   BLOCK,
   COUNT_ATOMS,
   COUNT_CLASSES,
+  COUNT_OUTER,
   COUNT_REVERSE_READY,
   HIDDEN,
   INVARIANTS,
@@ -64,6 +65,8 @@ import {
   SCRATCH_LOGITS,
   SCRATCH_MIXED,
   SCRATCH_MIXED_ADJOINT,
+  SCRATCH_OUTER,
+  SCRATCH_OUTER_ADJOINT,
   SCRATCH_PAIRS,
 } from "./scratch";
 
@@ -72,12 +75,13 @@ export function backwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): v
   const scratch = workerScratch(ctx, worker);
   const classCount = count(ctx, COUNT_CLASSES);
   const classes = paddedClasses(classCount);
+  const outer = count(ctx, COUNT_OUTER);
   const seed = region(ctx, ADDRESS_SEED);
   const order = region(ctx, ADDRESS_ORDER);
   const hiddenAdjoint = region(ctx, ADDRESS_HIDDEN_ADJOINT);
   const messagesAdjoint = region(ctx, ADDRESS_MESSAGES_ADJOINT);
   const logitsAdjoint = scratch + SCRATCH_LOGITS;
-  const da = scratch + SCRATCH_LAYER0_ADJOINT;
+  const da = scratch + SCRATCH_OUTER_ADJOINT;
   const dx = scratch + SCRATCH_LAYER1_ADJOINT;
   if (!count(ctx, COUNT_REVERSE_READY)) reversePairs(ctx, begin, end);
   memory.fill(logitsAdjoint, 0, <usize>(4 * classes) << 2);
@@ -88,9 +92,9 @@ export function backwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): v
       memory.copy(at4(logitsAdjoint, row * classes), from, <usize>classCount << 2);
     }
     network2(ctx, scratch, first);
-    layerBackward(da, logitsAdjoint, region(ctx, ADDRESS_BACKWARD2_1), classes, LAYER);
-    siluBackward(da, da, scratch + SCRATCH_LAYER0, 4 * LAYER);
-    layerBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), LAYER, LAYER);
+    layerBackward(da, logitsAdjoint, region(ctx, ADDRESS_BACKWARD2_1), classes, outer);
+    siluBackward(da, da, scratch + SCRATCH_OUTER, 4 * outer);
+    layerBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, LAYER);
     for (let row = 0; row < rows; ++row) {
       memory.copy(at4(hiddenAdjoint, (first + row) * HIDDEN), dx + (row << 8), HIDDEN * 4);
       memory.copy(at4(messagesAdjoint, (first + row) * HIDDEN), dx + (row << 8) + HIDDEN * 4, HIDDEN * 4);

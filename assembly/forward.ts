@@ -27,6 +27,7 @@ import {
   ADDRESS_SCRATCH,
   COUNT_ATOMS,
   COUNT_CLASSES,
+  COUNT_OUTER,
   HIDDEN,
   INVARIANTS,
   LAYER,
@@ -47,6 +48,7 @@ import {
   SCRATCH_LAYER1,
   SCRATCH_LOGITS,
   SCRATCH_MIXED,
+  SCRATCH_OUTER,
 } from "./scratch";
 
 /** Bytes of A' and A[0] of one atom. */
@@ -105,7 +107,7 @@ export function forwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): v
   }
 }
 
-/** z of the first layer of network 2 (SCRATCH_LAYER0) of four atoms from their hidden numbers and messages. */
+/** z of the first layer of network 2 (SCRATCH_OUTER) of four atoms from their hidden numbers and messages. */
 export function network2(ctx: usize, scratch: usize, first: i32): void {
   const input = scratch + SCRATCH_LAYER1;
   const hidden = region(ctx, ADDRESS_HIDDEN);
@@ -116,7 +118,7 @@ export function network2(ctx: usize, scratch: usize, first: i32): void {
     memory.copy(to + HIDDEN * 4, at4(messages, (first + row) * HIDDEN), HIDDEN * 4);
   }
   const bias = region(ctx, ADDRESS_NETWORK2_BIAS0);
-  layerForward(scratch + SCRATCH_LAYER0, input, region(ctx, ADDRESS_FORWARD2_0), bias, LAYER, LAYER);
+  layerForward(scratch + SCRATCH_OUTER, input, region(ctx, ADDRESS_FORWARD2_0), bias, count(ctx, COUNT_OUTER), LAYER);
 }
 
 /** Messages, network 2 and results of the sorted atoms [begin, end). */
@@ -128,8 +130,8 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
   const links = region(ctx, ADDRESS_PAIR_LINK);
   const order = region(ctx, ADDRESS_ORDER);
   const classes = paddedClasses(count(ctx, COUNT_CLASSES));
-  const z0 = scratch + SCRATCH_LAYER0;
-  const a0 = scratch + SCRATCH_LAYER0_OUT;
+  const outer = count(ctx, COUNT_OUTER);
+  const a0 = scratch + SCRATCH_OUTER;
   const logits = scratch + SCRATCH_LOGITS;
   memory.fill(at4(messages, begin * HIDDEN), 0, <usize>(end - begin) * (HIDDEN * 4));
   for (let first = begin; first < end; first += 4) {
@@ -140,8 +142,8 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
       gatherRows(at4(messages, s * HIDDEN), at4(weights, start), at4(links, start), length, hidden);
     }
     network2(ctx, scratch, first);
-    siluForward(a0, z0, 4 * LAYER);
-    layerForward(logits, a0, region(ctx, ADDRESS_FORWARD2_1), region(ctx, ADDRESS_BIAS2_1), classes, LAYER);
+    siluForward(a0, a0, 4 * outer);
+    layerForward(logits, a0, region(ctx, ADDRESS_FORWARD2_1), region(ctx, ADDRESS_BIAS2_1), classes, outer);
     for (let s = first; s < until; ++s) {
       const row = at4(logits, (s - first) * classes);
       readOut(ctx, load<i32>(at4(order, s)), row, scratch + SCRATCH_EXPONENTIALS);

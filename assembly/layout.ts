@@ -11,13 +11,13 @@
  *
  * `layoutModel`, `layoutFrame` and `layoutReference` assign addresses from a base upwards and return
  * the end as f64 (an unsigned address in any host), or 0 if it does not fit into 4 GiB.
- * N = atoms, C = classes, P = pair capacity, K = basis functions.
+ * N = atoms, C = classes, U = width of the last hidden layer, P = pair capacity, K = basis functions.
  */
 import { HARMONIC_CONSTANTS, TABLE_BYTES } from "./tables";
 import { SCRATCH_BYTES } from "./scratch";
 
 /** Version of the names, offsets, shapes and order of calls described in docs/core-abi.md. */
-export const ABI_VERSION: i32 = 2;
+export const ABI_VERSION: i32 = 3;
 
 /** Bytes of a context. */
 export const CONTEXT_BYTES: i32 = 1024;
@@ -89,6 +89,8 @@ export const COUNT_REFERENCE_CAPACITY: i32 = 576;
 export const COUNT_REFERENCE_NEEDED: i32 = 580;
 /** Internal: 1 once the index of reverse pairs belongs to the pairs. */
 export const COUNT_REVERSE_READY: i32 = 584;
+/** Width of the last hidden layer. */
+export const COUNT_OUTER: i32 = 588;
 
 // ---- addresses: model, inputs (f32 as in the model file, f64 for the ideal logits) ------------------
 
@@ -100,9 +102,9 @@ export const ADDRESS_NETWORK1_WEIGHT0: i32 = 608; // f32 64 x 128
 export const ADDRESS_NETWORK1_BIAS0: i32 = 612; // f32 64
 export const ADDRESS_NETWORK1_WEIGHT1: i32 = 616; // f32 32 x 64
 export const ADDRESS_NETWORK1_BIAS1: i32 = 620; // f32 32
-export const ADDRESS_NETWORK2_WEIGHT0: i32 = 624; // f32 64 x 64
-export const ADDRESS_NETWORK2_BIAS0: i32 = 628; // f32 64
-export const ADDRESS_NETWORK2_WEIGHT1: i32 = 632; // f32 C x 64
+export const ADDRESS_NETWORK2_WEIGHT0: i32 = 624; // f32 U x 64
+export const ADDRESS_NETWORK2_BIAS0: i32 = 628; // f32 U
+export const ADDRESS_NETWORK2_WEIGHT1: i32 = 632; // f32 C x U
 export const ADDRESS_NETWORK2_BIAS1: i32 = 636; // f32 C
 export const ADDRESS_IDEAL_LOGITS: i32 = 640; // f64 C
 
@@ -114,9 +116,9 @@ export const ADDRESS_MIX_FORWARD: i32 = 652; // f32 7 x 16(k) x 16(q)
 export const ADDRESS_MIX_BACKWARD: i32 = 656; // f32 7 x 16(q) x 16(k)
 export const ADDRESS_FORWARD1_0: i32 = 660; // f32 128 x 64
 export const ADDRESS_FORWARD1_1: i32 = 664; // f32 64 x 32
-export const ADDRESS_FORWARD2_0: i32 = 668; // f32 64 x 64
-export const ADDRESS_FORWARD2_1: i32 = 672; // f32 64 x Cp, Cp = C rounded up to 8
-export const ADDRESS_BACKWARD2_1: i32 = 676; // f32 Cp x 64
+export const ADDRESS_FORWARD2_0: i32 = 668; // f32 64 x U
+export const ADDRESS_FORWARD2_1: i32 = 672; // f32 U x Cp, Cp = C rounded up to 8
+export const ADDRESS_BACKWARD2_1: i32 = 676; // f32 Cp x U
 export const ADDRESS_BIAS2_1: i32 = 680; // f32 Cp, c4 plus the log-weights
 
 // ---- addresses: model, prior over the classes (see prior.ts) ------------------------------------------
@@ -236,6 +238,7 @@ export const LMAX: i32 = 6;
 export const HARMONICS: i32 = 49;
 export const INVARIANTS: i32 = 128;
 export const HIDDEN: i32 = 32;
+/** Width of network 1's first layer, and of network 2's input: hidden numbers and messages. */
 export const LAYER: i32 = 64;
 /** Ranges of atoms given to a stage begin at a multiple of this. */
 export const BLOCK: i32 = 64;
@@ -244,6 +247,9 @@ export const ROW_CAPACITY: i32 = 1024;
 /** Most classes and basis functions a model may have. */
 export const MAX_CLASSES: i32 = 1023;
 export const MAX_BASIS: i32 = 64;
+/** The width of the last hidden layer is a multiple of OUTER_STEP, at least that and at most MAX_OUTER. */
+export const OUTER_STEP: i32 = 16;
+export const MAX_OUTER: i32 = 512;
 
 // ---- layout -------------------------------------------------------------------------------------------
 
@@ -280,11 +286,14 @@ export function slotCapacity(atomCount: i32): i32 {
 }
 
 /** Places the model's regions from `base` upwards; returns the end, or 0 where a count is out of range. */
-export function layoutModel(ctx: usize, base: i32, classCount: i32, basisCount: i32): f64 {
+export function layoutModel(ctx: usize, base: i32, classCount: i32, basisCount: i32, outerWidth: i32): f64 {
   if (classCount < 2 || classCount > MAX_CLASSES || basisCount < 2 || basisCount > MAX_BASIS) return 0;
+  if (outerWidth < OUTER_STEP || outerWidth > MAX_OUTER || outerWidth % OUTER_STEP != 0) return 0;
   store<i32>(ctx + COUNT_CLASSES, classCount);
   store<i32>(ctx + COUNT_BASIS, basisCount);
-  const padded = paddedClasses(classCount);
+  store<i32>(ctx + COUNT_OUTER, outerWidth);
+  const padded = <f64>paddedClasses(classCount);
+  const outer = <f64>outerWidth;
   let end: f64 = Math.ceil(<f64>(<u32>base) / 64) * 64;
   end = place(ctx, ADDRESS_RADIAL_MIX, end, 2 * 17 * 4 * <f64>basisCount);
   end = place(ctx, ADDRESS_INVARIANTS_MIX, end, 7 * 256 * 4);
@@ -294,9 +303,9 @@ export function layoutModel(ctx: usize, base: i32, classCount: i32, basisCount: 
   end = place(ctx, ADDRESS_NETWORK1_BIAS0, end, 64 * 4);
   end = place(ctx, ADDRESS_NETWORK1_WEIGHT1, end, 32 * 64 * 4);
   end = place(ctx, ADDRESS_NETWORK1_BIAS1, end, 32 * 4);
-  end = place(ctx, ADDRESS_NETWORK2_WEIGHT0, end, 64 * 64 * 4);
-  end = place(ctx, ADDRESS_NETWORK2_BIAS0, end, 64 * 4);
-  end = place(ctx, ADDRESS_NETWORK2_WEIGHT1, end, 64 * 4 * <f64>classCount);
+  end = place(ctx, ADDRESS_NETWORK2_WEIGHT0, end, 64 * 4 * outer);
+  end = place(ctx, ADDRESS_NETWORK2_BIAS0, end, 4 * outer);
+  end = place(ctx, ADDRESS_NETWORK2_WEIGHT1, end, 4 * outer * <f64>classCount);
   end = place(ctx, ADDRESS_NETWORK2_BIAS1, end, 4 * <f64>classCount);
   end = place(ctx, ADDRESS_IDEAL_LOGITS, end, 8 * <f64>classCount);
   end = place(ctx, ADDRESS_TABLE, end, <f64>TABLE_BYTES);
@@ -305,10 +314,10 @@ export function layoutModel(ctx: usize, base: i32, classCount: i32, basisCount: 
   end = place(ctx, ADDRESS_MIX_BACKWARD, end, 7 * 256 * 4);
   end = place(ctx, ADDRESS_FORWARD1_0, end, 128 * 64 * 4);
   end = place(ctx, ADDRESS_FORWARD1_1, end, 64 * 32 * 4);
-  end = place(ctx, ADDRESS_FORWARD2_0, end, 64 * 64 * 4);
-  end = place(ctx, ADDRESS_FORWARD2_1, end, 64 * 4 * <f64>padded);
-  end = place(ctx, ADDRESS_BACKWARD2_1, end, 64 * 4 * <f64>padded);
-  end = place(ctx, ADDRESS_BIAS2_1, end, 4 * <f64>padded);
+  end = place(ctx, ADDRESS_FORWARD2_0, end, 64 * 4 * outer);
+  end = place(ctx, ADDRESS_FORWARD2_1, end, 4 * outer * padded);
+  end = place(ctx, ADDRESS_BACKWARD2_1, end, 4 * outer * padded);
+  end = place(ctx, ADDRESS_BIAS2_1, end, 4 * padded);
   end = place(ctx, ADDRESS_CLASS_WEIGHTS, end, 8 * <f64>classCount);
   end = place(ctx, ADDRESS_LOG_PRIOR, end, 8 * <f64>classCount);
   return checked(end);

@@ -21,6 +21,7 @@ import {
   ADDRESS_STANDARD_SCALE,
   COUNT_BASIS,
   COUNT_CLASSES,
+  COUNT_OUTER,
   HIDDEN,
   INVARIANTS,
   LAYER,
@@ -45,6 +46,7 @@ import { prepareRadial } from "./radial";
 export function prepareModel(ctx: usize): i32 {
   const classCount = count(ctx, COUNT_CLASSES);
   const basisCount = count(ctx, COUNT_BASIS);
+  const outer = count(ctx, COUNT_OUTER);
   const padded = paddedClasses(classCount);
   if (!constantsSound(ctx)) return STATUS_MODEL_NON_FINITE;
   let sound = finite(ctx, ADDRESS_RADIAL_MIX, 34 * basisCount);
@@ -55,9 +57,9 @@ export function prepareModel(ctx: usize): i32 {
   sound = finite(ctx, ADDRESS_NETWORK1_BIAS0, LAYER) && sound;
   sound = finite(ctx, ADDRESS_NETWORK1_WEIGHT1, HIDDEN * LAYER) && sound;
   sound = finite(ctx, ADDRESS_NETWORK1_BIAS1, HIDDEN) && sound;
-  sound = finite(ctx, ADDRESS_NETWORK2_WEIGHT0, LAYER * LAYER) && sound;
-  sound = finite(ctx, ADDRESS_NETWORK2_BIAS0, LAYER) && sound;
-  sound = finite(ctx, ADDRESS_NETWORK2_WEIGHT1, classCount * LAYER) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK2_WEIGHT0, outer * LAYER) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK2_BIAS0, outer) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK2_WEIGHT1, classCount * outer) && sound;
   sound = finite(ctx, ADDRESS_NETWORK2_BIAS1, classCount) && sound;
   if (!sound) return STATUS_MODEL_NON_FINITE;
 
@@ -66,11 +68,11 @@ export function prepareModel(ctx: usize): i32 {
   prepareInvariants(ctx);
   turn(region(ctx, ADDRESS_FORWARD1_0), region(ctx, ADDRESS_NETWORK1_WEIGHT0), LAYER, INVARIANTS, LAYER);
   turn(region(ctx, ADDRESS_FORWARD1_1), region(ctx, ADDRESS_NETWORK1_WEIGHT1), HIDDEN, LAYER, HIDDEN);
-  turn(region(ctx, ADDRESS_FORWARD2_0), region(ctx, ADDRESS_NETWORK2_WEIGHT0), LAYER, LAYER, LAYER);
-  turn(region(ctx, ADDRESS_FORWARD2_1), region(ctx, ADDRESS_NETWORK2_WEIGHT1), classCount, LAYER, padded);
+  turn(region(ctx, ADDRESS_FORWARD2_0), region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, LAYER, outer);
+  turn(region(ctx, ADDRESS_FORWARD2_1), region(ctx, ADDRESS_NETWORK2_WEIGHT1), classCount, outer, padded);
   const backward = region(ctx, ADDRESS_BACKWARD2_1);
-  memory.fill(backward, 0, <usize>(padded * LAYER) << 2);
-  memory.copy(backward, region(ctx, ADDRESS_NETWORK2_WEIGHT1), <usize>(classCount * LAYER) << 2);
+  memory.fill(backward, 0, <usize>(padded * outer) << 2);
+  memory.copy(backward, region(ctx, ADDRESS_NETWORK2_WEIGHT1), <usize>(classCount * outer) << 2);
   clearPrior(ctx);
   return STATUS_OK;
 }
@@ -87,7 +89,8 @@ function constantsSound(ctx: usize): bool {
     if (!(abs(loadF8(region(ctx, ADDRESS_IDEAL_LOGITS), c)) < Infinity)) return false;
   }
   // The constant logit of class 0 rests on a row of zeros.
-  for (let i = 0; i < LAYER; ++i) if (loadF4(region(ctx, ADDRESS_NETWORK2_WEIGHT1), i) != 0) return false;
+  const outer = count(ctx, COUNT_OUTER);
+  for (let i = 0; i < outer; ++i) if (loadF4(region(ctx, ADDRESS_NETWORK2_WEIGHT1), i) != 0) return false;
   return (
     value(ctx, VALUE_CUTOFF) > 0 &&
     value(ctx, VALUE_CUTOFF) < Infinity &&

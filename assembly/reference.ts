@@ -27,6 +27,7 @@ import {
   ADDRESS_REFERENCE_VECTOR,
   COUNT_ATOMS,
   COUNT_CLASSES,
+  COUNT_OUTER,
   HIDDEN,
   INVARIANTS,
   LAYER,
@@ -40,16 +41,17 @@ import { radialReference } from "./radial";
 import { logDensityReference, probabilitiesReference } from "./readout";
 
 // Offsets into the scratch region, in f64: 8192 numbers, then 2 x 32 an atom.
+// Z0, A0 and DA hold a first layer of either network, up to MAX_OUTER.
 const Z0: i32 = 0;
-const A0: i32 = 256;
-const Z1: i32 = 512;
-const X: i32 = 768;
-const DX: i32 = 1024;
-const DA: i32 = 1280;
-const DB: i32 = 1536;
-const G: i32 = 1792;
-const WORK: i32 = 2048;
-const DENSITY_ADJOINT: i32 = 4096;
+const A0: i32 = 512;
+const DA: i32 = 1024;
+const Z1: i32 = 1536;
+const X: i32 = 1792;
+const DX: i32 = 2048;
+const DB: i32 = 2304;
+const G: i32 = 2560;
+const WORK: i32 = 3072;
+const DENSITY_ADJOINT: i32 = 5120;
 const PER_ATOM: i32 = 8192;
 
 /** Everything up to the logits of all atoms, from referencePairs; returns logP. */
@@ -64,6 +66,7 @@ export function forwardReference(ctx: usize): f64 {
   const messages = region(ctx, ADDRESS_REFERENCE_MESSAGES);
   const logits = region(ctx, ADDRESS_REFERENCE_LOGITS);
   const logPrior = region(ctx, ADDRESS_LOG_PRIOR);
+  const outer = count(ctx, COUNT_OUTER);
   for (let i = 0; i < n; ++i) {
     const start = load<i32>(at4(starts, i));
     const length = load<i32>(at4(starts, i + 1)) - start;
@@ -84,7 +87,7 @@ export function forwardReference(ctx: usize): f64 {
     network2Reference(ctx, i);
     const own = at8(logits, classCount * i);
     const bias1 = region(ctx, ADDRESS_NETWORK2_BIAS1);
-    layerReference(own, at8(scratch, A0), region(ctx, ADDRESS_NETWORK2_WEIGHT1), bias1, classCount, LAYER);
+    layerReference(own, at8(scratch, A0), region(ctx, ADDRESS_NETWORK2_WEIGHT1), bias1, classCount, outer);
     for (let c = 0; c < classCount; ++c) addF8(own, c, loadF8(logPrior, c));
     logDensity += logDensityReference(own, classCount);
   }
@@ -113,6 +116,7 @@ export function backwardReference(ctx: usize): void {
   const gradient = region(ctx, ADDRESS_REFERENCE_GRADIENT);
   const hiddenAdjoint = at8(scratch, PER_ATOM);
   const messagesAdjoint = at8(scratch, PER_ATOM + HIDDEN * n);
+  const outer = count(ctx, COUNT_OUTER);
   const lengthScale = value(ctx, VALUE_LENGTH_SCALE);
   memory.fill(gradient, 0, 24 * <usize>n);
   memory.fill(ctx + VALUE_VIRIAL, 0, 72);
@@ -121,10 +125,10 @@ export function backwardReference(ctx: usize): void {
     network2Reference(ctx, i);
     const seed = at8(region(ctx, ADDRESS_REFERENCE_SEED), classCount * i);
     const da = at8(scratch, DA);
-    layerReferenceBackward(da, seed, region(ctx, ADDRESS_NETWORK2_WEIGHT1), classCount, LAYER);
-    siluReferenceBackward(da, at8(scratch, Z0), LAYER);
+    layerReferenceBackward(da, seed, region(ctx, ADDRESS_NETWORK2_WEIGHT1), classCount, outer);
+    siluReferenceBackward(da, at8(scratch, Z0), outer);
     const dx = at8(scratch, DX);
-    layerReferenceBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), LAYER, LAYER);
+    layerReferenceBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, LAYER);
     memory.copy(at8(hiddenAdjoint, HIDDEN * i), dx, HIDDEN * 8);
     memory.copy(at8(messagesAdjoint, HIDDEN * i), at8(dx, HIDDEN), HIDDEN * 8);
   }
@@ -192,7 +196,8 @@ function network2Reference(ctx: usize, i: i32): void {
   memory.copy(x, at8(region(ctx, ADDRESS_REFERENCE_HIDDEN), HIDDEN * i), HIDDEN * 8);
   memory.copy(at8(x, HIDDEN), at8(region(ctx, ADDRESS_REFERENCE_MESSAGES), HIDDEN * i), HIDDEN * 8);
   const z0 = at8(scratch, Z0);
+  const outer = count(ctx, COUNT_OUTER);
   const bias0 = region(ctx, ADDRESS_NETWORK2_BIAS0);
-  layerReference(z0, x, region(ctx, ADDRESS_NETWORK2_WEIGHT0), bias0, LAYER, LAYER);
-  siluReference(at8(scratch, A0), z0, LAYER);
+  layerReference(z0, x, region(ctx, ADDRESS_NETWORK2_WEIGHT0), bias0, outer, LAYER);
+  siluReference(at8(scratch, A0), z0, outer);
 }

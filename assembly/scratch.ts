@@ -33,7 +33,9 @@ export const SCRATCH_LAYER0_OUT: i32 = SCRATCH_LAYER0 + 4 * 256; // f32 4 x 64, 
 export const SCRATCH_LAYER0_ADJOINT: i32 = SCRATCH_LAYER0_OUT + 4 * 256; // f32 4 x 64
 export const SCRATCH_LAYER1: i32 = SCRATCH_LAYER0_ADJOINT + 4 * 256; // f32 4 x 64
 export const SCRATCH_LAYER1_ADJOINT: i32 = SCRATCH_LAYER1 + 4 * 256; // f32 4 x 64
-export const SCRATCH_LOGITS: i32 = SCRATCH_LAYER1_ADJOINT + 4 * 256; // f32 4 x 1024, MAX_CLASSES rounded up
+export const SCRATCH_OUTER: i32 = SCRATCH_LAYER1_ADJOINT + 4 * 256; // f32 4 x 512, MAX_OUTER; before SiLU, and after it
+export const SCRATCH_OUTER_ADJOINT: i32 = SCRATCH_OUTER + 4 * 2048; // f32 4 x 512
+export const SCRATCH_LOGITS: i32 = SCRATCH_OUTER_ADJOINT + 4 * 2048; // f32 4 x 1024, MAX_CLASSES rounded up
 export const SCRATCH_EXPONENTIALS: i32 = SCRATCH_LOGITS + 4 * 4096; // f32 1024
 
 /** The neighbour search: one row of pairs, and candidates of one run of cells. */

@@ -18,7 +18,13 @@ export type StageName =
 
 interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
   heapBase(): number;
-  layoutModel(context: number, base: number, classCount: number, basisCount: number): number;
+  layoutModel(
+    context: number,
+    base: number,
+    classCount: number,
+    basisCount: number,
+    outerWidth: number,
+  ): number;
   prepareModel(context: number): number;
   setPrior(context: number): number;
   layoutFrame(
@@ -54,6 +60,8 @@ type ConstantName =
   | "ROW_CAPACITY"
   | "MAX_CLASSES"
   | "MAX_BASIS"
+  | "MAX_OUTER"
+  | "OUTER_STEP"
   | "KEEP_DENSITY_ATOMS"
   | "DENOISE_DONE"
   | "DENOISE_SCORE"
@@ -68,4 +76,4 @@ type ConstantName =
 export type CoreExports = CoreFunctions & { readonly [name in ConstantName]: Constant };
 
 /** Version of the binary interface that this host knows. */
-export const abiVersion = 2;
+export const abiVersion = 3;

@@ -472,17 +472,17 @@ export class PhaseCore {
 
 /** Copies the model into the core; returns the first address behind it. */
 function writeModel(model: CoreModel, core: CoreExports, context: CoreContext): number {
-  const { classCount, basisCount } = model;
-  const end = core.layoutModel(context.address, context.end, classCount, basisCount);
+  const { classCount, basisCount, outerWidth } = model;
+  const end = core.layoutModel(context.address, context.end, classCount, basisCount, outerWidth);
   if (end === 0) {
     throw new PhasewireError("MODEL_SHAPE", {
-      message: `the model has ${classCount} classes and ${basisCount} radial functions; 2 to ${core.MAX_CLASSES.value} and 2 to ${core.MAX_BASIS.value} are possible`,
+      message: `the model has ${classCount} classes, ${basisCount} radial functions and an outer width of ${outerWidth}; 2 to ${core.MAX_CLASSES.value}, 2 to ${core.MAX_BASIS.value} and multiples of ${core.OUTER_STEP.value} up to ${core.MAX_OUTER.value} are possible`,
       field: "model",
-      value: [classCount, basisCount],
+      value: [classCount, basisCount, outerWidth],
     });
   }
   context.reserve(end, "model");
-  for (const [name, length] of Object.entries(tensorLengths(classCount, basisCount))) {
+  for (const [name, length] of Object.entries(tensorLengths(model))) {
     const tensor = model.tensors[name as keyof CoreTensors];
     checkLength(name, tensor?.length, length);
     context.singles(tensorFields[name as keyof CoreTensors], length).set(tensor);
@@ -500,7 +500,7 @@ function writeModel(model: CoreModel, core: CoreExports, context: CoreContext): 
   return end;
 }
 
-function tensorLengths(classCount: number, basisCount: number): Record<keyof CoreTensors, number> {
+function tensorLengths({ classCount, basisCount, outerWidth }: CoreModel): Record<keyof CoreTensors, number> {
   return {
     "radial.mix": 2 * 17 * basisCount,
     "invariants.mix": 7 * 16 * 16,
@@ -510,9 +510,9 @@ function tensorLengths(classCount: number, basisCount: number): Record<keyof Cor
     "network1.bias0": 64,
     "network1.weight1": 32 * 64,
     "network1.bias1": 32,
-    "network2.weight0": 64 * 64,
-    "network2.bias0": 64,
-    "network2.weight1": classCount * 64,
+    "network2.weight0": outerWidth * 64,
+    "network2.bias0": outerWidth,
+    "network2.weight1": classCount * outerWidth,
     "network2.bias1": classCount,
   };
 }

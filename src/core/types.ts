@@ -9,6 +9,8 @@ export interface CoreModel {
   readonly classCount: number;
   /** Number of radial basis functions K. */
   readonly basisCount: number;
+  /** Width of the last hidden layer U: a multiple of 16 from 16 to 512. */
+  readonly outerWidth: number;
   /** Lengths in units of a0. */
   readonly cutoff: number;
   readonly basisFirst: number;
@@ -32,9 +34,11 @@ export interface CoreTensors {
   readonly "network1.bias0": Float32Array;
   readonly "network1.weight1": Float32Array;
   readonly "network1.bias1": Float32Array;
+  /** U x 64 */
   readonly "network2.weight0": Float32Array;
+  /** U */
   readonly "network2.bias0": Float32Array;
-  /** C x 64 */
+  /** C x U */
   readonly "network2.weight1": Float32Array;
   /** C */
   readonly "network2.bias1": Float32Array;

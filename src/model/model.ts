@@ -42,7 +42,19 @@ const lmax = 6;
 /** Most classes a model may have. */
 const mostClasses = 1023;
 
-const tensorShapes = (classCount: number, basisCount: number): Record<keyof CoreTensors, number[]> => ({
+/** Width of the last hidden layer where a file does not give it, and those that the kernels take. */
+const usualOuterWidth = 64;
+const outerStep = 16;
+const mostOuterWidth = 512;
+
+/** The numbers of a model that the shapes of its tensors follow from. */
+type Sizes = Pick<CoreModel, "classCount" | "basisCount" | "outerWidth">;
+
+const tensorShapes = ({
+  classCount,
+  basisCount,
+  outerWidth,
+}: Sizes): Record<keyof CoreTensors, number[]> => ({
   "radial.mix": [2, channels + 1, basisCount],
   "invariants.mix": [lmax + 1, channels, channels],
   "standard.mean": [128],
@@ -51,9 +63,9 @@ const tensorShapes = (classCount: number, basisCount: number): Record<keyof Core
   "network1.bias0": [64],
   "network1.weight1": [32, 64],
   "network1.bias1": [32],
-  "network2.weight0": [64, 64],
-  "network2.bias0": [64],
-  "network2.weight1": [classCount, 64],
+  "network2.weight0": [outerWidth, 64],
+  "network2.bias0": [outerWidth],
+  "network2.weight1": [classCount, outerWidth],
   "network2.bias1": [classCount],
 });
 
@@ -70,16 +82,19 @@ export function parseModel(file: Uint8Array, source: string): Model {
   checkHash(container, source);
   const fields = new FieldReader(description, source);
   const classes = fields.classes();
-  const basisCount = fields.count("basisCount");
+  const sizes = {
+    classCount: classes.length,
+    basisCount: fields.count("basisCount"),
+    outerWidth: fields.outerWidth(),
+  };
   fields.fixed("channels", channels);
   fields.fixed("lmax", lmax);
-  const tensors = readTensors(container, classes.length, basisCount, source);
+  const tensors = readTensors(container, sizes, source);
   return {
     name: fields.text("name"),
     classes,
-    classCount: classes.length,
+    ...sizes,
     cutoff: fields.positive("cutoff"),
-    basisCount,
     basisFirst: fields.number("basisFirst"),
     basisLast: fields.number("basisLast"),
     basisWidth: fields.positive("basisWidth"),
@@ -140,17 +155,12 @@ function checkHash(container: Safetensors, source: string): void {
   });
 }
 
-function readTensors(
-  container: Safetensors,
-  classCount: number,
-  basisCount: number,
-  source: string,
-): CoreTensors {
-  const entries = Object.entries(tensorShapes(classCount, basisCount)).map(
+function readTensors(container: Safetensors, sizes: Sizes, source: string): CoreTensors {
+  const entries = Object.entries(tensorShapes(sizes)).map(
     ([name, shape]) => [name, readTensor(container.tensors.get(name), name, shape, source)] as const,
   );
   const tensors = Object.fromEntries(entries) as unknown as CoreTensors;
-  if (tensors["network2.weight1"].subarray(0, 64).some((weight) => weight !== 0)) {
+  if (tensors["network2.weight1"].subarray(0, sizes.outerWidth).some((weight) => weight !== 0)) {
     throw new PhasewireError("MODEL_SHAPE", {
       message: `${source}: row 0 of network2.weight1 is not zero, so the logit of class 0 would not be constant`,
       field: "network2.weight1",
@@ -219,6 +229,14 @@ class FieldReader {
     const value = this.number(field);
     if (Number.isInteger(value) && value >= 2 && value <= 64) return value;
     throw this.error(field, "a whole number from 2 to 64", value);
+  }
+
+  outerWidth(): number {
+    const { outerWidth: value = usualOuterWidth } = this.description;
+    const taken = typeof value === "number" && value >= outerStep && value <= mostOuterWidth;
+    if (taken && value % outerStep === 0) return value;
+    const expected = `a multiple of ${outerStep} from ${outerStep} to ${mostOuterWidth}`;
+    throw this.error("outerWidth", expected, value, "MODEL_SHAPE");
   }
 
   fixed(field: string, expected: number): void {

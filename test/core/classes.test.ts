@@ -72,7 +72,7 @@ describe("memory", () => {
     const memory = createMemory();
     const core = instantiateCore(await coreModule(), memory);
     const context = new CoreContext(core, memory);
-    const base = core.layoutModel(context.address, context.end, classCount, 10);
+    const base = core.layoutModel(context.address, context.end, classCount, 10, 64);
     const end = core.layoutFrame(context.address, base, atoms, 0, 2, features);
     return end === 0 ? 0 : end - base;
   }

@@ -13,6 +13,11 @@ const models = [
     core: await PhaseCore.create(randomModel(5, 7), { threads: 1 }),
     classCount: 7,
   },
+  {
+    name: "random weights, 420 classes, 192 units in the last hidden layer",
+    core: await PhaseCore.create(randomModel(6, 420, 192), { threads: 1 }),
+    classCount: 420,
+  },
 ];
 afterAll(() => Promise.all(models.map(({ core }) => core.dispose())));
 

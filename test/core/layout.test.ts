@@ -81,13 +81,14 @@ describe("memory", () => {
     const memory = createMemory();
     const core = instantiateCore(module, memory);
     const context = new CoreContext(core, memory);
-    const model = core.layoutModel(context.address, context.end, 12, 10);
+    const model = core.layoutModel(context.address, context.end, 12, 10, 64);
     expect(model).toBeGreaterThan(context.end);
     expect(core.layoutFrame(context.address, model, 100_000, 0, 1, 1)).toBeGreaterThan(model);
     expect(core.layoutFrame(context.address, model, 100_000_000, 0, 1, 1)).toBe(0);
     expect(core.layoutFrame(context.address, model, 0x7fffffff, 0, 1, 3)).toBe(0);
     expect(core.layoutFrame(context.address, model, 0, 0, 1, 1)).toBe(0);
-    expect(core.layoutModel(context.address, context.end, 1, 10)).toBe(0);
+    expect(core.layoutModel(context.address, context.end, 1, 10, 64)).toBe(0);
+    expect(core.layoutModel(context.address, context.end, 12, 10, 72)).toBe(0);
     expect(() => context.reserve(0, "frame")).toThrow(/4 GiB/);
   });
 
@@ -95,7 +96,7 @@ describe("memory", () => {
     const memory = createMemory();
     const core = instantiateCore(module, memory);
     const context = new CoreContext(core, memory);
-    const base = core.layoutModel(context.address, context.end, 12, 10);
+    const base = core.layoutModel(context.address, context.end, 12, 10, 64);
     const addresses = () =>
       Object.keys(core)
         .filter((name) => name.startsWith("ADDRESS_") && !name.startsWith("ADDRESS_REFERENCE"))

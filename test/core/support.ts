@@ -220,16 +220,17 @@ export async function expectError(code: ErrorCode, action: () => unknown): Promi
 }
 
 /** A model with weights at random: every path through the formulas carries signal, whatever training did. */
-export function randomModel(seed: number, classCount: number): CoreModel {
+export function randomModel(seed: number, classCount: number, outerWidth = 64): CoreModel {
   const random = randomNumbers(seed);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
   const draw = (length: number, scale: number, shift = 0): Float32Array =>
     Float32Array.from({ length }, () => shift + scale * normal());
-  const last = draw(64 * classCount, 0.2);
-  last.fill(0, 0, 64);
+  const last = draw(outerWidth * classCount, 1.6 / Math.sqrt(outerWidth));
+  last.fill(0, 0, outerWidth);
   return {
     classCount,
     basisCount: 10,
+    outerWidth,
     cutoff: 2.3,
     basisFirst: 0.6,
     basisLast: 2.3,
@@ -246,8 +247,8 @@ export function randomModel(seed: number, classCount: number): CoreModel {
       "network1.bias0": draw(64, 0.1),
       "network1.weight1": draw(32 * 64, 0.17),
       "network1.bias1": draw(32, 0.1),
-      "network2.weight0": draw(64 * 64, 0.17),
-      "network2.bias0": draw(64, 0.1),
+      "network2.weight0": draw(outerWidth * 64, 0.17),
+      "network2.bias0": draw(outerWidth, 0.1),
       "network2.weight1": last,
       "network2.bias1": draw(classCount, 0.5),
     },

@@ -60,17 +60,19 @@ export function modelFile(changes: ModelFileChanges = {}): Uint8Array {
   return pack({ __metadata__: metadata, ...entries }, data);
 }
 
-/** The bytes of a model file with so many classes, `disordered` and `c1`, `c2`, .., and random weights. */
-export function modelFileOf(classCount: number): Uint8Array {
+/** The bytes of a model file with so many classes, `disordered` and `c1`, `c2`, .., a last hidden layer of this width, and random weights. */
+export function modelFileOf(classCount: number, outerWidth = 64): Uint8Array {
   const classes = Array.from({ length: classCount }, (_, index) => ({
     name: index ? `c${index}` : "disordered",
   }));
-  const weights = numbers(64 * classCount, 1);
-  weights.fill(0, 0, 64);
+  const weights = numbers(outerWidth * classCount, 1);
+  weights.fill(0, 0, outerWidth);
   return modelFile({
-    description: { classes, idealLogits: classes.map(() => 0) },
+    description: { classes, idealLogits: classes.map(() => 0), outerWidth },
     tensors: {
-      "network2.weight1": { shape: [classCount, 64], data: weights },
+      "network2.weight0": { shape: [outerWidth, 64], data: numbers(outerWidth * 64, 9, 0.2) },
+      "network2.bias0": { shape: [outerWidth], data: numbers(outerWidth, 10, 0.1) },
+      "network2.weight1": { shape: [classCount, outerWidth], data: weights },
       "network2.bias1": { shape: [classCount], data: numbers(classCount, 2) },
     },
   });

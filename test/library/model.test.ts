@@ -193,12 +193,40 @@ describe("reading a model", () => {
     expect(error.field).toBe(field);
   });
 
+  test("the last hidden layer has 64 units unless the description says otherwise", () => {
+    expect(parseModel(modelFile(), "m").outerWidth).toBe(64);
+    const wide = parseModel(modelFileOf(420, 192), "m");
+    expect([wide.classCount, wide.outerWidth]).toEqual([420, 192]);
+    expect(wide.tensors["network2.weight0"]).toHaveLength(192 * 64);
+    expect(wide.tensors["network2.weight1"]).toHaveLength(420 * 192);
+  });
+
+  test.each([15, 0, 24, -64, 528, 1024, 64.5, "64", null])(
+    "an outerWidth of %j is MODEL_SHAPE",
+    async (outerWidth) => {
+      const error = await expectError("MODEL_SHAPE", parse(modelFile({ description: { outerWidth } })));
+      expect(error.field).toBe("outerWidth");
+      expect(error.message).toContain("a multiple of 16 from 16 to 512 is needed");
+    },
+  );
+
+  test("an outerWidth that the tensors do not have is MODEL_SHAPE, by the first of them", async () => {
+    const error = await expectError("MODEL_SHAPE", parse(modelFile({ description: { outerWidth: 192 } })));
+    expect(error.field).toBe("network2.weight0");
+    expect(error.message).toContain("F32 [192, 64] is needed");
+  });
+
   test("a constant class 0 is required", async () => {
     const error = await expectError(
       "MODEL_SHAPE",
       parse(modelFile({ tensors: { "network2.weight1": { shape: [4, 64], data: numbers(256, 1) } } })),
     );
     expect(error.message).toContain("row 0");
+    const lastItem = numbers(4 * 64, 1).fill(0, 0, 63);
+    await expectError(
+      "MODEL_SHAPE",
+      parse(modelFile({ tensors: { "network2.weight1": { shape: [4, 64], data: lastItem } } })),
+    );
   });
 
   test.each<[string, unknown]>([

@@ -136,11 +136,36 @@ def with_classes(content, listed):
     settings = json.loads(header["__metadata__"]["phasewire"])
     settings |= {"classes": listed, "idealLogits": [0.0] * len(listed)}
     header["__metadata__"]["phasewire"] = json.dumps(settings)
-    for name, shape in (("network2.weight1", [len(listed), 64]), ("network2.bias1", [len(listed)])):
-        size = 4 * math.prod(shape)
-        header[name] = {"dtype": "F32", "shape": shape, "data_offsets": [len(data), len(data) + size]}
-        data += bytes(size)
+    width = settings.get("outerWidth", 64)
+    weights = {"network2.weight1": np.zeros((len(listed), width)), "network2.bias1": np.zeros(len(listed))}
+    return with_tensors(header, data, weights)
+
+
+def with_tensors(header, data, tensors):
+    """Build a model file with these tensors in place of those of the same names."""
+    for name, tensor in tensors.items():
+        content = np.ascontiguousarray(tensor, "<f4").tobytes()
+        offsets = [len(data), len(data) + len(content)]
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": offsets}
+        data += content
     return rehash(header, data)
+
+
+def with_outer_width(content, width):
+    """Build a model file with a wider last hidden layer, of whose new units no class reads anything."""
+    header, data = split(content)
+    settings = json.loads(header["__metadata__"]["phasewire"])
+    header["__metadata__"]["phasewire"] = json.dumps(settings | {"outerWidth": width})
+    old = phasewire.load_model().tensors
+    random = np.random.default_rng(4)
+    weights = {
+        "network2.weight0": random.normal(0, 0.2, (width, 64)),
+        "network2.bias0": random.normal(0, 0.2, width),
+        "network2.weight1": np.zeros((len(settings["classes"]), width)),
+    }
+    for name, tensor in weights.items():
+        tensor[tuple(slice(size) for size in old[name].shape)] = old[name]
+    return with_tensors(header, data, weights)
 
 
 def test_every_name_of_every_class(original, tmp_path):
@@ -221,6 +246,42 @@ def test_a_damaged_class_is_named(original, refusal, listed, field):
 )
 def test_settings_out_of_range(original, refusal, key, value, code):
     assert refusal(change_settings(original, lambda settings: settings.update({key: value}))).code == code
+
+
+def test_units_that_no_class_reads_change_no_bit(original, local, tmp_path):
+    path = tmp_path / "wide.safetensors"
+    path.write_bytes(with_outer_width(original, 512))
+    model = phasewire.load_model(path)
+    assert (model.settings["outerWidth"], model.tensors["network2.bias0"].shape) == (512, (512,))
+    random = np.random.default_rng(6)
+    sites = np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]])
+    cells = np.stack(np.meshgrid(*[range(3)] * 3), axis=-1).reshape(-1, 1, 3)
+    positions = 3.6 * (cells + sites).reshape(-1, 3) + random.normal(0, 0.15, (108, 3))
+    frame = (positions, 10.8 * np.eye(3), True, random.integers(0, 2, 108))
+    expected = local.analyse(*frame, fields=["logits", "score"])
+    with phasewire.Local(path) as wide:
+        found = wide.analyse(*frame, fields=["logits", "score"])
+    np.testing.assert_array_equal(found.logits, expected.logits)
+    np.testing.assert_array_equal(found.score, expected.score)
+    assert np.any(expected.score)
+
+
+def test_the_width_of_the_last_hidden_layer_may_be_left_out(original, tmp_path):
+    path = tmp_path / "usual.safetensors"
+    path.write_bytes(change_settings(with_outer_width(original, 64), lambda settings: settings.pop("outerWidth")))
+    assert phasewire.load_model(path).settings["outerWidth"] == 64
+
+
+@pytest.mark.parametrize("width", [15, 0, 24, -64, 528, 1024, 64.5, "64", None, True])
+def test_an_impossible_width_of_the_last_hidden_layer(original, refusal, width):
+    error = refusal(change_settings(original, lambda settings: settings.update(outerWidth=width)))
+    assert (error.code, error.field) == ("MODEL_SHAPE", "outerWidth")
+    assert "a multiple of 16 from 16 to 512" in str(error)
+
+
+def test_a_width_that_the_tensors_do_not_have(original, refusal):
+    error = refusal(change_settings(original, lambda settings: settings.update(outerWidth=192)))
+    assert (error.code, error.field) == ("MODEL_SHAPE", "network2.weight0")
 
 
 def test_a_missing_tensor_and_a_wrong_shape(original, refusal):

@@ -20,7 +20,7 @@ from phasewire._frame import Frame
 from phasewire._model import Model
 from phasewire.errors import PhasewireError, make_error
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 _PAGE = 65536
 _SPARE_PAIRS = 1.1
 _CONVERGED = "converged"
@@ -230,15 +230,17 @@ class Core:
         model, context = self.model, self._context
         base = context + self._constants["CONTEXT_BYTES"]
         self._grow(base)
-        end = int(self._call("layoutModel", context, base, self._class_count, model.settings["basisCount"]))
+        settings = model.settings
+        sizes = (self._class_count, settings["basisCount"], settings["outerWidth"])
+        end = int(self._call("layoutModel", context, base, *sizes))
         if end == 0:
             raise make_error(
                 "MODEL_SHAPE",
-                f"the core takes at most {self._constants['MAX_CLASSES']} classes "
-                f"and {self._constants['MAX_BASIS']} basis functions",
-                field="classes",
-                value=self._class_count,
-                remedy="train a model with fewer classes",
+                f"the core takes at most {self._constants['MAX_CLASSES']} classes, {self._constants['MAX_BASIS']} "
+                f"basis functions and an outer width of {self._constants['MAX_OUTER']}; the model has {sizes}",
+                field="model",
+                value=list(sizes),
+                remedy="train a smaller model",
             )
         self._grow(end)
         for name, tensor in model.tensors.items():

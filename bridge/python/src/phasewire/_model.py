@@ -23,8 +23,10 @@ FORMAT_VERSION = 1
 CHANNELS = 16
 LMAX = 6
 FEATURES = CHANNELS * (LMAX + 1) + CHANNELS
-HIDDEN1, HIDDEN2, HIDDEN3 = 64, 32, 64
+HIDDEN1, HIDDEN2 = 64, 32
 MAX_CLASSES = 1023
+# Width of the last hidden layer where a file does not give it, and those that the kernels take.
+OUTER_WIDTH, OUTER_STEP, MAX_OUTER = 64, 16, 512
 _HEADER_LIMIT = 16 * 1024 * 1024
 _REEXPORT = "export the model again with training/export.py, or use a model made for this release"
 _COPY_AGAIN = "the file was damaged or cut short: copy or download it again"
@@ -231,7 +233,7 @@ def read_model(path: Path, *, expected_sha256: str | None = None) -> Model:
     )
 
 
-def tensor_shapes(class_count: int, basis_count: int) -> dict[str, tuple[int, ...]]:
+def tensor_shapes(class_count: int, basis_count: int, outer_width: int) -> dict[str, tuple[int, ...]]:
     """Return the tensors of format 1 and their shapes."""
     return {
         "radial.mix": (2, CHANNELS + 1, basis_count),
@@ -242,9 +244,9 @@ def tensor_shapes(class_count: int, basis_count: int) -> dict[str, tuple[int, ..
         "network1.bias0": (HIDDEN1,),
         "network1.weight1": (HIDDEN2, HIDDEN1),
         "network1.bias1": (HIDDEN2,),
-        "network2.weight0": (HIDDEN3, 2 * HIDDEN2),
-        "network2.bias0": (HIDDEN3,),
-        "network2.weight1": (class_count, HIDDEN3),
+        "network2.weight0": (outer_width, 2 * HIDDEN2),
+        "network2.bias0": (outer_width,),
+        "network2.weight1": (class_count, outer_width),
         "network2.bias1": (class_count,),
     }
 
@@ -292,6 +294,10 @@ def _settings(described: str, path: Path) -> dict[str, Any]:
         _require_number(settings.get(key), key, path)
     if not isinstance(settings["basisCount"], int) or settings["basisCount"] < 2:
         _shape_error(path, "basisCount", settings["basisCount"], "a whole number of at least 2 is needed")
+    width = settings.setdefault("outerWidth", OUTER_WIDTH)
+    if not isinstance(width, int) or not OUTER_STEP <= width <= MAX_OUTER or width % OUTER_STEP:
+        expected = f"a multiple of {OUTER_STEP} from {OUTER_STEP} to {MAX_OUTER} is needed"
+        _shape_error(path, "outerWidth", width, expected)
     for key in ("cutoff", "basisWidth", "logitLength"):
         if settings[key] <= 0:
             _format_error(path, f"{key} must be greater than 0", key)
@@ -348,7 +354,8 @@ def _phase_class(entry: Any, model: str, number: int, path: Path) -> PhaseClass:
 
 def _tensors(header: Mapping[str, Any], data: bytes, settings: Mapping[str, Any], path: Path) -> dict[str, Any]:
     tensors: dict[str, NDArray[np.float32]] = {}
-    for name, shape in tensor_shapes(len(settings["classes"]), settings["basisCount"]).items():
+    shapes = tensor_shapes(len(settings["classes"]), settings["basisCount"], settings["outerWidth"])
+    for name, shape in shapes.items():
         entry = header.get(name)
         if not isinstance(entry, dict):
             _shape_error(path, name, None, "the tensor is missing")
