@@ -21,8 +21,9 @@ def run(suite: Suite) -> Page:
     chosen: dict[tuple[str, str], Snapshot] = {}
     for snapshot in suite.of_kind("A", "B"):
         whole = (snapshot.truth != UNKNOWN).all() and len(set(snapshot.truth)) == 1
-        fluid = snapshot.phase in FILLING and (snapshot.truth == DISORDERED).all()
-        if whole and snapshot.atoms.pbc.all() and (fluid or HEAT[0] <= snapshot.temperature <= HEAT[1]):
+        fluid = (snapshot.truth == DISORDERED).all()
+        wanted = snapshot.phase in FILLING if fluid else HEAT[0] <= snapshot.temperature <= HEAT[1]
+        if whole and wanted and snapshot.atoms.pbc.all():
             chosen.setdefault((snapshot.system, snapshot.phase), snapshot)
     snapshots = list(chosen.values())[: 4 if suite.quick else None]
     _tolerance(page, suite, snapshots)
