@@ -433,7 +433,10 @@ describe("hints on standard error", () => {
   });
 
   test("a length scale for a frame that is too small for a good estimate is left alone", async () => {
-    const file = await writeFrames("cluster.extxyz", createFrame({ positions: copper.positions.slice(0, 3 * 60) }));
+    const file = await writeFrames(
+      "cluster.extxyz",
+      createFrame({ positions: copper.positions.slice(0, 3 * 60) }),
+    );
     const { exitCode, stderr } = await classify("--length-scale", "2.0", file);
     expect([exitCode, stderr]).toEqual([0, ""]);
   });
