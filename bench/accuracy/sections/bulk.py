@@ -31,7 +31,7 @@ from ..tally import (
 MELTING = 0.97
 # The group of frames that changed while they were made.
 REJECTED = "A_unstable"
-WIDEST_GRID = 4
+MANY_PANELS = 20
 
 
 def run(suite: Suite) -> Page:
@@ -172,13 +172,15 @@ def _draw_sweeps(rows: list[Row], suite: Suite, path: Path) -> None:
     }
     if not sweeps:
         sweeps = by_crystal(rows)
-    columns = min(WIDEST_GRID, len(sweeps))
-    with drawing(path, -(-len(sweeps) // columns), columns, (2.4, 1.9), sharey=True) as axes:
+    many = len(sweeps) > MANY_PANELS
+    columns = min(6 if many else 4, len(sweeps))
+    size = (1.8, 1.4) if many else (2.4, 1.9)
+    with drawing(path, -(-len(sweeps) // columns), columns, size, sharey=True) as axes:
         for axis, own in zip(axes.flat, sweeps.values(), strict=False):
             for method in reversed(methods(own, suite)):
                 points = [(row.temperature, 100 * row.share(method)) for row in own if method in row.right]
                 method_line(axis, method, *np.transpose(points))
-            axis.set_title(f"{own[0].name}, {own[0].truth}", fontsize=8.5)
+            axis.set_title(f"{own[0].name}, {own[0].truth}", fontsize=7 if many else 8.5)
             axis.set_ylim(-3, 103)
         hide_unused(axes, len(sweeps))
         for axis in axes[:, 0]:
