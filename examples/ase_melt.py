@@ -25,6 +25,8 @@ from show import Interrupt, TerminalView, draw_picture
 
 EVERY = 20
 TRAJECTORY_EVERY = 100
+# What a simple metal may become.
+CLASSES = ["fcc", "hcp", "bcc"]
 # The volume is fixed: expanded enough for the melt, so that the crystal is under tension.
 LATTICE_CONSTANT = 3.75
 # Name, steps, temperature at the start and at the end (kelvin).
@@ -58,8 +60,8 @@ def main() -> int:
     run = Langevin(atoms, 5 * units.fs, temperature_K=STAGES[0][2], friction=0.01 / units.fs, fixcm=False, rng=random)
 
     analyser = arguments.server or phasewire.Local()
-    monitor = phasewire.ase.attach(run, EVERY, analyser)
-    recorder = phasewire.ase.attach(run, TRAJECTORY_EVERY, analyser, record=trajectory)
+    monitor = phasewire.ase.attach(run, EVERY, analyser, classes=CLASSES)
+    recorder = phasewire.ase.attach(run, TRAJECTORY_EVERY, analyser, classes=CLASSES, record=trajectory)
     view = TerminalView(f"phasewire: {len(atoms)} atoms of copper in ASE", TOTAL_STEPS)
     stage = STAGES[0][0]
     monitor.on_result(lambda result: view.update(stage, result, atoms.get_temperature()))

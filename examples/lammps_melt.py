@@ -22,6 +22,8 @@ from show import Interrupt, TerminalView, draw_picture
 
 EVERY = 50
 TRAJECTORY_EVERY = 300
+# What a simple metal may become; with every class allowed, superheated copper looks like dhcp here and there.
+CLASSES = ["fcc", "hcp", "bcc"]
 CHUNK = 200
 LATTICE_CONSTANT = 3.675
 
@@ -93,7 +95,11 @@ def main() -> int:
     )
     lmp.commands_string(system)
     analyser = arguments.server or phasewire.Local()
-    watched = {"types": {1: "Cu"}, "observables": lambda lmp: {"temperature": phasewire.lammps.temperature(lmp)}}
+    watched = {
+        "types": {1: "Cu"},
+        "classes": CLASSES,
+        "observables": lambda lmp: {"temperature": phasewire.lammps.temperature(lmp)},
+    }
     # Two observers: all results for the series and the view, some whole labelled frames for the trajectory.
     monitor = phasewire.lammps.attach(lmp, EVERY, analyser, **watched)
     recorder = phasewire.lammps.attach(lmp, TRAJECTORY_EVERY, analyser, **watched, record=trajectory)
