@@ -9,7 +9,9 @@ export type {
   DenoiseOptions,
   DenoiseResult,
   ForwardResult,
+  FrameRoom,
   NeighbourLists,
+  PassOptions,
   ReferenceResult,
   ScoreResult,
 } from "./types.js";

@@ -15,7 +15,9 @@ import type {
   DenoiseOptions,
   DenoiseResult,
   ForwardResult,
+  FrameRoom,
   NeighbourLists,
+  PassOptions,
   ReferenceResult,
   ScoreResult,
 } from "./types.js";
@@ -120,8 +122,27 @@ export class PhaseCore {
   }
 
   /**
+   * Room for the next frame in the core's memory, to be filled and handed to `load` without a copy. What was loaded before is gone.
+   *
+   * @param atomCount at least 1
+   * @returns views that hold until the next call
+   * @throws PhasewireError `TOO_LARGE`
+   */
+  room(atomCount: number): FrameRoom {
+    this.refuseIfBusy();
+    this.progress = "empty";
+    this.atomCount = atomCount;
+    this.layOut(this.pairsPerAtom);
+    const { context } = this;
+    return {
+      positions: context.doubles("POSITIONS", 3 * atomCount),
+      species: context.integers("SPECIES", atomCount),
+    };
+  }
+
+  /**
    * Takes a frame: checks it, settles its length scale and sorts its atoms. Its neighbours are found by the first pass that needs them, on
-   * the worker threads; that pass is the one to fail on coincident atoms.
+   * the worker threads; that pass is the one to fail on coincident atoms. Arrays that `room` gave are used where they are.
    *
    * @throws PhasewireError `EMPTY_FRAME`, `SHAPE_MISMATCH`, `NON_FINITE_POSITIONS`, `MISSING_CELL`, `NON_FINITE_CELL`, `SINGULAR_CELL`,
    *   `BAD_LENGTH_SCALE`, `TOO_LARGE`
@@ -129,12 +150,10 @@ export class PhaseCore {
   load(frame: CoreFrame): void {
     this.refuseIfBusy();
     const atomCount = checkShapes(frame);
-    this.progress = "empty";
-    this.atomCount = atomCount;
-    this.layOut(this.pairsPerAtom);
+    const room = this.room(atomCount);
     const { context } = this;
-    context.doubles("POSITIONS", 3 * atomCount).set(frame.positions);
-    if (frame.species !== null) context.integers("SPECIES", atomCount).set(frame.species);
+    if (!sameMemory(frame.positions, room.positions)) room.positions.set(frame.positions);
+    if (frame.species !== null && !sameMemory(frame.species, room.species)) room.species.set(frame.species);
     context.setCount("SPECIES_USED", frame.species === null ? 0 : 1);
     context.values("CELL", 9).fill(0);
     if (frame.cell !== null) context.values("CELL", 9).set(frame.cell);
@@ -158,10 +177,10 @@ export class PhaseCore {
    *
    * @throws PhasewireError `COINCIDENT_ATOMS`, `BAD_LENGTH_SCALE` (an absurd one: over a thousand neighbours), `TOO_LARGE`, `INTERNAL`
    */
-  forward(): Promise<ForwardResult> {
+  forward(options: PassOptions = {}): Promise<ForwardResult> {
     return this.exclusive(async () => {
       await this.evaluate();
-      return this.forwardResult();
+      return this.forwardResult(options);
     });
   }
 
@@ -204,7 +223,7 @@ export class PhaseCore {
    *
    * @throws PhasewireError `BAD_OPTION` if `steps` is no whole number of at least 0; what `forward` throws
    */
-  denoise(options: DenoiseOptions): Promise<DenoiseResult> {
+  denoise(options: DenoiseOptions & PassOptions): Promise<DenoiseResult> {
     return this.exclusive(async () => {
       const { core, context } = this;
       const limit = "steps" in options ? options.steps : convergedSteps;
@@ -231,7 +250,7 @@ export class PhaseCore {
       this.progress = "evaluated";
       const positions = context.doubles("POSITIONS", given.length).slice();
       return {
-        ...this.forwardResult(),
+        ...this.forwardResult(options),
         positions,
         displacement: positions.map((position, index) => position - given[index]!),
         steps: context.count("DENOISE_STEPS"),
@@ -415,19 +434,30 @@ export class PhaseCore {
     if (status !== this.core.STATUS_OK.value) throw statusError(status, this.context);
   }
 
-  private forwardResult(): ForwardResult {
+  private forwardResult({ arrays = "copies" }: PassOptions): ForwardResult {
     const { context, atomCount } = this;
     const table = atomCount * this.classCount;
-    return {
-      logits: context.singles("LOGITS", table).slice(),
-      probabilities: context.singles("PROBABILITIES", table).slice(),
-      labels: context.shorts("LABELS", atomCount).slice(),
-      confidence: context.singles("CONFIDENCE", atomCount).slice(),
-      margin: context.singles("MARGIN", atomCount).slice(),
-      atomLogDensity: context.singles("ATOM_LOG_DENSITY", atomCount).slice(),
-      distance: context.singles("DISTANCE", atomCount).slice(),
+    const views = {
+      logits: context.singles("LOGITS", table),
+      probabilities: context.singles("PROBABILITIES", table),
+      labels: context.shorts("LABELS", atomCount),
+      confidence: context.singles("CONFIDENCE", atomCount),
+      margin: context.singles("MARGIN", atomCount),
+      atomLogDensity: context.singles("ATOM_LOG_DENSITY", atomCount),
+      distance: context.singles("DISTANCE", atomCount),
       logDensity: context.value("LOG_DENSITY"),
       lengthScale: context.value("LENGTH_SCALE"),
+    };
+    if (arrays === "views") return views;
+    return {
+      ...views,
+      logits: views.logits.slice(),
+      probabilities: views.probabilities.slice(),
+      labels: views.labels.slice(),
+      confidence: views.confidence.slice(),
+      margin: views.margin.slice(),
+      atomLogDensity: views.atomLogDensity.slice(),
+      distance: views.distance.slice(),
     };
   }
 
@@ -549,6 +579,10 @@ function checkShapes(frame: CoreFrame): number {
     throw badLengthScale(lengthScale);
   }
   return atomCount;
+}
+
+function sameMemory(one: ArrayBufferView, other: ArrayBufferView): boolean {
+  return one.buffer === other.buffer && one.byteOffset === other.byteOffset;
 }
 
 function badPrior(message: string): PhasewireError {

@@ -57,6 +57,23 @@ export interface CoreFrame {
   readonly lengthScale?: number;
 }
 
+/** Where the core takes the arrays of a frame of N atoms from: views of its memory. */
+export interface FrameRoom {
+  /** 3N */
+  readonly positions: Float64Array;
+  /** N */
+  readonly species: Int32Array;
+}
+
+/** What becomes of the arrays of a forward pass. */
+export interface PassOptions {
+  /**
+   * `copies` (the default) belong to the caller; `views` of the core's memory cost nothing and hold until its next call. Most of what a
+   * copy costs is N x C arrays that few callers look at.
+   */
+  readonly arrays?: "copies" | "views";
+}
+
 /** Results of a forward pass, in the order of the atoms given. */
 export interface ForwardResult {
   /** N x C, log-weights of the prior included. */
