@@ -10,24 +10,22 @@
  * so the gradients of all atoms add up to zero within the rounding of f64.
  */
 import { densityBackward } from "./density";
-import { formMixed, MIXED_BYTES, network1, network2, workerScratch } from "./forward";
-import { invariantsBackward, invariantsForward } from "./invariants";
+import { formRecord, groupRecord, network2, recordLayer0, recordLayer1, workerScratch } from "./forward";
+import { invariantsBackward } from "./invariants";
 import {
   ADDRESS_BACKWARD2_1,
   ADDRESS_BLOCK_VIRIAL,
   ADDRESS_GRADIENT,
   ADDRESS_HIDDEN,
   ADDRESS_HIDDEN_ADJOINT,
+  ADDRESS_KEPT,
   ADDRESS_MESSAGES_ADJOINT,
-  ADDRESS_MIXED,
   ADDRESS_NETWORK1_WEIGHT0,
   ADDRESS_NETWORK1_WEIGHT1,
   ADDRESS_NETWORK2_WEIGHT0,
   ADDRESS_ORDER,
   ADDRESS_PAIR_COUNT,
-  ADDRESS_PAIR_GRADIENT_X,
-  ADDRESS_PAIR_GRADIENT_Y,
-  ADDRESS_PAIR_GRADIENT_Z,
+  ADDRESS_PAIR_GRADIENT,
   ADDRESS_PAIR_LINK,
   ADDRESS_PAIR_REVERSE,
   ADDRESS_PAIR_START,
@@ -38,121 +36,127 @@ import {
   ADDRESS_SEED,
   BLOCK,
   COUNT_ATOMS,
+  COUNT_CHANNELS,
   COUNT_CLASSES,
+  COUNT_HIDDEN,
+  COUNT_INNER,
+  COUNT_MESSAGE,
   COUNT_OUTER,
   COUNT_REVERSE_READY,
-  HIDDEN,
-  INVARIANTS,
-  LAYER,
+  invariantCount,
   paddedClasses,
   STATUS_OK,
   VALUE_LENGTH_SCALE,
   VALUE_VIRIAL,
 } from "./layout";
-import { addF8, at4, at8, count, loadF4, loadF8, region, storeF8, value } from "./memory";
+import { addF8, at4, at8, count, loadF8, region, storeF8, value } from "./memory";
 import { gatherRows, weightAdjoints } from "./messages";
 import { reversePairs } from "./neighbours";
 import { layerBackward, siluBackward } from "./network";
 import { seedLogDensity } from "./readout";
 import {
   SCRATCH_DENSITY_ADJOINT,
-  SCRATCH_INVARIANTS,
+  SCRATCH_INPUT_ADJOINT,
   SCRATCH_INVARIANTS_ADJOINT,
   SCRATCH_LAYER0,
-  SCRATCH_LAYER0_ADJOINT,
   SCRATCH_LAYER1,
-  SCRATCH_LAYER1_ADJOINT,
   SCRATCH_LOGITS,
-  SCRATCH_MIXED,
   SCRATCH_MIXED_ADJOINT,
   SCRATCH_OUTER,
-  SCRATCH_OUTER_ADJOINT,
-  SCRATCH_PAIRS,
+  SCRATCH_OUTER_OUT,
+  SCRATCH_WEIGHT_ADJOINT,
 } from "./scratch";
+import { nmadd4 } from "./vector";
+
+/**
+ * Adjoints of hidden numbers (through network 2 alone) and messages of the sorted atoms [first, until), at most four, from those of their logits
+ * (SCRATCH_LOGITS, rows of the padded classes) and the layer before SiLU in SCRATCH_OUTER.
+ */
+export function backwardNetwork2(ctx: usize, scratch: usize, first: i32, until: i32): void {
+  const outer = count(ctx, COUNT_OUTER);
+  const hidden = count(ctx, COUNT_HIDDEN);
+  const message = count(ctx, COUNT_MESSAGE);
+  const width = hidden + message;
+  const da = scratch + SCRATCH_OUTER_OUT;
+  const dx = scratch + SCRATCH_INPUT_ADJOINT;
+  const classes = paddedClasses(count(ctx, COUNT_CLASSES));
+  layerBackward(da, scratch + SCRATCH_LOGITS, region(ctx, ADDRESS_BACKWARD2_1), classes, outer);
+  siluBackward(da, da, scratch + SCRATCH_OUTER, 4 * outer);
+  layerBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, width);
+  for (let s = first; s < until; ++s) {
+    const from = at4(dx, (s - first) * width);
+    memory.copy(at4(region(ctx, ADDRESS_HIDDEN_ADJOINT), s * hidden), from, hidden << 2);
+    memory.copy(at4(region(ctx, ADDRESS_MESSAGES_ADJOINT), s * message), at4(from, hidden), message << 2);
+  }
+}
 
 /** Adjoints of hidden numbers (through network 2 alone) and messages of the sorted atoms [begin, end); and their reverse pairs, once a frame. */
 export function backwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = workerScratch(ctx, worker);
   const classCount = count(ctx, COUNT_CLASSES);
   const classes = paddedClasses(classCount);
-  const outer = count(ctx, COUNT_OUTER);
   const seed = region(ctx, ADDRESS_SEED);
   const order = region(ctx, ADDRESS_ORDER);
-  const hiddenAdjoint = region(ctx, ADDRESS_HIDDEN_ADJOINT);
-  const messagesAdjoint = region(ctx, ADDRESS_MESSAGES_ADJOINT);
   const logitsAdjoint = scratch + SCRATCH_LOGITS;
-  const da = scratch + SCRATCH_OUTER_ADJOINT;
-  const dx = scratch + SCRATCH_LAYER1_ADJOINT;
   if (!count(ctx, COUNT_REVERSE_READY)) reversePairs(ctx, begin, end);
   memory.fill(logitsAdjoint, 0, <usize>(4 * classes) << 2);
   for (let first = begin; first < end; first += 4) {
-    const rows = min(4, end - first);
-    for (let row = 0; row < rows; ++row) {
-      const from = at4(seed, load<i32>(at4(order, first + row)) * classCount);
-      memory.copy(at4(logitsAdjoint, row * classes), from, <usize>classCount << 2);
+    const until = min(first + 4, end);
+    for (let s = first; s < until; ++s) {
+      const from = at4(seed, load<i32>(at4(order, s)) * classCount);
+      memory.copy(at4(logitsAdjoint, (s - first) * classes), from, <usize>classCount << 2);
     }
     network2(ctx, scratch, first);
-    layerBackward(da, logitsAdjoint, region(ctx, ADDRESS_BACKWARD2_1), classes, outer);
-    siluBackward(da, da, scratch + SCRATCH_OUTER, 4 * outer);
-    layerBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, LAYER);
-    for (let row = 0; row < rows; ++row) {
-      memory.copy(at4(hiddenAdjoint, (first + row) * HIDDEN), dx + (row << 8), HIDDEN * 4);
-      memory.copy(at4(messagesAdjoint, (first + row) * HIDDEN), dx + (row << 8) + HIDDEN * 4, HIDDEN * 4);
-    }
+    backwardNetwork2(ctx, scratch, first, until);
   }
 }
 
 /** G of the pairs of the sorted atoms [begin, end). */
 export function backwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = workerScratch(ctx, worker);
-  const kept = region(ctx, ADDRESS_MIXED);
-  const hidden = region(ctx, ADDRESS_HIDDEN);
-  const hiddenAdjoint = region(ctx, ADDRESS_HIDDEN_ADJOINT);
+  const recompute = region(ctx, ADDRESS_KEPT) == 0;
   const messagesAdjoint = region(ctx, ADDRESS_MESSAGES_ADJOINT);
   const pairStart = region(ctx, ADDRESS_PAIR_START);
   const pairCount = region(ctx, ADDRESS_PAIR_COUNT);
   const weights = region(ctx, ADDRESS_PAIR_WEIGHT);
   const links = region(ctx, ADDRESS_PAIR_LINK);
-  const dh = scratch + SCRATCH_LAYER1_ADJOINT;
-  const da = scratch + SCRATCH_LAYER0_ADJOINT;
+  const channelBytes = <usize>count(ctx, COUNT_CHANNELS) << 2;
+  const inner = count(ctx, COUNT_INNER);
+  const hidden = count(ctx, COUNT_HIDDEN);
+  const message = count(ctx, COUNT_MESSAGE);
+  const dh = scratch + SCRATCH_LAYER1;
+  const da = scratch + SCRATCH_LAYER0;
   const db = scratch + SCRATCH_INVARIANTS_ADJOINT;
   const densityAdjoint = scratch + SCRATCH_DENSITY_ADJOINT;
-  const dw = scratch + SCRATCH_PAIRS;
+  const dw = scratch + SCRATCH_WEIGHT_ADJOINT;
   for (let first = begin; first < end; first += 4) {
     const until = min(first + 4, end);
+    const record = groupRecord(ctx, scratch, first);
+    if (recompute) formRecord(ctx, scratch, record, first, until);
+    memory.copy(dh, at4(region(ctx, ADDRESS_HIDDEN_ADJOINT), first * hidden), hidden << 4);
     for (let s = first; s < until; ++s) {
-      const row = s - first;
       const start = load<i32>(at4(pairStart, s));
       const length = load<i32>(at4(pairCount, s));
-      const own = at4(dh, row * HIDDEN);
-      memory.copy(own, at4(hiddenAdjoint, s * HIDDEN), HIDDEN * 4);
-      gatherRows(own, at4(weights, start), at4(links, start), length, messagesAdjoint);
-      const mixed = mixedOf(scratch, kept, s, row);
-      if (!kept) formMixed(ctx, scratch, mixed, s);
-      invariantsForward(ctx, scratch + SCRATCH_INVARIANTS + row * (INVARIANTS * 4), mixed);
+      const own = at4(dh, (s - first) * hidden);
+      gatherRows(own, at4(weights, start), at4(links, start), length, messagesAdjoint, message << 2, message);
     }
-    network1(ctx, scratch);
-    siluBackward(dh, dh, scratch + SCRATCH_LAYER1, 4 * HIDDEN);
-    layerBackward(da, dh, region(ctx, ADDRESS_NETWORK1_WEIGHT1), HIDDEN, LAYER);
-    siluBackward(da, da, scratch + SCRATCH_LAYER0, 4 * LAYER);
-    layerBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), LAYER, INVARIANTS);
+    siluBackward(dh, dh, recordLayer1(ctx, record), 4 * hidden);
+    layerBackward(da, dh, region(ctx, ADDRESS_NETWORK1_WEIGHT1), hidden, inner);
+    siluBackward(da, da, recordLayer0(ctx, record), 4 * inner);
+    layerBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariantCount(ctx));
+    invariantsBackward(ctx, densityAdjoint, db, record, scratch + SCRATCH_MIXED_ADJOINT);
     for (let s = first; s < until; ++s) {
-      const row = s - first;
       const start = load<i32>(at4(pairStart, s));
       const length = load<i32>(at4(pairCount, s));
-      const mixed = mixedOf(scratch, kept, s, row);
-      const dbRow = db + row * (INVARIANTS * 4);
-      invariantsBackward(ctx, densityAdjoint, dbRow, mixed, scratch + SCRATCH_MIXED_ADJOINT);
+      const row = at4(messagesAdjoint, s * message);
       // Pairs that fill a row up have no slope, but their adjoints must be numbers.
-      weightAdjoints(dw, at4(messagesAdjoint, s * HIDDEN), at4(links, start), (length + 3) & ~3, hidden);
+      weightAdjoints(dw, row, at4(links, start), length, region(ctx, ADDRESS_HIDDEN), hidden << 2, message);
       densityBackward(
         ctx,
         scratch,
-        at4(region(ctx, ADDRESS_PAIR_GRADIENT_X), start),
-        at4(region(ctx, ADDRESS_PAIR_GRADIENT_Y), start),
-        at4(region(ctx, ADDRESS_PAIR_GRADIENT_Z), start),
+        region(ctx, ADDRESS_PAIR_GRADIENT) + (<usize>start << 4),
         at4(weights, start),
-        densityAdjoint,
+        densityAdjoint + <usize>(s - first) * channelBytes,
         dw,
         at4(region(ctx, ADDRESS_PAIR_X), start),
         at4(region(ctx, ADDRESS_PAIR_Y), start),
@@ -164,14 +168,20 @@ export function backwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): 
   }
 }
 
-/** Where A' of sorted atom s is: kept from the forward pass, or row `row` of the scratch memory. */
-// @ts-ignore: decorator
-@inline
-function mixedOf(scratch: usize, kept: usize, s: i32, row: i32): usize {
-  return kept ? kept + <usize>s * MIXED_BYTES : scratch + SCRATCH_MIXED + row * MIXED_BYTES;
+/** Adds the lanes 0..2 of three f32 columns to a 3 x 3 matrix in f64: row i is lane i of the columns. */
+function addColumns(matrix: usize, x: v128, y: v128, z: v128): void {
+  addF8(matrix, 0, <f64>f32x4.extract_lane(x, 0));
+  addF8(matrix, 1, <f64>f32x4.extract_lane(y, 0));
+  addF8(matrix, 2, <f64>f32x4.extract_lane(z, 0));
+  addF8(matrix, 3, <f64>f32x4.extract_lane(x, 1));
+  addF8(matrix, 4, <f64>f32x4.extract_lane(y, 1));
+  addF8(matrix, 5, <f64>f32x4.extract_lane(z, 1));
+  addF8(matrix, 6, <f64>f32x4.extract_lane(x, 2));
+  addF8(matrix, 7, <f64>f32x4.extract_lane(y, 2));
+  addF8(matrix, 8, <f64>f32x4.extract_lane(z, 2));
 }
 
-/** Gradients of the sorted atoms [begin, end), and the virial of each block of BLOCK of them. */
+/** Gradients of the sorted atoms [begin, end), and the virial of each block of BLOCK of them: summed in f32 over a row, in f64 over rows. */
 export function gatherGradient(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const pairStart = region(ctx, ADDRESS_PAIR_START);
   const pairCount = region(ctx, ADDRESS_PAIR_COUNT);
@@ -179,12 +189,10 @@ export function gatherGradient(ctx: usize, worker: i32, begin: i32, end: i32): v
   const pairX = region(ctx, ADDRESS_PAIR_X);
   const pairY = region(ctx, ADDRESS_PAIR_Y);
   const pairZ = region(ctx, ADDRESS_PAIR_Z);
-  const gradientX = region(ctx, ADDRESS_PAIR_GRADIENT_X);
-  const gradientY = region(ctx, ADDRESS_PAIR_GRADIENT_Y);
-  const gradientZ = region(ctx, ADDRESS_PAIR_GRADIENT_Z);
+  const pairGradient = region(ctx, ADDRESS_PAIR_GRADIENT);
   const gradient = region(ctx, ADDRESS_GRADIENT);
   const order = region(ctx, ADDRESS_ORDER);
-  const scale: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
+  const scale = f64x2.splat(1 / value(ctx, VALUE_LENGTH_SCALE));
   for (let block = begin; block < end; block += BLOCK) {
     const virial = at8(region(ctx, ADDRESS_BLOCK_VIRIAL), 9 * (block / BLOCK));
     memory.fill(virial, 0, 72);
@@ -192,52 +200,26 @@ export function gatherGradient(ctx: usize, worker: i32, begin: i32, end: i32): v
     for (let s = block; s < until; ++s) {
       const start = load<i32>(at4(pairStart, s));
       const stop = start + load<i32>(at4(pairCount, s));
-      let fx: f64 = 0;
-      let fy: f64 = 0;
-      let fz: f64 = 0;
-      let xx: f64 = 0;
-      let xy: f64 = 0;
-      let xz: f64 = 0;
-      let yx: f64 = 0;
-      let yy: f64 = 0;
-      let yz: f64 = 0;
-      let zx: f64 = 0;
-      let zy: f64 = 0;
-      let zz: f64 = 0;
+      let xy = f64x2.splat(0);
+      let zw = xy;
+      let vx = f32x4.splat(0);
+      let vy = vx;
+      let vz = vx;
       for (let p = start; p < stop; ++p) {
-        const gx = <f64>loadF4(gradientX, p);
-        const gy = <f64>loadF4(gradientY, p);
-        const gz = <f64>loadF4(gradientZ, p);
-        const back = load<i32>(at4(reverse, p));
-        fx += <f64>loadF4(gradientX, back) - gx;
-        fy += <f64>loadF4(gradientY, back) - gy;
-        fz += <f64>loadF4(gradientZ, back) - gz;
-        const x = <f64>loadF4(pairX, p);
-        const y = <f64>loadF4(pairY, p);
-        const z = <f64>loadF4(pairZ, p);
-        xx -= gx * x;
-        xy -= gx * y;
-        xz -= gx * z;
-        yx -= gy * x;
-        yy -= gy * y;
-        yz -= gy * z;
-        zx -= gz * x;
-        zy -= gz * y;
-        zz -= gz * z;
+        const own = v128.load(pairGradient + (<usize>p << 4));
+        const back = v128.load(pairGradient + (<usize>load<i32>(at4(reverse, p)) << 4));
+        xy = f64x2.add(xy, f64x2.sub(f64x2.promote_low_f32x4(back), f64x2.promote_low_f32x4(own)));
+        const backHigh = v128.shuffle<i64>(back, back, 1, 1);
+        const ownHigh = v128.shuffle<i64>(own, own, 1, 1);
+        zw = f64x2.add(zw, f64x2.sub(f64x2.promote_low_f32x4(backHigh), f64x2.promote_low_f32x4(ownHigh)));
+        vx = nmadd4(own, v128.load32_splat(at4(pairX, p)), vx);
+        vy = nmadd4(own, v128.load32_splat(at4(pairY, p)), vy);
+        vz = nmadd4(own, v128.load32_splat(at4(pairZ, p)), vz);
       }
       const out = at8(gradient, 3 * load<i32>(at4(order, s)));
-      store<f64>(out, fx * scale);
-      store<f64>(out, fy * scale, 8);
-      store<f64>(out, fz * scale, 16);
-      addF8(virial, 0, xx);
-      addF8(virial, 1, xy);
-      addF8(virial, 2, xz);
-      addF8(virial, 3, yx);
-      addF8(virial, 4, yy);
-      addF8(virial, 5, yz);
-      addF8(virial, 6, zx);
-      addF8(virial, 7, zy);
-      addF8(virial, 8, zz);
+      v128.store(out, f64x2.mul(xy, scale));
+      v128.store64_lane(out + 16, f64x2.mul(zw, scale), 0);
+      addColumns(virial, vx, vy, vz);
     }
   }
 }

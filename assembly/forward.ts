@@ -1,6 +1,9 @@
 /**
  * The forward pass: stages over ranges of sorted atoms, in order forwardDensity, forwardLogits, finishForward.
- * Four atoms at a time go through the networks; rows past the last atom hold leftovers that nothing reads.
+ * Atoms go through it in groups of four; what stands for atoms past the last one is leftovers that nothing reads.
+ *
+ * A group's record (groupBytes of layout.ts) holds what the backward pass needs again: its mixed densities (invariants.ts), then f32 4 x V and
+ * 4 x H of the layers of network 1 before SiLU.
  */
 import { densityForward } from "./density";
 import { invariantsForward, mixForward } from "./invariants";
@@ -11,8 +14,8 @@ import {
   ADDRESS_FORWARD2_0,
   ADDRESS_FORWARD2_1,
   ADDRESS_HIDDEN,
+  ADDRESS_KEPT,
   ADDRESS_MESSAGES,
-  ADDRESS_MIXED,
   ADDRESS_NETWORK1_BIAS0,
   ADDRESS_NETWORK1_BIAS1,
   ADDRESS_NETWORK2_BIAS0,
@@ -25,12 +28,17 @@ import {
   ADDRESS_PAIR_Y,
   ADDRESS_PAIR_Z,
   ADDRESS_SCRATCH,
+  COUNT_ADJOINTS_READY,
   COUNT_ATOMS,
+  COUNT_CHANNELS,
   COUNT_CLASSES,
+  COUNT_HIDDEN,
+  COUNT_INNER,
+  COUNT_MESSAGE,
   COUNT_OUTER,
-  HIDDEN,
-  INVARIANTS,
-  LAYER,
+  groupBytes,
+  harmonicCount,
+  invariantCount,
   paddedClasses,
   STATUS_OK,
 } from "./layout";
@@ -42,17 +50,14 @@ import {
   SCRATCH_BYTES,
   SCRATCH_DENSITY,
   SCRATCH_EXPONENTIALS,
+  SCRATCH_GROUP,
+  SCRATCH_INPUT,
   SCRATCH_INVARIANTS,
   SCRATCH_LAYER0,
-  SCRATCH_LAYER0_OUT,
-  SCRATCH_LAYER1,
   SCRATCH_LOGITS,
-  SCRATCH_MIXED,
   SCRATCH_OUTER,
+  SCRATCH_OUTER_OUT,
 } from "./scratch";
-
-/** Bytes of A' and A[0] of one atom. */
-export const MIXED_BYTES: i32 = 3200;
 
 /** Scratch memory of a worker. */
 // @ts-ignore: decorator
@@ -61,64 +66,88 @@ export function workerScratch(ctx: usize, worker: i32): usize {
   return region(ctx, ADDRESS_SCRATCH) + worker * SCRATCH_BYTES;
 }
 
-/** A' and A[0] of sorted atom s into `mixed`, from its pairs; their message weights into PAIR_WEIGHT. */
-export function formMixed(ctx: usize, scratch: usize, mixed: usize, s: i32): void {
-  const start = load<i32>(at4(region(ctx, ADDRESS_PAIR_START), s));
-  const density = scratch + SCRATCH_DENSITY;
-  densityForward(
-    ctx,
-    scratch,
-    density,
-    at4(region(ctx, ADDRESS_PAIR_WEIGHT), start),
-    at4(region(ctx, ADDRESS_PAIR_X), start),
-    at4(region(ctx, ADDRESS_PAIR_Y), start),
-    at4(region(ctx, ADDRESS_PAIR_Z), start),
-    at4(region(ctx, ADDRESS_PAIR_LINK), start),
-    load<i32>(at4(region(ctx, ADDRESS_PAIR_COUNT), s)),
-  );
-  mixForward(ctx, mixed, density);
+/** Record of the group that begins with sorted atom `first`: kept from pass to pass, or in the scratch memory. */
+// @ts-ignore: decorator
+@inline
+export function groupRecord(ctx: usize, scratch: usize, first: i32): usize {
+  const kept = region(ctx, ADDRESS_KEPT);
+  return kept ? kept + <usize>(first >> 2) * <usize>groupBytes(ctx) : scratch + SCRATCH_GROUP;
 }
 
-/** z of the first layer (SCRATCH_LAYER0), its silu (SCRATCH_LAYER0_OUT) and z of the second (SCRATCH_LAYER1) of four rows of invariants. */
-export function network1(ctx: usize, scratch: usize): void {
-  const z0 = scratch + SCRATCH_LAYER0;
-  const a0 = scratch + SCRATCH_LAYER0_OUT;
+/** Address, in a record, of the first layer before SiLU. */
+// @ts-ignore: decorator
+@inline
+export function recordLayer0(ctx: usize, record: usize): usize {
+  return record + (<usize>((harmonicCount(ctx) + 1) * count(ctx, COUNT_CHANNELS)) << 4);
+}
+
+/** Address, in a record, of the second layer before SiLU. */
+// @ts-ignore: decorator
+@inline
+export function recordLayer1(ctx: usize, record: usize): usize {
+  return recordLayer0(ctx, record) + (<usize>count(ctx, COUNT_INNER) << 4);
+}
+
+/** The record of the sorted atoms [first, until), at most four, from their pairs; their message weights into PAIR_WEIGHT. */
+export function formRecord(ctx: usize, scratch: usize, record: usize, first: i32, until: i32): void {
+  const density = scratch + SCRATCH_DENSITY;
+  const channelBytes = <usize>count(ctx, COUNT_CHANNELS) << 2;
+  for (let s = first; s < until; ++s) {
+    const start = load<i32>(at4(region(ctx, ADDRESS_PAIR_START), s));
+    densityForward(
+      ctx,
+      scratch,
+      density + <usize>(s - first) * channelBytes,
+      at4(region(ctx, ADDRESS_PAIR_WEIGHT), start),
+      at4(region(ctx, ADDRESS_PAIR_X), start),
+      at4(region(ctx, ADDRESS_PAIR_Y), start),
+      at4(region(ctx, ADDRESS_PAIR_Z), start),
+      at4(region(ctx, ADDRESS_PAIR_LINK), start),
+      load<i32>(at4(region(ctx, ADDRESS_PAIR_COUNT), s)),
+    );
+  }
+  mixForward(ctx, record, density);
+  const invariants = scratch + SCRATCH_INVARIANTS;
+  invariantsForward(ctx, invariants, record);
+  network1(ctx, scratch, recordLayer0(ctx, record), recordLayer1(ctx, record), invariants);
+}
+
+/** Layers z0 (4 x V) and z1 (4 x H) of network 1, before SiLU, from the invariants of four atoms. */
+function network1(ctx: usize, scratch: usize, z0: usize, z1: usize, invariants: usize): void {
+  const a0 = scratch + SCRATCH_LAYER0;
+  const inner = count(ctx, COUNT_INNER);
   const bias0 = region(ctx, ADDRESS_NETWORK1_BIAS0);
-  layerForward(z0, scratch + SCRATCH_INVARIANTS, region(ctx, ADDRESS_FORWARD1_0), bias0, LAYER, INVARIANTS);
-  siluForward(a0, z0, 4 * LAYER);
+  layerForward(z0, invariants, region(ctx, ADDRESS_FORWARD1_0), bias0, inner, invariantCount(ctx));
+  siluForward(a0, z0, 4 * inner);
   const bias1 = region(ctx, ADDRESS_NETWORK1_BIAS1);
-  layerForward(scratch + SCRATCH_LAYER1, a0, region(ctx, ADDRESS_FORWARD1_1), bias1, HIDDEN, LAYER);
+  layerForward(z1, a0, region(ctx, ADDRESS_FORWARD1_1), bias1, count(ctx, COUNT_HIDDEN), inner);
 }
 
 /** Radial functions, harmonics, densities, invariants and network 1 of the sorted atoms [begin, end). */
 export function forwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = workerScratch(ctx, worker);
-  const kept = region(ctx, ADDRESS_MIXED);
   const hidden = region(ctx, ADDRESS_HIDDEN);
+  const width = count(ctx, COUNT_HIDDEN);
   for (let first = begin; first < end; first += 4) {
-    const until = min(first + 4, end);
-    for (let s = first; s < until; ++s) {
-      const mixed = kept ? kept + <usize>s * MIXED_BYTES : scratch + SCRATCH_MIXED;
-      formMixed(ctx, scratch, mixed, s);
-      invariantsForward(ctx, scratch + SCRATCH_INVARIANTS + (s - first) * (INVARIANTS * 4), mixed);
-    }
-    network1(ctx, scratch);
-    siluForward(at4(hidden, first * HIDDEN), scratch + SCRATCH_LAYER1, 4 * HIDDEN);
+    const record = groupRecord(ctx, scratch, first);
+    formRecord(ctx, scratch, record, first, min(first + 4, end));
+    siluForward(at4(hidden, first * width), recordLayer1(ctx, record), 4 * width);
   }
 }
 
 /** z of the first layer of network 2 (SCRATCH_OUTER) of four atoms from their hidden numbers and messages. */
 export function network2(ctx: usize, scratch: usize, first: i32): void {
-  const input = scratch + SCRATCH_LAYER1;
-  const hidden = region(ctx, ADDRESS_HIDDEN);
-  const messages = region(ctx, ADDRESS_MESSAGES);
+  const input = scratch + SCRATCH_INPUT;
+  const hidden = count(ctx, COUNT_HIDDEN);
+  const message = count(ctx, COUNT_MESSAGE);
+  const width = hidden + message;
   for (let row = 0; row < 4; ++row) {
-    const to = input + (row << 8);
-    memory.copy(to, at4(hidden, (first + row) * HIDDEN), HIDDEN * 4);
-    memory.copy(to + HIDDEN * 4, at4(messages, (first + row) * HIDDEN), HIDDEN * 4);
+    const to = at4(input, row * width);
+    memory.copy(to, at4(region(ctx, ADDRESS_HIDDEN), (first + row) * hidden), hidden << 2);
+    memory.copy(at4(to, hidden), at4(region(ctx, ADDRESS_MESSAGES), (first + row) * message), message << 2);
   }
   const bias = region(ctx, ADDRESS_NETWORK2_BIAS0);
-  layerForward(scratch + SCRATCH_OUTER, input, region(ctx, ADDRESS_FORWARD2_0), bias, count(ctx, COUNT_OUTER), LAYER);
+  layerForward(scratch + SCRATCH_OUTER, input, region(ctx, ADDRESS_FORWARD2_0), bias, count(ctx, COUNT_OUTER), width);
 }
 
 /** Messages, network 2 and results of the sorted atoms [begin, end). */
@@ -131,28 +160,31 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
   const order = region(ctx, ADDRESS_ORDER);
   const classes = paddedClasses(count(ctx, COUNT_CLASSES));
   const outer = count(ctx, COUNT_OUTER);
-  const a0 = scratch + SCRATCH_OUTER;
+  const hiddenBytes = count(ctx, COUNT_HIDDEN) << 2;
+  const message = count(ctx, COUNT_MESSAGE);
+  const a0 = scratch + SCRATCH_OUTER_OUT;
   const logits = scratch + SCRATCH_LOGITS;
-  memory.fill(at4(messages, begin * HIDDEN), 0, <usize>(end - begin) * (HIDDEN * 4));
+  memory.fill(at4(messages, begin * message), 0, <usize>((end - begin) * message) << 2);
   for (let first = begin; first < end; first += 4) {
     const until = min(first + 4, end);
     for (let s = first; s < until; ++s) {
       const start = load<i32>(at4(region(ctx, ADDRESS_PAIR_START), s));
       const length = load<i32>(at4(region(ctx, ADDRESS_PAIR_COUNT), s));
-      gatherRows(at4(messages, s * HIDDEN), at4(weights, start), at4(links, start), length, hidden);
+      gatherRows(at4(messages, s * message), at4(weights, start), at4(links, start), length, hidden, hiddenBytes, message);
     }
     network2(ctx, scratch, first);
-    siluForward(a0, a0, 4 * outer);
+    siluForward(a0, scratch + SCRATCH_OUTER, 4 * outer);
     layerForward(logits, a0, region(ctx, ADDRESS_FORWARD2_1), region(ctx, ADDRESS_BIAS2_1), classes, outer);
     for (let s = first; s < until; ++s) {
-      const row = at4(logits, (s - first) * classes);
-      readOut(ctx, load<i32>(at4(order, s)), row, scratch + SCRATCH_EXPONENTIALS);
+      const row = (s - first) * classes;
+      readOut(ctx, load<i32>(at4(order, s)), at4(logits, row), at4(scratch + SCRATCH_EXPONENTIALS, row));
     }
   }
 }
 
 /** Sums over all atoms, once every stage is done. */
 export function finishForward(ctx: usize): void {
+  store<i32>(ctx + COUNT_ADJOINTS_READY, 0);
   sumLogDensity(ctx);
 }
 

@@ -11,13 +11,15 @@
  *
  * `layoutModel`, `layoutFrame` and `layoutReference` assign addresses from a base upwards and return
  * the end as f64 (an unsigned address in any host), or 0 if it does not fit into 4 GiB.
- * N = atoms, C = classes, U = width of the last hidden layer, P = pair capacity, K = basis functions.
+ * N = atoms, C = classes, P = pair capacity, F = basis functions. The shape of a model: K = channels, L = largest degree of the harmonics,
+ * Y = (L + 1)^2 harmonics, I = K (L + 2) invariants, and the widths V (first layer of network 1), H (hidden numbers), M (messages),
+ * U (last hidden layer). N4 is N rounded up to a multiple of 4: atoms go through the networks in groups of four.
  */
-import { HARMONIC_CONSTANTS, TABLE_BYTES } from "./tables";
+import { HARMONIC_CONSTANTS, tableBytes } from "./tables";
 import { SCRATCH_BYTES } from "./scratch";
 
 /** Version of the names, offsets, shapes and order of calls described in docs/core-abi.md. */
-export const ABI_VERSION: i32 = 3;
+export const ABI_VERSION: i32 = 4;
 
 /** Bytes of a context. */
 export const CONTEXT_BYTES: i32 = 1024;
@@ -89,20 +91,20 @@ export const COUNT_REFERENCE_CAPACITY: i32 = 576;
 export const COUNT_REFERENCE_NEEDED: i32 = 580;
 /** Internal: 1 once the index of reverse pairs belongs to the pairs. */
 export const COUNT_REVERSE_READY: i32 = 584;
-/** Width of the last hidden layer. */
+/** In: U. */
 export const COUNT_OUTER: i32 = 588;
 
 // ---- addresses: model, inputs (f32 as in the model file, f64 for the ideal logits) ------------------
 
-export const ADDRESS_RADIAL_MIX: i32 = 592; // f32 2 x 17 x K
-export const ADDRESS_INVARIANTS_MIX: i32 = 596; // f32 7 x 16 x 16
-export const ADDRESS_STANDARD_MEAN: i32 = 600; // f32 128
-export const ADDRESS_STANDARD_SCALE: i32 = 604; // f32 128
-export const ADDRESS_NETWORK1_WEIGHT0: i32 = 608; // f32 64 x 128
-export const ADDRESS_NETWORK1_BIAS0: i32 = 612; // f32 64
-export const ADDRESS_NETWORK1_WEIGHT1: i32 = 616; // f32 32 x 64
-export const ADDRESS_NETWORK1_BIAS1: i32 = 620; // f32 32
-export const ADDRESS_NETWORK2_WEIGHT0: i32 = 624; // f32 U x 64
+export const ADDRESS_RADIAL_MIX: i32 = 592; // f32 2 x (K + 1) x F
+export const ADDRESS_INVARIANTS_MIX: i32 = 596; // f32 (L + 1) x K x K
+export const ADDRESS_STANDARD_MEAN: i32 = 600; // f32 I
+export const ADDRESS_STANDARD_SCALE: i32 = 604; // f32 I
+export const ADDRESS_NETWORK1_WEIGHT0: i32 = 608; // f32 V x I
+export const ADDRESS_NETWORK1_BIAS0: i32 = 612; // f32 V
+export const ADDRESS_NETWORK1_WEIGHT1: i32 = 616; // f32 H x V
+export const ADDRESS_NETWORK1_BIAS1: i32 = 620; // f32 H
+export const ADDRESS_NETWORK2_WEIGHT0: i32 = 624; // f32 U x (H + M)
 export const ADDRESS_NETWORK2_BIAS0: i32 = 628; // f32 U
 export const ADDRESS_NETWORK2_WEIGHT1: i32 = 632; // f32 C x U
 export const ADDRESS_NETWORK2_BIAS1: i32 = 636; // f32 C
@@ -110,13 +112,13 @@ export const ADDRESS_IDEAL_LOGITS: i32 = 640; // f64 C
 
 // ---- addresses: model, derived by prepareModel ------------------------------------------------------
 
-export const ADDRESS_TABLE: i32 = 644; // f32 2 x TABLE_ROWS x 40, see radial.ts
+export const ADDRESS_TABLE: i32 = 644; // f32 2 x TABLE_ROWS x 2 (K + 4), see radial.ts
 export const ADDRESS_HARMONICS: i32 = 648; // f32 constants, see harmonics.ts
-export const ADDRESS_MIX_FORWARD: i32 = 652; // f32 7 x 16(k) x 16(q)
-export const ADDRESS_MIX_BACKWARD: i32 = 656; // f32 7 x 16(q) x 16(k)
-export const ADDRESS_FORWARD1_0: i32 = 660; // f32 128 x 64
-export const ADDRESS_FORWARD1_1: i32 = 664; // f32 64 x 32
-export const ADDRESS_FORWARD2_0: i32 = 668; // f32 64 x U
+export const ADDRESS_MIX_FORWARD: i32 = 652; // f32 (L + 1) x K(k) x K(q)
+export const ADDRESS_MIX_BACKWARD: i32 = 656; // f32 (L + 1) x K(q) x K(k)
+export const ADDRESS_FORWARD1_0: i32 = 660; // f32 I x V
+export const ADDRESS_FORWARD1_1: i32 = 664; // f32 V x H
+export const ADDRESS_FORWARD2_0: i32 = 668; // f32 (H + M) x U
 export const ADDRESS_FORWARD2_1: i32 = 672; // f32 U x Cp, Cp = C rounded up to 8
 export const ADDRESS_BACKWARD2_1: i32 = 676; // f32 Cp x U
 export const ADDRESS_BIAS2_1: i32 = 680; // f32 Cp, c4 plus the log-weights
@@ -162,12 +164,12 @@ export const ADDRESS_SLOT_START: i32 = 764; // i32 slots + 1
 export const ADDRESS_SLOT_KEY: i32 = 768; // i64 slots
 export const ADDRESS_PAIR_START: i32 = 772; // i32 N
 export const ADDRESS_PAIR_COUNT: i32 = 776; // i32 N
-export const ADDRESS_HIDDEN: i32 = 780; // f32 N4 x 32
-export const ADDRESS_MESSAGES: i32 = 784; // f32 N4 x 32
-export const ADDRESS_HIDDEN_ADJOINT: i32 = 788; // f32 N4 x 32, through network 2 only
-export const ADDRESS_MESSAGES_ADJOINT: i32 = 792; // f32 N4 x 32
+export const ADDRESS_HIDDEN: i32 = 780; // f32 N4 x H
+export const ADDRESS_MESSAGES: i32 = 784; // f32 N4 x M
+export const ADDRESS_HIDDEN_ADJOINT: i32 = 788; // f32 N4 x H, through network 2 only
+export const ADDRESS_MESSAGES_ADJOINT: i32 = 792; // f32 N4 x M
 export const ADDRESS_BLOCK_VIRIAL: i32 = 796; // f64 blocks x 9
-export const ADDRESS_MIXED: i32 = 800; // f32 N x 800, A' and A_k00 kept for the backward pass, or 0
+export const ADDRESS_KEPT: i32 = 800; // f32, what the backward pass needs of every four atoms (groupBytes), or 0
 export const ADDRESS_DENOISE_POSITIONS: i32 = 804; // f64 3N, where the last step started, order given
 export const ADDRESS_DENOISE_STEP: i32 = 808; // f64 3N, delta there
 export const ADDRESS_SCRATCH: i32 = 812; // one block of SCRATCH_BYTES a worker
@@ -180,23 +182,31 @@ export const ADDRESS_PAIR_Z: i32 = 824;
 export const ADDRESS_PAIR_LINK: i32 = 828; // i32, 2 * sorted place of the neighbour + kind
 export const ADDRESS_PAIR_WEIGHT: i32 = 832; // f32, message weight w(r)
 export const ADDRESS_PAIR_REVERSE: i32 = 836; // i32, index of the pair seen from the other end
-export const ADDRESS_PAIR_GRADIENT_X: i32 = 840; // f32, dL/dx of the pair vector
-export const ADDRESS_PAIR_GRADIENT_Y: i32 = 844;
-export const ADDRESS_PAIR_GRADIENT_Z: i32 = 848;
+export const ADDRESS_PAIR_GRADIENT: i32 = 840; // f32 P x 4, dL/dx of the pair vector, and a zero
 
 // ---- addresses: double-precision reference, order given ------------------------------------------------
 
 export const ADDRESS_REFERENCE_START: i32 = 852; // i32 N + 1
 export const ADDRESS_REFERENCE_LINK: i32 = 856; // i32 capacity, 2 * atom + kind
 export const ADDRESS_REFERENCE_VECTOR: i32 = 860; // f64 capacity x 3, units of a0
-export const ADDRESS_REFERENCE_DENSITY: i32 = 864; // f64 N x 49(lm) x 16(k)
-export const ADDRESS_REFERENCE_INVARIANTS: i32 = 868; // f64 N x 128
-export const ADDRESS_REFERENCE_HIDDEN: i32 = 872; // f64 N x 32
-export const ADDRESS_REFERENCE_MESSAGES: i32 = 876; // f64 N x 32
+export const ADDRESS_REFERENCE_DENSITY: i32 = 864; // f64 N x Y x K
+export const ADDRESS_REFERENCE_INVARIANTS: i32 = 868; // f64 N x I
+export const ADDRESS_REFERENCE_HIDDEN: i32 = 872; // f64 N x H
+export const ADDRESS_REFERENCE_MESSAGES: i32 = 876; // f64 N x M
 export const ADDRESS_REFERENCE_LOGITS: i32 = 880; // f64 N x C
 export const ADDRESS_REFERENCE_SEED: i32 = 884; // f64 N x C, in
 export const ADDRESS_REFERENCE_GRADIENT: i32 = 888; // f64 3N
 export const ADDRESS_REFERENCE_SCRATCH: i32 = 892; // f64, see reference.ts
+
+// ---- counts: shape of the model, in --------------------------------------------------------------------
+
+export const COUNT_CHANNELS: i32 = 896;
+export const COUNT_LMAX: i32 = 900;
+export const COUNT_INNER: i32 = 904;
+export const COUNT_HIDDEN: i32 = 908;
+export const COUNT_MESSAGE: i32 = 912;
+/** Internal: 1 while the adjoints of network 2 belong to the last forward pass (see denoise.ts). */
+export const COUNT_ADJOINTS_READY: i32 = 916;
 
 // ---- status codes ---------------------------------------------------------------------------------
 
@@ -226,20 +236,22 @@ export const STATUS_BAD_PRIOR: i32 = 11;
 
 /** Regions for the backward pass and for denoising. */
 export const FEATURE_GRADIENT: i32 = 1;
-/** Keep A' between the passes: 3.1 kB an atom, and a backward pass that need not form it again. */
+/** Keep what the passes share (`groupBytes`), and a backward pass need not form it again. */
 export const FEATURE_KEEP_DENSITY: i32 = 2;
-/** Up to so many atoms keeping the densities is worth its memory (half a GiB); hosts should not ask for it beyond. */
+/** Up to so many atoms keeping it is worth its memory; hosts should not ask for it beyond. */
 export const KEEP_DENSITY_ATOMS: i32 = 160_000;
 
 // ---- shapes -------------------------------------------------------------------------------------------
 
-export const CHANNELS: i32 = 16;
-export const LMAX: i32 = 6;
-export const HARMONICS: i32 = 49;
-export const INVARIANTS: i32 = 128;
-export const HIDDEN: i32 = 32;
-/** Width of network 1's first layer, and of network 2's input: hidden numbers and messages. */
-export const LAYER: i32 = 64;
+/** Channels are this many, or twice as many: two or four vectors. */
+export const CHANNEL_STEP: i32 = 8;
+export const MAX_CHANNELS: i32 = 16;
+export const MIN_LMAX: i32 = 2;
+export const MAX_LMAX: i32 = 6;
+/** V, H and M are multiples of WIDTH_STEP; M is at most H. */
+export const WIDTH_STEP: i32 = 8;
+export const MAX_INNER: i32 = 128;
+export const MAX_HIDDEN: i32 = 64;
 /** Ranges of atoms given to a stage begin at a multiple of this. */
 export const BLOCK: i32 = 64;
 /** Most neighbours one atom may have. */
@@ -285,58 +297,121 @@ export function slotCapacity(atomCount: i32): i32 {
   return 1 << (32 - clz(max(64, 2 * atomCount) - 1));
 }
 
-/** Places the model's regions from `base` upwards; returns the end, or 0 where a count is out of range. */
-export function layoutModel(ctx: usize, base: i32, classCount: i32, basisCount: i32, outerWidth: i32): f64 {
-  if (classCount < 2 || classCount > MAX_CLASSES || basisCount < 2 || basisCount > MAX_BASIS) return 0;
-  if (outerWidth < OUTER_STEP || outerWidth > MAX_OUTER || outerWidth % OUTER_STEP != 0) return 0;
-  store<i32>(ctx + COUNT_CLASSES, classCount);
-  store<i32>(ctx + COUNT_BASIS, basisCount);
-  store<i32>(ctx + COUNT_OUTER, outerWidth);
-  const padded = <f64>paddedClasses(classCount);
-  const outer = <f64>outerWidth;
+/** Y: harmonics up to the model's largest degree. */
+// @ts-ignore: decorator
+@inline
+export function harmonicCount(ctx: usize): i32 {
+  const lmax = load<i32>(ctx + COUNT_LMAX);
+  return (lmax + 1) * (lmax + 1);
+}
+
+/** I */
+// @ts-ignore: decorator
+@inline
+export function invariantCount(ctx: usize): i32 {
+  return load<i32>(ctx + COUNT_CHANNELS) * (load<i32>(ctx + COUNT_LMAX) + 2);
+}
+
+/**
+ * Bytes of what four atoms share between the passes: f32 (Y + 1) x 4 x K of A' and A_k00 (see invariants.ts), 4 x V and 4 x H of the layers of
+ * network 1 before SiLU.
+ */
+export function groupBytes(ctx: usize): i32 {
+  const mixed = (harmonicCount(ctx) + 1) * load<i32>(ctx + COUNT_CHANNELS);
+  return 16 * (mixed + load<i32>(ctx + COUNT_INNER) + load<i32>(ctx + COUNT_HIDDEN));
+}
+
+function isWidth(ctx: usize, field: i32, step: i32, most: i32): bool {
+  const width = load<i32>(ctx + field);
+  return width >= step && width <= most && width % step == 0;
+}
+
+function inRange(ctx: usize, field: i32, least: i32, most: i32): bool {
+  const number = load<i32>(ctx + field);
+  return number >= least && number <= most;
+}
+
+function shapeSound(ctx: usize): bool {
+  return (
+    inRange(ctx, COUNT_CLASSES, 2, MAX_CLASSES) &&
+    inRange(ctx, COUNT_BASIS, 2, MAX_BASIS) &&
+    inRange(ctx, COUNT_LMAX, MIN_LMAX, MAX_LMAX) &&
+    isWidth(ctx, COUNT_CHANNELS, CHANNEL_STEP, MAX_CHANNELS) &&
+    isWidth(ctx, COUNT_INNER, WIDTH_STEP, MAX_INNER) &&
+    isWidth(ctx, COUNT_HIDDEN, WIDTH_STEP, MAX_HIDDEN) &&
+    isWidth(ctx, COUNT_MESSAGE, WIDTH_STEP, load<i32>(ctx + COUNT_HIDDEN)) &&
+    isWidth(ctx, COUNT_OUTER, OUTER_STEP, MAX_OUTER)
+  );
+}
+
+/**
+ * Places the regions of the model whose shape stands in COUNT_CLASSES, COUNT_BASIS, COUNT_CHANNELS, COUNT_LMAX, COUNT_INNER, COUNT_HIDDEN,
+ * COUNT_MESSAGE and COUNT_OUTER, from `base` upwards; returns the end, or 0 where one of them is out of range.
+ */
+export function layoutModel(ctx: usize, base: i32): f64 {
+  if (!shapeSound(ctx)) return 0;
+  const c = <f64>load<i32>(ctx + COUNT_CLASSES);
+  const basis = <f64>load<i32>(ctx + COUNT_BASIS);
+  const k = <f64>load<i32>(ctx + COUNT_CHANNELS);
+  const degrees = <f64>load<i32>(ctx + COUNT_LMAX) + 1;
+  const i = <f64>invariantCount(ctx);
+  const v = <f64>load<i32>(ctx + COUNT_INNER);
+  const h = <f64>load<i32>(ctx + COUNT_HIDDEN);
+  const x = h + <f64>load<i32>(ctx + COUNT_MESSAGE);
+  const u = <f64>load<i32>(ctx + COUNT_OUTER);
+  const padded = <f64>paddedClasses(load<i32>(ctx + COUNT_CLASSES));
   let end: f64 = Math.ceil(<f64>(<u32>base) / 64) * 64;
-  end = place(ctx, ADDRESS_RADIAL_MIX, end, 2 * 17 * 4 * <f64>basisCount);
-  end = place(ctx, ADDRESS_INVARIANTS_MIX, end, 7 * 256 * 4);
-  end = place(ctx, ADDRESS_STANDARD_MEAN, end, 128 * 4);
-  end = place(ctx, ADDRESS_STANDARD_SCALE, end, 128 * 4);
-  end = place(ctx, ADDRESS_NETWORK1_WEIGHT0, end, 64 * 128 * 4);
-  end = place(ctx, ADDRESS_NETWORK1_BIAS0, end, 64 * 4);
-  end = place(ctx, ADDRESS_NETWORK1_WEIGHT1, end, 32 * 64 * 4);
-  end = place(ctx, ADDRESS_NETWORK1_BIAS1, end, 32 * 4);
-  end = place(ctx, ADDRESS_NETWORK2_WEIGHT0, end, 64 * 4 * outer);
-  end = place(ctx, ADDRESS_NETWORK2_BIAS0, end, 4 * outer);
-  end = place(ctx, ADDRESS_NETWORK2_WEIGHT1, end, 4 * outer * <f64>classCount);
-  end = place(ctx, ADDRESS_NETWORK2_BIAS1, end, 4 * <f64>classCount);
-  end = place(ctx, ADDRESS_IDEAL_LOGITS, end, 8 * <f64>classCount);
-  end = place(ctx, ADDRESS_TABLE, end, <f64>TABLE_BYTES);
+  end = place(ctx, ADDRESS_RADIAL_MIX, end, 8 * (k + 1) * basis);
+  end = place(ctx, ADDRESS_INVARIANTS_MIX, end, 4 * degrees * k * k);
+  end = place(ctx, ADDRESS_STANDARD_MEAN, end, 4 * i);
+  end = place(ctx, ADDRESS_STANDARD_SCALE, end, 4 * i);
+  end = place(ctx, ADDRESS_NETWORK1_WEIGHT0, end, 4 * v * i);
+  end = place(ctx, ADDRESS_NETWORK1_BIAS0, end, 4 * v);
+  end = place(ctx, ADDRESS_NETWORK1_WEIGHT1, end, 4 * h * v);
+  end = place(ctx, ADDRESS_NETWORK1_BIAS1, end, 4 * h);
+  end = place(ctx, ADDRESS_NETWORK2_WEIGHT0, end, 4 * u * x);
+  end = place(ctx, ADDRESS_NETWORK2_BIAS0, end, 4 * u);
+  end = place(ctx, ADDRESS_NETWORK2_WEIGHT1, end, 4 * u * c);
+  end = place(ctx, ADDRESS_NETWORK2_BIAS1, end, 4 * c);
+  end = place(ctx, ADDRESS_IDEAL_LOGITS, end, 8 * c);
+  end = place(ctx, ADDRESS_TABLE, end, <f64>tableBytes(load<i32>(ctx + COUNT_CHANNELS)));
   end = place(ctx, ADDRESS_HARMONICS, end, <f64>HARMONIC_CONSTANTS * 4);
-  end = place(ctx, ADDRESS_MIX_FORWARD, end, 7 * 256 * 4);
-  end = place(ctx, ADDRESS_MIX_BACKWARD, end, 7 * 256 * 4);
-  end = place(ctx, ADDRESS_FORWARD1_0, end, 128 * 64 * 4);
-  end = place(ctx, ADDRESS_FORWARD1_1, end, 64 * 32 * 4);
-  end = place(ctx, ADDRESS_FORWARD2_0, end, 64 * 4 * outer);
-  end = place(ctx, ADDRESS_FORWARD2_1, end, 4 * outer * padded);
-  end = place(ctx, ADDRESS_BACKWARD2_1, end, 4 * outer * padded);
+  end = place(ctx, ADDRESS_MIX_FORWARD, end, 4 * degrees * k * k);
+  end = place(ctx, ADDRESS_MIX_BACKWARD, end, 4 * degrees * k * k);
+  end = place(ctx, ADDRESS_FORWARD1_0, end, 4 * v * i);
+  end = place(ctx, ADDRESS_FORWARD1_1, end, 4 * h * v);
+  end = place(ctx, ADDRESS_FORWARD2_0, end, 4 * u * x);
+  end = place(ctx, ADDRESS_FORWARD2_1, end, 4 * u * padded);
+  end = place(ctx, ADDRESS_BACKWARD2_1, end, 4 * u * padded);
   end = place(ctx, ADDRESS_BIAS2_1, end, 4 * padded);
-  end = place(ctx, ADDRESS_CLASS_WEIGHTS, end, 8 * <f64>classCount);
-  end = place(ctx, ADDRESS_LOG_PRIOR, end, 8 * <f64>classCount);
+  end = place(ctx, ADDRESS_CLASS_WEIGHTS, end, 8 * c);
+  end = place(ctx, ADDRESS_LOG_PRIOR, end, 8 * c);
   return checked(end);
+}
+
+/** Pairs an atom of a crystal has, rows filled up to a multiple of 4 and some room beside. */
+function usualPairs(ctx: usize): f64 {
+  const cutoff = load<f64>(ctx + VALUE_CUTOFF);
+  return Math.ceil(1.02 * (4.0 / 3.0) * Math.PI * cutoff * cutoff * cutoff + 4);
 }
 
 /**
  * Places a frame's regions from `base` upwards; returns the end, or 0 where that passes 4 GiB.
- * The pairs come last: no other address depends on `pairCapacity` (0: 56 an atom, room for a crystal).
+ * The pairs come last: no other address depends on `pairCapacity` (0: room for a crystal, see usualPairs).
  */
 export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity: i32, workers: i32, features: i32): f64 {
   if (atomCount < 1 || workers < 1 || pairCapacity < 0) return 0;
+  store<i32>(ctx + COUNT_ADJOINTS_READY, 0);
   const n = <f64>atomCount;
   const n4 = <f64>((atomCount + 3) & ~3);
   const c = <f64>load<i32>(ctx + COUNT_CLASSES);
+  const h = 4 * <f64>load<i32>(ctx + COUNT_HIDDEN);
+  const m = 4 * <f64>load<i32>(ctx + COUNT_MESSAGE);
   const gradient: f64 = features & FEATURE_GRADIENT ? 1 : 0;
   const keep: f64 = features & FEATURE_KEEP_DENSITY ? 1 : 0;
   const slots: f64 = atomCount > 1 << 28 ? MEMORY_LIMIT : <f64>slotCapacity(atomCount);
   const blocks = Math.ceil(n / BLOCK);
-  let pairs = pairCapacity == 0 ? 56 * n : <f64>pairCapacity;
+  let pairs = pairCapacity == 0 ? usualPairs(ctx) * n : <f64>pairCapacity;
   pairs = Math.ceil(pairs / 4) * 4;
 
   let end: f64 = Math.ceil(<f64>(<u32>base) / 64) * 64;
@@ -362,25 +437,23 @@ export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity:
   end = place(ctx, ADDRESS_SLOT_KEY, end, 8 * slots);
   end = place(ctx, ADDRESS_PAIR_START, end, 4 * n);
   end = place(ctx, ADDRESS_PAIR_COUNT, end, 4 * n);
-  end = place(ctx, ADDRESS_HIDDEN, end, 128 * n4);
-  end = place(ctx, ADDRESS_MESSAGES, end, 128 * n4);
-  end = place(ctx, ADDRESS_HIDDEN_ADJOINT, end, 128 * n4 * gradient);
-  end = place(ctx, ADDRESS_MESSAGES_ADJOINT, end, 128 * n4 * gradient);
+  end = place(ctx, ADDRESS_HIDDEN, end, h * n4);
+  end = place(ctx, ADDRESS_MESSAGES, end, m * n4);
+  end = place(ctx, ADDRESS_HIDDEN_ADJOINT, end, h * n4 * gradient);
+  end = place(ctx, ADDRESS_MESSAGES_ADJOINT, end, m * n4 * gradient);
   end = place(ctx, ADDRESS_BLOCK_VIRIAL, end, 72 * blocks * gradient);
   end = place(ctx, ADDRESS_DENOISE_POSITIONS, end, 24 * n * gradient);
   end = place(ctx, ADDRESS_DENOISE_STEP, end, 24 * n * gradient);
   end = place(ctx, ADDRESS_SCRATCH, end, <f64>SCRATCH_BYTES * <f64>workers);
-  end = place(ctx, ADDRESS_MIXED, end, 3200 * n * keep);
-  if (!keep) store<u32>(ctx + ADDRESS_MIXED, 0);
+  end = place(ctx, ADDRESS_KEPT, end, 0.25 * <f64>groupBytes(ctx) * n4 * keep);
+  if (!keep) store<u32>(ctx + ADDRESS_KEPT, 0);
   end = place(ctx, ADDRESS_PAIR_X, end, 4 * pairs);
   end = place(ctx, ADDRESS_PAIR_Y, end, 4 * pairs);
   end = place(ctx, ADDRESS_PAIR_Z, end, 4 * pairs);
   end = place(ctx, ADDRESS_PAIR_LINK, end, 4 * pairs);
   end = place(ctx, ADDRESS_PAIR_WEIGHT, end, 4 * pairs);
   end = place(ctx, ADDRESS_PAIR_REVERSE, end, 4 * pairs * gradient);
-  end = place(ctx, ADDRESS_PAIR_GRADIENT_X, end, 4 * pairs * gradient);
-  end = place(ctx, ADDRESS_PAIR_GRADIENT_Y, end, 4 * pairs * gradient);
-  end = place(ctx, ADDRESS_PAIR_GRADIENT_Z, end, 4 * pairs * gradient);
+  end = place(ctx, ADDRESS_PAIR_GRADIENT, end, 16 * pairs * gradient);
 
   store<i32>(ctx + COUNT_ATOMS, atomCount);
   store<i32>(ctx + COUNT_PAIR_CAPACITY, <i32>min(pairs, 2147483640));
@@ -393,19 +466,21 @@ export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity:
 export function layoutReference(ctx: usize, base: i32, pairCapacity: i32): f64 {
   const n = <f64>load<i32>(ctx + COUNT_ATOMS);
   const c = <f64>load<i32>(ctx + COUNT_CLASSES);
+  const h = 8 * <f64>load<i32>(ctx + COUNT_HIDDEN);
+  const m = 8 * <f64>load<i32>(ctx + COUNT_MESSAGE);
   const pairs: f64 = pairCapacity == 0 ? 64 * n : <f64>pairCapacity;
   let end: f64 = Math.ceil(<f64>(<u32>base) / 64) * 64;
   end = place(ctx, ADDRESS_REFERENCE_START, end, 4 * (n + 1));
   end = place(ctx, ADDRESS_REFERENCE_LINK, end, 4 * pairs);
   end = place(ctx, ADDRESS_REFERENCE_VECTOR, end, 24 * pairs);
-  end = place(ctx, ADDRESS_REFERENCE_DENSITY, end, 8 * 784 * n);
-  end = place(ctx, ADDRESS_REFERENCE_INVARIANTS, end, 8 * 128 * n);
-  end = place(ctx, ADDRESS_REFERENCE_HIDDEN, end, 8 * 32 * n);
-  end = place(ctx, ADDRESS_REFERENCE_MESSAGES, end, 8 * 32 * n);
+  end = place(ctx, ADDRESS_REFERENCE_DENSITY, end, 8 * <f64>(harmonicCount(ctx) * load<i32>(ctx + COUNT_CHANNELS)) * n);
+  end = place(ctx, ADDRESS_REFERENCE_INVARIANTS, end, 8 * <f64>invariantCount(ctx) * n);
+  end = place(ctx, ADDRESS_REFERENCE_HIDDEN, end, h * n);
+  end = place(ctx, ADDRESS_REFERENCE_MESSAGES, end, m * n);
   end = place(ctx, ADDRESS_REFERENCE_LOGITS, end, 8 * c * n);
   end = place(ctx, ADDRESS_REFERENCE_SEED, end, 8 * c * n);
   end = place(ctx, ADDRESS_REFERENCE_GRADIENT, end, 24 * n);
-  end = place(ctx, ADDRESS_REFERENCE_SCRATCH, end, 8 * (8192 + 64 * n));
+  end = place(ctx, ADDRESS_REFERENCE_SCRATCH, end, 8 * 8192 + (h + m) * n);
   store<i32>(ctx + COUNT_REFERENCE_CAPACITY, <i32>min(pairs, 2147483640));
   return checked(end);
 }

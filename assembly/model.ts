@@ -20,11 +20,14 @@ import {
   ADDRESS_STANDARD_MEAN,
   ADDRESS_STANDARD_SCALE,
   COUNT_BASIS,
+  COUNT_CHANNELS,
   COUNT_CLASSES,
+  COUNT_HIDDEN,
+  COUNT_INNER,
+  COUNT_LMAX,
+  COUNT_MESSAGE,
   COUNT_OUTER,
-  HIDDEN,
-  INVARIANTS,
-  LAYER,
+  invariantCount,
   paddedClasses,
   STATUS_MODEL_NON_FINITE,
   STATUS_OK,
@@ -49,15 +52,20 @@ export function prepareModel(ctx: usize): i32 {
   const outer = count(ctx, COUNT_OUTER);
   const padded = paddedClasses(classCount);
   if (!constantsSound(ctx)) return STATUS_MODEL_NON_FINITE;
-  let sound = finite(ctx, ADDRESS_RADIAL_MIX, 34 * basisCount);
-  sound = finite(ctx, ADDRESS_INVARIANTS_MIX, 7 * 256) && sound;
-  sound = finite(ctx, ADDRESS_STANDARD_MEAN, INVARIANTS) && sound;
-  sound = finite(ctx, ADDRESS_STANDARD_SCALE, INVARIANTS) && sound;
-  sound = finite(ctx, ADDRESS_NETWORK1_WEIGHT0, LAYER * INVARIANTS) && sound;
-  sound = finite(ctx, ADDRESS_NETWORK1_BIAS0, LAYER) && sound;
-  sound = finite(ctx, ADDRESS_NETWORK1_WEIGHT1, HIDDEN * LAYER) && sound;
-  sound = finite(ctx, ADDRESS_NETWORK1_BIAS1, HIDDEN) && sound;
-  sound = finite(ctx, ADDRESS_NETWORK2_WEIGHT0, outer * LAYER) && sound;
+  const channels = count(ctx, COUNT_CHANNELS);
+  const invariants = invariantCount(ctx);
+  const inner = count(ctx, COUNT_INNER);
+  const hidden = count(ctx, COUNT_HIDDEN);
+  const input = hidden + count(ctx, COUNT_MESSAGE);
+  let sound = finite(ctx, ADDRESS_RADIAL_MIX, 2 * (channels + 1) * basisCount);
+  sound = finite(ctx, ADDRESS_INVARIANTS_MIX, (count(ctx, COUNT_LMAX) + 1) * channels * channels) && sound;
+  sound = finite(ctx, ADDRESS_STANDARD_MEAN, invariants) && sound;
+  sound = finite(ctx, ADDRESS_STANDARD_SCALE, invariants) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK1_WEIGHT0, inner * invariants) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK1_BIAS0, inner) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK1_WEIGHT1, hidden * inner) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK1_BIAS1, hidden) && sound;
+  sound = finite(ctx, ADDRESS_NETWORK2_WEIGHT0, outer * input) && sound;
   sound = finite(ctx, ADDRESS_NETWORK2_BIAS0, outer) && sound;
   sound = finite(ctx, ADDRESS_NETWORK2_WEIGHT1, classCount * outer) && sound;
   sound = finite(ctx, ADDRESS_NETWORK2_BIAS1, classCount) && sound;
@@ -66,9 +74,9 @@ export function prepareModel(ctx: usize): i32 {
   prepareRadial(ctx);
   prepareHarmonics(region(ctx, ADDRESS_HARMONICS));
   prepareInvariants(ctx);
-  turn(region(ctx, ADDRESS_FORWARD1_0), region(ctx, ADDRESS_NETWORK1_WEIGHT0), LAYER, INVARIANTS, LAYER);
-  turn(region(ctx, ADDRESS_FORWARD1_1), region(ctx, ADDRESS_NETWORK1_WEIGHT1), HIDDEN, LAYER, HIDDEN);
-  turn(region(ctx, ADDRESS_FORWARD2_0), region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, LAYER, outer);
+  turn(region(ctx, ADDRESS_FORWARD1_0), region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariants, inner);
+  turn(region(ctx, ADDRESS_FORWARD1_1), region(ctx, ADDRESS_NETWORK1_WEIGHT1), hidden, inner, hidden);
+  turn(region(ctx, ADDRESS_FORWARD2_0), region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, input, outer);
   turn(region(ctx, ADDRESS_FORWARD2_1), region(ctx, ADDRESS_NETWORK2_WEIGHT1), classCount, outer, padded);
   const backward = region(ctx, ADDRESS_BACKWARD2_1);
   memory.fill(backward, 0, <usize>(padded * outer) << 2);

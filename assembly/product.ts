@@ -12,6 +12,8 @@
  * The sum runs over d in order, whatever the tile: a result does not depend on its place in a tile.
  * The inner loop is not unrolled: eight accumulators, two columns and a broadcast are what sixteen registers hold.
  */
+import { madd4 } from "./vector";
+
 export function product(
   out: usize,
   outStride: i32,
@@ -60,17 +62,17 @@ export function product(
         const r0 = v128.load(r);
         const r1 = v128.load(r, 16);
         const s0 = v128.load32_splat(l0);
-        a00 = f32x4.add(a00, f32x4.mul(s0, r0));
-        a01 = f32x4.add(a01, f32x4.mul(s0, r1));
+        a00 = madd4(s0, r0, a00);
+        a01 = madd4(s0, r1, a01);
         const s1 = v128.load32_splat(l1);
-        a10 = f32x4.add(a10, f32x4.mul(s1, r0));
-        a11 = f32x4.add(a11, f32x4.mul(s1, r1));
+        a10 = madd4(s1, r0, a10);
+        a11 = madd4(s1, r1, a11);
         const s2 = v128.load32_splat(l2);
-        a20 = f32x4.add(a20, f32x4.mul(s2, r0));
-        a21 = f32x4.add(a21, f32x4.mul(s2, r1));
+        a20 = madd4(s2, r0, a20);
+        a21 = madd4(s2, r1, a21);
         const s3 = v128.load32_splat(l3);
-        a30 = f32x4.add(a30, f32x4.mul(s3, r0));
-        a31 = f32x4.add(a31, f32x4.mul(s3, r1));
+        a30 = madd4(s3, r0, a30);
+        a31 = madd4(s3, r1, a31);
         l0 += leftStep;
         l1 += leftStep;
         l2 += leftStep;

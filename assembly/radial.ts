@@ -3,21 +3,25 @@
  *
  *     R^t_k(r) = f(r) sum_p W^t_kp exp(-(r - c_p)^2 / (2 w^2)),   f(r) = (1 - (r/r_c)^6)^3
  *
- * k = 0..15 density channels, k = 16 message weight; t = kind of the pair; r in units of a0.
+ * k = 0..K-1 density channels, k = K message weight; t = kind of the pair; r in units of a0.
  *
  * Kernel: cubic Hermite interpolation between TABLE_INTERVALS + 1 nodes; prepareModel measures its largest error over all channels
  * relative to the largest value (VALUE_TABLE_ERROR: about 2e-9 for a model with a basis width of 0.2, far below the rounding of f32).
- * A table row: 20 values, then 20 slopes times the distance between nodes, f32.
+ * A table row: K + 4 values, then K + 4 slopes times the distance between nodes, f32.
  * With t in [0, 1) inside an interval:
  *     R  = v0 (1 + 2t)(1 - t)^2 + s0 t (1 - t)^2 + v1 t^2 (3 - 2t) + s1 t^2 (t - 1)
  *     R' = (v0 6t(t - 1) + s0 (1 - t)(1 - 3t) + v1 6t(1 - t) + s1 t(3t - 2)) / step
  *
- * Chunk arrays (scratch.ts): SCRATCH_RADIAL n x 16 and SCRATCH_RADIAL_SLOPE n x 16; overwritten. Rows beyond the cutoff are exactly zero.
+ * Chunk arrays (scratch.ts): SCRATCH_RADIAL n x K and SCRATCH_RADIAL_SLOPE n x K; overwritten. Rows beyond the cutoff are exactly zero.
+ *
+ * The inner functions want to know K when they are compiled, so that the places in a row become constants of the code: they take a type T
+ * whose size in bytes is K, i64 or v128.
  */
 import {
   ADDRESS_RADIAL_MIX,
   ADDRESS_TABLE,
   COUNT_BASIS,
+  COUNT_CHANNELS,
   VALUE_BASIS_FIRST,
   VALUE_BASIS_LAST,
   VALUE_BASIS_WIDTH,
@@ -40,7 +44,8 @@ import {
   SCRATCH_UNIT_Z,
   SCRATCH_WEIGHT_SLOPE,
 } from "./scratch";
-import { TABLE_INTERVALS, TABLE_KIND_BYTES, TABLE_ROW_BYTES } from "./tables";
+import { TABLE_INTERVALS, tableBytes, tableColumns, tableKindBytes, tableRowBytes } from "./tables";
+import { madd4, sums4 } from "./vector";
 
 /** R^kind_channel(r), closed form. */
 export function radialReference(ctx: usize, kind: i32, channel: i32, r: f64): f64 {
@@ -69,7 +74,7 @@ function basisCentre(ctx: usize, p: i32): f64 {
 function basisSum(ctx: usize, kind: i32, channel: i32, r: f64): f64 {
   const basisCount = count(ctx, COUNT_BASIS);
   const width = value(ctx, VALUE_BASIS_WIDTH);
-  const mix = at4(region(ctx, ADDRESS_RADIAL_MIX), (17 * kind + channel) * basisCount);
+  const mix = at4(region(ctx, ADDRESS_RADIAL_MIX), ((count(ctx, COUNT_CHANNELS) + 1) * kind + channel) * basisCount);
   let sum: f64 = 0;
   for (let p = 0; p < basisCount; ++p) {
     const d = (r - basisCentre(ctx, p)) / width;
@@ -81,7 +86,7 @@ function basisSum(ctx: usize, kind: i32, channel: i32, r: f64): f64 {
 function basisSumSlope(ctx: usize, kind: i32, channel: i32, r: f64): f64 {
   const basisCount = count(ctx, COUNT_BASIS);
   const width = value(ctx, VALUE_BASIS_WIDTH);
-  const mix = at4(region(ctx, ADDRESS_RADIAL_MIX), (17 * kind + channel) * basisCount);
+  const mix = at4(region(ctx, ADDRESS_RADIAL_MIX), ((count(ctx, COUNT_CHANNELS) + 1) * kind + channel) * basisCount);
   let sum: f64 = 0;
   for (let p = 0; p < basisCount; ++p) {
     const d = (r - basisCentre(ctx, p)) / width;
@@ -94,11 +99,12 @@ function basisSumSlope(ctx: usize, kind: i32, channel: i32, r: f64): f64 {
 export function prepareRadial(ctx: usize): void {
   const table = region(ctx, ADDRESS_TABLE);
   const step = value(ctx, VALUE_CUTOFF) / <f64>TABLE_INTERVALS;
-  memory.fill(table, 0, 2 * TABLE_KIND_BYTES);
+  const channels = count(ctx, COUNT_CHANNELS);
+  memory.fill(table, 0, tableBytes(channels));
   let worst: f64 = 0;
   let largest: f64 = 0;
   for (let kind = 0; kind < 2; ++kind) {
-    for (let channel = 0; channel < 17; ++channel) {
+    for (let channel = 0; channel <= channels; ++channel) {
       let value0: f64 = 0;
       let slope0: f64 = 0;
       for (let node = 0; node <= TABLE_INTERVALS; ++node) {
@@ -106,9 +112,9 @@ export function prepareRadial(ctx: usize): void {
         // At the cutoff itself value and slope are zero, whatever rounding says.
         const value1 = node < TABLE_INTERVALS ? radialReference(ctx, kind, channel, r) : 0;
         const slope1 = node < TABLE_INTERVALS ? radialReferenceSlope(ctx, kind, channel, r) * step : 0;
-        const row = table + kind * TABLE_KIND_BYTES + node * TABLE_ROW_BYTES;
+        const row = table + kind * tableKindBytes(channels) + node * tableRowBytes(channels);
         store<f32>(at4(row, channel), <f32>value1);
-        store<f32>(at4(row, channel + 20), <f32>slope1);
+        store<f32>(at4(row, channel + tableColumns(channels)), <f32>slope1);
         largest = max(largest, abs(value1));
         if (node > 0) {
           const middle = 0.5 * (value0 + value1) + 0.125 * (slope0 - slope1);
@@ -129,6 +135,8 @@ export function prepareRadial(ctx: usize): void {
 export function chunkGeometry(ctx: usize, scratch: usize, x: usize, y: usize, z: usize, link: usize, n4: i32): void {
   const step = value(ctx, VALUE_CUTOFF) / <f64>TABLE_INTERVALS;
   const perStep = f32x4.splat(<f32>(1 / step));
+  const rowBytes = i32x4.splat(tableRowBytes(count(ctx, COUNT_CHANNELS)));
+  const kindBytes = i32x4.splat(tableKindBytes(count(ctx, COUNT_CHANNELS)));
   const one = f32x4.splat(1);
   const three = f32x4.splat(3);
   const six = f32x4.splat(6);
@@ -150,7 +158,7 @@ export function chunkGeometry(ctx: usize, scratch: usize, x: usize, y: usize, z:
     const kind = v128.and(v128.load(link + o), i32x4.splat(1));
     v128.store(
       scratch + SCRATCH_ROW + o,
-      i32x4.add(i32x4.mul(node, i32x4.splat(TABLE_ROW_BYTES)), i32x4.mul(kind, i32x4.splat(TABLE_KIND_BYTES))),
+      i32x4.add(i32x4.mul(node, rowBytes), i32x4.mul(kind, kindBytes)),
     );
     const u = f32x4.sub(one, t);
     const uu = f32x4.mul(u, u);
@@ -174,121 +182,125 @@ export function chunkGeometry(ctx: usize, scratch: usize, x: usize, y: usize, z:
   }
 }
 
-/** Four channels between two rows of the table, `channel` bytes into a row. */
+/** Four channels between two rows of the table, from `here` in the first. */
 // @ts-ignore: decorator
 @inline
-function blend4(row: usize, channel: i32, b0: v128, b1: v128, b2: v128, b3: v128): v128 {
-  const here = row + channel;
-  return f32x4.add(
-    f32x4.add(f32x4.mul(v128.load(here), b0), f32x4.mul(v128.load(here, 80), b1)),
-    f32x4.add(f32x4.mul(v128.load(here, 160), b2), f32x4.mul(v128.load(here, 240), b3)),
+function blend4<T>(here: usize, b0: v128, b1: v128, b2: v128, b3: v128): v128 {
+  return madd4(
+    v128.load(here, 12 * sizeof<T>() + 48),
+    b3,
+    madd4(
+      v128.load(here, 8 * sizeof<T>() + 32),
+      b2,
+      madd4(v128.load(here, 4 * sizeof<T>() + 16), b1, f32x4.mul(v128.load(here), b0)),
+    ),
   );
+}
+
+/** K channels (n4 x K into `out`) and the message weight (f32 n4 into `weights`) of every pair, by four rows of Hermite weights. */
+// @ts-ignore: decorator
+@inline
+function interpolate<T>(table: usize, scratch: usize, weightsOfRows: usize, out: usize, weights: usize, n4: i32): void {
+  for (let j = 0; j < n4; ++j) {
+    const o = <usize>j << 2;
+    const row = table + load<i32>(scratch + SCRATCH_ROW + o);
+    const blend = weightsOfRows + o;
+    const b0 = v128.load32_splat(blend);
+    const b1 = v128.load32_splat(blend, CHUNK_BYTES);
+    const b2 = v128.load32_splat(blend, 2 * CHUNK_BYTES);
+    const b3 = v128.load32_splat(blend, 3 * CHUNK_BYTES);
+    const to = out + <usize>j * (4 * sizeof<T>());
+    v128.store(to, blend4<T>(row, b0, b1, b2, b3));
+    v128.store(to, blend4<T>(row + 16, b0, b1, b2, b3), 16);
+    if (sizeof<T>() == 16) {
+      v128.store(to, blend4<T>(row + 32, b0, b1, b2, b3), 32);
+      v128.store(to, blend4<T>(row + 48, b0, b1, b2, b3), 48);
+    }
+    v128.store32_lane(weights + o, blend4<T>(row + 4 * sizeof<T>(), b0, b1, b2, b3), 0);
+  }
 }
 
 /** R of `n4` pairs into SCRATCH_RADIAL, the message weights into `weights` (f32 n4). After chunkGeometry. */
 export function radialForward(ctx: usize, scratch: usize, weights: usize, n4: i32): void {
   const table = region(ctx, ADDRESS_TABLE);
-  for (let j = 0; j < n4; ++j) {
-    const o = <usize>j << 2;
-    const row = table + load<i32>(scratch + SCRATCH_ROW + o);
-    const blend = scratch + SCRATCH_BLEND + o;
-    const b0 = v128.load32_splat(blend);
-    const b1 = v128.load32_splat(blend + CHUNK_BYTES);
-    const b2 = v128.load32_splat(blend + 2 * CHUNK_BYTES);
-    const b3 = v128.load32_splat(blend + 3 * CHUNK_BYTES);
-    const out = scratch + SCRATCH_RADIAL + (<usize>j << 6);
-    v128.store(out, blend4(row, 0, b0, b1, b2, b3));
-    v128.store(out, blend4(row, 16, b0, b1, b2, b3), 16);
-    v128.store(out, blend4(row, 32, b0, b1, b2, b3), 32);
-    v128.store(out, blend4(row, 48, b0, b1, b2, b3), 48);
-    store<f32>(weights + o, f32x4.extract_lane(blend4(row, 64, b0, b1, b2, b3), 0));
-  }
+  const blend = scratch + SCRATCH_BLEND;
+  const out = scratch + SCRATCH_RADIAL;
+  if (count(ctx, COUNT_CHANNELS) == 8) interpolate<i64>(table, scratch, blend, out, weights, n4);
+  else interpolate<v128>(table, scratch, blend, out, weights, n4);
 }
 
 /** dR/dr of `n4` pairs into SCRATCH_RADIAL_SLOPE, of the message weights into SCRATCH_WEIGHT_SLOPE. */
 export function radialSlopes(ctx: usize, scratch: usize, n4: i32): void {
   const table = region(ctx, ADDRESS_TABLE);
-  for (let j = 0; j < n4; ++j) {
-    const o = <usize>j << 2;
-    const row = table + load<i32>(scratch + SCRATCH_ROW + o);
-    const blend = scratch + SCRATCH_BLEND + 4 * CHUNK_BYTES + o;
-    const b0 = v128.load32_splat(blend);
-    const b1 = v128.load32_splat(blend + CHUNK_BYTES);
-    const b2 = v128.load32_splat(blend + 2 * CHUNK_BYTES);
-    const b3 = v128.load32_splat(blend + 3 * CHUNK_BYTES);
-    const out = scratch + SCRATCH_RADIAL_SLOPE + (<usize>j << 6);
-    v128.store(out, blend4(row, 0, b0, b1, b2, b3));
-    v128.store(out, blend4(row, 16, b0, b1, b2, b3), 16);
-    v128.store(out, blend4(row, 32, b0, b1, b2, b3), 32);
-    v128.store(out, blend4(row, 48, b0, b1, b2, b3), 48);
-    store<f32>(scratch + SCRATCH_WEIGHT_SLOPE + o, f32x4.extract_lane(blend4(row, 64, b0, b1, b2, b3), 0));
-  }
+  const blend = scratch + SCRATCH_BLEND + 4 * CHUNK_BYTES;
+  const out = scratch + SCRATCH_RADIAL_SLOPE;
+  const weights = scratch + SCRATCH_WEIGHT_SLOPE;
+  if (count(ctx, COUNT_CHANNELS) == 8) interpolate<i64>(table, scratch, blend, out, weights, n4);
+  else interpolate<v128>(table, scratch, blend, out, weights, n4);
 }
 
 /**
  * dL/dr of `n4` pairs: SCRATCH_LENGTH_ADJOINT[j] += sum_k dR[j][k] R'[j][k] + dw[j] w'[j], the sum over k in a fixed order.
  * dw: f32 n4.
  */
-export function radialBackward(scratch: usize, dw: usize, n4: i32): void {
-  for (let j = 0; j < n4; j += 4) {
-    const o = <usize>j << 2;
-    let s0 = slopeProduct(scratch, j);
-    let s1 = slopeProduct(scratch, j + 1);
-    let s2 = slopeProduct(scratch, j + 2);
-    let s3 = slopeProduct(scratch, j + 3);
-    // Turn four vectors of partial sums into one of sums.
-    const low01 = v128.shuffle<f32>(s0, s1, 0, 4, 1, 5);
-    const high01 = v128.shuffle<f32>(s0, s1, 2, 6, 3, 7);
-    const low23 = v128.shuffle<f32>(s2, s3, 0, 4, 1, 5);
-    const high23 = v128.shuffle<f32>(s2, s3, 2, 6, 3, 7);
-    s0 = v128.shuffle<f32>(low01, low23, 0, 1, 4, 5);
-    s1 = v128.shuffle<f32>(low01, low23, 2, 3, 6, 7);
-    s2 = v128.shuffle<f32>(high01, high23, 0, 1, 4, 5);
-    s3 = v128.shuffle<f32>(high01, high23, 2, 3, 6, 7);
-    const sum = f32x4.add(f32x4.add(s0, s1), f32x4.add(s2, s3));
-    const message = f32x4.mul(v128.load(dw + o), v128.load(scratch + SCRATCH_WEIGHT_SLOPE + o));
-    const out = scratch + SCRATCH_LENGTH_ADJOINT + o;
-    v128.store(out, f32x4.add(v128.load(out), f32x4.add(sum, message)));
-  }
+export function radialBackward(ctx: usize, scratch: usize, dw: usize, n4: i32): void {
+  if (count(ctx, COUNT_CHANNELS) == 8) lengthAdjoints<i64>(scratch, dw, n4);
+  else lengthAdjoints<v128>(scratch, dw, n4);
 }
 
 // @ts-ignore: decorator
 @inline
-function slopeProduct(scratch: usize, j: i32): v128 {
-  const slope = scratch + SCRATCH_RADIAL_SLOPE + (<usize>j << 6);
-  const adjoint = scratch + SCRATCH_RADIAL_ADJOINT + (<usize>j << 6);
-  return f32x4.add(
-    f32x4.add(
-      f32x4.mul(v128.load(slope), v128.load(adjoint)),
-      f32x4.mul(v128.load(slope, 16), v128.load(adjoint, 16)),
-    ),
-    f32x4.add(
-      f32x4.mul(v128.load(slope, 32), v128.load(adjoint, 32)),
-      f32x4.mul(v128.load(slope, 48), v128.load(adjoint, 48)),
-    ),
+function lengthAdjoints<T>(scratch: usize, dw: usize, n4: i32): void {
+  for (let j = 0; j < n4; j += 4) {
+    const o = <usize>j << 2;
+    const sum = sums4(
+      slopeProduct<T>(scratch, j),
+      slopeProduct<T>(scratch, j + 1),
+      slopeProduct<T>(scratch, j + 2),
+      slopeProduct<T>(scratch, j + 3),
+    );
+    const out = scratch + SCRATCH_LENGTH_ADJOINT + o;
+    const message = madd4(v128.load(dw + o), v128.load(scratch + SCRATCH_WEIGHT_SLOPE + o), v128.load(out));
+    v128.store(out, f32x4.add(message, sum));
+  }
+}
+
+/** R' . dR of one pair, in four partial sums. */
+// @ts-ignore: decorator
+@inline
+function slopeProduct<T>(scratch: usize, j: i32): v128 {
+  const slope = scratch + SCRATCH_RADIAL_SLOPE + <usize>j * (4 * sizeof<T>());
+  const adjoint = scratch + SCRATCH_RADIAL_ADJOINT + <usize>j * (4 * sizeof<T>());
+  const low = madd4(v128.load(slope, 16), v128.load(adjoint, 16), f32x4.mul(v128.load(slope), v128.load(adjoint)));
+  if (sizeof<T>() == 8) return low;
+  return madd4(
+    v128.load(slope, 48),
+    v128.load(adjoint, 48),
+    madd4(v128.load(slope, 32), v128.load(adjoint, 32), low),
   );
 }
 
-/** SCRATCH_RADIAL (n4 x 16) turned into SCRATCH_RADIAL_TURNED (16 x CHUNK). */
-export function turnRadial(scratch: usize, n4: i32): void {
+/** SCRATCH_RADIAL (n4 x K) turned into SCRATCH_RADIAL_TURNED (K x CHUNK). */
+export function turnRadial(scratch: usize, channels: i32, n4: i32): void {
+  const stride = <usize>channels << 2;
   for (let j = 0; j < n4; j += 4) {
-    const from = scratch + SCRATCH_RADIAL + (<usize>j << 6);
+    const from = scratch + SCRATCH_RADIAL + <usize>j * stride;
     const to = scratch + SCRATCH_RADIAL_TURNED + (<usize>j << 2);
-    for (let k = 0; k < 16; k += 4) {
+    for (let k = 0; k < channels; k += 4) {
       const o = from + (<usize>k << 2);
       const s0 = v128.load(o);
-      const s1 = v128.load(o, 64);
-      const s2 = v128.load(o, 128);
-      const s3 = v128.load(o, 192);
+      const s1 = v128.load(o + stride);
+      const s2 = v128.load(o + 2 * stride);
+      const s3 = v128.load(o + 3 * stride);
       const low01 = v128.shuffle<f32>(s0, s1, 0, 4, 1, 5);
       const high01 = v128.shuffle<f32>(s0, s1, 2, 6, 3, 7);
       const low23 = v128.shuffle<f32>(s2, s3, 0, 4, 1, 5);
       const high23 = v128.shuffle<f32>(s2, s3, 2, 6, 3, 7);
       const t = to + k * CHUNK_BYTES;
       v128.store(t, v128.shuffle<f32>(low01, low23, 0, 1, 4, 5));
-      v128.store(t + CHUNK_BYTES, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7));
-      v128.store(t + 2 * CHUNK_BYTES, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5));
-      v128.store(t + 3 * CHUNK_BYTES, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7));
+      v128.store(t, v128.shuffle<f32>(low01, low23, 2, 3, 6, 7), CHUNK_BYTES);
+      v128.store(t, v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), 2 * CHUNK_BYTES);
+      v128.store(t, v128.shuffle<f32>(high01, high23, 2, 3, 6, 7), 3 * CHUNK_BYTES);
     }
   }
 }

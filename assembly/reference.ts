@@ -26,11 +26,14 @@ import {
   ADDRESS_REFERENCE_START,
   ADDRESS_REFERENCE_VECTOR,
   COUNT_ATOMS,
+  COUNT_CHANNELS,
   COUNT_CLASSES,
+  COUNT_HIDDEN,
+  COUNT_INNER,
+  COUNT_MESSAGE,
   COUNT_OUTER,
-  HIDDEN,
-  INVARIANTS,
-  LAYER,
+  harmonicCount,
+  invariantCount,
   VALUE_LENGTH_SCALE,
   VALUE_VIRIAL,
 } from "./layout";
@@ -40,7 +43,7 @@ import { layerReference, layerReferenceBackward, siluReference, siluReferenceBac
 import { radialReference } from "./radial";
 import { logDensityReference, probabilitiesReference } from "./readout";
 
-// Offsets into the scratch region, in f64: 8192 numbers, then 2 x 32 an atom.
+// Offsets into the scratch region, in f64: 8192 numbers, then H + M an atom.
 // Z0, A0 and DA hold a first layer of either network, up to MAX_OUTER.
 const Z0: i32 = 0;
 const A0: i32 = 512;
@@ -67,22 +70,26 @@ export function forwardReference(ctx: usize): f64 {
   const logits = region(ctx, ADDRESS_REFERENCE_LOGITS);
   const logPrior = region(ctx, ADDRESS_LOG_PRIOR);
   const outer = count(ctx, COUNT_OUTER);
+  const channels = count(ctx, COUNT_CHANNELS);
+  const densityLength = harmonicCount(ctx) * channels;
+  const width = count(ctx, COUNT_HIDDEN);
+  const message = count(ctx, COUNT_MESSAGE);
   for (let i = 0; i < n; ++i) {
     const start = load<i32>(at4(starts, i));
     const length = load<i32>(at4(starts, i + 1)) - start;
-    const density = at8(region(ctx, ADDRESS_REFERENCE_DENSITY), 784 * i);
+    const density = at8(region(ctx, ADDRESS_REFERENCE_DENSITY), densityLength * i);
     densityReference(ctx, density, at8(vectors, 3 * start), at4(links, start), length, at8(scratch, WORK));
-    invariantsReference(ctx, at8(region(ctx, ADDRESS_REFERENCE_INVARIANTS), INVARIANTS * i), density);
+    invariantsReference(ctx, at8(region(ctx, ADDRESS_REFERENCE_INVARIANTS), invariantCount(ctx) * i), density);
     network1Reference(ctx, i);
-    siluReference(at8(hidden, HIDDEN * i), at8(scratch, Z1), HIDDEN);
+    siluReference(at8(hidden, width * i), at8(scratch, Z1), width);
   }
-  memory.fill(messages, 0, <usize>(HIDDEN * 8) * n);
+  memory.fill(messages, 0, <usize>(message * 8) * n);
   let logDensity: f64 = 0;
   for (let i = 0; i < n; ++i) {
     for (let p = load<i32>(at4(starts, i)); p < load<i32>(at4(starts, i + 1)); ++p) {
       const link = load<i32>(at4(links, p));
-      const weight = radialReference(ctx, link & 1, 16, pairLength(vectors, p));
-      addRowReference(at8(messages, HIDDEN * i), weight, hidden, link >> 1);
+      const weight = radialReference(ctx, link & 1, channels, pairLength(vectors, p));
+      addRowReference(at8(messages, message * i), weight, hidden, width, link >> 1, message);
     }
     network2Reference(ctx, i);
     const own = at8(logits, classCount * i);
@@ -114,9 +121,14 @@ export function backwardReference(ctx: usize): void {
   const vectors = region(ctx, ADDRESS_REFERENCE_VECTOR);
   const hidden = region(ctx, ADDRESS_REFERENCE_HIDDEN);
   const gradient = region(ctx, ADDRESS_REFERENCE_GRADIENT);
-  const hiddenAdjoint = at8(scratch, PER_ATOM);
-  const messagesAdjoint = at8(scratch, PER_ATOM + HIDDEN * n);
   const outer = count(ctx, COUNT_OUTER);
+  const channels = count(ctx, COUNT_CHANNELS);
+  const densityLength = harmonicCount(ctx) * channels;
+  const inner = count(ctx, COUNT_INNER);
+  const width = count(ctx, COUNT_HIDDEN);
+  const message = count(ctx, COUNT_MESSAGE);
+  const hiddenAdjoint = at8(scratch, PER_ATOM);
+  const messagesAdjoint = at8(scratch, PER_ATOM + width * n);
   const lengthScale = value(ctx, VALUE_LENGTH_SCALE);
   memory.fill(gradient, 0, 24 * <usize>n);
   memory.fill(ctx + VALUE_VIRIAL, 0, 72);
@@ -128,34 +140,34 @@ export function backwardReference(ctx: usize): void {
     layerReferenceBackward(da, seed, region(ctx, ADDRESS_NETWORK2_WEIGHT1), classCount, outer);
     siluReferenceBackward(da, at8(scratch, Z0), outer);
     const dx = at8(scratch, DX);
-    layerReferenceBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, LAYER);
-    memory.copy(at8(hiddenAdjoint, HIDDEN * i), dx, HIDDEN * 8);
-    memory.copy(at8(messagesAdjoint, HIDDEN * i), at8(dx, HIDDEN), HIDDEN * 8);
+    layerReferenceBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, width + message);
+    memory.copy(at8(hiddenAdjoint, width * i), dx, width << 3);
+    memory.copy(at8(messagesAdjoint, message * i), at8(dx, width), message << 3);
   }
   // What an atom told its neighbours: dh_j += w_ij dn_i.
   for (let i = 0; i < n; ++i) {
     for (let p = load<i32>(at4(starts, i)); p < load<i32>(at4(starts, i + 1)); ++p) {
       const link = load<i32>(at4(links, p));
-      const weight = radialReference(ctx, link & 1, 16, pairLength(vectors, p));
-      addRowReference(at8(hiddenAdjoint, HIDDEN * (link >> 1)), weight, messagesAdjoint, i);
+      const weight = radialReference(ctx, link & 1, channels, pairLength(vectors, p));
+      addRowReference(at8(hiddenAdjoint, width * (link >> 1)), weight, messagesAdjoint, message, i, message);
     }
   }
   for (let i = 0; i < n; ++i) {
     network1Reference(ctx, i);
-    const dh = at8(hiddenAdjoint, HIDDEN * i);
-    siluReferenceBackward(dh, at8(scratch, Z1), HIDDEN);
+    const dh = at8(hiddenAdjoint, width * i);
+    siluReferenceBackward(dh, at8(scratch, Z1), width);
     const da = at8(scratch, DA);
-    layerReferenceBackward(da, dh, region(ctx, ADDRESS_NETWORK1_WEIGHT1), HIDDEN, LAYER);
-    siluReferenceBackward(da, at8(scratch, Z0), LAYER);
+    layerReferenceBackward(da, dh, region(ctx, ADDRESS_NETWORK1_WEIGHT1), width, inner);
+    siluReferenceBackward(da, at8(scratch, Z0), inner);
     const db = at8(scratch, DB);
-    layerReferenceBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), LAYER, INVARIANTS);
+    layerReferenceBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariantCount(ctx));
     const densityAdjoint = at8(scratch, DENSITY_ADJOINT);
-    const density = at8(region(ctx, ADDRESS_REFERENCE_DENSITY), 784 * i);
+    const density = at8(region(ctx, ADDRESS_REFERENCE_DENSITY), densityLength * i);
     invariantsReferenceBackward(ctx, densityAdjoint, db, density);
     for (let p = load<i32>(at4(starts, i)); p < load<i32>(at4(starts, i + 1)); ++p) {
       const link = load<i32>(at4(links, p));
       const j = link >> 1;
-      const dw = dotReference(at8(messagesAdjoint, HIDDEN * i), at8(hidden, HIDDEN * j));
+      const dw = dotReference(at8(messagesAdjoint, message * i), at8(hidden, width * j), message);
       const pair = at8(scratch, G);
       memory.fill(pair, 0, 24);
       const vector = at8(vectors, 3 * p);
@@ -179,25 +191,28 @@ function pairLength(vectors: usize, p: i32): f64 {
 /** Z0, A0 and Z1 of network 1 for atom i. */
 function network1Reference(ctx: usize, i: i32): void {
   const scratch = region(ctx, ADDRESS_REFERENCE_SCRATCH);
-  const b = at8(region(ctx, ADDRESS_REFERENCE_INVARIANTS), INVARIANTS * i);
+  const b = at8(region(ctx, ADDRESS_REFERENCE_INVARIANTS), invariantCount(ctx) * i);
   const z0 = at8(scratch, Z0);
   const a0 = at8(scratch, A0);
   const bias0 = region(ctx, ADDRESS_NETWORK1_BIAS0);
-  layerReference(z0, b, region(ctx, ADDRESS_NETWORK1_WEIGHT0), bias0, LAYER, INVARIANTS);
-  siluReference(a0, z0, LAYER);
+  const inner = count(ctx, COUNT_INNER);
+  layerReference(z0, b, region(ctx, ADDRESS_NETWORK1_WEIGHT0), bias0, inner, invariantCount(ctx));
+  siluReference(a0, z0, inner);
   const bias1 = region(ctx, ADDRESS_NETWORK1_BIAS1);
-  layerReference(at8(scratch, Z1), a0, region(ctx, ADDRESS_NETWORK1_WEIGHT1), bias1, HIDDEN, LAYER);
+  layerReference(at8(scratch, Z1), a0, region(ctx, ADDRESS_NETWORK1_WEIGHT1), bias1, count(ctx, COUNT_HIDDEN), inner);
 }
 
 /** Z0 and A0 of network 2 for atom i. */
 function network2Reference(ctx: usize, i: i32): void {
   const scratch = region(ctx, ADDRESS_REFERENCE_SCRATCH);
   const x = at8(scratch, X);
-  memory.copy(x, at8(region(ctx, ADDRESS_REFERENCE_HIDDEN), HIDDEN * i), HIDDEN * 8);
-  memory.copy(at8(x, HIDDEN), at8(region(ctx, ADDRESS_REFERENCE_MESSAGES), HIDDEN * i), HIDDEN * 8);
+  const width = count(ctx, COUNT_HIDDEN);
+  const message = count(ctx, COUNT_MESSAGE);
+  memory.copy(x, at8(region(ctx, ADDRESS_REFERENCE_HIDDEN), width * i), width << 3);
+  memory.copy(at8(x, width), at8(region(ctx, ADDRESS_REFERENCE_MESSAGES), message * i), message << 3);
   const z0 = at8(scratch, Z0);
   const outer = count(ctx, COUNT_OUTER);
   const bias0 = region(ctx, ADDRESS_NETWORK2_BIAS0);
-  layerReference(z0, x, region(ctx, ADDRESS_NETWORK2_WEIGHT0), bias0, outer, LAYER);
+  layerReference(z0, x, region(ctx, ADDRESS_NETWORK2_WEIGHT0), bias0, outer, width + message);
   siluReference(at8(scratch, A0), z0, outer);
 }

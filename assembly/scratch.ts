@@ -7,12 +7,15 @@
 export const CHUNK: i32 = 64;
 export const CHUNK_BYTES: i32 = CHUNK * 4;
 
-export const SCRATCH_HARMONICS: i32 = 0; // f32 48(lm - 1) x CHUNK
-export const SCRATCH_HARMONICS_ADJOINT: i32 = SCRATCH_HARMONICS + 48 * CHUNK_BYTES; // the same
-export const SCRATCH_RADIAL: i32 = SCRATCH_HARMONICS_ADJOINT + 48 * CHUNK_BYTES; // f32 CHUNK x 16
-export const SCRATCH_RADIAL_SLOPE: i32 = SCRATCH_RADIAL + CHUNK * 64; // f32 CHUNK x 16
-export const SCRATCH_RADIAL_ADJOINT: i32 = SCRATCH_RADIAL_SLOPE + CHUNK * 64; // f32 CHUNK x 16
-export const SCRATCH_RADIAL_TURNED: i32 = SCRATCH_RADIAL_ADJOINT + CHUNK * 64; // f32 16 x CHUNK
+/** Rows of harmonics, 1 to 48, and up to three more that fill a register tile. */
+const HARMONIC_ROWS: i32 = 48;
+
+export const SCRATCH_HARMONICS: i32 = 0; // f32 (lm - 1) x CHUNK
+export const SCRATCH_HARMONICS_ADJOINT: i32 = SCRATCH_HARMONICS + HARMONIC_ROWS * CHUNK_BYTES; // the same
+export const SCRATCH_RADIAL: i32 = SCRATCH_HARMONICS_ADJOINT + HARMONIC_ROWS * CHUNK_BYTES; // f32 CHUNK x K
+export const SCRATCH_RADIAL_SLOPE: i32 = SCRATCH_RADIAL + CHUNK * 64; // f32 CHUNK x K
+export const SCRATCH_RADIAL_ADJOINT: i32 = SCRATCH_RADIAL_SLOPE + CHUNK * 64; // f32 CHUNK x K
+export const SCRATCH_RADIAL_TURNED: i32 = SCRATCH_RADIAL_ADJOINT + CHUNK * 64; // f32 K x CHUNK
 export const SCRATCH_UNIT_X: i32 = SCRATCH_RADIAL_TURNED + 16 * CHUNK_BYTES; // f32 CHUNK, as all that follow
 export const SCRATCH_UNIT_Y: i32 = SCRATCH_UNIT_X + CHUNK_BYTES;
 export const SCRATCH_UNIT_Z: i32 = SCRATCH_UNIT_Y + CHUNK_BYTES;
@@ -21,25 +24,29 @@ export const SCRATCH_ROW: i32 = SCRATCH_INVERSE + CHUNK_BYTES; // i32, byte offs
 export const SCRATCH_BLEND: i32 = SCRATCH_ROW + CHUNK_BYTES; // f32 8 x CHUNK, Hermite weights and their slopes
 export const SCRATCH_WEIGHT_SLOPE: i32 = SCRATCH_BLEND + 8 * CHUNK_BYTES; // dw/dr
 export const SCRATCH_LENGTH_ADJOINT: i32 = SCRATCH_WEIGHT_SLOPE + CHUNK_BYTES; // dL/dr
+/** f32 1024, ROW_CAPACITY: adjoints of the message weights of one row. */
+export const SCRATCH_WEIGHT_ADJOINT: i32 = SCRATCH_LENGTH_ADJOINT + CHUNK_BYTES;
 
-export const SCRATCH_DENSITY: i32 = SCRATCH_LENGTH_ADJOINT + CHUNK_BYTES; // f32 49 x 16
-export const SCRATCH_DENSITY_ADJOINT: i32 = SCRATCH_DENSITY + 49 * 64; // f32 49 x 16
-export const SCRATCH_MIXED_ADJOINT: i32 = SCRATCH_DENSITY_ADJOINT + 49 * 64; // f32 49 x 16
-export const SCRATCH_MIXED: i32 = SCRATCH_MIXED_ADJOINT + 49 * 64; // f32 4 atoms x 50 x 16
-export const SCRATCH_INVARIANTS: i32 = SCRATCH_MIXED + 4 * 3200; // f32 4 x 128
-export const SCRATCH_INVARIANTS_ADJOINT: i32 = SCRATCH_INVARIANTS + 4 * 512; // f32 4 x 128
-export const SCRATCH_LAYER0: i32 = SCRATCH_INVARIANTS_ADJOINT + 4 * 512; // f32 4 x 64, before SiLU
-export const SCRATCH_LAYER0_OUT: i32 = SCRATCH_LAYER0 + 4 * 256; // f32 4 x 64, after SiLU
-export const SCRATCH_LAYER0_ADJOINT: i32 = SCRATCH_LAYER0_OUT + 4 * 256; // f32 4 x 64
-export const SCRATCH_LAYER1: i32 = SCRATCH_LAYER0_ADJOINT + 4 * 256; // f32 4 x 64
-export const SCRATCH_LAYER1_ADJOINT: i32 = SCRATCH_LAYER1 + 4 * 256; // f32 4 x 64
-export const SCRATCH_OUTER: i32 = SCRATCH_LAYER1_ADJOINT + 4 * 256; // f32 4 x 512, MAX_OUTER; before SiLU, and after it
-export const SCRATCH_OUTER_ADJOINT: i32 = SCRATCH_OUTER + 4 * 2048; // f32 4 x 512
-export const SCRATCH_LOGITS: i32 = SCRATCH_OUTER_ADJOINT + 4 * 2048; // f32 4 x 1024, MAX_CLASSES rounded up
-export const SCRATCH_EXPONENTIALS: i32 = SCRATCH_LOGITS + 4 * 4096; // f32 1024
+// Groups of four atoms, interleaved: row lm of the four stands together, f32 rows of 4 x K; four rows of room for a tile.
+const GROUP_ROWS: i32 = 49 + 4;
+export const SCRATCH_DENSITY: i32 = SCRATCH_WEIGHT_ADJOINT + 4096;
+export const SCRATCH_DENSITY_ADJOINT: i32 = SCRATCH_DENSITY + GROUP_ROWS * 256;
+export const SCRATCH_MIXED_ADJOINT: i32 = SCRATCH_DENSITY_ADJOINT + GROUP_ROWS * 256;
+/** What the passes share of four atoms, where it is not kept (groupBytes of layout.ts, at most). */
+export const SCRATCH_GROUP: i32 = SCRATCH_MIXED_ADJOINT + GROUP_ROWS * 256;
+export const SCRATCH_INVARIANTS: i32 = SCRATCH_GROUP + 16 * (50 * 16 + 128 + 64); // f32 4 x I
+export const SCRATCH_INVARIANTS_ADJOINT: i32 = SCRATCH_INVARIANTS + 4 * 512; // f32 4 x I
+export const SCRATCH_LAYER0: i32 = SCRATCH_INVARIANTS_ADJOINT + 4 * 512; // f32 4 x V, after SiLU, or its adjoint
+export const SCRATCH_LAYER1: i32 = SCRATCH_LAYER0 + 4 * 512; // f32 4 x H, adjoint of the hidden numbers
+export const SCRATCH_INPUT: i32 = SCRATCH_LAYER1 + 4 * 256; // f32 4 x (H + M)
+export const SCRATCH_INPUT_ADJOINT: i32 = SCRATCH_INPUT + 4 * 512; // f32 4 x (H + M)
+export const SCRATCH_OUTER: i32 = SCRATCH_INPUT_ADJOINT + 4 * 512; // f32 4 x 512, MAX_OUTER; before SiLU
+export const SCRATCH_OUTER_OUT: i32 = SCRATCH_OUTER + 4 * 2048; // f32 4 x 512, after SiLU, or its adjoint
+export const SCRATCH_LOGITS: i32 = SCRATCH_OUTER_OUT + 4 * 2048; // f32 4 x 1024, MAX_CLASSES rounded up
+export const SCRATCH_EXPONENTIALS: i32 = SCRATCH_LOGITS + 4 * 4096; // f32 4 x 1024, of the same rows
 
 /** The neighbour search: one row of pairs, and candidates of one run of cells. */
-export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + 4096; // f32 x, y, z and i32 link, 4 x 1024
+export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + 4 * 4096; // f32 x, y, z and i32 link, 4 x 1024
 export const CANDIDATES: i32 = 256;
 export const SCRATCH_CANDIDATES: i32 = SCRATCH_PAIRS + 4 * 4096; // i32 CANDIDATES + 4
 

@@ -1,5 +1,19 @@
 /** Functions of four f32 at a time. */
 
+/** a b + c: two roundings in the baseline build, which are the same on any machine; in the relaxed one as the machine does it best. */
+// @ts-ignore: decorator
+@inline
+export function madd4(a: v128, b: v128, c: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
+}
+
+/** c - a b, rounded as madd4. */
+// @ts-ignore: decorator
+@inline
+export function nmadd4(a: v128, b: v128, c: v128): v128 {
+  return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_nmadd(a, b, c) : f32x4.sub(c, f32x4.mul(a, b));
+}
+
 /** 1.5 * 2^23: adding and subtracting it rounds a small f32 to the nearest integer. */
 const ROUND: f32 = 12582912;
 const LOG2E: f32 = 1.44269504;
@@ -18,13 +32,13 @@ export function exp4(x: v128): v128 {
   const shifted = f32x4.add(f32x4.mul(clamped, f32x4.splat(LOG2E)), f32x4.splat(ROUND));
   const k = f32x4.sub(shifted, f32x4.splat(ROUND));
   const t = f32x4.sub(f32x4.sub(clamped, f32x4.mul(k, f32x4.splat(LN2_HIGH))), f32x4.mul(k, f32x4.splat(LN2_LOW)));
-  let p = f32x4.add(f32x4.mul(f32x4.splat(1.0 / 5040.0), t), f32x4.splat(1.0 / 720.0));
-  p = f32x4.add(f32x4.mul(p, t), f32x4.splat(1.0 / 120.0));
-  p = f32x4.add(f32x4.mul(p, t), f32x4.splat(1.0 / 24.0));
-  p = f32x4.add(f32x4.mul(p, t), f32x4.splat(1.0 / 6.0));
-  p = f32x4.add(f32x4.mul(p, t), f32x4.splat(0.5));
-  p = f32x4.add(f32x4.mul(p, t), f32x4.splat(1));
-  p = f32x4.add(f32x4.mul(p, t), f32x4.splat(1));
+  let p = madd4(f32x4.splat(1.0 / 5040.0), t, f32x4.splat(1.0 / 720.0));
+  p = madd4(p, t, f32x4.splat(1.0 / 120.0));
+  p = madd4(p, t, f32x4.splat(1.0 / 24.0));
+  p = madd4(p, t, f32x4.splat(1.0 / 6.0));
+  p = madd4(p, t, f32x4.splat(0.5));
+  p = madd4(p, t, f32x4.splat(1));
+  p = madd4(p, t, f32x4.splat(1));
   const power = i32x4.add(i32x4.shl(shifted, 23), i32x4.splat(0x3f800000));
   return f32x4.mul(p, power);
 }
@@ -42,6 +56,20 @@ export function sigmoid4(z: v128): v128 {
 export function sum4(v: v128): f32 {
   return (
     f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3))
+  );
+}
+
+/** The sums of the lanes of four vectors, pairs first: lane i is the sum of s_i. */
+// @ts-ignore: decorator
+@inline
+export function sums4(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
+  const low01 = v128.shuffle<f32>(s0, s1, 0, 4, 1, 5);
+  const high01 = v128.shuffle<f32>(s0, s1, 2, 6, 3, 7);
+  const low23 = v128.shuffle<f32>(s2, s3, 0, 4, 1, 5);
+  const high23 = v128.shuffle<f32>(s2, s3, 2, 6, 3, 7);
+  return f32x4.add(
+    f32x4.add(v128.shuffle<f32>(low01, low23, 0, 1, 4, 5), v128.shuffle<f32>(low01, low23, 2, 3, 6, 7)),
+    f32x4.add(v128.shuffle<f32>(high01, high23, 0, 1, 4, 5), v128.shuffle<f32>(high01, high23, 2, 3, 6, 7)),
   );
 }
 

@@ -18,13 +18,7 @@ export type StageName =
 
 interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
   heapBase(): number;
-  layoutModel(
-    context: number,
-    base: number,
-    classCount: number,
-    basisCount: number,
-    outerWidth: number,
-  ): number;
+  layoutModel(context: number, base: number): number;
   prepareModel(context: number): number;
   setPrior(context: number): number;
   layoutFrame(
@@ -76,4 +70,4 @@ type ConstantName =
 export type CoreExports = CoreFunctions & { readonly [name in ConstantName]: Constant };
 
 /** Version of the binary interface that this host knows. */
-export const abiVersion = 3;
+export const abiVersion = 4;

@@ -503,7 +503,11 @@ export class PhaseCore {
 /** Copies the model into the core; returns the first address behind it. */
 function writeModel(model: CoreModel, core: CoreExports, context: CoreContext): number {
   const { classCount, basisCount, outerWidth } = model;
-  const end = core.layoutModel(context.address, context.end, classCount, basisCount, outerWidth);
+  const counts = { CLASSES: classCount, BASIS: basisCount, OUTER: outerWidth, CHANNELS: 16, LMAX: 6 };
+  for (const [name, count] of Object.entries({ ...counts, INNER: 64, HIDDEN: 32, MESSAGE: 32 })) {
+    context.setCount(name, count);
+  }
+  const end = core.layoutModel(context.address, context.end);
   if (end === 0) {
     throw new PhasewireError("MODEL_SHAPE", {
       message: `the model has ${classCount} classes, ${basisCount} radial functions and an outer width of ${outerWidth}; 2 to ${core.MAX_CLASSES.value}, 2 to ${core.MAX_BASIS.value} and multiples of ${core.OUTER_STEP.value} up to ${core.MAX_OUTER.value} are possible`,

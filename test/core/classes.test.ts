@@ -3,7 +3,14 @@ import { CoreContext } from "../../src/core/context.js";
 import { type CoreModel, PhaseCore } from "../../src/core/index.js";
 import { createMemory, instantiateCore } from "../../src/core/instance.js";
 import { coreModule } from "../../src/core/platform.js";
-import { expectClose, expectError, randomModel, randomNumbers, shakenCrystal } from "./support.js";
+import {
+  expectClose,
+  expectError,
+  layoutModel,
+  randomModel,
+  randomNumbers,
+  shakenCrystal,
+} from "./support.js";
 
 const cores: PhaseCore[] = [];
 afterAll(() => Promise.all(cores.map((core) => core.dispose())));
@@ -72,7 +79,7 @@ describe("memory", () => {
     const memory = createMemory();
     const core = instantiateCore(await coreModule(), memory);
     const context = new CoreContext(core, memory);
-    const base = core.layoutModel(context.address, context.end, classCount, 10, 64);
+    const base = layoutModel(context, { CLASSES: classCount });
     const end = core.layoutFrame(context.address, base, atoms, 0, 2, features);
     return end === 0 ? 0 : end - base;
   }

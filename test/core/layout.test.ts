@@ -3,7 +3,7 @@ import { CoreContext } from "../../src/core/context.js";
 import { PhaseCore } from "../../src/core/index.js";
 import { createMemory, instantiateCore } from "../../src/core/instance.js";
 import { coreModule } from "../../src/core/platform.js";
-import { expectClose, randomModel, randomNumbers } from "./support.js";
+import { expectClose, layoutModel, randomModel, randomNumbers } from "./support.js";
 
 const module = await coreModule();
 
@@ -81,22 +81,45 @@ describe("memory", () => {
     const memory = createMemory();
     const core = instantiateCore(module, memory);
     const context = new CoreContext(core, memory);
-    const model = core.layoutModel(context.address, context.end, 12, 10, 64);
+    const model = layoutModel(context);
     expect(model).toBeGreaterThan(context.end);
     expect(core.layoutFrame(context.address, model, 100_000, 0, 1, 1)).toBeGreaterThan(model);
     expect(core.layoutFrame(context.address, model, 100_000_000, 0, 1, 1)).toBe(0);
     expect(core.layoutFrame(context.address, model, 0x7fffffff, 0, 1, 3)).toBe(0);
     expect(core.layoutFrame(context.address, model, 0, 0, 1, 1)).toBe(0);
-    expect(core.layoutModel(context.address, context.end, 1, 10, 64)).toBe(0);
-    expect(core.layoutModel(context.address, context.end, 12, 10, 72)).toBe(0);
     expect(() => context.reserve(0, "frame")).toThrow(/4 GiB/);
+  });
+
+  it.each([
+    ["CLASSES", 1],
+    ["CLASSES", 1024],
+    ["BASIS", 1],
+    ["BASIS", 65],
+    ["OUTER", 72],
+    ["OUTER", 528],
+    ["CHANNELS", 4],
+    ["CHANNELS", 12],
+    ["CHANNELS", 24],
+    ["LMAX", 1],
+    ["LMAX", 7],
+    ["INNER", 60],
+    ["INNER", 136],
+    ["HIDDEN", 72],
+    ["MESSAGE", 40],
+    ["MESSAGE", 0],
+  ] as const)("a model with %s = %i is refused", (name, count) => {
+    const memory = createMemory();
+    const context = new CoreContext(instantiateCore(module, memory), memory);
+    expect(layoutModel(context, { [name]: count })).toBe(0);
+    expect(layoutModel(context)).toBeGreaterThan(context.end);
   });
 
   it("keeps all regions but the pairs where they are when there are to be more pairs", () => {
     const memory = createMemory();
     const core = instantiateCore(module, memory);
     const context = new CoreContext(core, memory);
-    const base = core.layoutModel(context.address, context.end, 12, 10, 64);
+    const base = layoutModel(context);
+    expect(base).toBeGreaterThan(context.end);
     const addresses = () =>
       Object.keys(core)
         .filter((name) => name.startsWith("ADDRESS_") && !name.startsWith("ADDRESS_REFERENCE"))

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
+import type { CoreContext } from "../../src/core/context.js";
 import type { CoreFrame, CoreModel } from "../../src/core/index.js";
 import { type ErrorCode, PhasewireError } from "../../src/errors/index.js";
 import { loadModel } from "../../src/model/index.js";
@@ -253,4 +254,26 @@ export function randomModel(seed: number, classCount: number, outerWidth = 64): 
       "network2.bias1": draw(classCount, 0.5),
     },
   };
+}
+
+/** Writes a model's shape and lays it out behind the context: the end, or 0 where the core refuses it. The full shape, if nothing else is said. */
+export function layoutModel(
+  context: CoreContext,
+  shape: Partial<
+    Record<"CLASSES" | "BASIS" | "OUTER" | "CHANNELS" | "LMAX" | "INNER" | "HIDDEN" | "MESSAGE", number>
+  > = {},
+): number {
+  const full = {
+    CLASSES: 12,
+    BASIS: 10,
+    OUTER: 64,
+    CHANNELS: 16,
+    LMAX: 6,
+    INNER: 64,
+    HIDDEN: 32,
+    MESSAGE: 32,
+  };
+  for (const [name, count] of Object.entries({ ...full, ...shape })) context.setCount(name, count);
+  context.setValue("CUTOFF", 2.3);
+  return context.core.layoutModel(context.address, context.end);
 }

@@ -20,7 +20,7 @@ from phasewire._frame import Frame
 from phasewire._model import Model
 from phasewire.errors import PhasewireError, make_error
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 _PAGE = 65536
 _SPARE_PAIRS = 1.1
 _CONVERGED = "converged"
@@ -232,7 +232,10 @@ class Core:
         self._grow(base)
         settings = model.settings
         sizes = (self._class_count, settings["basisCount"], settings["outerWidth"])
-        end = int(self._call("layoutModel", context, base, *sizes))
+        counts = dict(zip(("CLASSES", "BASIS", "OUTER"), sizes, strict=True))
+        for name, number in (counts | {"CHANNELS": 16, "LMAX": 6, "INNER": 64, "HIDDEN": 32, "MESSAGE": 32}).items():
+            self._set_count(name, number)
+        end = int(self._call("layoutModel", context, base))
         if end == 0:
             raise make_error(
                 "MODEL_SHAPE",
