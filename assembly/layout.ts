@@ -403,7 +403,7 @@ export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity:
   if (atomCount < 1 || workers < 1 || pairCapacity < 0) return 0;
   store<i32>(ctx + COUNT_ADJOINTS_READY, 0);
   const n = <f64>atomCount;
-  const n4 = <f64>((atomCount + 3) & ~3);
+  const n4 = Math.ceil(n / 4) * 4;
   const c = <f64>load<i32>(ctx + COUNT_CLASSES);
   const h = 4 * <f64>load<i32>(ctx + COUNT_HIDDEN);
   const m = 4 * <f64>load<i32>(ctx + COUNT_MESSAGE);
