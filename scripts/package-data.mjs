@@ -9,6 +9,7 @@ fs.mkdirSync(target, { recursive: true });
 const manifest = JSON.parse(fs.readFileSync(inRoot("models", "manifest.json"), "utf8"));
 const sources = [
   inRoot("build", "phasewire.wasm"),
+  inRoot("build", "phasewire-relaxed.wasm"),
   inRoot("models", "manifest.json"),
   ...manifest.models.map((model) => inRoot("models", model.file)),
 ];

@@ -10,6 +10,7 @@
  * ```
  */
 export * from "./analysis/index.js";
+export { type BuildChoice, type CoreBuild, coresGiven } from "./core/index.js";
 export * from "./errors/index.js";
 export * from "./formats/index.js";
 export {

@@ -1,5 +1,5 @@
 /** Frames analysed by the WASM core. */
-import { type ForwardResult, PhaseCore } from "../../src/core/index.js";
+import { type CoreBuild, type CoreOptions, type ForwardResult, PhaseCore } from "../../src/core/index.js";
 import type { CoreFrame } from "../../src/core/types.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import type { Model } from "../../src/model/index.js";
@@ -7,10 +7,8 @@ import { resolveVariables, variableSeed, variableValues } from "../../src/variab
 import type { Analysis, BiasAnalysis, FrameAnalyser } from "./analyser.js";
 import type { Analyse, ModelInfo } from "./wire.js";
 
-export interface CoreAnalyserOptions {
-  /** Worker threads; the core's default if absent. */
-  threads?: number;
-}
+/** Threads and build of the core. */
+export type CoreAnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build">;
 
 /**
  * An analyser around the core. After a fault, which may leave the core's memory in any state, the next frame gets a new core.
@@ -23,6 +21,10 @@ export class CoreAnalyser implements FrameAnalyser {
     private readonly options: CoreAnalyserOptions,
     private core: PhaseCore | null,
     readonly threads: number,
+    /** Cores that this process was given. */
+    readonly cores: number,
+    /** The build of the core that was chosen. */
+    readonly build: CoreBuild,
   ) {
     const { name, sha256, classes, logitLength, cutoff } = phases;
     this.model = {
@@ -40,10 +42,10 @@ export class CoreAnalyser implements FrameAnalyser {
     };
   }
 
-  /** @throws PhasewireError `BAD_OPTION` if `threads` is no positive whole number */
+  /** @throws PhasewireError `BAD_OPTION` if `threads` is no positive whole number, or the build is not to be had */
   static async create(model: Model, options: CoreAnalyserOptions = {}): Promise<CoreAnalyser> {
     const core = await PhaseCore.create(model, options);
-    return new CoreAnalyser(model, options, core, core.threads);
+    return new CoreAnalyser(model, options, core, core.threads, core.cores, core.build);
   }
 
   async analyse(frame: CoreFrame, request: Analyse, weights: Float64Array | null): Promise<Analysis> {

@@ -1,7 +1,7 @@
 /** `phasewire serve`: a server from the command line. */
-import { availableParallelism } from "node:os";
 import { Command, CommanderError, Option } from "commander";
-import { type CliIo, classesOption, mostThreads, parseCount } from "../../src/cli/index.js";
+import { buildOption, type CliIo, classesOption, mostThreads, parseCount } from "../../src/cli/index.js";
+import { type BuildChoice, coresGiven } from "../../src/core/index.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import { classWeights, loadModel } from "../../src/model/index.js";
 import { packageVersion } from "../../src/package.js";
@@ -12,6 +12,9 @@ import { defaultMaxAtoms } from "./limits.js";
 import { createLogger, type LogLevel } from "./log.js";
 import { startServer } from "./server.js";
 
+/** Cores left to a simulation on the same machine where the number of threads is not given. */
+const spareCores = 1;
+
 /** Most atoms that may be allowed for: far beyond what the core's memory holds, and the bytes of such a frame are still a safe integer. */
 const mostMaxAtoms = 1e8;
 
@@ -19,6 +22,7 @@ interface ServeOptions {
   endpoint: string;
   model?: string;
   threads?: number;
+  build?: BuildChoice;
   maxAtoms: number;
   classes?: Record<string, number>;
   keys?: string;
@@ -29,7 +33,7 @@ interface ServeOptions {
 
 /**
  * Runs a server until `io.signal` is set. When it listens it prints one line on standard output, with `--json` an object
- * `{"event":"ready","endpoint","model","classes","weights","threads","maxAtoms","version","pid"}`, so that whoever started it can wait for that.
+ * `{"event":"ready","endpoint","model","classes","weights","threads","cores","build","maxAtoms","version","pid"}`, so that whoever started it can wait for that.
  *
  * @param args the arguments after `serve`
  * @returns the exit code, 0 also when it was told to stop
@@ -48,10 +52,11 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
   const keys = options.keys === undefined ? undefined : await readServerKeys(options.keys);
   const model = await loadModel(options.model);
   const weights = options.classes === undefined ? null : classWeights(options.classes, model.classes);
-  const analyser = await CoreAnalyser.create(
-    model,
-    options.threads === undefined ? {} : { threads: options.threads },
-  );
+  const analyser = await CoreAnalyser.create(model, {
+    spareCores,
+    ...(options.threads === undefined ? {} : { threads: options.threads }),
+    ...(options.build === undefined ? {} : { build: options.build }),
+  });
   const { endpoint: wanted, maxAtoms } = options;
   const server = await startServer({
     endpoint: wanted,
@@ -66,7 +71,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
     throw error;
   });
   const { endpoint } = server;
-  const { threads } = analyser;
+  const { threads, cores, build } = analyser;
   const { name, classes } = analyser.model;
   const allowed = weights === null ? "" : `${weights.filter((weight) => weight > 0).length} of `;
   const ready = {
@@ -76,6 +81,8 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
     classes,
     weights: options.classes ?? null,
     threads,
+    cores,
+    build,
     maxAtoms,
     version,
     pid: process.pid,
@@ -83,7 +90,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
   io.stdout.write(
     options.json
       ? `${JSON.stringify(ready)}\n`
-      : `serving model ${name} (${allowed}${classes.length} classes) at ${endpoint} with ${threads} ${threads === 1 ? "thread" : "threads"}; stop with Ctrl-C\n`,
+      : `serving model ${name} (${allowed}${classes.length} classes) at ${endpoint} with ${counted(threads, "thread")} of ${counted(cores, "core")}, build ${build}; stop with Ctrl-C\n`,
   );
   try {
     await Promise.race([aborted(io.signal), server.finished]);
@@ -92,6 +99,10 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
     await server.close();
   }
   return 0;
+}
+
+function counted(count: number, name: string): string {
+  return `${count} ${name}${count === 1 ? "" : "s"}`;
 }
 
 /** The options; null if help was asked for and printed. */
@@ -108,9 +119,10 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
     .addOption(
       new Option(
         "--threads <count>",
-        `worker threads; one fewer than the ${availableParallelism()} cores of this machine, at least 1 and at most 16, if left out; a simulation beside the server needs cores too`,
+        `worker threads; one fewer than the ${coresGiven()} cores given, at least 1 and at most 16, if left out: the last one is for a simulation beside the server`,
       ).argParser((text) => parseCount("threads", text, mostThreads)),
     )
+    .addOption(buildOption())
     .addOption(
       new Option("--max-atoms <count>", "refuse larger frames")
         .default(defaultMaxAtoms)

@@ -46,7 +46,7 @@ const toolVersions = (...names) => {
 const core = {
   name: "WebAssembly core",
   stamp: inRoot("build", ".fingerprint"),
-  product: inRoot("build", "phasewire.wasm"),
+  product: inRoot("build", "phasewire-relaxed.wasm"),
   print: () =>
     fingerprint(
       [...filesBelow("assembly", [".ts", ".json"]), "asconfig.json"],
@@ -121,9 +121,14 @@ async function makeVenv(logFile) {
 const packageData = {
   name: "core and models for Python",
   stamp: inRoot("build", ".fingerprint-package-data"),
-  product: inRoot("bridge", "python", "src", "phasewire", "data", "phasewire.wasm"),
+  product: inRoot("bridge", "python", "src", "phasewire", "data", "phasewire-relaxed.wasm"),
   print: () =>
-    fingerprint(["build/phasewire.wasm", "models/manifest.json", ...filesBelow("models", [".safetensors"])]),
+    fingerprint([
+      "build/phasewire.wasm",
+      "build/phasewire-relaxed.wasm",
+      "models/manifest.json",
+      ...filesBelow("models", [".safetensors"]),
+    ]),
   async make(logFile) {
     await runNpm(["run", "build:package-data"], logFile);
   },

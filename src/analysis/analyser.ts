@@ -1,7 +1,7 @@
 /**
  * The analysis of frames: labels, probabilities, distances and denoised positions, from one model.
  */
-import { type ForwardResult, PhaseCore } from "../core/index.js";
+import { type CoreBuild, type CoreOptions, type ForwardResult, PhaseCore } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
 import type { Frame } from "../frame/index.js";
 import { type ClassWeights, classWeights, type Model } from "../model/index.js";
@@ -17,9 +17,19 @@ export interface AnalyseOptions extends FrameOptions {
   readonly classes?: ClassWeights;
 }
 
-export interface AnalyserOptions {
-  /** Worker threads; one fewer than the cores (at most 16) if absent. */
-  readonly threads?: number;
+/** Threads and build of the core. */
+export type AnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build">;
+
+/** What an analyser computes with. */
+export interface AnalyserInfo {
+  /** Name of the model. */
+  readonly model: string;
+  /** Worker threads that large frames are shared among. */
+  readonly threads: number;
+  /** Cores that this process was given. */
+  readonly cores: number;
+  /** The build of the core that was chosen. */
+  readonly build: CoreBuild;
 }
 
 /** How denoising went. */
@@ -98,6 +108,12 @@ export class Analyser {
     this.waterTitles = model.classes.map(({ name, water }) =>
       water === null || water === name ? name : `${name} (${water})`,
     );
+  }
+
+  /** What it computes with. */
+  info(): AnalyserInfo {
+    const { threads, cores, build } = this.core;
+    return { model: this.model.name, threads, cores, build };
   }
 
   /**
@@ -196,7 +212,7 @@ export class Analyser {
 /**
  * Starts the core for a model.
  *
- * @throws PhasewireError `BAD_OPTION` if `threads` is no positive whole number
+ * @throws PhasewireError `BAD_OPTION` if `threads` is no positive whole number, or the build is not to be had
  */
 export async function createAnalyser(model: Model, options: AnalyserOptions = {}): Promise<Analyser> {
   return new Analyser(model, await PhaseCore.create(model, options));

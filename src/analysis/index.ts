@@ -1,6 +1,7 @@
 export {
   type AnalyseOptions,
   Analyser,
+  type AnalyserInfo,
   type AnalyserOptions,
   createAnalyser,
   type Denoising,

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { labelFrame } from "../analysis/index.js";
 import { type CliIo, writeText } from "./io.js";
 import { type AnalysisOptions, addAnalysisOptions, parseCount } from "./options.js";
-import { createReport } from "./report.js";
+import { createReport, runText } from "./report.js";
 import { runFiles } from "./run-files.js";
 
 interface ClassifyOptions extends AnalysisOptions {
@@ -41,7 +41,10 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
       out,
       hints: json !== true,
       annotate: labelFrame,
-      report: (file, frame, analysis, model) =>
+      begin: async (info) => {
+        if (!json) await writeText(io.stdout, `${runText(info)}\n`);
+      },
+      report: (file, frame, analysis, info) =>
         json
           ? printLine({
               file,
@@ -52,7 +55,9 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
               fractions: analysis.fractions,
               meanLogDensityPerAtom: analysis.meanLogDensityPerAtom,
               meanMargin: analysis.meanMargin,
-              model,
+              model: info.model,
+              threads: info.threads,
+              build: info.build,
               seconds: analysis.seconds,
             })
           : writeText(io.stdout, `${report(file, frame, analysis)}\n`),

@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { denoisedFrame, labelFrame } from "../analysis/index.js";
 import { type CliIo, writeText } from "./io.js";
 import { type AnalysisOptions, addAnalysisOptions, parseCount } from "./options.js";
-import { createReport } from "./report.js";
+import { createReport, runText } from "./report.js";
 import { runFiles } from "./run-files.js";
 
 interface DenoiseOptions extends AnalysisOptions {
@@ -31,6 +31,7 @@ export function addDenoiseCommand(program: Command, io: CliIo, finish: (exitCode
       out: options.out,
       hints: false,
       annotate: (frame, analysis) => labelFrame(denoisedFrame(frame, analysis), analysis),
+      begin: (info) => writeText(io.stdout, `${runText(info)}\n`),
       report: (file, frame, analysis) => writeText(io.stdout, `${report(file, frame, analysis)}\n`),
       reportError: async () => undefined,
     });

@@ -1,7 +1,7 @@
 /** Options that several commands share, with their checks. */
-import { availableParallelism } from "node:os";
 import { type Command, Option } from "commander";
 import { validateLengthScale } from "../analysis/index.js";
+import { type BuildChoice, buildChoices, coresGiven } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
 
 /** Options of commands that analyse files. */
@@ -13,6 +13,7 @@ export interface AnalysisOptions {
   classes?: Record<string, number>;
   model?: string;
   threads?: number;
+  build?: BuildChoice;
 }
 
 /** Most worker threads that may be asked for. */
@@ -39,9 +40,18 @@ export function addAnalysisOptions(command: Command): Command {
     .addOption(
       new Option(
         "--threads <count>",
-        `worker threads; one fewer than the ${availableParallelism()} cores of this machine, at least 1 and at most 16, if left out`,
+        `worker threads; as many as the ${coresGiven()} cores given, at most 16, if left out`,
       ).argParser((text) => parseCount("threads", text, mostThreads)),
-    );
+    )
+    .addOption(buildOption());
+}
+
+/** `--build`, which the server has too. */
+export function buildOption(): Option {
+  return new Option(
+    "--build <build>",
+    "build of the core: `baseline` gives the same bits on every machine, `relaxed` is faster; `auto`, the fastest that there is, if left out",
+  ).choices(buildChoices);
 }
 
 /** `--classes`, which the server has too. */

@@ -1,6 +1,6 @@
 /** What people read: one block a frame, with a bar for each phase. */
 import pc from "picocolors";
-import type { FrameAnalysis } from "../analysis/index.js";
+import type { AnalyserInfo, FrameAnalysis } from "../analysis/index.js";
 
 const barWidth = 30;
 /** A bar's last cell, in eighths. */
@@ -22,6 +22,15 @@ export function createReport(
       ),
       "",
     ].join("\n");
+}
+
+/** What the frames below it were computed with. */
+export function runText({ model, threads, cores, build }: AnalyserInfo): string {
+  return `model ${model}, ${counted(threads, "thread")} of ${counted(cores, "core")}, build ${build}\n`;
+}
+
+function counted(count: number, name: string): string {
+  return `${count} ${name}${count === 1 ? "" : "s"}`;
 }
 
 function selectedText({ selected }: FrameAnalysis): string {

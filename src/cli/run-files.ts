@@ -4,7 +4,13 @@
  * A file that fails is reported and left, and the next one is begun; frames already written stay.
  */
 import { statSync } from "node:fs";
-import { type AnalyseOptions, type Analyser, createAnalyser, type FrameAnalysis } from "../analysis/index.js";
+import {
+  type AnalyseOptions,
+  type Analyser,
+  type AnalyserInfo,
+  createAnalyser,
+  type FrameAnalysis,
+} from "../analysis/index.js";
 import { asPhasewireError, PhasewireError } from "../errors/index.js";
 import { FrameWriter, readFrames } from "../formats/index.js";
 import type { Frame } from "../frame/index.js";
@@ -25,8 +31,10 @@ export interface FileTask {
   readonly hints: boolean;
   /** The frame to write to `out`. */
   annotate(frame: Frame, analysis: FrameAnalysis): Frame;
-  /** Tells about a frame that is done. */
-  report(file: string, frame: number, analysis: FrameAnalysis, model: string): Promise<void>;
+  /** Tells what the frames are computed with, once, before the first frame that is done. */
+  begin(info: AnalyserInfo): Promise<void>;
+  /** Tells about a frame that is done, and what it was computed with. */
+  report(file: string, frame: number, analysis: FrameAnalysis, info: AnalyserInfo): Promise<void>;
   /** Tells about an error, beside the text on standard error; file and frame are null if it concerns none. */
   reportError(file: string | null, frame: number | null, error: PhasewireError): Promise<void>;
 }
@@ -45,10 +53,13 @@ export async function runFiles(io: CliIo, task: FileTask): Promise<number> {
   try {
     refuseOverwriting(task);
     const model = await loadModel(task.options.model);
-    const { threads, classes } = task.options;
+    const { threads, build, classes } = task.options;
     // Refused here, where it ends the run, rather than with every frame.
     if (classes !== undefined) classWeights(classes, model.classes);
-    analyser = await createAnalyser(model, threads === undefined ? {} : { threads });
+    analyser = await createAnalyser(model, {
+      ...(threads === undefined ? {} : { threads }),
+      ...(build === undefined ? {} : { build }),
+    });
     writer = task.out === undefined ? undefined : await FrameWriter.open(task.out);
     exitCode = await runAll(io, task, analyser, writer);
   } catch (thrown) {
@@ -92,7 +103,8 @@ async function runAll(
           progress.update(fileIndex, file, framesDone);
           const analysis = await analyser.analyse(frame, analyseOptions(task));
           await writeFrame(writer, task, frame, analysis);
-          await task.report(file, frameIndex, analysis, analyser.model.name);
+          if (framesDone === 0) await task.begin(analyser.info());
+          await task.report(file, frameIndex, analysis, analyser.info());
           await hints.frameDone(file, frameIndex, frame, analysis);
           frameIndex += 1;
           framesDone += 1;

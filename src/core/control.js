@@ -1,21 +1,21 @@
 // @ts-check
 /**
  * The control block between the host and its worker threads: an Int32Array on shared memory of its own, changed by atomic operations only.
- * The host writes a job and raises `job`; plain JavaScript, because worker.js reads it.
+ * The host writes a job and raises the number of each worker that is to take part; plain JavaScript, because the workers read it.
  */
 
 /** Indices into the control block. */
 export const slots = Object.freeze({
-  /** Number of the current job; workers sleep on it. */
-  job: 0,
   /** Index of the job's first stage in the list of stages, and how many follow each other. */
-  firstStage: 1,
-  stageCount: 2,
+  firstStage: 0,
+  stageCount: 1,
   /** Address of the core's context. */
-  context: 3,
-  atomCount: 4,
+  context: 2,
+  atomCount: 3,
   /** Atoms a worker takes at a time, a multiple of the core's BLOCK. */
-  chunk: 5,
+  chunk: 4,
+  /** Workers that take part in the job: those with the lowest numbers. */
+  participants: 5,
   /** Workers waiting at the end of a stage, and how often all have met. */
   arrived: 6,
   round: 7,
@@ -23,6 +23,18 @@ export const slots = Object.freeze({
   finished: 8,
   /** First atom not yet taken, one for each stage of the job. */
   next: 9,
-  /** Length of the control block. */
-  length: 16,
+  /** Number of the last job of each worker; it sleeps on its own. */
+  job: 17,
 });
+
+/** Most stages that there is room for. */
+export const mostStages = slots.job - slots.next;
+
+/**
+ * Length of the control block.
+ *
+ * @param {number} workers
+ */
+export function controlLength(workers) {
+  return slots.job + workers;
+}

@@ -1,4 +1,7 @@
 /** The compiled core behind a typed interface: neighbours, logits, gradients, denoising. */
+export { type BuildChoice, buildChoices, type CoreBuild } from "./build.js";
+export { coresGiven } from "./cores.js";
+export type { CoreHost } from "./host.js";
 export { PhaseCore } from "./phase-core.js";
 export type {
   BackwardResult,

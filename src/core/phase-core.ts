@@ -1,9 +1,9 @@
 /** The host of the compiled core: one model, one frame at a time. */
 import { PhasewireError } from "../errors/index.js";
+import { type CoreBuild, chooseBuild } from "./build.js";
 import { CoreContext } from "./context.js";
 import type { CoreExports, StageName } from "./exports.js";
 import { createMemory, instantiateCore } from "./instance.js";
-import { coreModule, defaultThreads } from "./platform.js";
 import { WorkerPool } from "./pool.js";
 import { badLengthScale, statusError } from "./status.js";
 import type {
@@ -22,8 +22,10 @@ import type {
   ScoreResult,
 } from "./types.js";
 
-/** Frames with fewer atoms a thread than this are cheaper to compute than to share out. */
+/** A thread more is worth waking for so many atoms more: with fewer, a frame is done before the others are awake. */
 const fewestAtomsPerThread = 500;
+/** More threads than this are used only if asked for. */
+const mostDefaultThreads = 16;
 /** A crystal has about 51 neighbours within the cutoff, in rows filled up to a multiple of 4. */
 const usualPairsPerAtom = 56;
 /** Room beyond the pairs of this frame, for the frames that follow. */
@@ -73,18 +75,25 @@ export class PhaseCore {
     private readonly pool: WorkerPool | null,
     private readonly modelEnd: number,
     private readonly classCount: number,
-    /** Worker threads that large frames are shared among. */
+    /** The build of the core in use. */
+    readonly build: CoreBuild,
+    /** Worker threads that large frames are shared among, and the cores that there are for them. */
     readonly threads: number,
+    readonly cores: number,
   ) {}
 
   /**
    * Compiles and instantiates the core, hands it the model and starts the worker threads.
    *
-   * @throws PhasewireError `BAD_OPTION` if `threads` is no positive integer, `MODEL_SHAPE` if a tensor's length is wrong,
-   *   `MODEL_NON_FINITE`
+   * @throws PhasewireError `BAD_OPTION` if `threads` is no positive integer or the build is not to be had, `MODEL_SHAPE` if a tensor's
+   *   length is wrong, `MODEL_NON_FINITE`
    */
   static async create(model: CoreModel, options: CoreOptions = {}): Promise<PhaseCore> {
-    const threads = options.threads ?? defaultThreads();
+    // Loaded only here, so that this module also loads where there is no Node.
+    const host = options.host ?? (await import("./node-host.js")).nodeHost;
+    const cores = host.cores();
+    const threads =
+      options.threads ?? Math.max(1, Math.min(mostDefaultThreads, cores - (options.spareCores ?? 0)));
     if (!Number.isInteger(threads) || threads < 1) {
       throw new PhasewireError("BAD_OPTION", {
         message: `threads is ${threads}; a positive whole number is needed`,
@@ -92,13 +101,14 @@ export class PhaseCore {
         value: threads,
       });
     }
-    const module = await coreModule();
+    const build = chooseBuild(options.build ?? "auto", () => host.acceptsRelaxed());
+    const module = await host.compile(build);
     const memory = createMemory();
     const core = instantiateCore(module, memory);
     const context = new CoreContext(core, memory);
     const modelEnd = writeModel(model, core, context);
-    const pool = threads > 1 ? new WorkerPool(module, memory, threads) : null;
-    return new PhaseCore(core, context, pool, modelEnd, model.classCount, threads);
+    const pool = threads > 1 ? new WorkerPool(host, module, memory, threads) : null;
+    return new PhaseCore(core, context, pool, modelEnd, model.classCount, build, threads, cores);
   }
 
   /**
@@ -419,8 +429,10 @@ export class PhaseCore {
   /** Runs stages on the workers if the frame is worth it, else by `alone` on this thread. */
   private async share(first: StageName, last: StageName, alone: () => void): Promise<void> {
     const { pool, context, core, atomCount } = this;
-    if (pool !== null && atomCount >= fewestAtomsPerThread * this.threads) {
-      await pool.run(first, last, context.address, atomCount, core.BLOCK.value);
+    const workers = Math.min(this.threads, Math.floor(atomCount / fewestAtomsPerThread));
+    if (pool !== null && workers > 1) {
+      const block = core.BLOCK.value;
+      await pool.run({ first, last, context: context.address, atomCount, block, workers });
       return;
     }
     try {

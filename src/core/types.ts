@@ -3,6 +3,8 @@
  *
  * N = atoms, C = classes. Arrays are row-major and belong to the caller: the core copies on the way in and out.
  */
+import type { BuildChoice } from "./build.js";
+import type { CoreHost } from "./host.js";
 
 /** Constants and tensors of a model, as models/FORMAT.md describes them (float32, row-major, output x input). */
 export interface CoreModel {
@@ -160,7 +162,14 @@ export interface ReferenceResult {
   readonly logits: Float64Array;
 }
 
-/** Worker threads: a positive integer, or absent for one fewer than the cores (at most 16). */
+/** How the core runs. */
 export interface CoreOptions {
+  /** Worker threads, a positive integer; if absent, as many as the process was given cores, but for `spareCores`, at least 1 and at most 16. */
   readonly threads?: number;
+  /** Cores left alone where `threads` is absent, such as for a simulation beside; 0 if absent. */
+  readonly spareCores?: number;
+  /** The build of the core; `auto`, the fastest that the host accepts, if absent. */
+  readonly build?: BuildChoice;
+  /** The place to run in; Node if absent. */
+  readonly host?: CoreHost;
 }

@@ -12,5 +12,6 @@ declare namespace WebAssembly {
     grow(pages: number): number;
   }
 
+  function validate(bytes: Uint8Array): boolean;
   function compile(bytes: Uint8Array): Promise<Module>;
 }

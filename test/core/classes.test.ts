@@ -2,7 +2,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { CoreContext } from "../../src/core/context.js";
 import { type CoreModel, PhaseCore } from "../../src/core/index.js";
 import { createMemory, instantiateCore } from "../../src/core/instance.js";
-import { coreModule } from "../../src/core/platform.js";
+import { coreModule } from "../../src/core/node-host.js";
 import {
   expectClose,
   expectError,
@@ -77,7 +77,7 @@ describe("memory", () => {
   /** Bytes of a frame, or 0 if it does not fit. */
   async function frameBytes(atoms: number, classCount: number, features: number): Promise<number> {
     const memory = createMemory();
-    const core = instantiateCore(await coreModule(), memory);
+    const core = instantiateCore(await coreModule("baseline"), memory);
     const context = new CoreContext(core, memory);
     const base = layoutModel(context, { CLASSES: classCount });
     const end = core.layoutFrame(context.address, base, atoms, 0, 2, features);

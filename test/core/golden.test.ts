@@ -1,18 +1,20 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { PhaseCore } from "../../src/core/index.js";
-import { expectClose, goldenFiles, goldenFrame, model } from "./support.js";
+import { builds, expectClose, goldenFiles, goldenFrame, model } from "./support.js";
 
-const core = await PhaseCore.create(model, { threads: 1 });
-afterAll(() => core.dispose());
+const cores = await Promise.all(
+  builds.map(async (build) => ({ build, core: await PhaseCore.create(model, { threads: 1, build }) })),
+);
+afterAll(() => Promise.all(cores.map(({ core }) => core.dispose())));
 
 /** Coefficients of the gradient are compared with those of a displaced crystal where a perfect one has none. */
 const forceFloor = 1;
 
-describe("golden files", () => {
-  it("exist for the default model", () => {
-    expect(goldenFiles().length).toBeGreaterThanOrEqual(5);
-  });
+it("golden files exist for the default model", () => {
+  expect(goldenFiles().length).toBeGreaterThanOrEqual(5);
+});
 
+describe.each(cores)("golden files, build $build", ({ core }) => {
   it.each(goldenFiles())("$name: kernels", async (golden) => {
     core.load(goldenFrame(golden));
     const { logits, logDensity, lengthScale } = await core.forward();

@@ -1,24 +1,25 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { type CoreFrame, PhaseCore } from "../../src/core/index.js";
-import { expectClose, model, multiply, randomFrame, randomModel, randomNumbers } from "./support.js";
+import { builds, expectClose, model, multiply, randomFrame, randomModel, randomNumbers } from "./support.js";
 
-const models = [
-  {
-    name: "trained weights",
-    core: await PhaseCore.create(model, { threads: 1 }),
-    classCount: model.classCount,
-  },
-  {
-    name: "random weights, 7 classes",
-    core: await PhaseCore.create(randomModel(5, 7), { threads: 1 }),
-    classCount: 7,
-  },
+const weights = [
+  { name: "trained weights", known: model },
+  { name: "random weights, 7 classes", known: randomModel(5, 7) },
   {
     name: "random weights, 420 classes, 192 units in the last hidden layer",
-    core: await PhaseCore.create(randomModel(6, 420, 192), { threads: 1 }),
-    classCount: 420,
+    known: randomModel(6, 420, 192),
   },
 ];
+const models = await Promise.all(
+  weights.flatMap(({ name, known }) =>
+    builds.map(async (build) => ({
+      name,
+      build,
+      core: await PhaseCore.create(known, { threads: 1, build }),
+      classCount: known.classCount,
+    })),
+  ),
+);
 afterAll(() => Promise.all(models.map(({ core }) => core.dispose())));
 
 const seeds = [11, 12, 15, 17, 23];
@@ -40,7 +41,7 @@ function slope(f: (x: number) => number, step: number): number {
   return (f(-2 * step) - 8 * f(-step) + 8 * f(step) - f(2 * step)) / (12 * step);
 }
 
-describe.each(models)("gradients, $name", ({ core, classCount }) => {
+describe.each(models)("gradients, $name, build $build", ({ core, classCount }) => {
   it.each(seeds)("reference against central differences of the positions, structure %i", (structure) => {
     const frame = randomFrame(structure);
     const atomCount = frame.positions.length / 3;

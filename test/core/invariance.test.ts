@@ -10,11 +10,13 @@ import {
   randomRotation,
 } from "./support.js";
 
+const random = randomModel(6, 9);
 const cores = [
-  await PhaseCore.create(model, { threads: 1 }),
-  await PhaseCore.create(randomModel(6, 9), { threads: 1 }),
+  await PhaseCore.create(model, { threads: 1, build: "baseline" }),
+  await PhaseCore.create(random, { threads: 1, build: "baseline" }),
+  await PhaseCore.create(random, { threads: 1, build: "relaxed" }),
 ];
-const classCounts = [model.classCount, 9];
+const classCounts = [model.classCount, 9, 9];
 afterAll(() => Promise.all(cores.map((core) => core.dispose())));
 
 const seeds = [31, 32, 33, 34, 35, 36];

@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 import { CoreContext } from "../../src/core/context.js";
 import { PhaseCore } from "../../src/core/index.js";
 import { createMemory, instantiateCore } from "../../src/core/instance.js";
-import { coreModule } from "../../src/core/platform.js";
+import { coreModule } from "../../src/core/node-host.js";
 import { expectClose, layoutModel, randomModel, randomNumbers } from "./support.js";
 
-const module = await coreModule();
+const module = await coreModule("baseline");
 
 /** Bytes of every region of N atoms and C classes that has a size a host relies on. */
 const regionBytes = (n: number, c: number): Record<string, number> => ({

@@ -3,13 +3,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { CoreContext } from "../../src/core/context.js";
-import type { CoreFrame, CoreModel } from "../../src/core/index.js";
+import type { CoreBuild, CoreFrame, CoreModel } from "../../src/core/index.js";
 import { type ErrorCode, PhasewireError } from "../../src/errors/index.js";
 import { loadModel } from "../../src/model/index.js";
 import { packageRoot } from "../../src/package.js";
 
 /** The default shipped model. */
 export const model = await loadModel();
+
+/** Both builds of the core: every supported Node runs them. */
+export const builds: readonly CoreBuild[] = ["baseline", "relaxed"];
 
 /** A structure with double-precision results, as models/FORMAT.md describes it. */
 export interface Golden {

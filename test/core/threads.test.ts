@@ -1,12 +1,12 @@
-import { Worker } from "node:worker_threads";
 import { afterAll, describe, expect, it } from "vitest";
+import type { WorkerHandle } from "../../src/core/host.js";
 import { PhaseCore } from "../../src/core/index.js";
 import { createMemory } from "../../src/core/instance.js";
-import { coreModule } from "../../src/core/platform.js";
+import { coreModule, nodeHost } from "../../src/core/node-host.js";
 import { WorkerPool } from "../../src/core/pool.js";
-import { expectError, model, randomModel, randomNumbers, shakenCrystal } from "./support.js";
+import { builds, expectError, model, randomModel, randomNumbers, shakenCrystal } from "./support.js";
 
-describe("results with any number of threads", () => {
+describe.each(builds)("results with any number of threads, build %s", (build) => {
   // Large enough that three threads share the work.
   const frame = shakenCrystal(8, 0.25, 1);
   const atomCount = frame.positions.length / 3;
@@ -16,7 +16,7 @@ describe("results with any number of threads", () => {
   afterAll(() => Promise.all(cores.map((core) => core.dispose())));
 
   async function evaluate(threads: number) {
-    const core = await PhaseCore.create(randomModel(8, 7), { threads });
+    const core = await PhaseCore.create(randomModel(8, 7), { threads, build });
     cores.push(core);
     core.load(frame);
     const forward = await core.forward();
@@ -33,7 +33,7 @@ describe("results with any number of threads", () => {
   });
 
   it("stay the same when frames of several sizes follow each other", async () => {
-    const core = await PhaseCore.create(model, { threads: 2 });
+    const core = await PhaseCore.create(model, { threads: 2, build });
     cores.push(core);
     const sizes = [3, 8, 2, 7, 8];
     const first = new Map<number, Float32Array>();
@@ -61,36 +61,36 @@ describe("calls that overlap", () => {
 });
 
 describe("a worker that fails", () => {
-  async function createPool(): Promise<{ pool: WorkerPool; workers: Worker[] }> {
-    const memory = createMemory();
-    const pool = new WorkerPool(await coreModule(), memory, 2);
-    return { pool, workers: (pool as unknown as { workers: Worker[] }).workers };
+  async function createPool(): Promise<{ pool: WorkerPool; workers: WorkerHandle[] }> {
+    const pool = new WorkerPool(nodeHost, await coreModule("baseline"), createMemory(), 2);
+    return { pool, workers: (pool as unknown as { workers: WorkerHandle[] }).workers };
   }
+
+  const run = { first: "findPairs", last: "findPairs", atomCount: 1000, block: 64, workers: 2 } as const;
 
   it("by a trap rejects the job with INTERNAL, and all that follow", async () => {
     const { pool } = await createPool();
     // A context beyond the end of the memory.
     const error = await expectError("INTERNAL", () =>
-      pool.run("forwardDensity", "forwardLogits", 0x7fff0000, 1000, 64),
+      pool.run({ ...run, first: "forwardDensity", last: "forwardLogits", context: 0x7fff0000 }),
     );
     expect(error.message).toContain("out of bounds");
-    await expectError("INTERNAL", () => pool.run("findPairs", "findPairs", 0x7fff0000, 1000, 64));
+    await expectError("INTERNAL", () => pool.run({ ...run, context: 0x7fff0000 }));
     await pool.dispose();
   });
 
   it("by dying rejects with INTERNAL and ends the others", async () => {
     const { pool, workers } = await createPool();
     await workers[1]!.terminate();
-    await expectError("INTERNAL", () => pool.run("findPairs", "findPairs", 0, 1000, 64));
+    await expectError("INTERNAL", () => pool.run({ ...run, context: 0 }));
     await pool.dispose();
-    for (const worker of workers) expect(worker).toBeInstanceOf(Worker);
   });
 
   it("by dying in the middle of a job rejects it", async () => {
     const core = await PhaseCore.create(model, { threads: 2 });
     core.load(shakenCrystal(14, 0.1, 4));
     const running = core.denoise({ steps: 64 });
-    const { workers } = (core as unknown as { pool: { workers: Worker[] } }).pool;
+    const { workers } = (core as unknown as { pool: { workers: WorkerHandle[] } }).pool;
     setTimeout(() => void workers[0]!.terminate(), 50);
     await expectError("INTERNAL", () => running);
     await core.dispose();

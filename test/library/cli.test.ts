@@ -35,6 +35,8 @@ interface FrameLine {
   meanLogDensityPerAtom: number;
   meanMargin: number;
   model: string;
+  threads: number;
+  build: string;
   seconds: number;
 }
 
@@ -138,11 +140,15 @@ describe("classify --json", () => {
         "meanLogDensityPerAtom",
         "meanMargin",
         "model",
+        "threads",
+        "build",
         "seconds",
       ]);
       expect(Object.keys(line.fractions)).toEqual(classNames);
       expect(Object.values(line.fractions).reduce((sum, fraction) => sum + fraction, 0)).toBeCloseTo(1, 12);
       expect(line.model).toBe("random");
+      expect(line.threads).toBe(1);
+      expect(["baseline", "relaxed"]).toContain(line.build);
       expect(line.seconds).toBeGreaterThan(0);
     }
   });
@@ -365,7 +371,8 @@ describe("classify for people", () => {
   test("shows the phases of each frame, largest share first", async () => {
     const { exitCode, stdout } = await classify(inFolder("two.extxyz.gz"));
     expect(exitCode).toBe(0);
-    const blocks = stdout.trimEnd().split("\n\n");
+    const [run, ...blocks] = stdout.trimEnd().split("\n\n");
+    expect(run).toMatch(/^model random, 1 thread of \d+ cores?, build (baseline|relaxed)$/);
     expect(blocks).toHaveLength(2);
     expect(blocks[0]).toContain("frame 0  108 atoms");
     expect(blocks[1]).toContain("frame 1  128 atoms");
@@ -533,7 +540,7 @@ describe("a model of hundreds of classes", () => {
   test("keeps its reports short", async () => {
     const { stdout } = await classify(...args());
     expect(stdout).not.toContain(" 0.0 %");
-    expect(stdout.trimEnd().split("\n").length).toBeLessThan(2 + 108);
+    expect(stdout.trimEnd().split("\n").length).toBeLessThan(4 + 108);
   });
 
   test("names what is near an unknown class, not all there are", async () => {

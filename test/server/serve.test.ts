@@ -8,6 +8,7 @@ import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { serveCommand } from "../../bridge/server/index.js";
 import type { WireMessage } from "../../bridge/server/wire.js";
+import { coresGiven } from "../../src/core/index.js";
 import { packageRoot } from "../../src/package.js";
 import { f64, i32, type Plain } from "./encoder.js";
 import { FakeClient } from "./fake-client.js";
@@ -36,6 +37,7 @@ interface Ready {
   model: string;
   classes: string[];
   threads: number;
+  build: string;
 }
 
 const interruption = new AbortController();
@@ -99,7 +101,8 @@ function expectBelow(found: number, bound: number, what: string): void {
 
 describe("phasewire serve", () => {
   it("says that it is ready, with what the welcome says too", () => {
-    expect(ready).toMatchObject({ event: "ready", threads: 1 });
+    expect(ready).toMatchObject({ event: "ready", threads: 1, cores: coresGiven() });
+    expect(["baseline", "relaxed"]).toContain(ready.build);
     expect(ready.classes[0]).toBe("disordered");
     expect(welcome.header.model).toMatchObject({ name: ready.model, classes: ready.classes });
     expect(golden.length).toBeGreaterThanOrEqual(5);

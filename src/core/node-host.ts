@@ -1,0 +1,71 @@
+/** Node as the place the core runs in: files, worker threads, cores. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
+import { Worker } from "node:worker_threads";
+import { PhasewireError } from "../errors/index.js";
+import { packageRoot } from "../package.js";
+import { type CoreBuild, validatesRelaxed } from "./build.js";
+import { coresGiven } from "./cores.js";
+import type { CoreHost, WorkerHandle, WorkerListener, WorkerMessage, WorkerStart } from "./host.js";
+
+const files: Readonly<Record<CoreBuild, string>> = {
+  baseline: "phasewire.wasm",
+  relaxed: "phasewire-relaxed.wasm",
+};
+
+/** Node 20 has relaxed SIMD behind this flag; later ones have it on, and know no such flag. */
+const relaxedFlag = "--experimental-wasm-relaxed-simd";
+const isNode20 = process.versions.node.startsWith("20.");
+
+const compiled = new Map<CoreBuild, Promise<WebAssembly.Module>>();
+
+export const nodeHost: CoreHost = { compile: coreModule, acceptsRelaxed, cores: coresGiven, startWorker };
+
+/**
+ * The compiled core, read once a build.
+ *
+ * @throws PhasewireError `INTERNAL` if the package was not built
+ */
+export function coreModule(build: CoreBuild): Promise<WebAssembly.Module> {
+  const known = compiled.get(build);
+  if (known !== undefined) return known;
+  const module = compileCore(build);
+  compiled.set(build, module);
+  return module;
+}
+
+async function compileCore(build: CoreBuild): Promise<WebAssembly.Module> {
+  const file = join(packageRoot(), "build", files[build]);
+  try {
+    return await WebAssembly.compile(await readFile(file));
+  } catch (cause) {
+    compiled.delete(build);
+    throw new PhasewireError("INTERNAL", {
+      message: `the compiled core ${file} cannot be read`,
+      field: files[build],
+      remedy: "Run npm run build.",
+      cause,
+    });
+  }
+}
+
+/** Whether relaxed SIMD can be had; switches it on where that takes a flag. The flag holds for the process, worker threads included. */
+function acceptsRelaxed(): boolean {
+  if (validatesRelaxed()) return true;
+  if (!isNode20) return false;
+  setFlagsFromString(relaxedFlag);
+  return validatesRelaxed();
+}
+
+function startWorker(start: WorkerStart, listener: WorkerListener): WorkerHandle {
+  const thread = new Worker(new URL("./worker.js", import.meta.url), { workerData: start });
+  thread.on("message", (message: WorkerMessage) => listener.message(message));
+  thread.on("error", (error) => listener.failed(`a worker thread failed: ${error.message}`, error));
+  thread.on("exit", () => listener.failed("a worker thread ended unexpectedly"));
+  thread.unref();
+  return {
+    keepAlive: (wanted) => (wanted ? thread.ref() : thread.unref()),
+    terminate: () => thread.terminate(),
+  };
+}

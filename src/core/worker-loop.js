@@ -1,0 +1,77 @@
+// @ts-check
+/**
+ * What a worker thread of the core does. It sleeps on the control block until a job is posted to it there, runs the job's stages together with the other
+ * workers that take part, on the shared memory, and goes back to sleep. The last one to finish a job says so by a message; a fault is a message too. Plain
+ * JavaScript, because a worker's entry must load as it is, from the sources and from the build alike.
+ */
+import { instantiateSync } from "@assemblyscript/loader";
+import { slots } from "./control.js";
+
+/**
+ * Works off jobs for as long as the thread lives.
+ *
+ * @param {import("./host.js").WorkerStart} start
+ * @param {(message: import("./host.js").WorkerMessage) => void} post tells the host
+ */
+export function workOffJobs({ module, memory, control, worker, stageNames }, post) {
+  const core = /** @type {Record<string, (...numbers: number[]) => void>} */ (
+    instantiateSync(module, { env: { memory } }).exports
+  );
+  const own = slots.job + worker;
+  let job = 0;
+  for (;;) {
+    while (Atomics.load(control, own) === job) Atomics.wait(control, own, job);
+    job = Atomics.load(control, own);
+    try {
+      const workers = Atomics.load(control, slots.participants);
+      runStages(core, control, worker, workers, stageNames);
+      if (Atomics.add(control, slots.finished, 1) + 1 === workers) post({ finished: job });
+    } catch (error) {
+      post({ failed: error instanceof Error ? (error.stack ?? error.message) : String(error) });
+      return;
+    }
+  }
+}
+
+/**
+ * @param {Record<string, (...numbers: number[]) => void>} core
+ * @param {Int32Array} control
+ * @param {number} worker
+ * @param {number} workers that take part
+ * @param {readonly string[]} stageNames
+ */
+function runStages(core, control, worker, workers, stageNames) {
+  const first = Atomics.load(control, slots.firstStage);
+  const stageCount = Atomics.load(control, slots.stageCount);
+  const context = Atomics.load(control, slots.context);
+  const atomCount = Atomics.load(control, slots.atomCount);
+  const chunk = Atomics.load(control, slots.chunk);
+  for (let index = 0; index < stageCount; index++) {
+    const stage = core[/** @type {string} */ (stageNames[first + index])];
+    if (stage === undefined) throw new Error(`the core has no stage ${stageNames[first + index]}`);
+    // Workers take the next chunk as they become free, so a busy core holds nobody up.
+    for (;;) {
+      const begin = Atomics.add(control, slots.next + index, chunk);
+      if (begin >= atomCount) break;
+      stage(context, worker, begin, Math.min(begin + chunk, atomCount));
+    }
+    meet(control, workers);
+  }
+}
+
+/**
+ * Waits until all workers of the job are here.
+ *
+ * @param {Int32Array} control
+ * @param {number} workers
+ */
+function meet(control, workers) {
+  const round = Atomics.load(control, slots.round);
+  if (Atomics.add(control, slots.arrived, 1) + 1 === workers) {
+    Atomics.store(control, slots.arrived, 0);
+    Atomics.add(control, slots.round, 1);
+    Atomics.notify(control, slots.round);
+    return;
+  }
+  while (Atomics.load(control, slots.round) === round) Atomics.wait(control, slots.round, round);
+}
