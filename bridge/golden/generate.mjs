@@ -80,6 +80,10 @@ good("hello", "client", {
   engine: "LAMMPS 22 Jul 2025",
   title: "Kupfer, geschmolzen \u00b7 \u94dc",
   classes: { fcc: 2, "ice-Ic": 0.5, disordered: 0 },
+  shared: {
+    file: "phasewire-4711-0123456789abcdef0123456789abcdef",
+    token: "fedcba9876543210fedcba9876543210",
+  },
 });
 good("welcome", "server", {
   type: "welcome",
@@ -88,7 +92,7 @@ good("welcome", "server", {
   session: "5d0c3b0e-7a51-4a7e-9f5e-0a4bb5a1f0c2",
   run: "melt-17",
   server: { name: "phasewire", version: "0.1.0" },
-  capabilities: ["monitor", "request", "bias", "denoise", "subscribe", "series"],
+  capabilities: ["monitor", "request", "bias", "denoise", "subscribe", "series", "shared"],
   model: {
     name: "elements-and-binaries",
     sha256: "00ff".repeat(16),
@@ -99,6 +103,7 @@ good("welcome", "server", {
     cutoff: 2.3,
   },
   classes: { disordered: 0, fcc: 2, diamond: 0.5 },
+  shared: true,
   limits: {
     maxAtoms: 1000000,
     maxHeaderBytes: 262144,
@@ -139,6 +144,7 @@ good(
     selection: "oxygen of water",
     ignoreSpecies: true,
     lengthScale: 2.28,
+    resultSpace: { offset: 4096, bytes: 65536 },
     denoise: "converged",
     classes: { fcc: 1, B2: 0 },
     fields: ["labels", "denoised"],
@@ -401,6 +407,12 @@ bad(
 bad(
   "bad-source",
   [withArrays(describe("f64", [2, 3], { source: "shm" })), Buffer.alloc(48)],
+  "MESSAGE_FORMAT",
+  "positions",
+);
+bad(
+  "bad-shared",
+  [withArrays(describe("f64", [2, 3], { source: "shared", offset: 64 }))],
   "MESSAGE_FORMAT",
   "positions",
 );

@@ -1,8 +1,30 @@
 /** What the server needs of whoever analyses frames. */
-import type { CoreFrame } from "../../src/core/types.js";
 import type { Analyse, ModelInfo } from "./wire.js";
 
-/** The analysis of one frame: everything the frame was asked for, in the units of bridge/PROTOCOL.md. N atoms, C classes. */
+/** A frame of N atoms whose arrays the analyser has copied to where it wants them. Lengths in the simulation's unit. */
+export interface FrameSource {
+  readonly atomCount: number;
+  /** 9 numbers, rows are the cell vectors; null for a cluster. */
+  readonly cell: Float64Array | null;
+  readonly periodic: readonly [boolean, boolean, boolean];
+  /** a0; undefined: estimate. */
+  readonly lengthScale: number | undefined;
+  /** Whether species count. */
+  readonly hasSpecies: boolean;
+  /**
+   * Copies the arrays and checks them.
+   *
+   * @param positions 3N numbers to fill
+   * @param species N numbers to fill if `hasSpecies`, else null
+   * @throws PhasewireError if the values cannot be analysed
+   */
+  read(positions: Float64Array, species: Int32Array | null): void;
+}
+
+/**
+ * The analysis of one frame: everything the frame was asked for, in the units of bridge/PROTOCOL.md. N atoms, C classes. Its arrays may be the
+ * analyser's own, which hold until the next call.
+ */
 export interface Analysis {
   /** a0 used, in the simulation's length unit. */
   lengthScale: number;
@@ -39,11 +61,11 @@ export interface FrameAnalyser {
   readonly model: ModelInfo;
   readonly threads: number;
   /**
-   * @param frame the atoms, checked
+   * @param frame the atoms
    * @param request what is asked about them
    * @param weights of the C classes, as `classWeights` gives them; null for equal ones
    * @throws PhasewireError for a frame that cannot be analysed; anything else that is thrown is a fault of the server
    */
-  analyse(frame: CoreFrame, request: Analyse, weights: Float64Array | null): Promise<Analysis>;
+  analyse(frame: FrameSource, request: Analyse, weights: Float64Array | null): Promise<Analysis>;
   close(): Promise<void>;
 }

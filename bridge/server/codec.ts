@@ -7,7 +7,16 @@ import { endianness } from "node:os";
 import { Packr } from "msgpackr";
 import { PhasewireError } from "../../src/errors/index.js";
 import { scanMessagePack } from "./scan.js";
-import type { Dtype, DtypeArrays, ServerMessage, WireArray, WireMessage } from "./wire.js";
+import { headBytes, type SharedFile } from "./shared-file.js";
+import type {
+  ArraySource,
+  Dtype,
+  DtypeArrays,
+  ReceivedMessage,
+  ServerMessage,
+  WireArray,
+  WireMessage,
+} from "./wire.js";
 
 /** Bounds of a message that hold before anything about its sender is known. */
 export interface CodecLimits {
@@ -43,43 +52,67 @@ const constructors: { readonly [D in Dtype]: (bytes: ArrayBuffer) => DtypeArrays
   u8: (bytes) => new Uint8Array(bytes),
 };
 
+/** Puts the bytes of an array elsewhere than into the message: into a shared file. Returns their offset there, or null if they have to go by message. */
+export type Placement = (bytes: Uint8Array) => number | null;
+
 /**
  * Encodes a message of the server.
  *
  * @param message the header; keys whose value is undefined are left out
- * @param arrays by name, in the order of their parts; the data are not copied, so they must not change until ZeroMQ has sent them
+ * @param arrays by name, in the order of their descriptors. Those in memory shared between threads, which is the core's, are copied, since the
+ *   core will overwrite them; others are not, so they must not change until ZeroMQ has sent them
+ * @param place where else an array may go
  */
 export function encodeMessage(
   message: ServerMessage,
   arrays: ReadonlyMap<string, WireArray> = new Map(),
+  place: Placement = () => null,
 ): Uint8Array[] {
   const header: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(message)) {
     if (value !== undefined) header[key] = value;
   }
-  if (arrays.size > 0) {
-    header.arrays = [...arrays].map(([name, { dtype, shape }]) => ({ name, dtype, shape }));
-  }
-  const parts: Uint8Array[] = [packr.pack(header)];
-  for (const { dtype, data } of arrays.values()) {
-    parts.push(littleEndian(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), itemBytes[dtype]));
-  }
-  return parts;
+  const parts: Uint8Array[] = [];
+  const descriptors = [...arrays].map(([name, { dtype, shape, data }]) => {
+    const own = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    const bytes = littleEndian(own, itemBytes[dtype]);
+    const offset = place(bytes);
+    if (offset !== null) return { name, dtype, shape, source: "shared", offset };
+    parts.push(bytes.buffer instanceof ArrayBuffer ? bytes : bytes.slice());
+    return { name, dtype, shape };
+  });
+  if (descriptors.length > 0) header.arrays = descriptors;
+  return [packr.pack(header), ...parts];
 }
 
 /**
- * Decodes the parts of one message. Nothing is allocated for an array before its dtype, shape and byte length agree. Arrays are copies:
- * the parts may be unaligned, and ZeroMQ owns their memory.
+ * Decodes the parts of one message and copies its arrays: the parts may be unaligned, and ZeroMQ owns their memory. Nothing is allocated for an
+ * array before its dtype, shape and byte length agree.
  *
- * @throws PhasewireError `MESSAGE_FORMAT`, `MESSAGE_SHAPE` or `MESSAGE_LENGTH`; a `SequencedError` if the header could be read that far
+ * @throws PhasewireError what `receiveMessage` throws
  */
 export function decodeMessage(parts: readonly Uint8Array[], limits: CodecLimits = codecLimits): WireMessage {
+  const { type, header, arrays } = receiveMessage(parts, null, limits);
+  return { type, header, arrays: new Map([...arrays].map(([name, source]) => [name, readArray(source)])) };
+}
+
+/**
+ * Decodes the header of one message and checks what it says of its arrays, which stay where they are.
+ *
+ * @param shared the file in which the sender may have put arrays; null if none was agreed on
+ * @throws PhasewireError `MESSAGE_FORMAT`, `MESSAGE_SHAPE` or `MESSAGE_LENGTH`; a `SequencedError` if the header could be read that far
+ */
+export function receiveMessage(
+  parts: readonly Uint8Array[],
+  shared: SharedFile | null,
+  limits: CodecLimits = codecLimits,
+): ReceivedMessage {
   const header = decodeHeader(parts[0], limits);
   try {
     const { type } = header;
     if (typeof type !== "string")
       throw malformed("type", type, `type is ${show(type)}; a string was expected`);
-    return { type, header, arrays: decodeArrays(header.arrays, parts.slice(1), limits) };
+    return { type, header, arrays: findArrays(header.arrays, parts.slice(1), shared, limits) };
   } catch (error) {
     throw error instanceof PhasewireError ? new SequencedError(error, header) : error;
   }
@@ -113,46 +146,67 @@ function decodeHeader(bytes: Uint8Array | undefined, limits: CodecLimits): Recor
   return packr.unpack(bytes) as Record<string, unknown>;
 }
 
-function decodeArrays(
+/** A fresh copy of an array's values. */
+export function readArray(source: ArraySource): WireArray {
+  const { dtype, shape } = source;
+  const bytes = new Uint8Array(byteLength(dtype, shape));
+  source.copyTo(bytes);
+  return { dtype, shape, data: constructors[dtype](bytes.buffer) } as WireArray;
+}
+
+function findArrays(
   described: unknown,
   parts: readonly Uint8Array[],
+  shared: SharedFile | null,
   limits: CodecLimits,
-): Map<string, WireArray> {
-  const descriptors = described ?? [];
-  if (!Array.isArray(descriptors)) {
+): Map<string, ArraySource> {
+  const list = described ?? [];
+  if (!Array.isArray(list)) {
     throw malformed("arrays", null, `arrays is ${show(described)}; a list of descriptors was expected`);
   }
-  if (descriptors.length > limits.maxArrays) {
-    throw malformed(
-      "arrays",
-      descriptors.length,
-      `${descriptors.length} arrays; at most ${limits.maxArrays} are read`,
-    );
+  if (list.length > limits.maxArrays) {
+    throw malformed("arrays", list.length, `${list.length} arrays; at most ${limits.maxArrays} are read`);
   }
-  if (descriptors.length !== parts.length) {
+  const descriptors = list.map((item: unknown) => readDescriptor(item, shared !== null));
+  const inParts = descriptors.filter(({ offset }) => offset === null).length;
+  if (inParts !== parts.length) {
     throw new PhasewireError("MESSAGE_LENGTH", {
       field: "arrays",
       value: parts.length,
-      message: `the header describes ${descriptors.length} arrays, but ${parts.length} parts follow it`,
+      message: `the header describes ${inParts} arrays in parts, but ${parts.length} parts follow it`,
     });
   }
-  const arrays = new Map<string, WireArray>();
-  descriptors.forEach((descriptor: unknown, index) => {
-    const { name, dtype, shape } = readDescriptor(descriptor);
+  const arrays = new Map<string, ArraySource>();
+  const remaining = parts.values();
+  for (const descriptor of descriptors) {
+    const { name, offset } = descriptor;
     if (arrays.has(name)) throw malformed("arrays", name, `two arrays are named ${show(name)}`);
-    arrays.set(name, decodeArray(name, dtype, shape, parts[index]!));
-  });
+    arrays.set(
+      name,
+      offset === null ? inPart(descriptor, remaining.next().value!) : inFile(descriptor, shared!, offset),
+    );
+  }
   return arrays;
 }
 
-function readDescriptor(descriptor: unknown): { name: string; dtype: Dtype; shape: number[] } {
+interface Descriptor {
+  name: string;
+  dtype: Dtype;
+  shape: number[];
+  /** In the shared file; null: in a part of the message. */
+  offset: number | null;
+}
+
+function readDescriptor(descriptor: unknown, mayShare: boolean): Descriptor {
   if (typeof descriptor !== "object" || descriptor === null || Array.isArray(descriptor)) {
     throw malformed("arrays", null, `an array is described by ${show(descriptor)}; a map was expected`);
   }
-  const { name, dtype, shape, source } = descriptor as Record<string, unknown>;
+  const { name, dtype, shape, source, offset } = descriptor as Record<string, unknown>;
   if (typeof name !== "string") throw malformed("arrays", null, `an array has the name ${show(name)}`);
-  if (source !== undefined && source !== null && source !== "part") {
-    throw malformed(name, source, `array ${name} has the source ${show(source)}; only "part" was agreed on`);
+  const isShared = mayShare && source === "shared";
+  if (!isShared && source !== undefined && source !== null && source !== "part") {
+    const agreed = mayShare ? '"part" and "shared" were' : 'only "part" was';
+    throw malformed(name, source, `array ${name} has the source ${show(source)}; ${agreed} agreed on`);
   }
   if (typeof dtype !== "string" || !Object.hasOwn(itemBytes, dtype)) {
     throw new PhasewireError("MESSAGE_SHAPE", {
@@ -168,12 +222,28 @@ function readDescriptor(descriptor: unknown): { name: string; dtype: Dtype; shap
       message: `array ${name} has the shape ${show(shape)}; a list of at most 8 integers >= 0 was expected`,
     });
   }
-  return { name, dtype: dtype as Dtype, shape: shape as number[] };
+  if (isShared && !(Number.isSafeInteger(offset) && (offset as number) >= headBytes)) {
+    throw malformed(
+      name,
+      offset,
+      `array ${name} has the offset ${show(offset)}; an integer of at least ${headBytes} was expected`,
+    );
+  }
+  return {
+    name,
+    dtype: dtype as Dtype,
+    shape: shape as number[],
+    offset: isShared ? (offset as number) : null,
+  };
 }
 
-function decodeArray(name: string, dtype: Dtype, shape: number[], bytes: Uint8Array): WireArray {
-  // In double precision a product beyond 2^53 is inexact, but still far above any part's length.
-  const expected = shape.reduce((product, extent) => product * extent, itemBytes[dtype]);
+/** In double precision a product beyond 2^53 is inexact, but still far above any array's length. */
+function byteLength(dtype: Dtype, shape: readonly number[]): number {
+  return shape.reduce((product, extent) => product * extent, itemBytes[dtype]);
+}
+
+function inPart({ name, dtype, shape }: Descriptor, bytes: Uint8Array): ArraySource {
+  const expected = byteLength(dtype, shape);
   if (bytes.byteLength !== expected) {
     throw new PhasewireError("MESSAGE_LENGTH", {
       field: name,
@@ -181,10 +251,20 @@ function decodeArray(name: string, dtype: Dtype, shape: number[], bytes: Uint8Ar
       message: `array ${name} of dtype ${dtype} and shape [${shape.join(", ")}] needs ${expected} bytes; its part has ${bytes.byteLength}`,
     });
   }
-  const copy = new Uint8Array(bytes.byteLength);
-  copy.set(bytes);
-  const data = constructors[dtype](littleEndian(copy, itemBytes[dtype]).buffer as ArrayBuffer);
-  return { dtype, shape, data } as WireArray;
+  return { dtype, shape, copyTo: (target) => target.set(littleEndian(bytes, itemBytes[dtype])) };
+}
+
+/** An array in the shared file. Whether the file reaches that far is seen when the values are read: it may be cut at any time. */
+function inFile({ name, dtype, shape }: Descriptor, file: SharedFile, offset: number): ArraySource {
+  return {
+    dtype,
+    shape,
+    copyTo: (target) => {
+      file.read(target, offset, name);
+      const swapped = littleEndian(target, itemBytes[dtype]);
+      if (swapped !== target) target.set(swapped);
+    },
+  };
 }
 
 /** The bytes in little-endian order: themselves on every common machine, a swapped copy on a big-endian one. */

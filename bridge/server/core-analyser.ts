@@ -1,10 +1,9 @@
 /** Frames analysed by the WASM core. */
 import { type CoreBuild, type CoreOptions, type ForwardResult, PhaseCore } from "../../src/core/index.js";
-import type { CoreFrame } from "../../src/core/types.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import type { Model } from "../../src/model/index.js";
 import { resolveVariables, variableSeed, variableValues } from "../../src/variables/index.js";
-import type { Analysis, BiasAnalysis, FrameAnalyser } from "./analyser.js";
+import type { Analysis, BiasAnalysis, FrameAnalyser, FrameSource } from "./analyser.js";
 import type { Analyse, ModelInfo } from "./wire.js";
 
 /** Threads and build of the core. */
@@ -48,7 +47,7 @@ export class CoreAnalyser implements FrameAnalyser {
     return new CoreAnalyser(model, options, core, core.threads, core.cores, core.build);
   }
 
-  async analyse(frame: CoreFrame, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
+  async analyse(frame: FrameSource, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
     try {
       return await this.run(frame, request, weights);
     } catch (error) {
@@ -62,15 +61,15 @@ export class CoreAnalyser implements FrameAnalyser {
     this.core = null;
   }
 
-  private async run(frame: CoreFrame, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
+  private async run(frame: FrameSource, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
     const { fields, denoise } = request;
     const variables = resolveVariables(request.variables, this.phases.classes);
     this.core ??= await PhaseCore.create(this.phases, this.options);
     const { core } = this;
     core.setPrior(weights ?? undefined);
-    core.load(frame);
+    load(core, frame);
     const needsForward = variables.length > 0 || denoise === null;
-    const raw = needsForward ? await core.forward() : null;
+    const raw = needsForward ? await core.forward({ arrays: "views" }) : null;
     // Everything about the frame as it was sent comes before denoising, which leaves the core with another frame.
     const bias =
       raw === null || variables.length === 0 ? null : await this.bias(core, raw, variables, request);
@@ -78,7 +77,10 @@ export class CoreAnalyser implements FrameAnalyser {
     const labelled =
       denoise === null
         ? null
-        : await core.denoise(denoise === "converged" ? { untilConverged: true } : { steps: denoise });
+        : await core.denoise({
+            ...(denoise === "converged" ? { untilConverged: true } : { steps: denoise }),
+            arrays: "views",
+          });
     const read = labelled ?? raw!;
     const analysis: Analysis = {
       lengthScale: read.lengthScale,
@@ -133,6 +135,16 @@ export class CoreAnalyser implements FrameAnalyser {
     // Its workers may be beyond answering; the error that matters is the one under way.
     await core?.dispose().catch(() => undefined);
   }
+}
+
+/** Has the frame written straight into the core's memory. */
+function load(core: PhaseCore, frame: FrameSource): void {
+  const { atomCount, cell, periodic, lengthScale, hasSpecies } = frame;
+  const room = core.room(atomCount);
+  const species = hasSpecies ? room.species : null;
+  frame.read(room.positions, species);
+  const { positions } = room;
+  core.load({ positions, cell, periodic, species, ...(lengthScale === undefined ? {} : { lengthScale }) });
 }
 
 /** A simulation must never get NaN or infinity for a force. */

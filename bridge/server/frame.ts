@@ -1,21 +1,60 @@
-/** From a message to the frame that the core takes, checked for everything that can be wrong with its values. */
-import type { CoreFrame } from "../../src/core/types.js";
+/** From a message to the frame that the analyser takes, checked for everything that can be wrong with its values. */
+import { PhasewireError } from "../../src/errors/index.js";
 import { completeCell, validateFrame } from "../../src/frame/index.js";
+import type { FrameSource } from "./analyser.js";
+import { readArray } from "./codec.js";
 import type { Analyse } from "./wire.js";
 
-/**
- * @throws PhasewireError `NON_FINITE_POSITIONS`, `NON_FINITE_CELL`, `MISSING_CELL`, `SINGULAR_CELL`
- */
-export function frameOf(message: Analyse): CoreFrame {
-  const { periodic, lengthScale, ignoreSpecies } = message;
-  const positions =
-    message.positions instanceof Float64Array ? message.positions : Float64Array.from(message.positions);
-  validateFrame({ positions, cell: message.cell, periodic, species: null, info: {}, arrays: {} });
-  const frame: CoreFrame = {
-    positions,
-    cell: completeCell(message.cell, periodic),
-    periodic,
-    species: ignoreSpecies ? null : message.species,
-  };
-  return lengthScale === null ? frame : { ...frame, lengthScale };
+/** The frame of a message, whose arrays still lie where they came. */
+export class MessageFrame implements FrameSource {
+  readonly atomCount: number;
+  readonly cell: Float64Array | null;
+  readonly hasSpecies: boolean;
+  readonly lengthScale: number | undefined;
+  readonly periodic: readonly [boolean, boolean, boolean];
+  /** Seconds that copying and checking the arrays took. */
+  secondsRead = 0;
+
+  /** @throws PhasewireError `NON_FINITE_CELL`, `MISSING_CELL`, `SINGULAR_CELL` */
+  constructor(private readonly message: Analyse) {
+    const { atomCount, cell, periodic, lengthScale, ignoreSpecies, species } = message;
+    this.atomCount = atomCount;
+    this.periodic = periodic;
+    this.cell = completeCell(cell, periodic);
+    this.hasSpecies = species !== null && !ignoreSpecies;
+    this.lengthScale = lengthScale ?? undefined;
+  }
+
+  /** @throws PhasewireError `NON_FINITE_POSITIONS`, `UNKNOWN_SPECIES`, `SHARED_MEMORY` */
+  read(positions: Float64Array, species: Int32Array | null): void {
+    const began = performance.now();
+    const { message } = this;
+    if (message.positions.dtype === "f64") message.positions.copyTo(bytesOf(positions));
+    else positions.set(readArray(message.positions).data);
+    const { cell, periodic } = message;
+    validateFrame({ positions, cell, periodic, species: null, info: {}, arrays: {} });
+    // Species are read even where they are not asked for: a message that contradicts itself is refused.
+    const numbers = species ?? (message.species === null ? null : new Int32Array(this.atomCount));
+    if (message.species !== null && numbers !== null) {
+      message.species.copyTo(bytesOf(numbers));
+      checkNames(numbers, message.speciesNames);
+    }
+    this.secondsRead = (performance.now() - began) / 1000;
+  }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}
+
+function checkNames(species: Int32Array, names: readonly string[] | null): void {
+  if (names === null) return;
+  const atom = species.findIndex((number) => number < 0 || number >= names.length);
+  if (atom < 0) return;
+  throw new PhasewireError("UNKNOWN_SPECIES", {
+    field: "species",
+    value: species[atom],
+    message: `atom ${atom} has species ${species[atom]}, but speciesNames has ${names.length} entries`,
+    remedy: "Give every species a name, or leave speciesNames out.",
+  });
 }

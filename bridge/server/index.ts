@@ -1,5 +1,5 @@
 /** The server's public surface: starting it from a program or from the command line, and the types of its protocol. */
-export type { Analysis, BiasAnalysis, FrameAnalyser } from "./analyser.js";
+export type { Analysis, BiasAnalysis, FrameAnalyser, FrameSource } from "./analyser.js";
 export { decodeMessage, encodeMessage } from "./codec.js";
 export { CoreAnalyser, type CoreAnalyserOptions } from "./core-analyser.js";
 export { defaultEndpoint } from "./endpoint.js";

@@ -1,25 +1,27 @@
 /**
- * From a decoded message to one of the client messages of protocol version 2: required keys, types, ranges, and the agreement of arrays
+ * From a received message to one of the client messages of protocol version 2: required keys, types, ranges, and the agreement of arrays
  * with each other. What depends on the model (class names) or on the values of the atoms is checked where it is used.
  */
 import { PhasewireError } from "../../src/errors/index.js";
-import { show } from "./codec.js";
+import { readArray, show } from "./codec.js";
 import { longestName, Reader } from "./reader.js";
+import { headBytes, isSharedOffer } from "./shared-file.js";
 import { UnsupportedError } from "./unsupported.js";
 import type {
   Analyse,
+  ArraySource,
   ClientMessage,
   Hello,
   Limits,
   Mode,
   ObservedField,
+  ReceivedMessage,
   ResultField,
   SeriesRequest,
+  SharedOffer,
+  SharedSpace,
   Subscribe,
   Variable,
-  WireArray,
-  WireArrays,
-  WireMessage,
 } from "./wire.js";
 
 const modes: readonly Mode[] = ["monitor", "request", "bias"];
@@ -62,9 +64,9 @@ const messageTypes: readonly ClientMessage["type"][] = [
  * Checks one message of a client.
  *
  * @throws PhasewireError `MESSAGE_TYPE`, `MESSAGE_FORMAT`, `MESSAGE_SHAPE`, `SHAPE_MISMATCH`, `BAD_OPTION`, `BAD_LENGTH_SCALE`, `EMPTY_FRAME`,
- *   `TOO_LARGE`, `UNKNOWN_SPECIES`
+ *   `TOO_LARGE`, `SHARED_MEMORY`
  */
-export function readClientMessage(message: WireMessage, limits: Limits): ClientMessage {
+export function readClientMessage(message: ReceivedMessage, limits: Limits): ClientMessage {
   const reader = new Reader(message.header);
   const type = messageTypes.find((known) => known === message.type);
   if (type === undefined) {
@@ -106,7 +108,20 @@ function readHello(reader: Reader, sequence: number): Hello {
     engine: reader.has("engine") ? reader.name("engine") : null,
     title: reader.has("title") ? reader.name("title") : null,
     classes: readClasses(reader),
+    shared: readOffer(reader),
   };
+}
+
+function readOffer(reader: Reader): SharedOffer | null {
+  if (!reader.has("shared")) return null;
+  const map = reader.submap("shared");
+  const offer = { file: map.name("file"), token: map.name("token") };
+  if (isSharedOffer(offer)) return offer;
+  throw reader.bad(
+    "shared",
+    offer.file,
+    `the shared file is ${show(offer.file)}; phasewire-PID-HEX with 32 hexadecimal digits, in no folder of its own, and a token of 32 were expected`,
+  );
 }
 
 function readSeries(reader: Reader, sequence: number): SeriesRequest {
@@ -127,7 +142,9 @@ function readSubscribe(reader: Reader, sequence: number): Subscribe {
   };
 }
 
-function readAnalyse(reader: Reader, sequence: number, arrays: WireArrays, limits: Limits): Analyse {
+type Sources = ReadonlyMap<string, ArraySource>;
+
+function readAnalyse(reader: Reader, sequence: number, arrays: Sources, limits: Limits): Analyse {
   const mode = reader.choice("mode", modes);
   const step = reader.integer("step");
   const periodic = reader.list("periodic", isBoolean, "a list of 3 booleans");
@@ -154,7 +171,7 @@ function readAnalyse(reader: Reader, sequence: number, arrays: WireArrays, limit
     throw reader.bad("fields", fields, "the field denoised needs the key denoise");
   }
   const positions = readPositions(arrays, limits);
-  const atomCount = positions.length / 3;
+  const atomCount = positions.shape[0]!;
   return {
     type: "analyse",
     sequence,
@@ -173,9 +190,11 @@ function readAnalyse(reader: Reader, sequence: number, arrays: WireArrays, limit
     coefficients: readCoefficients(reader, variables.length),
     observables: readObservables(reader, limits),
     timeoutMs: reader.has("timeoutMs") ? reader.number("timeoutMs", { min: 0, aboveMin: true }) : null,
+    resultSpace: readSpace(reader),
+    atomCount,
     positions,
     cell: readCell(arrays),
-    species: readSpecies(arrays, atomCount, speciesNames),
+    species: readSpecies(arrays, atomCount),
   };
 }
 
@@ -252,7 +271,13 @@ function readObservables(reader: Reader, limits: Limits): Record<string, number>
   return Object.fromEntries(names.map((name) => [name, map.number(name)]));
 }
 
-function readPositions(arrays: WireArrays, limits: Limits): Float64Array | Float32Array {
+function readSpace(reader: Reader): SharedSpace | null {
+  if (!reader.has("resultSpace")) return null;
+  const map = reader.submap("resultSpace");
+  return { offset: map.integer("offset", { min: headBytes }), bytes: map.integer("bytes", { min: 0 }) };
+}
+
+function readPositions(arrays: Sources, limits: Limits): ArraySource {
   const array = arrays.get("positions");
   if (array === undefined) {
     throw new PhasewireError("MESSAGE_SHAPE", {
@@ -261,7 +286,7 @@ function readPositions(arrays: WireArrays, limits: Limits): Float64Array | Float
       remedy: "Send positions as f64 or f32 of shape N x 3 with every frame.",
     });
   }
-  const { dtype, shape, data } = array;
+  const { dtype, shape } = array;
   if ((dtype !== "f64" && dtype !== "f32") || shape.length !== 2 || shape[1] !== 3) {
     throw wrongArray("positions", array, "f64 or f32 of shape N x 3");
   }
@@ -281,45 +306,32 @@ function readPositions(arrays: WireArrays, limits: Limits): Float64Array | Float
       remedy: "Start the server with a larger --max-atoms, or send a part of the system.",
     });
   }
-  return data;
+  return array;
 }
 
-function readCell(arrays: WireArrays): Float64Array | null {
+function readCell(arrays: Sources): Float64Array | null {
   const array = arrays.get("cell");
   if (array === undefined) return null;
   if (array.dtype !== "f64" || array.shape.length !== 2 || array.shape[0] !== 3 || array.shape[1] !== 3) {
     throw wrongArray("cell", array, "f64 of shape 3 x 3");
   }
-  return array.data;
+  return readArray(array).data as Float64Array;
 }
 
-function readSpecies(arrays: WireArrays, atomCount: number, names: string[] | null): Int32Array | null {
+function readSpecies(arrays: Sources, atomCount: number): ArraySource | null {
   const array = arrays.get("species");
   if (array === undefined) return null;
-  if (array.dtype !== "i32" || array.shape.length !== 1) throw wrongArray("species", array, "i32 of shape N");
-  const { data } = array;
-  if (data.length !== atomCount) {
-    throw new PhasewireError("SHAPE_MISMATCH", {
-      field: "species",
-      value: data.length,
-      message: `species has ${data.length} entries, but positions has ${atomCount} atoms`,
-    });
-  }
-  if (names !== null) {
-    const atom = data.findIndex((number) => number < 0 || number >= names.length);
-    if (atom >= 0) {
-      throw new PhasewireError("UNKNOWN_SPECIES", {
-        field: "species",
-        value: data[atom],
-        message: `atom ${atom} has species ${data[atom]}, but speciesNames has ${names.length} entries`,
-        remedy: "Give every species a name, or leave speciesNames out.",
-      });
-    }
-  }
-  return data;
+  const { dtype, shape } = array;
+  if (dtype !== "i32" || shape.length !== 1) throw wrongArray("species", array, "i32 of shape N");
+  if (shape[0] === atomCount) return array;
+  throw new PhasewireError("SHAPE_MISMATCH", {
+    field: "species",
+    value: shape[0],
+    message: `species has ${shape[0]} entries, but positions has ${atomCount} atoms`,
+  });
 }
 
-function wrongArray(name: string, { dtype, shape }: WireArray, expected: string): PhasewireError {
+function wrongArray(name: string, { dtype, shape }: ArraySource, expected: string): PhasewireError {
   return new PhasewireError("MESSAGE_SHAPE", {
     field: name,
     value: [dtype, ...shape],

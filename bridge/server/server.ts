@@ -9,9 +9,9 @@ import { Context, Router } from "zeromq";
 import { asPhasewireError, PhasewireError } from "../../src/errors/index.js";
 import type { ClassWeights } from "../../src/model/index.js";
 import type { Analysis, FrameAnalyser } from "./analyser.js";
-import { decodeMessage, encodeMessage, SequencedError } from "./codec.js";
-import { bindEndpoint, checkEndpoint, releaseEndpoint } from "./endpoint.js";
-import { frameOf } from "./frame.js";
+import { encodeMessage, type Placement, receiveMessage, SequencedError } from "./codec.js";
+import { bindEndpoint, checkEndpoint, isLocalEndpoint, releaseEndpoint } from "./endpoint.js";
+import { MessageFrame } from "./frame.js";
 import { admitClients, type ServerKeys, zapDomain } from "./keys.js";
 import { defaultMaxAtoms, serverLimits } from "./limits.js";
 import { type Logger, silentLogger } from "./log.js";
@@ -22,6 +22,7 @@ import { errorMessage, observedArrays, resultArrays, resultScalars } from "./rep
 import { SeriesStore } from "./series.js";
 import { type Job, Session } from "./session.js";
 import { Sessions } from "./sessions.js";
+import { SharedFile, sharedFolder } from "./shared-file.js";
 import { UnsupportedError } from "./unsupported.js";
 import type {
   Analyse,
@@ -40,6 +41,12 @@ import type {
 export const protocolVersions: readonly number[] = [2];
 
 const capabilities: readonly Capability[] = ["monitor", "request", "bias", "denoise", "subscribe", "series"];
+
+/** Arrays in the space for results begin at multiples of so many bytes. */
+const alignment = 64;
+
+/** How often shared files of clients that have ended are given back, in milliseconds: a client that was killed says no goodbye. */
+const orphanCheckMs = 30_000;
 
 const maxSessions = 256;
 
@@ -60,6 +67,8 @@ export interface ServerOptions {
   maxAtoms?: number;
   /** Classes allowed, and their weights, in sessions that do not say; all if absent. */
   classes?: ClassWeights;
+  /** Folder of the files in which clients on this host hand arrays over; null for messages only. The platform's if absent. */
+  sharedFolder?: string | null;
   /** CURVE keys; needed for an address that other machines can reach. */
   keys?: ServerKeys;
   logger?: Logger;
@@ -143,6 +152,10 @@ class Server {
   private readonly analyser: FrameAnalyser;
   private readonly logger: Logger;
   private readonly self: Peer;
+  /** Folder of shared files; null where no client can be on this host. */
+  private readonly folder: string | null;
+  private readonly capabilities: readonly Capability[];
+  private readonly orphanCheck: NodeJS.Timeout;
   private readonly startedAt = now();
   private analysed = 0;
   private stopping = false;
@@ -160,6 +173,10 @@ class Server {
     this.series = new SeriesStore(options.analyser.model.classes);
     this.logger = options.logger ?? silentLogger;
     this.self = { name: "phasewire", version: options.version };
+    const folder = options.sharedFolder === undefined ? sharedFolder() : options.sharedFolder;
+    this.folder = isLocalEndpoint(options.endpoint) ? folder : null;
+    this.capabilities = this.folder === null ? capabilities : [...capabilities, "shared"];
+    this.orphanCheck = setInterval(() => this.closeOrphans(), orphanCheckMs).unref();
   }
 
   /** Receives until the socket is closed. */
@@ -178,13 +195,15 @@ class Server {
     this.stopping = true;
     const sessions = this.sessions.all();
     for (const session of sessions) session.clear();
+    clearInterval(this.orphanCheck);
     await this.work;
+    for (const session of sessions) session.close();
     await Promise.all(sessions.map((s) => this.reply(s.routingId, { type: "goodbye", reason: "shutdown" })));
   }
 
   private handle(routingId: Buffer, parts: Buffer[]): void {
-    const message = decodeMessage(parts);
     const session = this.sessions.get(routingId);
+    const message = receiveMessage(parts, session?.shared ?? null);
     if (session !== undefined) session.lastHeard = now();
     let request: ClientMessage;
     try {
@@ -264,12 +283,15 @@ class Server {
     if (version === Number.NEGATIVE_INFINITY) {
       throw refusedHello("versions", hello.versions, protocolVersions);
     }
-    const missing = hello.requires.filter((wanted) => !(capabilities as readonly string[]).includes(wanted));
+    const known = this.capabilities as readonly string[];
+    const missing = hello.requires.filter((wanted) => !known.includes(wanted));
     if (missing.length > 0) {
-      throw refusedHello("requires", hello.requires, capabilities);
+      throw refusedHello("requires", hello.requires, known);
     }
     const weights = this.priors.read(hello.classes, this.priors.ofServer);
-    const session = new Session(routingId, hello, this.limits, now(), weights);
+    const { folder } = this;
+    const shared = hello.shared === null || folder === null ? null : SharedFile.open(hello.shared, folder);
+    const session = new Session(routingId, hello, this.limits, now(), weights, shared);
     for (const gone of this.sessions.add(session)) {
       this.logger.info("session replaced", { session: gone.id, run: gone.run });
     }
@@ -280,12 +302,24 @@ class Server {
       session: session.id,
       run: session.run,
       server: this.self,
-      capabilities: [...capabilities],
+      capabilities: [...this.capabilities],
       model: this.analyser.model,
       ...(weights === null ? {} : { classes: this.priors.named(weights) }),
+      ...(shared === null ? {} : { shared: true as const }),
       limits: this.limits,
     });
-    this.logger.info("session began", { session: session.id, run: session.run, engine: hello.engine });
+    const arrays = shared === null ? "messages" : "shared memory";
+    this.logger.info("session began", {
+      session: session.id,
+      run: session.run,
+      engine: hello.engine,
+      arrays,
+    });
+  }
+
+  /** Gives back what clients that have ended hold in memory. */
+  private closeOrphans(): void {
+    for (const { shared } of this.sessions.all()) if (shared?.isOrphaned) shared.close();
   }
 
   /** Analyses frames until none waits. */
@@ -312,16 +346,19 @@ class Server {
         });
       }
       const weights = this.priors.read(frame.classes, session.weights);
-      const analysis = await this.analyser.analyse(frameOf(frame), frame, weights);
+      const source = new MessageFrame(frame);
+      const analysis = await this.analyser.analyse(source, frame, weights);
       const { classes } = this.analyser.model;
       const scalars = resultScalars(frame, analysis, {
         run: session.run,
         classes,
         dropped: session.dropped,
-        seconds: now() - began,
+        seconds: now() - began - source.secondsRead,
         waitedSeconds,
       });
       const arrays = resultArrays(frame.fields, analysis, classes.length);
+      // Once the frame is answered, its client may reuse the memory that its arrays lie in.
+      const observed = this.observedOf(session, frame, analysis, scalars);
       session.analysed++;
       session.lastStep = frame.step;
       this.analysed++;
@@ -331,7 +368,7 @@ class Server {
         await this.answer(session, frame, { type: "result", sequence, ...scalars, queued }, arrays);
       }
       this.series.record(scalars);
-      this.inform(session, frame, analysis, scalars);
+      for (const send of observed) send();
     } catch (error) {
       if (this.sessions.includes(session))
         await this.answer(session, frame, this.frameError(error, session, frame));
@@ -345,7 +382,8 @@ class Server {
     message: ServerMessage,
     arrays?: ReadonlyMap<string, WireArray>,
   ): Promise<void> {
-    const delivery = await this.reply(session.routingId, message, arrays);
+    const parts = encodeMessage(message, arrays, spaceFor(session, frame));
+    const delivery = await this.outbox.send(session.routingId, parts);
     if (delivery === "full" && frame.mode === "monitor") session.dropped++;
     if (delivery === "gone") {
       this.sessions.remove(session);
@@ -353,22 +391,27 @@ class Server {
     }
   }
 
-  /** Tells the watchers of a run. */
-  private inform(source: Session, frame: Analyse, analysis: Analysis, scalars: ResultScalars): void {
-    for (const watcher of this.sessions.all()) {
-      const { watch } = watcher;
-      if (watch === null || (watch.run !== null && watch.run !== source.run)) continue;
-      const arrays = observedArrays(watch.fields, frame, analysis);
+  /** What the watchers of a run are to be told, encoded, as actions that send it. */
+  private observedOf(
+    source: Session,
+    frame: Analyse,
+    analysis: Analysis,
+    scalars: ResultScalars,
+  ): (() => void)[] {
+    const watchers = this.sessions.all().filter(({ watch }) => {
+      return watch !== null && (watch.run === null || watch.run === source.run);
+    });
+    return watchers.map((watcher) => {
+      const arrays = observedArrays(watcher.watch!.fields, frame, analysis);
       const { missed } = watcher;
-      void this.reply(
-        watcher.routingId,
-        { type: "observed", session: source.id, ...scalars, missed },
-        arrays,
-      ).then((delivery) => {
-        if (delivery === "full") watcher.missed++;
-        if (delivery === "gone") this.sessions.remove(watcher);
-      });
-    }
+      const parts = encodeMessage({ type: "observed", session: source.id, ...scalars, missed }, arrays);
+      return () => {
+        void this.outbox.send(watcher.routingId, parts).then((delivery) => {
+          if (delivery === "full") watcher.missed++;
+          if (delivery === "gone") this.sessions.remove(watcher);
+        });
+      };
+    });
   }
 
   /** Answers a message that could not be handled. */
@@ -408,6 +451,19 @@ class Server {
   private reply(routingId: Buffer, message: ServerMessage, arrays?: ReadonlyMap<string, WireArray>) {
     return this.outbox.send(routingId, encodeMessage(message, arrays));
   }
+}
+
+/** Puts the arrays of a result, one after the other, where its frame says that there is room for them. */
+function spaceFor({ shared }: Session, { resultSpace }: Analyse): Placement | undefined {
+  if (shared === null || resultSpace === null) return undefined;
+  let next = resultSpace.offset;
+  const end = resultSpace.offset + resultSpace.bytes;
+  return (bytes) => {
+    const offset = Math.ceil(next / alignment) * alignment;
+    if (offset + bytes.byteLength > end || !shared.write(bytes, offset)) return null;
+    next = offset + bytes.byteLength;
+    return offset;
+  };
 }
 
 /** The two sides cannot agree: the error names what each has. */

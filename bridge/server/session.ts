@@ -1,6 +1,7 @@
 /** One client's session: who it is, and the frames that wait for their analysis. */
 import { randomUUID } from "node:crypto";
 import { PhasewireError } from "../../src/errors/index.js";
+import type { SharedFile } from "./shared-file.js";
 import type { Analyse, Hello, Limits, SessionStatus, Subscribe } from "./wire.js";
 
 /** A frame that waits. */
@@ -39,6 +40,8 @@ export class Session {
     now: number,
     /** Weights of the classes for its frames; null for equal ones. */
     readonly weights: Float64Array | null = null,
+    /** Where the client hands arrays over, if not by message. */
+    readonly shared: SharedFile | null = null,
   ) {
     this.run = hello.run ?? `run-${this.id.slice(0, 8)}`;
     this.lastHeard = now;
@@ -82,6 +85,12 @@ export class Session {
   clear(): void {
     this.monitorJobs.length = 0;
     this.waitingJobs.length = 0;
+  }
+
+  /** Ends the session: forgets its frames and gives its shared file back. */
+  close(): void {
+    this.clear();
+    this.shared?.close();
   }
 
   status(): SessionStatus {

@@ -35,7 +35,7 @@ export class Sessions {
 
   /** Ends a session and forgets its frames. */
   remove(session: Session): void {
-    session.clear();
+    session.close();
     if (this.get(session.routingId) === session) this.byConnection.delete(key(session.routingId));
   }
 

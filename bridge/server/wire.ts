@@ -22,8 +22,27 @@ export type WireArray = {
   [D in Dtype]: { readonly dtype: D; readonly shape: readonly number[]; readonly data: DtypeArrays[D] };
 }[Dtype];
 
-/** The arrays of a message, by name, in the order of their parts. */
+/** The arrays of a message, by name, in the order of their descriptors. */
 export type WireArrays = ReadonlyMap<string, WireArray>;
+
+/** An array of a message as it came: its length agrees with dtype and shape, its values were not looked at. */
+export interface ArraySource {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  /**
+   * Copies the values, in the byte order of this machine, to memory of their length in bytes.
+   *
+   * @throws PhasewireError `SHARED_MEMORY` if they lie in a shared file that no longer holds them
+   */
+  copyTo(target: Uint8Array): void;
+}
+
+/** A message like `WireMessage`, whose arrays still lie where they came. */
+export interface ReceivedMessage {
+  readonly type: string;
+  readonly header: Readonly<Record<string, unknown>>;
+  readonly arrays: ReadonlyMap<string, ArraySource>;
+}
 
 /** A decoded message whose header was checked for its structure, but not for its type's keys. */
 export interface WireMessage {
@@ -34,7 +53,7 @@ export interface WireMessage {
 
 export type Mode = "monitor" | "request" | "bias";
 
-export type Capability = Mode | "denoise" | "subscribe" | "series";
+export type Capability = Mode | "denoise" | "subscribe" | "series" | "shared";
 
 /** Per-atom and global arrays that a result can carry. */
 export type ResultField =
@@ -64,6 +83,20 @@ export interface Peer {
   version: string;
 }
 
+/** A file in memory in which a client on the same host hands arrays over. */
+export interface SharedOffer {
+  /** Its name in the folder that both sides know. */
+  file: string;
+  /** What it holds: 128 random bits in hexadecimal. */
+  token: string;
+}
+
+/** A range of bytes of the client's shared file. */
+export interface SharedSpace {
+  offset: number;
+  bytes: number;
+}
+
 export interface Hello {
   type: "hello";
   sequence: number;
@@ -75,6 +108,7 @@ export interface Hello {
   title: string | null;
   /** Weights by class name for the frames of this session; null: the server's. */
   classes: Record<string, number> | null;
+  shared: SharedOffer | null;
 }
 
 /** What one message may hold. Bytes and counts. */
@@ -120,6 +154,8 @@ export interface Welcome {
   model: ModelInfo;
   /** Weights in effect by class name: `disordered` and every class that is not left out; absent if all are equal. */
   classes?: Record<string, number>;
+  /** The server has the client's shared file open; absent if not. */
+  shared?: true;
   limits: Limits;
 }
 
@@ -150,11 +186,15 @@ export interface Analyse {
   coefficients: number[];
   observables: Record<string, number>;
   timeoutMs: number | null;
-  /** 3N coordinates, in the precision in which they came. */
-  positions: Float64Array | Float32Array;
+  /** Where the arrays of the result may be put. */
+  resultSpace: SharedSpace | null;
+  atomCount: number;
+  /** N x 3, f64 or f32. */
+  positions: ArraySource;
   /** Rows are the cell vectors. */
   cell: Float64Array | null;
-  species: Int32Array | null;
+  /** N, i32. */
+  species: ArraySource | null;
 }
 
 export interface Subscribe {

@@ -100,6 +100,11 @@ const catalogue = {
     meaning: "A raw frame does not have the number of bytes that its dtype and shape need.",
     remedy: "Send each array whole, little-endian and row-major.",
   },
+  SHARED_MEMORY: {
+    meaning:
+      "Arrays that were handed over in shared memory are not to be had: the file was cut short or closed.",
+    remedy: "Send the arrays in messages; a client does so by itself until its next session.",
+  },
   MESSAGE_TYPE: {
     meaning: "The message type is unknown.",
     remedy: "Use a message type of bridge/PROTOCOL.md that the server announced.",

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeMessage, encodeMessage, SequencedError } from "../../bridge/server/codec.js";
+import { decodeMessage, encodeMessage, receiveMessage, SequencedError } from "../../bridge/server/codec.js";
 import { serverLimits } from "../../bridge/server/limits.js";
 import { readClientMessage } from "../../bridge/server/messages.js";
 import type { ServerMessage, WireArray } from "../../bridge/server/wire.js";
@@ -69,7 +69,7 @@ describe("golden messages", () => {
   });
 
   it.each(good.filter(({ from }) => from === "client"))("reads $name as a request", ({ parts, header }) => {
-    const request = readClientMessage(decodeMessage(parts), serverLimits(1000));
+    const request = readClientMessage(receiveMessage(parts, null), serverLimits(1000));
     expect(request.type).toBe(header!.type);
     expect(request.sequence).toBe(header!.sequence);
   });
@@ -201,7 +201,7 @@ describe("decodeMessage", () => {
 /** Decodes and reads a message; anything but success or a PhasewireError with a code other than INTERNAL fails the test. */
 function decodes(parts: Uint8Array[]): void {
   try {
-    readClientMessage(decodeMessage(parts), serverLimits(1000));
+    readClientMessage(receiveMessage(parts, null), serverLimits(1000));
   } catch (error) {
     if (!(error instanceof PhasewireError) || error.code === "INTERNAL") throw error;
   }

@@ -1,18 +1,25 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { Analysis } from "../../bridge/server/analyser.js";
+import type { Analysis, FrameSource } from "../../bridge/server/analyser.js";
 import { CoreAnalyser } from "../../bridge/server/core-analyser.js";
 import type { Analyse } from "../../bridge/server/wire.js";
-import type { CoreFrame } from "../../src/core/types.js";
 import { loadModel, parseModel } from "../../src/model/index.js";
 import { modelFile } from "../library/model-file.js";
 
+/** A periodic cube of atoms of one species. */
+function cubic(positions: Float64Array, edge: number): FrameSource {
+  return {
+    atomCount: positions.length / 3,
+    cell: Float64Array.of(edge, 0, 0, 0, edge, 0, 0, 0, edge),
+    periodic: [true, true, true],
+    lengthScale: undefined,
+    hasSpecies: false,
+    read: (target) => target.set(positions),
+  };
+}
+
 /** A face-centred cubic crystal of four atoms; the neighbours are images. */
-const crystal: CoreFrame = {
-  positions: Float64Array.of(0, 0, 0, 2, 2, 0, 2, 0, 2, 0, 2, 2),
-  cell: Float64Array.of(4, 0, 0, 0, 4, 0, 0, 0, 4),
-  periodic: [true, true, true],
-  species: null,
-};
+const places = Float64Array.of(0, 0, 0, 2, 2, 0, 2, 0, 2, 0, 2, 2);
+const crystal = cubic(places, 4);
 
 const request: Analyse = {
   type: "analyse",
@@ -32,10 +39,21 @@ const request: Analyse = {
   coefficients: [],
   observables: {},
   timeoutMs: null,
-  positions: crystal.positions,
+  resultSpace: null,
+  atomCount: 4,
+  positions: { dtype: "f64", shape: [4, 3], copyTo: () => undefined },
   cell: crystal.cell,
   species: null,
 };
+
+/** A copy of an analysis, whose arrays the next one overwrites. */
+function kept(analysis: Analysis): Analysis {
+  const copies = Object.entries(analysis).map(([name, value]) => [
+    name,
+    ArrayBuffer.isView(value) ? (value as Float32Array).slice() : value,
+  ]);
+  return Object.fromEntries(copies);
+}
 
 let analyser: CoreAnalyser;
 
@@ -58,6 +76,22 @@ describe("the core as the server's analyser", () => {
       "margin",
       "probabilities",
     ]);
+  });
+
+  it("copies positions once, and hands results out where they are", async () => {
+    let room: Float64Array | null = null;
+    const watched: FrameSource = {
+      ...crystal,
+      read: (target) => {
+        room = target;
+        target.set(places);
+      },
+    };
+    const { labels, logits } = await analyser.analyse(watched, request, null);
+    // Shared memory is the core's: what was filled, and what is read, is all in there.
+    expect(room!.buffer).toBeInstanceOf(SharedArrayBuffer);
+    expect(labels.buffer).toBe(room!.buffer);
+    expect(logits.buffer).toBe(room!.buffer);
   });
 
   it("tells what the classes are called, in water too", async () => {
@@ -92,8 +126,10 @@ describe("the core as the server's analyser", () => {
   });
 
   describe("in any unit of energy", () => {
-    const positions = crystal.positions.map((coordinate, index) => coordinate + 0.1 * Math.sin(index));
-    const hot = { ...crystal, positions };
+    const hot = cubic(
+      places.map((coordinate, index) => coordinate + 0.1 * Math.sin(index)),
+      4,
+    );
     const fields = ["forces", "virial"] as const;
     const variables = [{ kind: "logDensity" as const }, { kind: "fraction" as const, class: "fcc" }];
     const biased = (...coefficients: number[]): Promise<Analysis> =>
@@ -134,7 +170,7 @@ describe("the core as the server's analyser", () => {
   });
 
   it("keeps the weights of one frame from the next", async () => {
-    const plain = await analyser.analyse(crystal, request, null);
+    const plain = kept(await analyser.analyse(crystal, request, null));
     const weights = new Float64Array(plain.probabilities.length / 4);
     weights[2] = 1;
     const limited = await analyser.analyse(crystal, request, weights);
@@ -143,7 +179,7 @@ describe("the core as the server's analyser", () => {
   });
 
   it("takes a new core after a fault, and gives the same results with it", async () => {
-    const before = await analyser.analyse(crystal, request, null);
+    const before = kept(await analyser.analyse(crystal, request, null));
     const broken = { ...request, fields: null } as unknown as Analyse;
     await expect(analyser.analyse(crystal, broken, null)).rejects.toThrow(TypeError);
     expect(await analyser.analyse(crystal, request, null)).toEqual(before);

@@ -1,7 +1,16 @@
 /** An analyser for the tests of the transport: every atom is fcc with even numbers, and the test says when an analysis ends. */
-import type { Analysis, FrameAnalyser } from "../../bridge/server/analyser.js";
+import type { Analysis, FrameAnalyser, FrameSource } from "../../bridge/server/analyser.js";
 import type { Analyse, ModelInfo } from "../../bridge/server/wire.js";
 import type { CoreFrame } from "../../src/core/types.js";
+
+/** What an analyser gets to see of a frame. */
+function contentOf(source: FrameSource): CoreFrame {
+  const { atomCount, cell, periodic, lengthScale, hasSpecies } = source;
+  const positions = new Float64Array(3 * atomCount);
+  const species = hasSpecies ? new Int32Array(atomCount) : null;
+  source.read(positions, species);
+  return { positions, cell, periodic, species, ...(lengthScale === undefined ? {} : { lengthScale }) };
+}
 
 export class FakeAnalyser implements FrameAnalyser {
   readonly model: ModelInfo = {
@@ -37,8 +46,9 @@ export class FakeAnalyser implements FrameAnalyser {
     this.open();
   }
 
-  async analyse(frame: CoreFrame, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
+  async analyse(source: FrameSource, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
     this.seen.push(request);
+    const frame = contentOf(source);
     this.frames.push(frame);
     this.weights.push(weights);
     this.onAnalyse(request);

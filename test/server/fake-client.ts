@@ -1,4 +1,5 @@
 /** A client of the tests' own: its own encoder, no politeness, and every way to misbehave. */
+import { unpack } from "msgpackr";
 import { type Context, Dealer } from "zeromq";
 import { decodeMessage } from "../../bridge/server/codec.js";
 import type { WireMessage } from "../../bridge/server/wire.js";
@@ -39,6 +40,12 @@ export class FakeClient {
 
   async receive(): Promise<WireMessage> {
     return decodeMessage(await this.socket.receive());
+  }
+
+  /** The next message as it comes: its header, and its parts as they are. */
+  async receiveRaw(): Promise<[Record<string, unknown>, ...Buffer[]]> {
+    const [header, ...parts] = await this.socket.receive();
+    return [unpack(header!) as Record<string, unknown>, ...parts];
   }
 
   /** Sends a header and returns the next message that comes. */

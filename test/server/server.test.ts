@@ -64,7 +64,7 @@ function errorOf({ type, header }: WireMessage): Record<string, unknown> {
 
 describe("greeting", () => {
   it("agrees on the highest common version and says what the server has", async () => {
-    const { server, analyser } = await start();
+    const { server, analyser } = await start("tcp://127.0.0.1:*", { sharedFolder: null });
     const client = connect(server.endpoint);
     const { type, header } = await client.hello({ versions: [3, 1, 2], run: "melt" });
     expect(type).toBe("welcome");

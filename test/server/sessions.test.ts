@@ -18,6 +18,7 @@ function session(name: string, lastHeard = 0): Session {
     engine: null,
     title: null,
     classes: null,
+    shared: null,
   };
   return new Session(Buffer.from(name), hello, limits, lastHeard);
 }

@@ -118,7 +118,8 @@ class Analyser(ABC):
         ServerUnreachableError, DeadlineError
             With a server that is gone or too slow.
         """
-        frame = choose_atoms(make_frame(positions, cell, periodic, species, step=step, time=time), select)
+        # The arrays are only looked at during this call, so they need not be copied.
+        frame = choose_atoms(make_frame(positions, cell, periodic, species, step=step, time=time, copy=False), select)
         return self.analyse_frame(frame, length_scale=length_scale, denoise=denoise, fields=fields, classes=classes)
 
     def forces(
@@ -153,7 +154,7 @@ class Analyser(ABC):
         InputError, ServerUnreachableError, DeadlineError
             As for `analyse`.
         """
-        whole = make_frame(positions, cell, periodic, species, step=step)
+        whole = make_frame(positions, cell, periodic, species, step=step, copy=False)
         frame = choose_atoms(whole, select)
         evaluation = self.evaluate_frame(
             frame, variables=variables, coefficients=coefficients, length_scale=length_scale, classes=classes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ import zmq.auth
 from zmq.utils.monitor import recv_monitor_message
 
 from phasewire._classes import Classes, as_weights
+from phasewire._shared import SMALLEST_SHARED, SharedArrays
 from phasewire._version import __version__
-from phasewire._wire import PROTOCOL_VERSION, Array, Message, decode, encode
+from phasewire._wire import PROTOCOL_VERSION, Array, Message, decode, encode, wire_order
 from phasewire.errors import PhasewireError, make_error
 
 DEFAULT_ENDPOINT = "tcp://127.0.0.1:5757"
@@ -40,6 +41,8 @@ class Settings:
         For ``hello``.
     classes : Mapping of str to float, or None
         Weights of the classes allowed, for ``hello``. None: the server's.
+    shared_memory : bool
+        Whether to offer the server arrays in shared memory, if the address is on this machine.
     """
 
     endpoint: str
@@ -49,6 +52,7 @@ class Settings:
     engine: str | None = None
     title: str | None = None
     classes: Mapping[str, float] | None = None
+    shared_memory: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,8 @@ class Welcome:
     limits: Mapping[str, int]
     classes: Mapping[str, float] | None = None
     """Weights in effect, of ``disordered`` and of the classes that are not left out; None: all are equal."""
+    shared_memory: bool = False
+    """Whether arrays go through shared memory, where that pays, instead of messages."""
 
     @classmethod
     def from_message(cls, message: Message) -> Welcome:
@@ -86,6 +92,7 @@ class Welcome:
                 water_names={str(name): str(ice) for name, ice in (model.get("waterNames") or {}).items()},
                 limits={str(key): int(value) for key, value in header["limits"].items()},
                 classes=None if classes is None else {str(name): float(weight) for name, weight in classes.items()},
+                shared_memory=header.get("shared") is True,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise make_error(
@@ -105,6 +112,7 @@ def make_settings(
     engine: str | None = None,
     title: str | None = None,
     classes: Classes | None = None,
+    shared_memory: bool = True,
 ) -> Settings:
     """Check an address and what goes with it.
 
@@ -128,7 +136,7 @@ def make_settings(
         raise make_error(
             "BAD_OPTION", "timeout must be greater than 0", field="timeout", value=timeout, remedy="give it in seconds"
         )
-    return Settings(address, float(timeout), folder, run, engine, title, as_weights(classes))
+    return Settings(address, float(timeout), folder, run, engine, title, as_weights(classes), bool(shared_memory))
 
 
 def _is_local(endpoint: str) -> bool:
@@ -164,7 +172,12 @@ class Connection:
         """Whether a peer is there, as of the last `refresh`."""
         self.losses = 0
         """How often a peer was lost."""
+        self.sharing_error: PhasewireError | None = None
+        """Why arrays went by message although shared memory was agreed on; whoever looks at it clears it."""
         self._sequence = 0
+        self._hello_sequence: int | None = None
+        self._shared: SharedArrays | None = None
+        self._has_shared = self._sharing = False
         self._context = zmq.Context()
         try:
             self._socket = self._context.socket(zmq.DEALER)
@@ -192,8 +205,14 @@ class Connection:
         self._poller.register(descriptor, zmq.POLLIN)
 
     def hello(self) -> int | None:
-        """Send ``hello``; return its sequence number, or None if no peer is there."""
-        return self.send(
+        """Send ``hello``; return its sequence number, or None if no peer is there.
+
+        It offers a new shared file; the one of the session before, and all that lies in it, is given up.
+        """
+        self._end_sharing()
+        if self.settings.shared_memory and _is_local(self.settings.endpoint):
+            self._shared = SharedArrays.create()
+        self._hello_sequence = self.send(
             {
                 "type": "hello",
                 "versions": [PROTOCOL_VERSION],
@@ -202,18 +221,47 @@ class Connection:
                 "engine": self.settings.engine,
                 "title": self.settings.title,
                 "classes": None if self.settings.classes is None else dict(self.settings.classes),
+                "shared": None if self._shared is None else self._shared.offer,
             }
         )
+        if self._hello_sequence is None:
+            self._end_sharing()
+        return self._hello_sequence
 
-    def send(self, header: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> int | None:
-        """Send a message; return its sequence number, or None if it could not be sent now."""
+    def send(
+        self, header: Mapping[str, Any], arrays: Mapping[str, Array] | None = None, result_bytes: int = 0
+    ) -> int | None:
+        """Send a message; return its sequence number, or None if it could not be sent now.
+
+        Parameters
+        ----------
+        header : Mapping
+        arrays : Mapping of str to array, optional
+            They go through shared memory if that was agreed on and pays.
+        result_bytes : int
+            Bytes that the arrays of the answer will take.
+        """
         sequence = self._sequence
+        ordered = {name: wire_order(array) for name, array in (arrays or {}).items()}
+        offsets, more = self._share(sequence, ordered, result_bytes)
         try:
-            self._socket.send_multipart(encode({**header, "sequence": sequence}, arrays), zmq.NOBLOCK, copy=True)
+            parts = encode({**header, **more, "sequence": sequence}, ordered, offsets)
+            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=True)
         except zmq.Again:
+            if self._shared is not None:
+                self._shared.forget(sequence)
             return None
         self._sequence += 1
         return sequence
+
+    def settle(self, sequence: int) -> None:
+        """Free the shared memory of a frame that was answered, and of all before it."""
+        if self._shared is not None:
+            self._shared.release(sequence)
+
+    def stop_sharing(self) -> None:
+        """Send arrays by message until the next session; answers that lie in shared memory are still read."""
+        self._sharing = False
 
     def receive(self, seconds: float) -> list[Message | PhasewireError]:
         """Wait for something to happen, and return the messages that came.
@@ -244,6 +292,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket and forget what was not sent."""
+        self._end_sharing()
         if not self._socket.closed:
             self._socket.disable_monitor()
             self._events.close(linger=0)
@@ -254,13 +303,54 @@ class Connection:
         messages: list[Message | PhasewireError] = []
         while True:
             try:
-                parts: Sequence[bytes] = self._socket.recv_multipart(zmq.NOBLOCK)
+                # Arrays are copied once, out of ZeroMQ's memory.
+                parts = [frame.buffer for frame in self._socket.recv_multipart(zmq.NOBLOCK, copy=False)]
             except zmq.Again:
                 return messages
             try:
-                messages.append(decode(parts))
+                message = decode(parts, self._shared if self._has_shared else None)
             except PhasewireError as error:
                 messages.append(error)
+                continue
+            if message.type == "welcome" and message.sequence == self._hello_sequence:
+                self._begin_sharing(message.header.get("shared") is True)
+            messages.append(message)
+
+    def _begin_sharing(self, accepted: bool) -> None:
+        if self._shared is None:
+            return
+        if accepted:
+            self._shared.confirm()
+            self._has_shared = self._sharing = True
+        else:
+            self._end_sharing()
+
+    def _end_sharing(self) -> None:
+        self._has_shared = self._sharing = False
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+
+    def _share(
+        self, sequence: int, arrays: Mapping[str, Array], result_bytes: int
+    ) -> tuple[Mapping[str, int], dict[str, Any]]:
+        """Put what is large enough into shared memory; return where, and what the header is to say besides."""
+        if not self._sharing or self._shared is None:
+            return {}, {}
+        large = {name: array for name, array in arrays.items() if array.nbytes >= SMALLEST_SHARED}
+        room = result_bytes if result_bytes >= SMALLEST_SHARED else 0
+        if not large and not room:
+            return {}, {}
+        try:
+            stored = self._shared.store(sequence, large, room)
+        except PhasewireError as error:
+            self.stop_sharing()
+            self.sharing_error = error
+            return {}, {}
+        if stored is None:
+            return {}, {}
+        offsets, space = stored
+        return offsets, {"resultSpace": space} if room else {}
 
     def refresh(self) -> None:
         """Bring `connected` and `losses` up to date."""

@@ -85,6 +85,7 @@ def make_frame(
     origin: ArrayLike | None = None,
     step: int = 0,
     time: float | None = None,
+    copy: bool = True,
 ) -> Frame:
     """Check a frame and bring it into the form that the core takes.
 
@@ -101,11 +102,13 @@ def make_frame(
         Names of the species 0, 1, .. if those are numbers; for files only.
     ids, origin, step, time
         See `Frame`.
+    copy : bool
+        False: the frame may hold the arrays given, which must not change while it is in use.
 
     Returns
     -------
     Frame
-        With copies of the arrays, so that the caller may go on changing its own.
+        With copies of the arrays, unless told otherwise, so that the caller may go on changing its own.
 
     Raises
     ------
@@ -113,18 +116,18 @@ def make_frame(
         ``EMPTY_FRAME``, ``SHAPE_MISMATCH``, ``NON_FINITE_POSITIONS``, ``TOO_LARGE``, ``MISSING_CELL``,
         ``NON_FINITE_CELL``, ``SINGULAR_CELL``, ``UNKNOWN_SPECIES`` or ``BAD_OPTION``.
     """
-    checked_positions = _check_positions(positions)
+    checked_positions = _check_positions(positions, copy)
     checked_cell = _check_cell(cell)
     checked_periodic = _check_periodic(periodic, checked_cell)
     _check_volume(checked_cell, checked_periodic)
-    numbers, species_names = _check_species(species, names, len(checked_positions))
+    numbers, species_names = _check_species(species, names, len(checked_positions), copy)
     return Frame(
         positions=checked_positions,
         cell=checked_cell,
         periodic=checked_periodic,
         species=numbers,
         names=species_names,
-        ids=None if ids is None else _check_ids(ids, len(checked_positions)),
+        ids=None if ids is None else _check_ids(ids, len(checked_positions), copy),
         origin=None if origin is None else np.array(origin, dtype=np.float64),
         step=int(step),
         time=None if time is None else float(time),
@@ -156,11 +159,11 @@ def check_length_scale(length_scale: float | None) -> float | None:
     return number
 
 
-def _as_numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
+def _as_numbers(values: ArrayLike, name: str, copy: bool = True) -> NDArray[np.float64]:
     try:
         if np.iscomplexobj(values):
             raise TypeError("the numbers are complex")
-        return np.array(values, dtype=np.float64, order="C")
+        return (np.array if copy else np.asarray)(values, dtype=np.float64, order="C")
     except (TypeError, ValueError) as error:
         raise make_error(
             "SHAPE_MISMATCH",
@@ -170,8 +173,8 @@ def _as_numbers(values: ArrayLike, name: str) -> NDArray[np.float64]:
         ) from error
 
 
-def _check_positions(positions: ArrayLike) -> NDArray[np.float64]:
-    array = _as_numbers(positions, "positions")
+def _check_positions(positions: ArrayLike, copy: bool) -> NDArray[np.float64]:
+    array = _as_numbers(positions, "positions", copy)
     if array.size == 0:
         raise make_error("EMPTY_FRAME", "the frame has no atoms", field="positions", remedy="give at least one atom")
     if array.ndim != 2 or array.shape[1] != 3:
@@ -273,7 +276,7 @@ def _check_volume(cell: NDArray[np.float64] | None, periodic: tuple[bool, bool, 
 
 
 def _check_species(
-    species: Any, names: Sequence[str] | None, atom_count: int
+    species: Any, names: Sequence[str] | None, atom_count: int, copy: bool
 ) -> tuple[NDArray[np.int32] | None, tuple[str, ...] | None]:
     if species is None:
         return None, None
@@ -289,7 +292,7 @@ def _check_species(
     if values.dtype.kind in "iu":
         limit = np.iinfo(np.int32).max if names is None else len(names) - 1
         _require_species((values >= 0) & (values <= limit), species)
-        return values.astype(np.int32), None if names is None else tuple(names)
+        return values.astype(np.int32, copy=copy), None if names is None else tuple(names)
     if values.dtype.kind not in "UO":
         _require_species(np.zeros(atom_count, dtype=bool), species)
     _require_species(np.array([isinstance(value, str) and bool(value) for value in values]), species)
@@ -310,8 +313,8 @@ def _require_species(known: NDArray[np.bool_], species: Any) -> None:
     )
 
 
-def _check_ids(ids: ArrayLike, atom_count: int) -> NDArray[np.int64]:
-    array = np.array(ids, dtype=np.int64)
+def _check_ids(ids: ArrayLike, atom_count: int, copy: bool) -> NDArray[np.int64]:
+    array = (np.array if copy else np.asarray)(ids, dtype=np.int64)
     if array.shape != (atom_count,):
         raise make_error(
             "SHAPE_MISMATCH",

@@ -25,7 +25,7 @@ from phasewire._connection import Connection, Settings, Welcome
 from phasewire._frame import Frame, make_frame
 from phasewire._result import Result
 from phasewire._selection import choose_atoms, take_atoms
-from phasewire._wire import Message, result_from_message
+from phasewire._wire import Message, result_from_message, result_space
 from phasewire.client import analyse_message, check_limits
 from phasewire.errors import PhasewireError, error_from_wire, make_error
 
@@ -37,6 +37,8 @@ LONGEST_PAUSE = 5.0
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """What a simulation hands over: copies of its arrays, not yet checked. See `make_frame` for the meaning.
+
+    The arrays are the snapshot's to keep: frames, results and files made of it hold them without another copy.
 
     Attributes
     ----------
@@ -74,6 +76,7 @@ class Snapshot:
             origin=self.origin,
             step=self.step,
             time=self.time,
+            copy=False,
         )
         if self.atoms is None or isinstance(self.atoms, str):
             return choose_atoms(frame, self.atoms)
@@ -370,13 +373,17 @@ class ServerLink(_QueuedLink):
             # Checked before it is taken: the simulation may drop the oldest snapshot meanwhile, and does not wait.
             if not self._take(snapshot):
                 continue
-            sequence = self._connection.send(header, arrays)
+            space = result_space(self._options.fields, len(frame), len(self._welcome.phases))
+            sequence = self._connection.send(header, arrays, space)
             with self._state:
                 if sequence is None:
                     self._dropped += 1
                 else:
                     self._under_way[sequence] = (snapshot, frame, time.monotonic())
             self._end_between()
+            if self._connection.sharing_error is not None:
+                self._report("shared", self._connection.sharing_error)
+                self._connection.sharing_error = None
             if sequence is None:
                 return
 
@@ -428,6 +435,9 @@ class ServerLink(_QueuedLink):
             self._next_hello = 0.0
         elif message.sequence is not None and message.sequence in self._under_way:
             self._count_server_drops(message)
+            if error.code == "SHARED_MEMORY":
+                self._forget_shared(message.sequence, error)
+                return
             self._settle_up_to(message.sequence, lambda snapshot, _, dropped: Outcome(snapshot, dropped, error=error))
         elif message.sequence is None or message.sequence == self._hello_sequence:
             self._report("refused", error)
@@ -463,6 +473,18 @@ class ServerLink(_QueuedLink):
             snapshot, frame, _ = self._under_way[sequence]
             dropped = self._dropped
         self._deliver(outcome(snapshot, frame, dropped))
+        self._remove_up_to(sequence)
+
+    def _forget_shared(self, sequence: int, error: PhasewireError) -> None:
+        """Count a frame as dropped that the server could not read from shared memory; those to come go by message."""
+        self._connection.stop_sharing()
+        with self._state:
+            self._dropped += 1
+        self._remove_up_to(sequence)
+        self._report("shared", error)
+
+    def _remove_up_to(self, sequence: int) -> None:
+        self._connection.settle(sequence)
         with self._state:
             for earlier in [number for number in self._under_way if number <= sequence]:
                 del self._under_way[earlier]

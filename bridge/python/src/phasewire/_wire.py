@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._result import FIELD_DTYPES, Evaluation, Result
+from phasewire._shared import HEAD_BYTES, SharedArrays, aligned
 from phasewire.errors import make_error
 
 PROTOCOL_VERSION = 2
@@ -48,11 +49,17 @@ class Message:
     @property
     def sequence(self) -> int | None:
         """Number of the message that this one answers, if it answers one."""
-        sequence = self.header.get("sequence")
-        return None if sequence is None else int(sequence)
+        return _sequence(self.header)
 
 
-def encode(header: Mapping[str, Any], arrays: Mapping[str, Array] | None = None) -> list[Part]:
+def wire_order(array: Array) -> Array:
+    """Return the array as its values stand on the wire; contiguous little-endian arrays are not copied."""
+    return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+
+
+def encode(
+    header: Mapping[str, Any], arrays: Mapping[str, Array] | None = None, offsets: Mapping[str, int] | None = None
+) -> list[Part]:
     """Encode a message.
 
     Parameters
@@ -61,27 +68,39 @@ def encode(header: Mapping[str, Any], arrays: Mapping[str, Array] | None = None)
         Without ``arrays``; keys whose value is None are left out.
     arrays : Mapping of str to array, optional
         Of dtype float32, float64, int32, uint16 or uint8. Contiguous little-endian arrays are not copied.
+    offsets : Mapping of str to int, optional
+        Of the arrays that lie in the shared file, instead of in the message.
     """
     body = {key: value for key, value in header.items() if value is not None}
     parts: list[Part] = []
-    descriptors = []
+    descriptors: list[dict[str, Any]] = []
     for name, array in (arrays or {}).items():
-        ordered = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
-        descriptors.append({"name": name, "dtype": _NAMES[ordered.dtype], "shape": list(ordered.shape)})
-        parts.append(ordered.data.cast("B") if ordered.size else b"")
+        ordered = wire_order(array)
+        descriptor = {"name": name, "dtype": _NAMES[ordered.dtype], "shape": list(ordered.shape)}
+        if offsets is not None and name in offsets:
+            descriptor |= {"source": "shared", "offset": offsets[name]}
+        else:
+            parts.append(ordered.data.cast("B") if ordered.size else b"")
+        descriptors.append(descriptor)
     if descriptors:
         body["arrays"] = descriptors
     return [msgpack.packb(body, use_bin_type=True), *parts]
 
 
-def decode(parts: Sequence[bytes]) -> Message:
+def decode(parts: Sequence[Part], shared: SharedArrays | None = None) -> Message:
     """Decode a message.
+
+    Parameters
+    ----------
+    parts : sequence of bytes
+    shared : SharedArrays, optional
+        The file in which arrays may lie. Those of an answer to a frame that was given up are left out.
 
     Raises
     ------
     ProtocolError
-        ``MESSAGE_FORMAT``, ``MESSAGE_SHAPE`` or ``MESSAGE_LENGTH``; nothing is allocated for an array before its shape,
-        dtype and byte length agree.
+        ``MESSAGE_FORMAT``, ``MESSAGE_SHAPE``, ``MESSAGE_LENGTH`` or ``SHARED_MEMORY``; nothing is allocated for an
+        array before it is known that there are as many bytes as its shape and dtype need.
     """
     if not parts:
         _refuse("MESSAGE_FORMAT", "the message has no parts", "header", 0)
@@ -91,20 +110,36 @@ def decode(parts: Sequence[bytes]) -> Message:
         descriptors = []
     if not isinstance(descriptors, list) or len(descriptors) > MAX_ARRAYS:
         _refuse("MESSAGE_FORMAT", f"arrays must be a list of at most {MAX_ARRAYS} descriptors", "arrays", descriptors)
-    if len(descriptors) != len(parts) - 1:
+    checked = [_read_descriptor(item, f"arrays[{index}]", shared is not None) for index, item in enumerate(descriptors)]
+    in_parts = sum(descriptor.offset is None for descriptor in checked)
+    if in_parts != len(parts) - 1:
         _refuse(
-            "MESSAGE_LENGTH",
-            f"{len(descriptors)} arrays are announced, {len(parts) - 1} parts came",
-            "arrays",
-            len(parts) - 1,
+            "MESSAGE_LENGTH", f"{in_parts} arrays are announced, {len(parts) - 1} parts came", "arrays", len(parts) - 1
         )
+    remaining = iter(parts[1:])
     arrays: dict[str, Array] = {}
-    for index, (descriptor, part) in enumerate(zip(descriptors, parts[1:], strict=True)):
-        name, array = _decode_array(descriptor, part, f"arrays[{index}]")
-        if name in arrays:
-            _refuse("MESSAGE_FORMAT", "two arrays have the same name", f"arrays[{index}].name", name)
-        arrays[name] = array
+    for index, descriptor in enumerate(checked):
+        if any(other.name == descriptor.name for other in checked[:index]):
+            _refuse("MESSAGE_FORMAT", "two arrays have the same name", f"arrays[{index}].name", descriptor.name)
+        if descriptor.offset is None:
+            arrays[descriptor.name] = _copy_part(descriptor, next(remaining))
+            continue
+        assert shared is not None
+        array = shared.load(_sequence(header), descriptor.offset, descriptor.dtype, descriptor.shape)
+        if array is not None:
+            arrays[descriptor.name] = array.astype(descriptor.dtype.newbyteorder("="), copy=False)
     return Message(header, arrays)
+
+
+def result_space(fields: Sequence[str], atom_count: int, class_count: int) -> int:
+    """Return the bytes that the arrays of a result take in shared memory."""
+    widths = _field_widths(class_count)
+    return sum(aligned(FIELD_DTYPES[name].itemsize * atom_count * math.prod(widths[name])) for name in fields)
+
+
+def evaluation_space(atom_count: int) -> int:
+    """Return the bytes that forces and virial take in shared memory."""
+    return aligned(24 * atom_count) + aligned(72)
 
 
 def result_from_message(
@@ -113,8 +148,7 @@ def result_from_message(
     """Build a `Result` from a ``result`` message, after checking every shape against its number of atoms."""
     header = message.header
     count = _integer(header, "atomCount")
-    widths: dict[str, tuple[int, ...]] = dict.fromkeys(FIELD_DTYPES, ())
-    widths |= dict.fromkeys(("probabilities", "logits"), (len(phases),)) | dict.fromkeys(("denoised", "score"), (3,))
+    widths = _field_widths(len(phases))
     fields = {}
     for name, dtype in FIELD_DTYPES.items():
         if name in message.arrays:
@@ -168,7 +202,20 @@ def evaluation_from_message(message: Message, variable_count: int) -> Evaluation
     )
 
 
-def _decode_header(part: bytes) -> dict[str, Any]:
+def _field_widths(class_count: int) -> dict[str, tuple[int, ...]]:
+    """Return the shape of each field after the number of atoms."""
+    widths: dict[str, tuple[int, ...]] = dict.fromkeys(FIELD_DTYPES, ())
+    return (
+        widths | dict.fromkeys(("probabilities", "logits"), (class_count,)) | dict.fromkeys(("denoised", "score"), (3,))
+    )
+
+
+def _sequence(header: Mapping[str, Any]) -> int | None:
+    sequence = header.get("sequence")
+    return None if sequence is None else int(sequence)
+
+
+def _decode_header(part: Part) -> dict[str, Any]:
     if len(part) > MAX_HEADER_BYTES:
         _refuse("MESSAGE_FORMAT", f"the header must have at most {MAX_HEADER_BYTES} bytes", "header", len(part))
     try:
@@ -205,26 +252,47 @@ def _check_tree(value: Any, depth: int, count: list[int]) -> None:
         _check_tree(child, depth + 1, count)
 
 
-def _decode_array(descriptor: Any, part: bytes, where: str) -> tuple[str, Array]:
+@dataclass(frozen=True)
+class _Descriptor:
+    """What a message says of one of its arrays; ``offset`` is None for one in a part."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    offset: int | None
+
+
+def _read_descriptor(descriptor: Any, where: str, may_share: bool) -> _Descriptor:
     if not isinstance(descriptor, dict) or not isinstance(descriptor.get("name"), str):
         _refuse("MESSAGE_FORMAT", "an array descriptor needs a name, a dtype and a shape", where, None)
-    if descriptor.get("source") not in (None, "part"):
-        _refuse("MESSAGE_FORMAT", "arrays must come as message parts", f"{where}.source", descriptor["source"])
+    source = descriptor.get("source")
+    shared = may_share and source == "shared"
+    if not shared and source not in (None, "part"):
+        _refuse("MESSAGE_FORMAT", "no such source of arrays was agreed on", f"{where}.source", source)
     name, shape = descriptor["name"], descriptor.get("shape")
     dtype = DTYPES.get(str(descriptor.get("dtype")))
     if dtype is None:
         _refuse(
             "MESSAGE_SHAPE", f"the dtype must be one of {', '.join(DTYPES)}", f"{where}.dtype", descriptor.get("dtype")
         )
-    if not isinstance(shape, list) or not all(
-        _is_whole(extent) and not isinstance(extent, bool) and extent >= 0 for extent in shape
-    ):
+    if not isinstance(shape, list) or not all(_is_extent(extent) for extent in shape):
         _refuse("MESSAGE_SHAPE", "the shape must be a list of whole numbers from 0 on", f"{where}.shape", shape)
-    extents = tuple(int(extent) for extent in shape)
-    expected = math.prod(extents) * dtype.itemsize
+    offset = descriptor.get("offset")
+    if shared and not (_is_extent(offset) and offset >= HEAD_BYTES):
+        _refuse("MESSAGE_FORMAT", f"the offset must be a whole number from {HEAD_BYTES} on", f"{where}.offset", offset)
+    return _Descriptor(name, dtype, tuple(int(extent) for extent in shape), int(offset) if shared else None)
+
+
+def _copy_part(descriptor: _Descriptor, part: Part) -> Array:
+    name, dtype, shape = descriptor.name, descriptor.dtype, descriptor.shape
+    expected = math.prod(shape) * dtype.itemsize
     if len(part) != expected:
         _refuse("MESSAGE_LENGTH", f"{name} should have {expected} bytes and has {len(part)}", name, len(part))
-    return name, np.frombuffer(part, dtype).reshape(extents).astype(dtype.newbyteorder("="), copy=True)
+    return np.frombuffer(part, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=True)
+
+
+def _is_extent(value: Any) -> bool:
+    return _is_whole(value) and not isinstance(value, bool) and value >= 0
 
 
 def _require_shape(array: Array, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:

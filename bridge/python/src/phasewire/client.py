@@ -17,7 +17,7 @@ from phasewire._classes import Classes
 from phasewire._connection import Connection, Settings, Welcome, make_settings
 from phasewire._frame import Frame
 from phasewire._result import Evaluation, Result
-from phasewire._wire import Array, Message, evaluation_from_message, result_from_message
+from phasewire._wire import Array, Message, evaluation_from_message, evaluation_space, result_from_message, result_space
 from phasewire.errors import PhasewireError, ServerUnreachableError, error_from_wire, make_error
 from phasewire.variables import Variable
 
@@ -36,6 +36,7 @@ def connect(
     engine: str | None = None,
     title: str | None = None,
     classes: Classes | None = None,
+    shared_memory: bool = True,
     lazy: bool = False,
 ) -> Client:
     """Connect to a phase server.
@@ -56,6 +57,9 @@ def connect(
     classes : sequence of str or mapping of str to float, optional
         The classes allowed where a call does not say, as for `Analyser.analyse`. Default: those that the server was
         started with.
+    shared_memory : bool
+        Hand large arrays over in shared memory where the server is on this machine and agrees
+        (``client.server.shared_memory`` tells). False: all arrays go by message.
     lazy : bool
         Return at once and look for the server when it is first needed. A monitor needs no server to start.
 
@@ -68,7 +72,16 @@ def connect(
         lacks or a weight that cannot be.
     """
     client = Client(
-        make_settings(endpoint, timeout=timeout, keys=keys, run=run, engine=engine, title=title, classes=classes)
+        make_settings(
+            endpoint,
+            timeout=timeout,
+            keys=keys,
+            run=run,
+            engine=engine,
+            title=title,
+            classes=classes,
+            shared_memory=shared_memory,
+        )
     )
     if not lazy:
         try:
@@ -209,7 +222,8 @@ class Client(Analyser):
 
     def _analyse(self, frame: Frame, options: Options) -> Result:
         header, arrays = analyse_message(frame, options)
-        reply = self._ask({**header, "mode": "request"}, arrays)
+        space = result_space(options.fields, len(frame), len(self.phases))
+        reply = self._ask({**header, "mode": "request"}, arrays, space)
         if reply.type != "result":
             raise _unexpected(reply, "result")
         return result_from_message(reply, self.phases, self.aliases)
@@ -228,17 +242,17 @@ class Client(Analyser):
             "variables": [variable.to_wire() for variable in variables],
             "coefficients": coefficients.tolist(),
         }
-        reply = self._ask(header, arrays)
+        reply = self._ask(header, arrays, evaluation_space(len(frame)))
         if reply.type != "result":
             raise _unexpected(reply, "result")
         return evaluation_from_message(reply, len(variables))
 
-    def _ask(self, header: Mapping[str, Any], arrays: Mapping[str, Array]) -> Message:
-        """Send a message and return its answer.
+    def _ask(self, header: Mapping[str, Any], arrays: Mapping[str, Array], result_bytes: int = 0) -> Message:
+        """Send a message and return its answer, whose arrays take ``result_bytes``.
 
-        A second try, in a new session, follows if the server has forgotten ours, or was lost before it answered: a
-        restarted server is found by one call even if the loss of the old one is noticed only after sending. Asking
-        twice is safe, since no question changes anything at the server.
+        A second try, by message, follows if shared memory failed; or one in a new session if the server has forgotten
+        ours, or was lost before it answered: a restarted server is found by one call even if the loss of the old one
+        is noticed only after sending. Asking twice is safe, since no question changes anything at the server.
         """
         for last_try in (False, True):
             connection = self._connect()
@@ -247,12 +261,17 @@ class Client(Analyser):
                 self.open()
             check_limits(arrays, self.server.limits)
             deadline = time.monotonic() + self._settings.timeout
-            sequence = connection.send(header, arrays)
+            sequence = connection.send(header, arrays, result_bytes)
             try:
                 if sequence is None:
                     raise self._unreachable("the server is gone")
-                return self._await(sequence, deadline)
+                reply = self._await(sequence, deadline)
+                connection.settle(sequence)
+                return reply
             except PhasewireError as error:
+                if error.code == "SHARED_MEMORY" and not last_try:
+                    connection.stop_sharing()
+                    continue
                 self._session_open = False
                 if last_try or error.code not in ("NO_SESSION", "SERVER_UNREACHABLE"):
                     raise

@@ -111,6 +111,7 @@ _CLASSES: dict[str, type[PhasewireError]] = {
             "PROTOCOL_VERSION",
             "NO_SESSION",
             "QUEUE_FULL",
+            "SHARED_MEMORY",
         ),
         ProtocolError,
     ),

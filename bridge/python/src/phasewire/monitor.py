@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _KEPT_INCIDENTS = 1000
-_ABOUT_CONNECTION = ("connected", "lost", "refused", "garbled")
+_ABOUT_CONNECTION = ("connected", "lost", "refused", "garbled", "shared")
 _EXPLAINED = {
     "action": "a function of yours raised",
     "record": "the labelled snapshot could not be written",
@@ -56,8 +56,9 @@ class Incident:
     Attributes
     ----------
     kind : str
-        ``connected``, ``lost``, ``refused``, ``garbled``: the connection. ``action``: a function of the user
-        raised. ``record``: a file could not be written. ``observe``: a snapshot could not be taken.
+        ``connected``, ``lost``, ``refused``, ``garbled``: the connection. ``shared``: shared memory failed, and frames
+        go by message until the next session. ``action``: a function of the user raised. ``record``: a file could not be
+        written. ``observe``: a snapshot could not be taken.
     step : int or None
         The simulation's last step seen.
     clock : float
@@ -419,7 +420,8 @@ class Monitor:
 
     def _report(self, kind: str, error: PhasewireError | None) -> None:
         """Hear of the connection; called by the thread that analyses."""
-        self._connected = kind == "connected"
+        if kind != "shared":
+            self._connected = kind == "connected"
         self.note(kind, error)
 
     def _call(self, function: Callable[..., object], argument: object) -> None:

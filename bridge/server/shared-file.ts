@@ -1,0 +1,158 @@
+/**
+ * Arrays handed over in a file in memory, for clients on the same host (bridge/PROTOCOL.md, section 4.1).
+ *
+ * The client makes the file and names it in its hello; whoever can name its secret content may have it read, so that a stranger cannot have
+ * the server open files for him. Reads and writes are plain file operations at offsets: a file that was cut short gives an error, where mapped memory would
+ * kill the process.
+ */
+import { timingSafeEqual } from "node:crypto";
+import { closeSync, constants, existsSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PhasewireError } from "../../src/errors/index.js";
+import type { SharedOffer } from "./wire.js";
+
+/** A file's name holds the id of the process that made it, and no separators. */
+const fileName = /^phasewire-(\d{1,10})-[0-9a-f]{32}$/;
+const tokenText = /^[0-9a-f]{32}$/;
+
+/** What a file begins with, before its token; arrays lie behind `headBytes`. */
+const mark = "phasewire-shared";
+export const headBytes = 64;
+
+/** Where both sides look for the files: the memory file system where there is one, else the folder for temporary files. */
+export function sharedFolder(): string | null {
+  // Windows can neither remove an open file nor say whose it is.
+  if (process.platform === "win32") return null;
+  return existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
+}
+
+/** Whether an offer's name and token have the only form that they may have. */
+export function isSharedOffer({ file, token }: SharedOffer): boolean {
+  return fileName.test(file) && tokenText.test(token);
+}
+
+/** A client's file, open for as long as its session lasts. */
+export class SharedFile {
+  private constructor(
+    private descriptor: number | null,
+    /** The process that made the file; null if this one cannot see it, as from one container to another. */
+    private readonly owner: number | null,
+  ) {}
+
+  /**
+   * Opens the file of an offer; null if it is not there, is not a plain file of this user that nobody else may open, or does not
+   * hold the token: then the client is somewhere else, and sends its arrays in messages.
+   */
+  static open(offer: SharedOffer, folder: string): SharedFile | null {
+    const owner = fileName.exec(offer.file)?.[1];
+    if (owner === undefined || !tokenText.test(offer.token)) return null;
+    let descriptor: number;
+    try {
+      // O_NONBLOCK: a named pipe would hold the server up.
+      const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = constants;
+      descriptor = openSync(join(folder, offer.file), O_RDWR | O_NOFOLLOW | O_NONBLOCK);
+    } catch {
+      return null;
+    }
+    try {
+      if (isPrivate(descriptor) && holdsToken(descriptor, offer.token)) {
+        return new SharedFile(descriptor, isAlive(Number(owner)) ? Number(owner) : null);
+      }
+    } catch {
+      // A file that cannot be looked at is as good as none.
+    }
+    closeSync(descriptor);
+    return null;
+  }
+
+  /**
+   * Fills `target` from the file.
+   *
+   * @throws PhasewireError `SHARED_MEMORY` if the file does not reach that far, or was closed
+   */
+  read(target: Uint8Array, offset: number, field: string): void {
+    let done = 0;
+    while (done < target.byteLength) {
+      const count = this.attempt(field, (descriptor) =>
+        readSync(descriptor, target, done, target.byteLength - done, offset + done),
+      );
+      if (count === 0) throw unreadable(field, `ends before byte ${offset + target.byteLength}`);
+      done += count;
+    }
+  }
+
+  /**
+   * Writes into the file, never beyond its end.
+   *
+   * @returns false if there is no room, or the file was closed
+   */
+  write(bytes: Uint8Array, offset: number): boolean {
+    const { descriptor } = this;
+    if (descriptor === null) return false;
+    try {
+      if (offset + bytes.byteLength > fstatSync(descriptor).size) return false;
+      for (let done = 0; done < bytes.byteLength; ) {
+        done += writeSync(descriptor, bytes, done, bytes.byteLength - done, offset + done);
+      }
+      return true;
+    } catch {
+      // The memory file system is full: the array goes by message.
+      return false;
+    }
+  }
+
+  /** Whether the process that made the file has ended since. */
+  get isOrphaned(): boolean {
+    return this.descriptor !== null && this.owner !== null && !isAlive(this.owner);
+  }
+
+  /** Gives the file back; later reads fail, and later writes say that there is no room. */
+  close(): void {
+    const { descriptor } = this;
+    this.descriptor = null;
+    if (descriptor !== null) closeSync(descriptor);
+  }
+
+  private attempt(field: string, action: (descriptor: number) => number): number {
+    if (this.descriptor === null) throw unreadable(field, "was closed");
+    try {
+      return action(this.descriptor);
+    } catch (cause) {
+      throw unreadable(field, `cannot be read: ${(cause as Error).message}`, cause);
+    }
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== "ESRCH";
+  }
+}
+
+function isPrivate(descriptor: number): boolean {
+  const stat = fstatSync(descriptor);
+  return (
+    stat.isFile() &&
+    stat.uid === process.getuid?.() &&
+    (stat.mode & 0o077) === 0 &&
+    // A second name may be of a file that was never meant for us.
+    stat.nlink === 1
+  );
+}
+
+function holdsToken(descriptor: number, token: string): boolean {
+  const expected = Buffer.from(mark + token, "latin1");
+  const found = Buffer.alloc(expected.length);
+  return readSync(descriptor, found, 0, found.length, 0) === found.length && timingSafeEqual(found, expected);
+}
+
+function unreadable(field: string, problem: string, cause?: unknown): PhasewireError {
+  return new PhasewireError("SHARED_MEMORY", {
+    field,
+    message: `the shared file that holds ${field} ${problem}`,
+    ...(cause === undefined ? {} : { cause }),
+  });
+}
