@@ -49,7 +49,7 @@ import {
   VALUE_LENGTH_SCALE,
   VALUE_VIRIAL,
 } from "./layout";
-import { addF8, at4, at8, count, loadF8, region, storeF8, value } from "./memory";
+import { addF8, at4, at8, copyVectors, count, loadF8, region, storeF8, value } from "./memory";
 import { gatherRows, weightAdjoints } from "./messages";
 import { reversePairs } from "./neighbours";
 import { layerBackward, siluBackward } from "./network";
@@ -70,7 +70,7 @@ import { nmadd4 } from "./vector";
 
 /**
  * Adjoints of hidden numbers (through network 2 alone) and messages of the sorted atoms [first, until), at most four, from those of their logits
- * (SCRATCH_LOGITS, rows of the padded classes) and the layer before SiLU in SCRATCH_OUTER.
+ * (SCRATCH_LOGITS, rows of the padded classes) and the slopes of the last hidden layer (SCRATCH_OUTER).
  */
 export function backwardNetwork2(ctx: usize, scratch: usize, first: i32, until: i32): void {
   const outer = count(ctx, COUNT_OUTER);
@@ -81,12 +81,12 @@ export function backwardNetwork2(ctx: usize, scratch: usize, first: i32, until: 
   const dx = scratch + SCRATCH_INPUT_ADJOINT;
   const classes = paddedClasses(count(ctx, COUNT_CLASSES));
   layerBackward(da, scratch + SCRATCH_LOGITS, region(ctx, ADDRESS_BACKWARD2_1), classes, outer);
-  siluBackward(da, da, scratch + SCRATCH_OUTER, 4 * outer);
+  siluBackward(da, scratch + SCRATCH_OUTER, 4 * outer);
   layerBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, width);
   for (let s = first; s < until; ++s) {
     const from = at4(dx, (s - first) * width);
-    memory.copy(at4(region(ctx, ADDRESS_HIDDEN_ADJOINT), s * hidden), from, hidden << 2);
-    memory.copy(at4(region(ctx, ADDRESS_MESSAGES_ADJOINT), s * message), at4(from, hidden), message << 2);
+    copyVectors(at4(region(ctx, ADDRESS_HIDDEN_ADJOINT), s * hidden), from, hidden << 2);
+    copyVectors(at4(region(ctx, ADDRESS_MESSAGES_ADJOINT), s * message), at4(from, hidden), message << 2);
   }
 }
 
@@ -98,7 +98,7 @@ export function backwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): v
   const seed = region(ctx, ADDRESS_SEED);
   const order = region(ctx, ADDRESS_ORDER);
   const logitsAdjoint = scratch + SCRATCH_LOGITS;
-  if (!count(ctx, COUNT_REVERSE_READY)) reversePairs(ctx, begin, end);
+  if (!count(ctx, COUNT_REVERSE_READY)) reversePairs(ctx, worker, begin, end);
   memory.fill(logitsAdjoint, 0, <usize>(4 * classes) << 2);
   for (let first = begin; first < end; first += 4) {
     const until = min(first + 4, end);
@@ -133,16 +133,16 @@ export function backwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): 
     const until = min(first + 4, end);
     const record = groupRecord(ctx, scratch, first);
     if (recompute) formRecord(ctx, scratch, record, first, until);
-    memory.copy(dh, at4(region(ctx, ADDRESS_HIDDEN_ADJOINT), first * hidden), hidden << 4);
+    copyVectors(dh, at4(region(ctx, ADDRESS_HIDDEN_ADJOINT), first * hidden), hidden << 4);
     for (let s = first; s < until; ++s) {
       const start = load<i32>(at4(pairStart, s));
       const length = load<i32>(at4(pairCount, s));
       const own = at4(dh, (s - first) * hidden);
       gatherRows(own, at4(weights, start), at4(links, start), length, messagesAdjoint, message << 2, message);
     }
-    siluBackward(dh, dh, recordLayer1(ctx, record), 4 * hidden);
+    siluBackward(dh, recordLayer1(ctx, record), 4 * hidden);
     layerBackward(da, dh, region(ctx, ADDRESS_NETWORK1_WEIGHT1), hidden, inner);
-    siluBackward(da, da, recordLayer0(ctx, record), 4 * inner);
+    siluBackward(da, recordLayer0(ctx, record), 4 * inner);
     layerBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariantCount(ctx));
     invariantsBackward(ctx, densityAdjoint, db, record, scratch + SCRATCH_MIXED_ADJOINT);
     for (let s = first; s < until; ++s) {

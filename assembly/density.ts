@@ -10,7 +10,7 @@
  */
 import { ADDRESS_HARMONICS, COUNT_CHANNELS, COUNT_LMAX, harmonicCount } from "./layout";
 import { harmonicsBackward, harmonicsForward, harmonicsReference, harmonicsReferenceBackward } from "./harmonics";
-import { addF8, at8, count, loadF8, region } from "./memory";
+import { addF8, at8, clearVectors, count, loadF8, region } from "./memory";
 import { product } from "./product";
 import {
   chunkGeometry,
@@ -78,9 +78,9 @@ export function densityForward(
   const rowBytes = channels << 4;
   const tiled = tileRows(ctx);
   const rows = density + rowBytes;
-  memory.fill(density, 0, bytes);
+  clearVectors(density, bytes);
   if (length == 0) {
-    for (let row = 0; row < tiled; ++row) memory.fill(rows + row * rowBytes, 0, bytes);
+    for (let row = 0; row < tiled; ++row) clearVectors(rows + row * rowBytes, bytes);
   }
   for (let first = 0; first < length; first += CHUNK) {
     const n = min(CHUNK, length - first);
@@ -137,7 +137,7 @@ export function densityBackward(
     product(dR, bytes, densityAdjoint, 0, harmonics, 4, CHUNK_BYTES, rows, rowBytes, n4, channels, depth);
     // Columns from n4 to n8 hold leftovers that nothing reads.
     product(dC, CHUNK_BYTES, 0, 0, rows, rowBytes, 4, turned, CHUNK_BYTES, tiled, n8, channels);
-    memory.fill(scratch + SCRATCH_LENGTH_ADJOINT, 0, <usize>n4 << 2);
+    clearVectors(scratch + SCRATCH_LENGTH_ADJOINT, n4 << 2);
     radialBackward(ctx, scratch, dw + o, n4);
     harmonicsBackward(constants, scratch, lmax, gradient + (o << 2), n4);
   }

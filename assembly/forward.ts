@@ -3,7 +3,7 @@
  * Atoms go through it in groups of four; what stands for atoms past the last one is leftovers that nothing reads.
  *
  * A group's record (groupBytes of layout.ts) holds what the backward pass needs again: its mixed densities (invariants.ts), then f32 4 x V and
- * 4 x H of the layers of network 1 before SiLU.
+ * 4 x H of the slopes of SiLU in the two layers of network 1.
  */
 import { densityForward } from "./density";
 import { invariantsForward, mixForward } from "./invariants";
@@ -42,7 +42,7 @@ import {
   paddedClasses,
   STATUS_OK,
 } from "./layout";
-import { at4, count, region } from "./memory";
+import { at4, copyVectors, count, region } from "./memory";
 import { gatherRows } from "./messages";
 import { layerForward, siluForward } from "./network";
 import { readOut, sumLogDensity } from "./readout";
@@ -74,21 +74,21 @@ export function groupRecord(ctx: usize, scratch: usize, first: i32): usize {
   return kept ? kept + <usize>(first >> 2) * <usize>groupBytes(ctx) : scratch + SCRATCH_GROUP;
 }
 
-/** Address, in a record, of the first layer before SiLU. */
+/** Address, in a record, of the slopes of the first layer. */
 // @ts-ignore: decorator
 @inline
 export function recordLayer0(ctx: usize, record: usize): usize {
   return record + (<usize>((harmonicCount(ctx) + 1) * count(ctx, COUNT_CHANNELS)) << 4);
 }
 
-/** Address, in a record, of the second layer before SiLU. */
+/** Address, in a record, of the slopes of the second layer. */
 // @ts-ignore: decorator
 @inline
 export function recordLayer1(ctx: usize, record: usize): usize {
   return recordLayer0(ctx, record) + (<usize>count(ctx, COUNT_INNER) << 4);
 }
 
-/** The record of the sorted atoms [first, until), at most four, from their pairs; their message weights into PAIR_WEIGHT. */
+/** The record of the sorted atoms [first, until), at most four, from their pairs; their message weights into PAIR_WEIGHT, their hidden numbers into HIDDEN. */
 export function formRecord(ctx: usize, scratch: usize, record: usize, first: i32, until: i32): void {
   const density = scratch + SCRATCH_DENSITY;
   const channelBytes = <usize>count(ctx, COUNT_CHANNELS) << 2;
@@ -109,33 +109,32 @@ export function formRecord(ctx: usize, scratch: usize, record: usize, first: i32
   mixForward(ctx, record, density);
   const invariants = scratch + SCRATCH_INVARIANTS;
   invariantsForward(ctx, invariants, record);
-  network1(ctx, scratch, recordLayer0(ctx, record), recordLayer1(ctx, record), invariants);
+  const hidden = at4(region(ctx, ADDRESS_HIDDEN), first * count(ctx, COUNT_HIDDEN));
+  network1(ctx, scratch, hidden, recordLayer0(ctx, record), recordLayer1(ctx, record), invariants);
 }
 
-/** Layers z0 (4 x V) and z1 (4 x H) of network 1, before SiLU, from the invariants of four atoms. */
-function network1(ctx: usize, scratch: usize, z0: usize, z1: usize, invariants: usize): void {
+/** Hidden numbers (4 x H) and slopes of both layers (4 x V, 4 x H) of network 1 from the invariants of four atoms. */
+function network1(ctx: usize, scratch: usize, out: usize, z0: usize, z1: usize, invariants: usize): void {
   const a0 = scratch + SCRATCH_LAYER0;
   const inner = count(ctx, COUNT_INNER);
+  const hidden = count(ctx, COUNT_HIDDEN);
   const bias0 = region(ctx, ADDRESS_NETWORK1_BIAS0);
   layerForward(z0, invariants, region(ctx, ADDRESS_FORWARD1_0), bias0, inner, invariantCount(ctx));
   siluForward(a0, z0, 4 * inner);
   const bias1 = region(ctx, ADDRESS_NETWORK1_BIAS1);
-  layerForward(z1, a0, region(ctx, ADDRESS_FORWARD1_1), bias1, count(ctx, COUNT_HIDDEN), inner);
+  layerForward(z1, a0, region(ctx, ADDRESS_FORWARD1_1), bias1, hidden, inner);
+  siluForward(out, z1, 4 * hidden);
 }
 
 /** Radial functions, harmonics, densities, invariants and network 1 of the sorted atoms [begin, end). */
 export function forwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = workerScratch(ctx, worker);
-  const hidden = region(ctx, ADDRESS_HIDDEN);
-  const width = count(ctx, COUNT_HIDDEN);
   for (let first = begin; first < end; first += 4) {
-    const record = groupRecord(ctx, scratch, first);
-    formRecord(ctx, scratch, record, first, min(first + 4, end));
-    siluForward(at4(hidden, first * width), recordLayer1(ctx, record), 4 * width);
+    formRecord(ctx, scratch, groupRecord(ctx, scratch, first), first, min(first + 4, end));
   }
 }
 
-/** z of the first layer of network 2 (SCRATCH_OUTER) of four atoms from their hidden numbers and messages. */
+/** The last hidden layer (SCRATCH_OUTER_OUT) and its slopes (SCRATCH_OUTER) of four atoms from their hidden numbers and messages. */
 export function network2(ctx: usize, scratch: usize, first: i32): void {
   const input = scratch + SCRATCH_INPUT;
   const hidden = count(ctx, COUNT_HIDDEN);
@@ -143,11 +142,13 @@ export function network2(ctx: usize, scratch: usize, first: i32): void {
   const width = hidden + message;
   for (let row = 0; row < 4; ++row) {
     const to = at4(input, row * width);
-    memory.copy(to, at4(region(ctx, ADDRESS_HIDDEN), (first + row) * hidden), hidden << 2);
-    memory.copy(at4(to, hidden), at4(region(ctx, ADDRESS_MESSAGES), (first + row) * message), message << 2);
+    copyVectors(to, at4(region(ctx, ADDRESS_HIDDEN), (first + row) * hidden), hidden << 2);
+    copyVectors(at4(to, hidden), at4(region(ctx, ADDRESS_MESSAGES), (first + row) * message), message << 2);
   }
-  const bias = region(ctx, ADDRESS_NETWORK2_BIAS0);
-  layerForward(scratch + SCRATCH_OUTER, input, region(ctx, ADDRESS_FORWARD2_0), bias, count(ctx, COUNT_OUTER), width);
+  const outer = count(ctx, COUNT_OUTER);
+  const z = scratch + SCRATCH_OUTER;
+  layerForward(z, input, region(ctx, ADDRESS_FORWARD2_0), region(ctx, ADDRESS_NETWORK2_BIAS0), outer, width);
+  siluForward(scratch + SCRATCH_OUTER_OUT, z, 4 * outer);
 }
 
 /** Messages, network 2 and results of the sorted atoms [begin, end). */
@@ -173,7 +174,6 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
       gatherRows(at4(messages, s * message), at4(weights, start), at4(links, start), length, hidden, hiddenBytes, message);
     }
     network2(ctx, scratch, first);
-    siluForward(a0, scratch + SCRATCH_OUTER, 4 * outer);
     layerForward(logits, a0, region(ctx, ADDRESS_FORWARD2_1), region(ctx, ADDRESS_BIAS2_1), classes, outer);
     for (let s = first; s < until; ++s) {
       const row = (s - first) * classes;

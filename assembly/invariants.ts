@@ -23,7 +23,7 @@ import {
   invariantCount,
   VALUE_EPSILON,
 } from "./layout";
-import { addF8, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
+import { addF8, at4, copyVectors, count, loadF4, loadF8, region, storeF8, value } from "./memory";
 import { product } from "./product";
 import { madd4 } from "./vector";
 
@@ -58,9 +58,9 @@ function multiplyDegrees(ctx: usize, out: usize, from: usize, matrices: usize): 
 
 /** mixed from the densities of a group. */
 export function mixForward(ctx: usize, mixed: usize, density: usize): void {
-  const rowBytes = <usize>count(ctx, COUNT_CHANNELS) << 4;
+  const rowBytes = count(ctx, COUNT_CHANNELS) << 4;
   multiplyDegrees(ctx, mixed, density, region(ctx, ADDRESS_MIX_FORWARD));
-  memory.copy(mixed + <usize>harmonicCount(ctx) * rowBytes, density, rowBytes);
+  copyVectors(mixed + harmonicCount(ctx) * rowBytes, density, rowBytes);
 }
 
 /** sqrt(sum_m nu_lm^2 A'^2 + epsilon) of four q; `from` is A' of degree l there, `norms` nu^2 of that degree. */

@@ -205,6 +205,14 @@ export const COUNT_LMAX: i32 = 900;
 export const COUNT_INNER: i32 = 904;
 export const COUNT_HIDDEN: i32 = 908;
 export const COUNT_MESSAGE: i32 = 912;
+/** i32 16 x 4, see neighbours.ts. */
+export const ADDRESS_COMPACTION: i32 = 920;
+/** Frame, i32 2 x N a worker, see reversePairs. */
+export const ADDRESS_CURSOR: i32 = 924;
+/** Internal: the next mark of a call of reversePairs, 0 in a new layout. */
+export const COUNT_CURSOR_MARK: i32 = 936;
+/** Internal: unit of the local positions that the atoms were sorted for with cells of one cutoff, or 0. */
+export const VALUE_GRID_UNIT: i32 = 928;
 /** Internal: 1 while the adjoints of network 2 belong to the last forward pass (see denoise.ts). */
 export const COUNT_ADJOINTS_READY: i32 = 916;
 
@@ -313,8 +321,8 @@ export function invariantCount(ctx: usize): i32 {
 }
 
 /**
- * Bytes of what four atoms share between the passes: f32 (Y + 1) x 4 x K of A' and A_k00 (see invariants.ts), 4 x V and 4 x H of the layers of
- * network 1 before SiLU.
+ * Bytes of what four atoms share between the passes: f32 (Y + 1) x 4 x K of A' and A_k00 (see invariants.ts), 4 x V and 4 x H of the slopes of
+ * SiLU in network 1.
  */
 export function groupBytes(ctx: usize): i32 {
   const mixed = (harmonicCount(ctx) + 1) * load<i32>(ctx + COUNT_CHANNELS);
@@ -376,6 +384,7 @@ export function layoutModel(ctx: usize, base: i32): f64 {
   end = place(ctx, ADDRESS_IDEAL_LOGITS, end, 8 * c);
   end = place(ctx, ADDRESS_TABLE, end, <f64>tableBytes(load<i32>(ctx + COUNT_CHANNELS)));
   end = place(ctx, ADDRESS_HARMONICS, end, <f64>HARMONIC_CONSTANTS * 4);
+  end = place(ctx, ADDRESS_COMPACTION, end, 256);
   end = place(ctx, ADDRESS_MIX_FORWARD, end, 4 * degrees * k * k);
   end = place(ctx, ADDRESS_MIX_BACKWARD, end, 4 * degrees * k * k);
   end = place(ctx, ADDRESS_FORWARD1_0, end, 4 * v * i);
@@ -402,6 +411,7 @@ function usualPairs(ctx: usize): f64 {
 export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity: i32, workers: i32, features: i32): f64 {
   if (atomCount < 1 || workers < 1 || pairCapacity < 0) return 0;
   store<i32>(ctx + COUNT_ADJOINTS_READY, 0);
+  store<i32>(ctx + COUNT_CURSOR_MARK, 0);
   const n = <f64>atomCount;
   const n4 = Math.ceil(n / 4) * 4;
   const c = <f64>load<i32>(ctx + COUNT_CLASSES);
@@ -442,6 +452,7 @@ export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity:
   end = place(ctx, ADDRESS_HIDDEN_ADJOINT, end, h * n4 * gradient);
   end = place(ctx, ADDRESS_MESSAGES_ADJOINT, end, m * n4 * gradient);
   end = place(ctx, ADDRESS_BLOCK_VIRIAL, end, 72 * blocks * gradient);
+  end = place(ctx, ADDRESS_CURSOR, end, 8 * n * <f64>workers * gradient);
   end = place(ctx, ADDRESS_DENOISE_POSITIONS, end, 24 * n * gradient);
   end = place(ctx, ADDRESS_DENOISE_STEP, end, 24 * n * gradient);
   end = place(ctx, ADDRESS_SCRATCH, end, <f64>SCRATCH_BYTES * <f64>workers);

@@ -11,6 +11,7 @@
  * Atoms at a surface see neighbours on one side only, so the asymmetry finds them; what is left may have several densities.
  *
  * Of more than SAMPLE atoms, SAMPLE evenly spaced ones stand for all (atom floor(i N / SAMPLE)), so the cost beyond sorting does not grow with N.
+ * If all axes are periodic, every PROBE-th of those is looked at first, and decides if it agrees with V / N twice as well as it must.
  */
 import {
   basisHeight,
@@ -37,41 +38,52 @@ import {
   COUNT_ATOMS,
   COUNT_PERIODIC,
   STATUS_OK,
+  VALUE_CUTOFF,
+  VALUE_GRID_UNIT,
 } from "./layout";
-import { at4, at8, count, loadF8, region, storeF8 } from "./memory";
+import { at4, at8, count, loadF8, region, storeF8, value } from "./memory";
 import { SCRATCH_INNER, SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "./scratch";
 
 const FIRST: i32 = 12;
 const LAST: i32 = 48;
 const SAMPLE: i32 = 1024;
+const PROBE: i32 = 8;
 /** Largest ratio of V/N to v, less one, at which V/N is taken. */
 const AGREEMENT: f64 = 0.08;
 /** Inner atoms: largest mean unit vector to the neighbours, largest v_i in units of the quartile, and how many there must be. */
 const MOST_ASYMMETRY: f64 = 0.2;
 const MOST_VOLUME: f64 = 1.6;
 const FEWEST_INNER: i32 = 8;
-/** A neighbour in the list: squared distance and vector, f64. */
-const ENTRY: i32 = 32;
+/**
+ * The list of the nearest: LAST squared distances, f64, ascending; LAST i32, which of the vectors belongs to each; LAST vectors, f64 x 3, in the
+ * order they came. The place of one that drops out goes to the next that comes in.
+ */
+const PLACES: usize = <usize>LAST * 8;
+const VECTORS: usize = PLACES + <usize>LAST * 4;
 /** Steps by which the search grows evenly, among cells. */
 const RINGS: f64 = 4;
 /** Most cells, or atoms and images, that a search from one atom may visit; what lies beyond them counts as infinitely far. */
 const MOST_VISITED: f64 = 1e6;
 
 /** Inserts a neighbour into the list of the LAST nearest, ascending; returns the length of the list. */
-// @ts-ignore: decorator
-@inline
 function insert(list: usize, length: i32, squared: f64, x: f64, y: f64, z: f64): i32 {
-  if (length == LAST && squared >= load<f64>(list + (LAST - 1) * ENTRY)) return length;
-  let at = list + (length == LAST ? LAST - 1 : length) * ENTRY;
-  while (at > list && load<f64>(at - ENTRY) > squared) {
-    memory.copy(at, at - ENTRY, ENTRY);
-    at -= ENTRY;
+  const full = length == LAST;
+  if (full && squared >= loadF8(list, LAST - 1)) return length;
+  const places = list + PLACES;
+  let at = full ? LAST - 1 : length;
+  const place = full ? load<i32>(at4(places, at)) : length;
+  while (at > 0 && loadF8(list, at - 1) > squared) {
+    storeF8(list, at, loadF8(list, at - 1));
+    store<i32>(at4(places, at), load<i32>(at4(places, at - 1)));
+    at -= 1;
   }
-  store<f64>(at, squared);
-  store<f64>(at, x, 8);
-  store<f64>(at, y, 16);
-  store<f64>(at, z, 24);
-  return length == LAST ? LAST : length + 1;
+  storeF8(list, at, squared);
+  store<i32>(at4(places, at), place);
+  const vector = at8(list + VECTORS, 3 * place);
+  store<f64>(vector, x);
+  store<f64>(vector, y, 8);
+  store<f64>(vector, z, 16);
+  return full ? LAST : length + 1;
 }
 
 /** Neighbours of sorted atom s nearer than the root of `limit` among the atoms [begin, end) shifted by (sx, sy, sz). */
@@ -173,13 +185,14 @@ function asymmetry(list: usize, length: i32): f64 {
   let x: f64 = 0;
   let y: f64 = 0;
   let z: f64 = 0;
-  for (let entry = list; entry < list + length * ENTRY; entry += ENTRY) {
-    const squared = load<f64>(entry);
+  for (let i = 0; i < length; ++i) {
+    const squared = loadF8(list, i);
     if (squared == 0) continue;
     const inverse = 1 / Math.sqrt(squared);
-    x += load<f64>(entry, 8) * inverse;
-    y += load<f64>(entry, 16) * inverse;
-    z += load<f64>(entry, 24) * inverse;
+    const vector = at8(list + VECTORS, 3 * load<i32>(at4(list + PLACES, i)));
+    x += load<f64>(vector) * inverse;
+    y += load<f64>(vector, 8) * inverse;
+    z += load<f64>(vector, 16) * inverse;
   }
   return Math.sqrt(x * x + y * y + z * z) / <f64>length;
 }
@@ -200,7 +213,7 @@ function meanVolume(list: usize, length: i32): f64 {
   let sum: f64 = 0;
   let terms = 0;
   for (let k = FIRST; k <= length; k += 2) {
-    const r = Math.sqrt(load<f64>(list + (k - 1) * ENTRY));
+    const r = Math.sqrt(loadF8(list, k - 1));
     sum += (r * r * r) / (<f64>k + 0.5);
     terms += 1;
   }
@@ -272,60 +285,77 @@ function crowding(ctx: usize): f64 {
   return sum / <f64>count(ctx, COUNT_ATOMS);
 }
 
+/** Measures the sampled atoms whose number in the sample is a multiple of `step`; their values lie together. */
+function measureSample(ctx: usize, list: usize, values: usize, inner: usize, step: i32): void {
+  const n = count(ctx, COUNT_ATOMS);
+  const sampled = min(n, SAMPLE);
+  const order = region(ctx, ADDRESS_ORDER);
+  for (let s = 0; s < n; ++s) {
+    const atom = <i64>load<i32>(at4(order, s));
+    const sample = (atom * sampled + n - 1) / n;
+    if (sample % step != 0 || sample >= sampled || (sample * n) / sampled != atom) continue;
+    const to = <i32>(sample / step);
+    measureAtom(ctx, list, s, at8(values, to), at8(inner, to));
+  }
+}
+
+/** v from the values of `length` atoms (sorted on return), 0 if one of them has too few neighbours, infinite if most see no others. */
+function typicalVolume(values: usize, inner: usize, length: i32): f64 {
+  sort(values, length);
+  if (!(loadF8(values, 0) > 0)) return 0;
+  const rank = 0.25 * <f64>(length - 1);
+  const below = <i32>rank;
+  const above = min(below + 1, length - 1);
+  let quartile = loadF8(values, below);
+  // Not formed where it has no weight, since the values above may be infinite.
+  if (rank > <f64>below) quartile += (rank - <f64>below) * (loadF8(values, above) - quartile);
+  return quartile < Infinity ? innerVolume(inner, length, quartile) : Infinity;
+}
+
 /**
- * a0, or 0 if there are too few atoms or most see no others; for a basis and an origin already formed. Leaves the atoms sorted into other cells than the
- * neighbour search wants.
+ * a0, or 0 if there are too few atoms or most see no others; for a basis and an origin already formed. Leaves the atoms sorted into cells of its
+ * own; if those are `cutoff` a0 wide, VALUE_GRID_UNIT is a0.
  */
-export function formLengthScale(ctx: usize, extents: usize): f64 {
+export function formLengthScale(ctx: usize, extents: usize, cutoff: f64): f64 {
   const n = count(ctx, COUNT_ATOMS);
   const scratch = region(ctx, ADDRESS_SCRATCH);
   const list = scratch + SCRATCH_NEAREST;
   const values = scratch + SCRATCH_SAMPLE;
   const inner = scratch + SCRATCH_INNER;
   const whole = count(ctx, COUNT_PERIODIC) == 7;
+  const mean = basisVolume(ctx) / <f64>n;
+  store<f64>(ctx + VALUE_GRID_UNIT, 0);
 
-  // Cells of about 16 atoms where the atoms are, found by trial: vacuum may make any first guess too large.
+  // Cells of some 16 atoms where the atoms are, found by trial: vacuum may make any first guess too large. The first ones of a periodic
+  // cell are those that the neighbour search wants if a0 follows from the mean volume.
   let longest: f64 = 0;
   for (let axis = 0; axis < 3; ++axis) longest = max(longest, loadF8(extents, axis));
   let volume = basisVolume(ctx);
   for (let axis = 0; axis < 3; ++axis) {
     if (!isPeriodic(ctx, axis)) volume *= max(loadF8(extents, axis), max(1e-3 * longest, 1e-300));
   }
-  let edge = Math.cbrt((16 * volume) / <f64>n);
+  const unit = whole ? Math.cbrt(mean) : 1;
+  let edge = whole ? cutoff * unit : Math.cbrt((16 * volume) / <f64>n);
   for (let trial = 0; trial < 12; ++trial) {
-    if (sortAtoms(ctx, extents, edge, edge, 1) != STATUS_OK) return 0;
+    if (sortAtoms(ctx, extents, edge, edge, unit) != STATUS_OK) return 0;
     const crowd = crowding(ctx);
-    if (crowd <= 40 && (crowd >= 6 || n < 64 || trial > 8)) break;
+    if (crowd <= 40 && (crowd >= 6 || n < 64 || trial > 8)) {
+      if (whole && trial == 0) store<f64>(ctx + VALUE_GRID_UNIT, unit);
+      break;
+    }
     edge *= Math.cbrt(16 / crowd);
   }
 
   const sampled = min(n, SAMPLE);
-  for (let i = 0; i < sampled; ++i) storeF8(values, i, 0);
-  if (n <= SAMPLE) {
-    for (let s = 0; s < n; ++s) measureAtom(ctx, list, s, at8(values, s), at8(inner, s));
-  } else {
-    const order = region(ctx, ADDRESS_ORDER);
-    for (let s = 0; s < n; ++s) {
-      const atom = <i64>load<i32>(at4(order, s));
-      const sample = (atom * SAMPLE + n - 1) / n;
-      if (sample < SAMPLE && (sample * n) / SAMPLE == atom) {
-        measureAtom(ctx, list, s, at8(values, <i32>sample), at8(inner, <i32>sample));
-      }
-    }
+  if (whole && n > SAMPLE) {
+    measureSample(ctx, list, values, inner, PROBE);
+    const probed = typicalVolume(values, inner, SAMPLE / PROBE);
+    if (abs(mean - probed) < 0.5 * AGREEMENT * probed) return unit;
   }
-  sort(values, sampled);
-  if (!(loadF8(values, 0) > 0)) return 0;
-  const rank = 0.25 * <f64>(sampled - 1);
-  const below = <i32>rank;
-  const above = min(below + 1, sampled - 1);
-  let quartile = loadF8(values, below);
-  // Not formed where it has no weight, since the values above may be infinite.
-  if (rank > <f64>below) quartile += (rank - <f64>below) * (loadF8(values, above) - quartile);
-  if (!(quartile < Infinity)) return 0;
-  let v = innerVolume(inner, sampled, quartile);
-  const mean = basisVolume(ctx) / <f64>n;
-  if (whole && abs(mean - v) < AGREEMENT * v) v = mean;
-  return Math.cbrt(v);
+  measureSample(ctx, list, values, inner, 1);
+  const v = typicalVolume(values, inner, sampled);
+  if (!(v > 0 && v < Infinity)) return 0;
+  return whole && abs(mean - v) < AGREEMENT * v ? unit : Math.cbrt(v);
 }
 
 /** The estimate alone, for the frame laid out; 0 if the positions or the cell are unusable or the atoms too few. */
@@ -333,5 +363,5 @@ export function estimateLengthScale(ctx: usize): f64 {
   if (checkPositions(ctx) != STATUS_OK || formBasis(ctx) != STATUS_OK) return 0;
   const extents = region(ctx, ADDRESS_SCRATCH) + SCRATCH_UNIT_X;
   findOrigin(ctx, extents);
-  return formLengthScale(ctx, extents);
+  return formLengthScale(ctx, extents, value(ctx, VALUE_CUTOFF));
 }

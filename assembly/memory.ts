@@ -64,3 +64,17 @@ export function count(ctx: usize, field: i32): i32 {
 export function value(ctx: usize, field: i32): f64 {
   return load<f64>(ctx + field);
 }
+
+/** Copies `bytes`, a multiple of 16: for the few dozen that a call of memory.copy would cost more than. */
+// @ts-ignore: decorator
+@inline
+export function copyVectors(to: usize, from: usize, bytes: i32): void {
+  for (let o = 0; o < bytes; o += 16) v128.store(to + o, v128.load(from + o));
+}
+
+/** Zeroes `bytes`, a multiple of 16. */
+// @ts-ignore: decorator
+@inline
+export function clearVectors(to: usize, bytes: i32): void {
+  for (let o = 0; o < bytes; o += 16) v128.store(to + o, i64x2.splat(0));
+}

@@ -1,6 +1,7 @@
 /** What is formed once from a model's tensors: tables, constants, turned weights. */
 import {
   ADDRESS_BACKWARD2_1,
+  ADDRESS_COMPACTION,
   ADDRESS_FORWARD1_0,
   ADDRESS_FORWARD1_1,
   ADDRESS_FORWARD2_0,
@@ -41,6 +42,7 @@ import {
 import { prepareHarmonics } from "./harmonics";
 import { prepareInvariants } from "./invariants";
 import { at4, count, loadF4, loadF8, region, value } from "./memory";
+import { prepareCompaction } from "./neighbours";
 import { turn } from "./network";
 import { clearPrior } from "./prior";
 import { prepareRadial } from "./radial";
@@ -74,6 +76,7 @@ export function prepareModel(ctx: usize): i32 {
   prepareRadial(ctx);
   prepareHarmonics(region(ctx, ADDRESS_HARMONICS));
   prepareInvariants(ctx);
+  prepareCompaction(region(ctx, ADDRESS_COMPACTION));
   turn(region(ctx, ADDRESS_FORWARD1_0), region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariants, inner);
   turn(region(ctx, ADDRESS_FORWARD1_1), region(ctx, ADDRESS_NETWORK1_WEIGHT1), hidden, inner, hidden);
   turn(region(ctx, ADDRESS_FORWARD2_0), region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, input, outer);

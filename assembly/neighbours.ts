@@ -28,6 +28,8 @@ import {
 } from "./cells";
 import {
   ADDRESS_ATOM_CELL,
+  ADDRESS_COMPACTION,
+  ADDRESS_CURSOR,
   ADDRESS_LOCAL,
   ADDRESS_ORDER,
   ADDRESS_PAIR_COUNT,
@@ -47,8 +49,10 @@ import {
   ADDRESS_SPECIES,
   ADDRESS_WRAPPED,
   COUNT_ATOMS,
+  COUNT_CURSOR_MARK,
   COUNT_ERROR_ATOM,
   COUNT_ERROR_OTHER,
+  COUNT_FEATURES,
   COUNT_PAIR_CAPACITY,
   COUNT_PAIR_TROUBLE,
   COUNT_PAIRS_NEEDED,
@@ -57,6 +61,8 @@ import {
   COUNT_REFERENCE_NEEDED,
   COUNT_REVERSE_READY,
   COUNT_SPECIES_USED,
+  COUNT_WORKERS,
+  FEATURE_GRADIENT,
   ROW_CAPACITY,
   STATUS_BAD_LENGTH_SCALE,
   STATUS_COINCIDENT_ATOMS,
@@ -68,21 +74,37 @@ import {
   STATUS_TOO_DENSE,
   VALUE_CUTOFF,
   VALUE_ERROR_DISTANCE,
+  VALUE_GRID_UNIT,
   VALUE_LENGTH_SCALE,
   VALUE_LENGTH_SCALE_GIVEN,
 } from "./layout";
 import { formLengthScale } from "./lengthscale";
-import { at4, at8, count, loadF8, region, storeF8, value } from "./memory";
-import { CANDIDATES, SCRATCH_BYTES, SCRATCH_CANDIDATES, SCRATCH_PAIRS, SCRATCH_UNIT_X } from "./scratch";
+import { at4, at8, copyVectors, count, loadF8, region, storeF8, value } from "./memory";
+import {
+  CANDIDATES,
+  MOST_RUNS,
+  RUN_BYTES,
+  SCRATCH_BYTES,
+  SCRATCH_CANDIDATES,
+  SCRATCH_PAIRS,
+  SCRATCH_RUNS,
+  SCRATCH_UNIT_X,
+} from "./scratch";
 
 /** Atoms closer than this, in units of a0, are refused. */
 const COINCIDENT: f64 = 0.05;
 /** Cells a little wider than needed, so that rounding of a cell index cannot lose a pair. */
 const MARGIN: f64 = 1.00001;
 
-/** Bits of COUNT_PAIR_TROUBLE. */
-const TROUBLE_COINCIDENT: i32 = 1;
-const TROUBLE_DENSE: i32 = 2;
+/** Bits of COUNT_PAIR_TROUBLE, above those of a row's length. */
+const TROUBLE_COINCIDENT: i32 = 1 << 16;
+const TROUBLE_DENSE: i32 = 1 << 17;
+const TROUBLE: i32 = TROUBLE_COINCIDENT | TROUBLE_DENSE;
+
+/** The row at hand in the scratch memory: places of y, z and link behind x. */
+const ROW_Y: i32 = ROW_CAPACITY * 4;
+const ROW_Z: i32 = 2 * ROW_Y;
+const ROW_LINK: i32 = 3 * ROW_Y;
 
 /**
  * Checks the frame, settles the length scale and sorts the atoms into cells. One thread.
@@ -94,6 +116,7 @@ export function binAtoms(ctx: usize): i32 {
   store<i32>(ctx + COUNT_PAIRS_NEEDED, 0);
   store<i32>(ctx + COUNT_PAIR_TROUBLE, 0);
   store<i32>(ctx + COUNT_REVERSE_READY, 0);
+  if (count(ctx, COUNT_CURSOR_MARK) == 0) clearCursors(ctx);
   let status = checkPositions(ctx);
   if (status != STATUS_OK) return status;
   status = formBasis(ctx);
@@ -103,10 +126,12 @@ export function binAtoms(ctx: usize): i32 {
   if (given != 0 && !(given > 1e-100 && given < 1e100)) return STATUS_BAD_LENGTH_SCALE;
   const extents = region(ctx, ADDRESS_SCRATCH) + SCRATCH_UNIT_X;
   findOrigin(ctx, extents);
-  const lengthScale = given != 0 ? given : formLengthScale(ctx, extents);
+  const lengthScale = given != 0 ? given : formLengthScale(ctx, extents, value(ctx, VALUE_CUTOFF) * MARGIN);
   store<f64>(ctx + VALUE_LENGTH_SCALE, lengthScale);
   if (!(lengthScale > 0)) return STATUS_NO_LENGTH_SCALE;
   const distance = value(ctx, VALUE_CUTOFF) * lengthScale * MARGIN;
+  // The estimate may have left the atoms sorted just so.
+  if (given == 0 && value(ctx, VALUE_GRID_UNIT) == lengthScale) return STATUS_OK;
   // Cells one cutoff wide: three of them in a row are one run of contiguous atoms. Narrower ones were measured to be slower.
   status = sortAtoms(ctx, extents, distance, distance, lengthScale);
   if (status != STATUS_SINGULAR_CELL || count(ctx, COUNT_PERIODIC) != 7) return status;
@@ -117,22 +142,162 @@ export function binAtoms(ctx: usize): i32 {
   return STATUS_TOO_DENSE;
 }
 
+/**
+ * Runs: what a search from one cell visits, atoms that are contiguous in the sorted order and belong to one image. A record holds i32 first
+ * atom, i32 end, i32 1 for the image of the cell itself, and f64 x, y, z of the image's shift.
+ */
+const RUN_END: i32 = 4;
+const RUN_STILL: i32 = 8;
+const RUN_X: i32 = 16;
+const RUN_Y: i32 = 24;
+const RUN_Z: i32 = 32;
+
+/**
+ * Writes the runs around the cell `key`, those of lower atoms first, beginning with the cell number `cursor` of those visited; returns how many
+ * they are, and in `next` (i32) the number to go on with, -1 after the last. In a dense grid the cells of one image along the last axis are
+ * contiguous and make one run.
+ */
+function collectRuns(ctx: usize, runs: usize, key: i64, cursor: i32, next: usize): i32 {
+  const slotStart = region(ctx, ADDRESS_SLOT_START);
+  const dense = count(ctx, GRID_DENSE);
+  const basis = ctx + GRID_BASIS;
+  const n0 = count(ctx, GRID_CELLS);
+  const n1 = count(ctx, GRID_CELLS + 4);
+  const n2 = count(ctx, GRID_CELLS + 8);
+  const reach2 = count(ctx, GRID_REACH + 8);
+  const across1 = 2 * count(ctx, GRID_REACH + 4) + 1;
+  const across2 = 2 * reach2 + 1;
+  const first0 = keyIndex(key, 0) - count(ctx, GRID_REACH);
+  const first1 = keyIndex(key, 1) - count(ctx, GRID_REACH + 4);
+  const first2 = keyIndex(key, 2) - reach2;
+  const all = (2 * count(ctx, GRID_REACH) + 1) * across1 * across2;
+  let found = 0;
+  while (cursor < all && found < MOST_RUNS) {
+    const row = cursor / across2;
+    const a = first0 + row / across1;
+    const b = first1 + (row % across1);
+    const c = first2 + (cursor % across2);
+    const t0 = floorDivide(a, n0);
+    const t1 = floorDivide(b, n1);
+    if ((t0 != 0 && !isPeriodic(ctx, 0)) || (t1 != 0 && !isPeriodic(ctx, 1))) {
+      cursor = (row + 1) * across2;
+      continue;
+    }
+    const t2 = floorDivide(c, n2);
+    const last = dense ? min(first2 + across2 - 1, (t2 + 1) * n2 - 1) : c;
+    cursor += last - c + 1;
+    if (t2 != 0 && !isPeriodic(ctx, 2)) continue;
+    const slot = findSlot(ctx, a - t0 * n0, b - t1 * n1, c - t2 * n2);
+    if (slot < 0) continue;
+    const from = load<i32>(at4(slotStart, slot));
+    const to = load<i32>(at4(slotStart, slot + (last - c) + 1));
+    if (from == to) continue;
+    let run = runs + found * RUN_BYTES;
+    while (run > runs && load<i32>(run - RUN_BYTES) > from) {
+      copyVectors(run, run - RUN_BYTES, RUN_BYTES);
+      run -= RUN_BYTES;
+    }
+    store<i32>(run, from);
+    store<i32>(run, to, RUN_END);
+    store<i32>(run, t0 == 0 && t1 == 0 && t2 == 0 ? 1 : 0, RUN_STILL);
+    store<f64>(run, <f64>t0 * loadF8(basis, 0) + <f64>t1 * loadF8(basis, 3) + <f64>t2 * loadF8(basis, 6), RUN_X);
+    store<f64>(run, <f64>t0 * loadF8(basis, 1) + <f64>t1 * loadF8(basis, 4) + <f64>t2 * loadF8(basis, 7), RUN_Y);
+    store<f64>(run, <f64>t0 * loadF8(basis, 2) + <f64>t1 * loadF8(basis, 5) + <f64>t2 * loadF8(basis, 8), RUN_Z);
+    found += 1;
+  }
+  store<i32>(next, cursor < all ? cursor : -1);
+  return found;
+}
+
+/** Whether two runs belong to the same image. */
+// @ts-ignore: decorator
+@inline
+function sameShift(a: usize, b: usize): bool {
+  return (
+    load<f64>(a, RUN_X) == load<f64>(b, RUN_X) &&
+    load<f64>(a, RUN_Y) == load<f64>(b, RUN_Y) &&
+    load<f64>(a, RUN_Z) == load<f64>(b, RUN_Z)
+  );
+}
+
+/**
+ * Which of the candidates (i32, from `list` to `end`) are pairs of sorted atom s, in f64, shifted as `run` says: they are added to its row, which is
+ * `length` long (with the bits of its troubles); returns what that becomes.
+ */
+function acceptPairs(ctx: usize, rows: usize, length: i32, list: usize, end: usize, s: i32, run: usize): i32 {
+  const wrapped = region(ctx, ADDRESS_WRAPPED);
+  const species = region(ctx, ADDRESS_SORTED_SPECIES);
+  const here = at8(wrapped, 3 * s);
+  const wx = load<f64>(here);
+  const wy = load<f64>(here, 8);
+  const wz = load<f64>(here, 16);
+  const sx = load<f64>(run, RUN_X);
+  const sy = load<f64>(run, RUN_Y);
+  const sz = load<f64>(run, RUN_Z);
+  const self = load<i32>(run, RUN_STILL) ? s : -1;
+  const inverseScale: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
+  const cutoff = value(ctx, VALUE_CUTOFF);
+  const limit = cutoff * cutoff;
+  const ownSpecies = load<i32>(at4(species, s));
+  const tellSpecies = count(ctx, COUNT_SPECIES_USED);
+  let trouble = length & TROUBLE;
+  let row = rows + (<usize>(length & ~TROUBLE) << 2);
+  for (let at = list; at < end; at += 4) {
+    const j = load<i32>(at);
+    if (j == self) continue;
+    const there = at8(wrapped, 3 * j);
+    const x = (load<f64>(there) - wx + sx) * inverseScale;
+    const y = (load<f64>(there, 8) - wy + sy) * inverseScale;
+    const z = (load<f64>(there, 16) - wz + sz) * inverseScale;
+    const squared = x * x + y * y + z * z;
+    if (!(squared < limit)) continue;
+    if (squared < COINCIDENT * COINCIDENT) trouble |= TROUBLE_COINCIDENT;
+    if (row == rows + ROW_CAPACITY * 4) {
+      trouble |= TROUBLE_DENSE;
+      continue;
+    }
+    const kind = tellSpecies && load<i32>(at4(species, j)) != ownSpecies ? 1 : 0;
+    store<f32>(row, <f32>x);
+    store<f32>(row, <f32>y, ROW_Y);
+    store<f32>(row, <f32>z, ROW_Z);
+    store<i32>(row, 2 * j + kind, ROW_LINK);
+    row += 4;
+  }
+  return <i32>((row - rows) >> 2) | trouble;
+}
+
+/** ADDRESS_COMPACTION: for each set of lanes, as bits, the numbers of those lanes one after the other. */
+export function prepareCompaction(table: usize): void {
+  for (let mask = 0; mask < 16; ++mask) {
+    let found = 0;
+    for (let lane = 0; lane < 4; ++lane) {
+      if (mask & (1 << lane)) {
+        store<i32>(at4(table, 4 * mask + found), lane);
+        found += 1;
+      }
+    }
+  }
+}
+
 /** Rows of the sorted atoms [begin, end). Rows that do not fit are only counted. */
 export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = region(ctx, ADDRESS_SCRATCH) + worker * SCRATCH_BYTES;
   const list = scratch + SCRATCH_CANDIDATES;
-  const rowX = scratch + SCRATCH_PAIRS;
-  const rowY = rowX + ROW_CAPACITY * 4;
-  const rowZ = rowY + ROW_CAPACITY * 4;
-  const rowLink = rowZ + ROW_CAPACITY * 4;
+  const runs = scratch + SCRATCH_RUNS;
+  const next = runs + MOST_RUNS * RUN_BYTES;
+  const full = list + (CANDIDATES << 2);
+  const compaction = region(ctx, ADDRESS_COMPACTION);
+  const rows = scratch + SCRATCH_PAIRS;
+  const rowX = rows;
+  const rowY = rows + ROW_Y;
+  const rowZ = rows + ROW_Z;
+  const rowLink = rows + ROW_LINK;
   const n = count(ctx, COUNT_ATOMS);
   const wrapped = region(ctx, ADDRESS_WRAPPED);
   const localX = region(ctx, ADDRESS_LOCAL);
   const localY = localX + (<usize>(n + 8) << 2);
   const localZ = localY + (<usize>(n + 8) << 2);
-  const species = region(ctx, ADDRESS_SORTED_SPECIES);
   const cells = region(ctx, ADDRESS_ATOM_CELL);
-  const slotStart = region(ctx, ADDRESS_SLOT_START);
   const pairStart = region(ctx, ADDRESS_PAIR_START);
   const pairCount = region(ctx, ADDRESS_PAIR_COUNT);
   const pairX = region(ctx, ADDRESS_PAIR_X);
@@ -140,114 +305,65 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const pairZ = region(ctx, ADDRESS_PAIR_Z);
   const pairLink = region(ctx, ADDRESS_PAIR_LINK);
   const capacity = count(ctx, COUNT_PAIR_CAPACITY);
-  const tellSpecies = count(ctx, COUNT_SPECIES_USED);
-  const dense = count(ctx, GRID_DENSE);
-  const basis = ctx + GRID_BASIS;
   const inverseScale: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
   const cutoff = value(ctx, VALUE_CUTOFF);
-  const limit = cutoff * cutoff;
   const beyond = <f32>(2 * cutoff);
-  const n0 = count(ctx, GRID_CELLS);
-  const n1 = count(ctx, GRID_CELLS + 4);
-  const n2 = count(ctx, GRID_CELLS + 8);
-  const reach0 = count(ctx, GRID_REACH);
-  const reach1 = count(ctx, GRID_REACH + 4);
-  const reach2 = count(ctx, GRID_REACH + 8);
-  const periodic0 = isPeriodic(ctx, 0);
-  const periodic1 = isPeriodic(ctx, 1);
-  const periodic2 = isPeriodic(ctx, 2);
+  // The runs at hand belong to this cell, all of them if `next` says so.
+  let runsKey: i64 = -1;
+  let runCount = 0;
 
   for (let s = begin; s < end; ++s) {
     const key = load<i64>(at8(cells, s));
-    const home0 = keyIndex(key, 0);
-    const home1 = keyIndex(key, 1);
-    const home2 = keyIndex(key, 2);
     const here = at8(wrapped, 3 * s);
     const wx = load<f64>(here);
     const wy = load<f64>(here, 8);
     const wz = load<f64>(here, 16);
-    const ownSpecies = load<i32>(at4(species, s));
     let length = 0;
-    let trouble = 0;
-
-    for (let a = home0 - reach0; a <= home0 + reach0; ++a) {
-      const t0 = floorDivide(a, n0);
-      if (t0 != 0 && !periodic0) continue;
-      for (let b = home1 - reach1; b <= home1 + reach1; ++b) {
-        const t1 = floorDivide(b, n1);
-        if (t1 != 0 && !periodic1) continue;
-        // Along the last axis, the cells of one image are contiguous in a dense grid and make one run.
-        let c = home2 - reach2;
-        while (c <= home2 + reach2) {
-          const t2 = floorDivide(c, n2);
-          const first = c;
-          const last = dense ? min(home2 + reach2, (t2 + 1) * n2 - 1) : c;
-          c = last + 1;
-          if (t2 != 0 && !periodic2) continue;
-          const slot = findSlot(ctx, a - t0 * n0, b - t1 * n1, first - t2 * n2);
-          if (slot < 0) continue;
-          let from = load<i32>(at4(slotStart, slot));
-          const to = load<i32>(at4(slotStart, slot + (last - first) + 1));
-          if (from == to) continue;
-          const sx = <f64>t0 * loadF8(basis, 0) + <f64>t1 * loadF8(basis, 3) + <f64>t2 * loadF8(basis, 6);
-          const sy = <f64>t0 * loadF8(basis, 1) + <f64>t1 * loadF8(basis, 4) + <f64>t2 * loadF8(basis, 7);
-          const sz = <f64>t0 * loadF8(basis, 2) + <f64>t1 * loadF8(basis, 5) + <f64>t2 * loadF8(basis, 8);
-          const still = t0 == 0 && t1 == 0 && t2 == 0;
-          const hx = (wx - sx) * inverseScale;
-          const hy = (wy - sy) * inverseScale;
-          const hz = (wz - sz) * inverseScale;
-          // Rounding of both f32 ends: candidates this much beyond the cutoff are looked at in f64.
-          const slack = (abs(hx) + abs(hy) + abs(hz) + 3 * cutoff) * 5e-7;
-          const reachSquared = f32x4.splat(<f32>((cutoff + slack) * (cutoff + slack) * (1 + 1e-6)));
-          const x4 = f32x4.splat(<f32>hx);
-          const y4 = f32x4.splat(<f32>hy);
-          const z4 = f32x4.splat(<f32>hz);
-          while (from < to) {
-            const until = min(to, from + CANDIDATES);
-            let found = list;
-            for (let j = from; j < until; j += 4) {
-              const dx = f32x4.sub(v128.load(at4(localX, j)), x4);
-              const dy = f32x4.sub(v128.load(at4(localY, j)), y4);
-              const dz = f32x4.sub(v128.load(at4(localZ, j)), z4);
-              const squared = f32x4.add(f32x4.add(f32x4.mul(dx, dx), f32x4.mul(dy, dy)), f32x4.mul(dz, dz));
-              let mask = i32x4.bitmask(f32x4.lt(squared, reachSquared));
-              if (j + 4 > until) mask &= (1 << (until - j)) - 1;
-              store<i32>(found, j);
-              found += (mask & 1) << 2;
-              store<i32>(found, j + 1);
-              found += (mask & 2) << 1;
-              store<i32>(found, j + 2);
-              found += mask & 4;
-              store<i32>(found, j + 3);
-              found += (mask & 8) >> 1;
-            }
-            from = until;
-            for (let at = list; at < found; at += 4) {
-              const j = load<i32>(at);
-              if (still && j == s) continue;
-              const there = at8(wrapped, 3 * j);
-              const x = (load<f64>(there) - wx + sx) * inverseScale;
-              const y = (load<f64>(there, 8) - wy + sy) * inverseScale;
-              const z = (load<f64>(there, 16) - wz + sz) * inverseScale;
-              const squared = x * x + y * y + z * z;
-              if (!(squared < limit)) continue;
-              if (squared < COINCIDENT * COINCIDENT) trouble |= TROUBLE_COINCIDENT;
-              if (length == ROW_CAPACITY) {
-                trouble |= TROUBLE_DENSE;
-                continue;
-              }
-              const kind = tellSpecies && load<i32>(at4(species, j)) != ownSpecies ? 1 : 0;
-              const offset = <usize>length << 2;
-              store<f32>(rowX + offset, <f32>x);
-              store<f32>(rowY + offset, <f32>y);
-              store<f32>(rowZ + offset, <f32>z);
-              store<i32>(rowLink + offset, 2 * j + kind);
-              length += 1;
-            }
-          }
-        }
-      }
+    if (key != runsKey) {
+      runCount = collectRuns(ctx, runs, key, 0, next);
+      runsKey = key;
     }
+    while (true) {
+      // Candidates of runs that share a shift are looked at together: none but those at a border of the cell have one.
+      let found = list;
+      for (let run = runs; run < runs + runCount * RUN_BYTES; run += RUN_BYTES) {
+        const from = load<i32>(run);
+        const to = load<i32>(run, RUN_END);
+        const hx = (wx - load<f64>(run, RUN_X)) * inverseScale;
+        const hy = (wy - load<f64>(run, RUN_Y)) * inverseScale;
+        const hz = (wz - load<f64>(run, RUN_Z)) * inverseScale;
+        // Rounding of both f32 ends: candidates this much beyond the cutoff are looked at in f64.
+        const slack = (abs(hx) + abs(hy) + abs(hz) + 3 * cutoff) * 5e-7;
+        const reachSquared = f32x4.splat(<f32>((cutoff + slack) * (cutoff + slack) * (1 + 1e-6)));
+        const x4 = f32x4.splat(<f32>hx);
+        const y4 = f32x4.splat(<f32>hy);
+        const z4 = f32x4.splat(<f32>hz);
+        for (let j = from; j < to; j += 4) {
+          const dx = f32x4.sub(v128.load(at4(localX, j)), x4);
+          const dy = f32x4.sub(v128.load(at4(localY, j)), y4);
+          const dz = f32x4.sub(v128.load(at4(localZ, j)), z4);
+          const squared = f32x4.add(f32x4.add(f32x4.mul(dx, dx), f32x4.mul(dy, dy)), f32x4.mul(dz, dz));
+          let mask = i32x4.bitmask(f32x4.lt(squared, reachSquared));
+          if (j + 4 > to) mask &= (1 << (to - j)) - 1;
+          v128.store(found, i32x4.add(i32x4.splat(j), v128.load(compaction + (mask << 4))));
+          found += popcnt(mask) << 2;
+          if (found < full) continue;
+          length = acceptPairs(ctx, rows, length, list, found, s, run);
+          found = list;
+        }
+        const after = run + RUN_BYTES;
+        if (after < runs + runCount * RUN_BYTES && sameShift(run, after)) continue;
+        length = acceptPairs(ctx, rows, length, list, found, s, run);
+        found = list;
+      }
+      const cursor = load<i32>(next);
+      if (cursor < 0) break;
+      runCount = collectRuns(ctx, runs, key, cursor, next);
+      // The first runs are gone, so the next atom of this cell begins anew.
+      runsKey = -1;
+    }
+    const trouble = length & TROUBLE;
+    length &= ~TROUBLE;
 
     if (trouble) atomic.or<i32>(ctx + COUNT_PAIR_TROUBLE, trouble);
     const padded = (length + 3) & ~3;
@@ -263,11 +379,11 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
     store<i32>(at4(pairCount, s), length);
     // Counts of a frame too large for i32 wrap; a sum below zero is too much as well.
     if (start < 0 || start > capacity - padded) continue;
-    const bytes = <usize>padded << 2;
-    memory.copy(at4(pairX, start), rowX, bytes);
-    memory.copy(at4(pairY, start), rowY, bytes);
-    memory.copy(at4(pairZ, start), rowZ, bytes);
-    memory.copy(at4(pairLink, start), rowLink, bytes);
+    const bytes = padded << 2;
+    copyVectors(at4(pairX, start), rowX, bytes);
+    copyVectors(at4(pairY, start), rowY, bytes);
+    copyVectors(at4(pairZ, start), rowZ, bytes);
+    copyVectors(at4(pairLink, start), rowLink, bytes);
   }
 }
 
@@ -324,45 +440,76 @@ function nameClosest(ctx: usize): void {
   store<f64>(ctx + VALUE_ERROR_DISTANCE, Math.sqrt(<f64>least) * value(ctx, VALUE_LENGTH_SCALE));
 }
 
-/** Place in the row of sorted atom `row` of the pair with the link and the vector given. There is one, or the search is broken. */
-function findPair(ctx: usize, row: i32, link: i32, x: f32, y: f32, z: f32): i32 {
-  const links = region(ctx, ADDRESS_PAIR_LINK);
-  const wanted = i32x4.splat(link);
-  let p = load<i32>(at4(region(ctx, ADDRESS_PAIR_START), row));
-  const end = p + load<i32>(at4(region(ctx, ADDRESS_PAIR_COUNT), row));
-  for (; p < end; p += 4) {
-    let mask = i32x4.bitmask(i32x4.eq(v128.load(at4(links, p)), wanted));
-    while (mask) {
-      const found = p + ctz(mask);
-      if (
-        load<f32>(at4(region(ctx, ADDRESS_PAIR_X), found)) == x &&
-        load<f32>(at4(region(ctx, ADDRESS_PAIR_Y), found)) == y &&
-        load<f32>(at4(region(ctx, ADDRESS_PAIR_Z), found)) == z
-      ) {
-        return found;
-      }
-      mask &= mask - 1;
-    }
-  }
-  return unreachable();
+/** Whether pair q leads back along pair p of sorted atom s; the link says it all where no two images of an atom have a common neighbour. */
+// @ts-ignore: decorator
+@inline
+function leadsBack(links: usize, xs: usize, ys: usize, zs: usize, q: i32, p: i32, s: i32, single: bool): bool {
+  if (load<i32>(at4(links, q)) != 2 * s + (load<i32>(at4(links, p)) & 1)) return false;
+  if (single) return true;
+  return (
+    load<f32>(at4(xs, q)) == -load<f32>(at4(xs, p)) &&
+    load<f32>(at4(ys, q)) == -load<f32>(at4(ys, p)) &&
+    load<f32>(at4(zs, q)) == -load<f32>(at4(zs, p))
+  );
+}
+
+/** No mark that was there before counts, in a memory that may have held anything. */
+function clearCursors(ctx: usize): void {
+  const workers = count(ctx, COUNT_FEATURES) & FEATURE_GRADIENT ? count(ctx, COUNT_WORKERS) : 0;
+  memory.fill(region(ctx, ADDRESS_CURSOR), 0, (<usize>count(ctx, COUNT_ATOMS) << 3) * <usize>workers);
+  store<i32>(ctx + COUNT_CURSOR_MARK, 1);
+}
+
+/** Pairs of the row from `start` of `length` that link to atoms before sorted atom s. */
+function pairsBefore(links: usize, start: i32, length: i32, s: i32): i32 {
+  let before = 0;
+  for (let p = start; p < start + length; ++p) before += i32(load<i32>(at4(links, p)) < 2 * s);
+  return before;
 }
 
 /**
  * PAIR_REVERSE of the rows [begin, end): the place, in the row of the neighbour, of the pair that leads back. It links to this atom, is of
  * the same kind, and has the opposite vector.
+ *
+ * Rows are in the order of their atoms, unless several images of one atom are neighbours. So atoms taken in order find their ways back in order: a
+ * cursor for each neighbour, in ADDRESS_CURSOR beside the mark of this call, says which is next. What it points to is checked; where it is
+ * not the way back, as with images, the row is searched.
  */
-export function reversePairs(ctx: usize, begin: i32, end: i32): void {
+export function reversePairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const links = region(ctx, ADDRESS_PAIR_LINK);
+  const xs = region(ctx, ADDRESS_PAIR_X);
+  const ys = region(ctx, ADDRESS_PAIR_Y);
+  const zs = region(ctx, ADDRESS_PAIR_Z);
+  const pairStart = region(ctx, ADDRESS_PAIR_START);
+  const pairCount = region(ctx, ADDRESS_PAIR_COUNT);
   const reverse = region(ctx, ADDRESS_PAIR_REVERSE);
+  const cursors = at8(region(ctx, ADDRESS_CURSOR), worker * count(ctx, COUNT_ATOMS));
+  const reach = 2 * value(ctx, VALUE_CUTOFF) * value(ctx, VALUE_LENGTH_SCALE) * MARGIN;
+  let single = true;
+  for (let axis = 0; axis < 3; ++axis) single = single && !(isPeriodic(ctx, axis) && basisHeight(ctx, axis) < reach);
+  const mark = atomic.add<i32>(ctx + COUNT_CURSOR_MARK, 1);
   for (let s = begin; s < end; ++s) {
-    const start = load<i32>(at4(region(ctx, ADDRESS_PAIR_START), s));
-    const stop = start + load<i32>(at4(region(ctx, ADDRESS_PAIR_COUNT), s));
+    const start = load<i32>(at4(pairStart, s));
+    const stop = start + load<i32>(at4(pairCount, s));
     for (let p = start; p < stop; ++p) {
-      const link = load<i32>(at4(links, p));
-      const x = -load<f32>(at4(region(ctx, ADDRESS_PAIR_X), p));
-      const y = -load<f32>(at4(region(ctx, ADDRESS_PAIR_Y), p));
-      const z = -load<f32>(at4(region(ctx, ADDRESS_PAIR_Z), p));
-      store<i32>(at4(reverse, p), findPair(ctx, link >> 1, 2 * s + (link & 1), x, y, z));
+      const j = load<i32>(at4(links, p)) >> 1;
+      const cursor = at8(cursors, j);
+      const row = load<i32>(at4(pairStart, j));
+      let q = row;
+      if (load<i32>(cursor, 4) == mark) q = load<i32>(cursor);
+      else {
+        q += pairsBefore(links, row, load<i32>(at4(pairCount, j)), begin);
+        store<i32>(cursor, mark, 4);
+      }
+      store<i32>(cursor, q + 1);
+      if (!leadsBack(links, xs, ys, zs, q, p, s, single)) {
+        const rowEnd = row + load<i32>(at4(pairCount, j));
+        for (q = row; !leadsBack(links, xs, ys, zs, q, p, s, single); ++q) {
+          // There is a way back, or the search is broken.
+          if (q >= rowEnd) unreachable();
+        }
+      }
+      store<i32>(at4(reverse, p), q);
     }
   }
 }

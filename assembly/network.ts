@@ -8,7 +8,7 @@
  */
 import { at4, loadF4, loadF8, storeF8, addF8 } from "./memory";
 import { product } from "./product";
-import { sigmoid4 } from "./vector";
+import { madd4, sigmoid4 } from "./vector";
 
 /** to[input][output] = from[output][input]; rows of `to` are `width` >= outputs long and filled up with zeros. */
 export function turn(to: usize, from: usize, outputs: i32, inputs: i32, width: i32): void {
@@ -29,24 +29,25 @@ export function layerBackward(dx: usize, dz: usize, weight: usize, outputs: i32,
   product(dx, inputs << 2, 0, 0, dz, outputs << 2, 4, weight, inputs << 2, 4, inputs, outputs);
 }
 
-/** out = silu(z), `length` numbers, a multiple of 4; out may be z. */
+/** out = silu(z), and z becomes silu'(z); `length` numbers, a multiple of 4. */
 export function siluForward(out: usize, z: usize, length: i32): void {
-  const bytes = <usize>length << 2;
-  for (let o: usize = 0; o < bytes; o += 16) {
-    const v = v128.load(z + o);
-    v128.store(out + o, f32x4.mul(v, sigmoid4(v)));
-  }
-}
-
-/** dz = da silu'(z), `length` numbers, a multiple of 4; dz may be da. */
-export function siluBackward(dz: usize, da: usize, z: usize, length: i32): void {
   const one = f32x4.splat(1);
   const bytes = <usize>length << 2;
   for (let o: usize = 0; o < bytes; o += 16) {
     const v = v128.load(z + o);
     const s = sigmoid4(v);
-    const slope = f32x4.mul(s, f32x4.add(one, f32x4.mul(v, f32x4.sub(one, s))));
-    v128.store(dz + o, f32x4.mul(v128.load(da + o), slope));
+    const value = f32x4.mul(v, s);
+    v128.store(out + o, value);
+    // s (1 + z (1 - s)) = s + silu (1 - s)
+    v128.store(z + o, madd4(value, f32x4.sub(one, s), s));
+  }
+}
+
+/** da becomes dz = da silu'(z), `slope` as siluForward left it; `length` numbers, a multiple of 4. */
+export function siluBackward(da: usize, slope: usize, length: i32): void {
+  const bytes = <usize>length << 2;
+  for (let o: usize = 0; o < bytes; o += 16) {
+    v128.store(da + o, f32x4.mul(v128.load(da + o), v128.load(slope + o)));
   }
 }
 

@@ -40,19 +40,24 @@ export const SCRATCH_LAYER0: i32 = SCRATCH_INVARIANTS_ADJOINT + 4 * 512; // f32 
 export const SCRATCH_LAYER1: i32 = SCRATCH_LAYER0 + 4 * 512; // f32 4 x H, adjoint of the hidden numbers
 export const SCRATCH_INPUT: i32 = SCRATCH_LAYER1 + 4 * 256; // f32 4 x (H + M)
 export const SCRATCH_INPUT_ADJOINT: i32 = SCRATCH_INPUT + 4 * 512; // f32 4 x (H + M)
-export const SCRATCH_OUTER: i32 = SCRATCH_INPUT_ADJOINT + 4 * 512; // f32 4 x 512, MAX_OUTER; before SiLU
+export const SCRATCH_OUTER: i32 = SCRATCH_INPUT_ADJOINT + 4 * 512; // f32 4 x 512, MAX_OUTER; slopes of SiLU
 export const SCRATCH_OUTER_OUT: i32 = SCRATCH_OUTER + 4 * 2048; // f32 4 x 512, after SiLU, or its adjoint
 export const SCRATCH_LOGITS: i32 = SCRATCH_OUTER_OUT + 4 * 2048; // f32 4 x 1024, MAX_CLASSES rounded up
 export const SCRATCH_EXPONENTIALS: i32 = SCRATCH_LOGITS + 4 * 4096; // f32 4 x 1024, of the same rows
 
-/** The neighbour search: one row of pairs, and candidates of one run of cells. */
+/** The neighbour search: one row of pairs, and candidates. */
 export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + 4 * 4096; // f32 x, y, z and i32 link, 4 x 1024
 export const CANDIDATES: i32 = 256;
-export const SCRATCH_CANDIDATES: i32 = SCRATCH_PAIRS + 4 * 4096; // i32 CANDIDATES + 4
+export const SCRATCH_CANDIDATES: i32 = SCRATCH_PAIRS + 4 * 4096; // i32 CANDIDATES, and room for a vector
+
+/** Runs of atoms around one cell, and where to go on if they are more (see neighbours.ts). */
+export const MOST_RUNS: i32 = 64;
+export const RUN_BYTES: i32 = 48;
+export const SCRATCH_RUNS: i32 = SCRATCH_CANDIDATES + (CANDIDATES + 16) * 4; // MOST_RUNS records, i32
 
 /** The length-scale estimate: nearest neighbours of one atom, and two numbers for each sampled atom. */
-export const SCRATCH_NEAREST: i32 = SCRATCH_CANDIDATES + (CANDIDATES + 16) * 4; // f64 48 x 4
-export const SCRATCH_SAMPLE: i32 = SCRATCH_NEAREST + 48 * 32; // f64 1024
+export const SCRATCH_NEAREST: i32 = SCRATCH_RUNS + MOST_RUNS * RUN_BYTES + 16; // 48 of f64, i32, f64 x 3
+export const SCRATCH_SAMPLE: i32 = SCRATCH_NEAREST + 48 * 36; // f64 1024
 export const SCRATCH_INNER: i32 = SCRATCH_SAMPLE + 1024 * 8; // f64 1024
 
 export const SCRATCH_BYTES: i32 = (SCRATCH_INNER + 1024 * 8 + 255) & ~255;
