@@ -3,6 +3,7 @@ export { type BuildChoice, buildChoices, type CoreBuild } from "./build.js";
 export { coresGiven } from "./cores.js";
 export type { CoreHost } from "./host.js";
 export { PhaseCore } from "./phase-core.js";
+export { findBadSize, type ModelShape, tensorShapes, usualShape } from "./shape.js";
 export type {
   BackwardResult,
   CoreFrame,

@@ -5,6 +5,7 @@ import { CoreContext } from "./context.js";
 import type { CoreExports, StageName } from "./exports.js";
 import { createMemory, instantiateCore } from "./instance.js";
 import { WorkerPool } from "./pool.js";
+import { densityCount, findBadSize, invariantCount, type ModelShape, tensorShapes } from "./shape.js";
 import { badLengthScale, statusError } from "./status.js";
 import type {
   BackwardResult,
@@ -36,6 +37,28 @@ const mostPairs = 2 ** 31 - 8;
 
 const convergedTolerance = 0.01;
 const convergedSteps = 64;
+
+/** Field of the context for each size of the model. */
+const shapeFields: Readonly<Record<keyof ModelShape, string>> = {
+  classCount: "CLASSES",
+  basisCount: "BASIS",
+  channels: "CHANNELS",
+  lmax: "LMAX",
+  innerWidth: "INNER",
+  hiddenWidth: "HIDDEN",
+  messageWidth: "MESSAGE",
+  outerWidth: "OUTER",
+};
+
+/** Field of the context for each constant. */
+const constantFields = {
+  cutoff: "CUTOFF",
+  basisFirst: "BASIS_FIRST",
+  basisLast: "BASIS_LAST",
+  basisWidth: "BASIS_WIDTH",
+  epsilon: "EPSILON",
+  logitLength: "LOGIT_LENGTH",
+} as const satisfies Partial<Record<keyof CoreModel, string>>;
 
 /** Field of the context for each tensor. */
 const tensorFields: Readonly<Record<keyof CoreTensors, string>> = {
@@ -74,7 +97,7 @@ export class PhaseCore {
     private readonly context: CoreContext,
     private readonly pool: WorkerPool | null,
     private readonly modelEnd: number,
-    private readonly classCount: number,
+    private readonly shape: ModelShape,
     /** The build of the core in use. */
     readonly build: CoreBuild,
     /** Worker threads that large frames are shared among, and the cores that there are for them. */
@@ -108,7 +131,7 @@ export class PhaseCore {
     const context = new CoreContext(core, memory);
     const modelEnd = writeModel(model, core, context);
     const pool = threads > 1 ? new WorkerPool(host, module, memory, threads) : null;
-    return new PhaseCore(core, context, pool, modelEnd, model.classCount, build, threads, cores);
+    return new PhaseCore(core, context, pool, modelEnd, model, build, threads, cores);
   }
 
   /**
@@ -119,7 +142,8 @@ export class PhaseCore {
    */
   setPrior(weights?: ArrayLike<number>): void {
     this.refuseIfBusy();
-    const { context, core, classCount } = this;
+    const { context, core } = this;
+    const { classCount } = this.shape;
     const region = context.doubles("CLASS_WEIGHTS", classCount);
     if (weights === undefined) region.fill(1);
     else if (weights.length === classCount) region.set(weights);
@@ -202,10 +226,10 @@ export class PhaseCore {
    */
   backward(seed: Float32Array): Promise<BackwardResult> {
     return this.exclusive(async () => {
-      const expected = this.atomCount * this.classCount;
+      const expected = this.atomCount * this.shape.classCount;
       if (seed.length !== expected) {
         throw new PhasewireError("SHAPE_MISMATCH", {
-          message: `the seed has ${seed.length} numbers; ${this.atomCount} atoms x ${this.classCount} classes need ${expected}`,
+          message: `the seed has ${seed.length} numbers; ${this.atomCount} atoms x ${this.shape.classCount} classes need ${expected}`,
           field: "seed",
           value: seed.length,
         });
@@ -275,7 +299,7 @@ export class PhaseCore {
   forwardReference(): ReferenceResult {
     this.refuseIfBusy();
     this.requireFrame();
-    const { core, context, atomCount } = this;
+    const { core, context, atomCount, shape } = this;
     let capacity = 0;
     for (;;) {
       context.reserve(core.layoutReference(context.address, this.frameEnd, capacity), "frame");
@@ -288,11 +312,11 @@ export class PhaseCore {
       lengthScale: this.lengthScale,
       logDensity,
       neighbourCounts: Int32Array.from({ length: atomCount }, (_, atom) => starts[atom + 1]! - starts[atom]!),
-      densities: context.doubles("REFERENCE_DENSITY", 784 * atomCount).slice(),
-      invariants: context.doubles("REFERENCE_INVARIANTS", 128 * atomCount).slice(),
-      hidden: context.doubles("REFERENCE_HIDDEN", 32 * atomCount).slice(),
-      messages: context.doubles("REFERENCE_MESSAGES", 32 * atomCount).slice(),
-      logits: context.doubles("REFERENCE_LOGITS", this.classCount * atomCount).slice(),
+      densities: context.doubles("REFERENCE_DENSITY", densityCount(shape) * atomCount).slice(),
+      invariants: context.doubles("REFERENCE_INVARIANTS", invariantCount(shape) * atomCount).slice(),
+      hidden: context.doubles("REFERENCE_HIDDEN", shape.hiddenWidth * atomCount).slice(),
+      messages: context.doubles("REFERENCE_MESSAGES", shape.messageWidth * atomCount).slice(),
+      logits: context.doubles("REFERENCE_LOGITS", shape.classCount * atomCount).slice(),
     };
   }
 
@@ -305,7 +329,7 @@ export class PhaseCore {
     this.forwardReference();
     const { core, context } = this;
     if (seed === undefined) core.seedReference(context.address);
-    else context.doubles("REFERENCE_SEED", this.atomCount * this.classCount).set(seed);
+    else context.doubles("REFERENCE_SEED", this.atomCount * this.shape.classCount).set(seed);
     core.backwardReference(context.address);
     return {
       gradient: context.doubles("REFERENCE_GRADIENT", 3 * this.atomCount).slice(),
@@ -448,7 +472,7 @@ export class PhaseCore {
 
   private forwardResult({ arrays = "copies" }: PassOptions): ForwardResult {
     const { context, atomCount } = this;
-    const table = atomCount * this.classCount;
+    const table = atomCount * this.shape.classCount;
     const views = {
       logits: context.singles("LOGITS", table),
       probabilities: context.singles("PROBABILITIES", table),
@@ -514,53 +538,36 @@ export class PhaseCore {
 
 /** Copies the model into the core; returns the first address behind it. */
 function writeModel(model: CoreModel, core: CoreExports, context: CoreContext): number {
-  const { classCount, basisCount, outerWidth } = model;
-  const counts = { CLASSES: classCount, BASIS: basisCount, OUTER: outerWidth, CHANNELS: 16, LMAX: 6 };
-  for (const [name, count] of Object.entries({ ...counts, INNER: 64, HIDDEN: 32, MESSAGE: 32 })) {
-    context.setCount(name, count);
-  }
-  const end = core.layoutModel(context.address, context.end);
-  if (end === 0) {
+  const wrong = findBadSize(model);
+  if (wrong !== null) {
+    const { key, expected } = wrong;
     throw new PhasewireError("MODEL_SHAPE", {
-      message: `the model has ${classCount} classes, ${basisCount} radial functions and an outer width of ${outerWidth}; 2 to ${core.MAX_CLASSES.value}, 2 to ${core.MAX_BASIS.value} and multiples of ${core.OUTER_STEP.value} up to ${core.MAX_OUTER.value} are possible`,
-      field: "model",
-      value: [classCount, basisCount, outerWidth],
+      message: `the model's ${key} is ${model[key]}; ${expected} is needed`,
+      field: key,
+      value: model[key],
     });
   }
+  for (const [key, field] of Object.entries(shapeFields)) {
+    context.setCount(field, model[key as keyof ModelShape]);
+  }
+  for (const [key, field] of Object.entries(constantFields)) {
+    context.setValue(field, model[key as keyof typeof constantFields]);
+  }
+  const end = core.layoutModel(context.address, context.end);
+  if (end === 0)
+    throw new PhasewireError("INTERNAL", { message: "the core refuses a model of a sound shape" });
   context.reserve(end, "model");
-  for (const [name, length] of Object.entries(tensorLengths(model))) {
+  for (const [name, shape] of Object.entries(tensorShapes(model))) {
     const tensor = model.tensors[name as keyof CoreTensors];
+    const length = shape.reduce((product, size) => product * size);
     checkLength(name, tensor?.length, length);
     context.singles(tensorFields[name as keyof CoreTensors], length).set(tensor);
   }
-  checkLength("idealLogits", model.idealLogits.length, classCount);
-  context.doubles("IDEAL_LOGITS", classCount).set(model.idealLogits);
-  context.setValue("CUTOFF", model.cutoff);
-  context.setValue("BASIS_FIRST", model.basisFirst);
-  context.setValue("BASIS_LAST", model.basisLast);
-  context.setValue("BASIS_WIDTH", model.basisWidth);
-  context.setValue("EPSILON", model.epsilon);
-  context.setValue("LOGIT_LENGTH", model.logitLength);
+  checkLength("idealLogits", model.idealLogits.length, model.classCount);
+  context.doubles("IDEAL_LOGITS", model.classCount).set(model.idealLogits);
   const status = core.prepareModel(context.address);
   if (status !== core.STATUS_OK.value) throw statusError(status, context);
   return end;
-}
-
-function tensorLengths({ classCount, basisCount, outerWidth }: CoreModel): Record<keyof CoreTensors, number> {
-  return {
-    "radial.mix": 2 * 17 * basisCount,
-    "invariants.mix": 7 * 16 * 16,
-    "standard.mean": 128,
-    "standard.scale": 128,
-    "network1.weight0": 64 * 128,
-    "network1.bias0": 64,
-    "network1.weight1": 32 * 64,
-    "network1.bias1": 32,
-    "network2.weight0": outerWidth * 64,
-    "network2.bias0": outerWidth,
-    "network2.weight1": classCount * outerWidth,
-    "network2.bias1": classCount,
-  };
 }
 
 function checkLength(name: string, found: number | undefined, expected: number): void {

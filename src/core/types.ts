@@ -1,18 +1,14 @@
 /**
  * Types of the core's host: what goes in, what comes out, shapes and units.
  *
- * N = atoms, C = classes. Arrays are row-major and belong to the caller: the core copies on the way in and out.
+ * N = atoms, C = classes, and the letters of shape.ts. Arrays are row-major and belong to the caller: the core copies on the way in and out.
  */
 import type { BuildChoice } from "./build.js";
 import type { CoreHost } from "./host.js";
+import type { ModelShape, TensorName } from "./shape.js";
 
-/** Constants and tensors of a model, as models/FORMAT.md describes them (float32, row-major, output x input). */
-export interface CoreModel {
-  readonly classCount: number;
-  /** Number of radial basis functions K. */
-  readonly basisCount: number;
-  /** Width of the last hidden layer U: a multiple of 16 from 16 to 512. */
-  readonly outerWidth: number;
+/** Shape, constants and tensors of a model, as models/FORMAT.md describes them (float32, row-major, output x input). */
+export interface CoreModel extends ModelShape {
   /** Lengths in units of a0. */
   readonly cutoff: number;
   readonly basisFirst: number;
@@ -25,26 +21,8 @@ export interface CoreModel {
   readonly tensors: CoreTensors;
 }
 
-export interface CoreTensors {
-  /** 2 x 17 x K */
-  readonly "radial.mix": Float32Array;
-  /** 7 x 16 x 16 (l, q, k) */
-  readonly "invariants.mix": Float32Array;
-  readonly "standard.mean": Float32Array;
-  readonly "standard.scale": Float32Array;
-  readonly "network1.weight0": Float32Array;
-  readonly "network1.bias0": Float32Array;
-  readonly "network1.weight1": Float32Array;
-  readonly "network1.bias1": Float32Array;
-  /** U x 64 */
-  readonly "network2.weight0": Float32Array;
-  /** U */
-  readonly "network2.bias0": Float32Array;
-  /** C x U */
-  readonly "network2.weight1": Float32Array;
-  /** C */
-  readonly "network2.bias1": Float32Array;
-}
+/** The weights; `tensorShapes` (shape.ts) says which shape each has. */
+export type CoreTensors = Readonly<Record<TensorName, Float32Array>>;
 
 /** Atoms of one moment. Lengths in the simulation's unit, whatever it is. */
 export interface CoreFrame {
@@ -150,13 +128,13 @@ export interface ReferenceResult {
   readonly logDensity: number;
   /** N */
   readonly neighbourCounts: Int32Array;
-  /** N x 49 x 16 (lm, k) */
+  /** N x (L + 1)^2 x K (lm, k) */
   readonly densities: Float64Array;
-  /** N x 128 */
+  /** N x I */
   readonly invariants: Float64Array;
-  /** N x 32 */
+  /** N x H */
   readonly hidden: Float64Array;
-  /** N x 32 */
+  /** N x M */
   readonly messages: Float64Array;
   /** N x C */
   readonly logits: Float64Array;

@@ -2,6 +2,7 @@
  * A phase model in memory: what models/FORMAT.md says a file holds, checked in full.
  */
 import { createHash } from "node:crypto";
+import { findBadSize, type ModelShape, tensorShapes, usualShape } from "../core/shape.js";
 import type { CoreModel, CoreTensors } from "../core/types.js";
 import { PhasewireError } from "../errors/index.js";
 import { type RawTensor, readSafetensors, type Safetensors } from "./safetensors.js";
@@ -35,39 +36,8 @@ export interface Model extends CoreModel {
   readonly training: unknown;
 }
 
-/** Number of density channels and highest degree of the harmonics: fixed in the kernels. */
-const channels = 16;
-const lmax = 6;
-
 /** Most classes a model may have. */
 const mostClasses = 1023;
-
-/** Width of the last hidden layer where a file does not give it, and those that the kernels take. */
-const usualOuterWidth = 64;
-const outerStep = 16;
-const mostOuterWidth = 512;
-
-/** The numbers of a model that the shapes of its tensors follow from. */
-type Sizes = Pick<CoreModel, "classCount" | "basisCount" | "outerWidth">;
-
-const tensorShapes = ({
-  classCount,
-  basisCount,
-  outerWidth,
-}: Sizes): Record<keyof CoreTensors, number[]> => ({
-  "radial.mix": [2, channels + 1, basisCount],
-  "invariants.mix": [lmax + 1, channels, channels],
-  "standard.mean": [128],
-  "standard.scale": [128],
-  "network1.weight0": [64, 128],
-  "network1.bias0": [64],
-  "network1.weight1": [32, 64],
-  "network1.bias1": [32],
-  "network2.weight0": [outerWidth, 64],
-  "network2.bias0": [outerWidth],
-  "network2.weight1": [classCount, outerWidth],
-  "network2.bias1": [classCount],
-});
 
 /**
  * Reads a model from the bytes of its file.
@@ -82,18 +52,12 @@ export function parseModel(file: Uint8Array, source: string): Model {
   checkHash(container, source);
   const fields = new FieldReader(description, source);
   const classes = fields.classes();
-  const sizes = {
-    classCount: classes.length,
-    basisCount: fields.count("basisCount"),
-    outerWidth: fields.outerWidth(),
-  };
-  fields.fixed("channels", channels);
-  fields.fixed("lmax", lmax);
-  const tensors = readTensors(container, sizes, source);
+  const shape = fields.shape(classes.length);
+  const tensors = readTensors(container, shape, source);
   return {
     name: fields.text("name"),
     classes,
-    ...sizes,
+    ...shape,
     cutoff: fields.positive("cutoff"),
     basisFirst: fields.number("basisFirst"),
     basisLast: fields.number("basisLast"),
@@ -155,7 +119,7 @@ function checkHash(container: Safetensors, source: string): void {
   });
 }
 
-function readTensors(container: Safetensors, sizes: Sizes, source: string): CoreTensors {
+function readTensors(container: Safetensors, sizes: ModelShape, source: string): CoreTensors {
   const entries = Object.entries(tensorShapes(sizes)).map(
     ([name, shape]) => [name, readTensor(container.tensors.get(name), name, shape, source)] as const,
   );
@@ -225,23 +189,15 @@ class FieldReader {
     throw this.error(field, "a positive number", value);
   }
 
-  count(field: string): number {
-    const value = this.number(field);
-    if (Number.isInteger(value) && value >= 2 && value <= 64) return value;
-    throw this.error(field, "a whole number from 2 to 64", value);
-  }
-
-  outerWidth(): number {
-    const { outerWidth: value = usualOuterWidth } = this.description;
-    const taken = typeof value === "number" && value >= outerStep && value <= mostOuterWidth;
-    if (taken && value % outerStep === 0) return value;
-    const expected = `a multiple of ${outerStep} from ${outerStep} to ${mostOuterWidth}`;
-    throw this.error("outerWidth", expected, value, "MODEL_SHAPE");
-  }
-
-  fixed(field: string, expected: number): void {
-    const value = this.description[field];
-    if (value !== expected) throw this.error(field, String(expected), value, "MODEL_SHAPE");
+  /** The shape of the model; sizes that the file leaves out are the usual ones. */
+  shape(classCount: number): ModelShape {
+    const { description } = this;
+    const given = Object.keys(usualShape).filter((key) => description[key] !== undefined);
+    const sizes = Object.fromEntries(given.map((key) => [key, description[key]]));
+    const shape = { ...usualShape, ...sizes, classCount, basisCount: description.basisCount } as ModelShape;
+    const wrong = findBadSize(shape);
+    if (wrong === null) return shape;
+    throw this.error(wrong.key, wrong.expected, description[wrong.key], "MODEL_SHAPE");
   }
 
   numbers(field: string, length: number): number[] {

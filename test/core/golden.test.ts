@@ -34,9 +34,11 @@ describe.each(cores)("golden files, build $build", ({ core }) => {
     core.load(goldenFrame(golden));
     const reference = core.forwardReference();
     expect(Array.from(reference.neighbourCounts)).toEqual(golden.neighbourCounts);
-    const first = Array.from({ length: 784 }, (_, index) => {
-      const [k, lm] = [Math.floor(index / 49), index % 49];
-      return reference.densities[16 * lm + k]!;
+    const { channels, lmax } = model;
+    const harmonics = (lmax + 1) ** 2;
+    const first = Array.from({ length: channels * harmonics }, (_, index) => {
+      const [k, lm] = [Math.floor(index / harmonics), index % harmonics];
+      return reference.densities[channels * lm + k]!;
     });
     expectClose("density", first, golden.densityFirst.flat(), 1e-9);
     expectClose("invariants", reference.invariants, golden.invariants.flat(), 1e-9);

@@ -115,8 +115,8 @@ describe("refused", () => {
     const error = await expectError("MODEL_SHAPE", () =>
       PhaseCore.create({ ...numbers, outerWidth, tensors }, { threads: 1 }),
     );
-    expect(error.message).toContain(`outer width of ${outerWidth}`);
-    expect(error.message).toContain("multiples of 16 up to 512");
+    expect(error.message).toContain(`outerWidth is ${outerWidth}`);
+    expect(error.message).toContain("a multiple of 16 from 16 to 512");
   });
 
   it("a width that its tensors do not have", async () => {

@@ -3,7 +3,16 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { CoreContext } from "../../src/core/context.js";
-import type { CoreBuild, CoreFrame, CoreModel } from "../../src/core/index.js";
+import {
+  type CoreBuild,
+  type CoreFrame,
+  type CoreModel,
+  type CoreTensors,
+  type ModelShape,
+  tensorShapes,
+  usualShape,
+} from "../../src/core/index.js";
+import { invariantCount } from "../../src/core/shape.js";
 import { type ErrorCode, PhasewireError } from "../../src/errors/index.js";
 import { loadModel } from "../../src/model/index.js";
 import { packageRoot } from "../../src/package.js";
@@ -224,37 +233,44 @@ export async function expectError(code: ErrorCode, action: () => unknown): Promi
 }
 
 /** A model with weights at random: every path through the formulas carries signal, whatever training did. */
-export function randomModel(seed: number, classCount: number, outerWidth = 64): CoreModel {
+export function randomModel(
+  seed: number,
+  classCount: number,
+  outerWidth = 64,
+  sizes: Partial<ModelShape & Pick<CoreModel, "cutoff">> = {},
+): CoreModel {
   const random = randomNumbers(seed);
   const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
-  const draw = (length: number, scale: number, shift = 0): Float32Array =>
-    Float32Array.from({ length }, () => shift + scale * normal());
-  const last = draw(outerWidth * classCount, 1.6 / Math.sqrt(outerWidth));
-  last.fill(0, 0, outerWidth);
+  const shape: ModelShape = { ...usualShape, basisCount: 10, classCount, outerWidth, ...sizes };
+  const { hiddenWidth, messageWidth, innerWidth } = shape;
+  const draw = (name: keyof CoreTensors, scale: number, shift = 0): Float32Array => {
+    const length = tensorShapes(shape)[name].reduce((product, size) => product * size);
+    return Float32Array.from({ length }, () => shift + scale * normal());
+  };
+  const last = draw("network2.weight1", 1.6 / Math.sqrt(shape.outerWidth));
+  last.fill(0, 0, shape.outerWidth);
   return {
-    classCount,
-    basisCount: 10,
-    outerWidth,
-    cutoff: 2.3,
+    ...shape,
+    cutoff: sizes.cutoff ?? 2.3,
     basisFirst: 0.6,
-    basisLast: 2.3,
+    basisLast: sizes.cutoff ?? 2.3,
     basisWidth: 0.2,
     epsilon: 1e-3,
     logitLength: 0.06,
     idealLogits: Float64Array.from({ length: classCount }, () => random()),
     tensors: {
-      "radial.mix": draw(2 * 17 * 10, 0.3),
-      "invariants.mix": draw(7 * 256, 0.3),
-      "standard.mean": draw(128, 0.2, 0.5),
-      "standard.scale": draw(128, 0.1, 0.8),
-      "network1.weight0": draw(64 * 128, 0.12),
-      "network1.bias0": draw(64, 0.1),
-      "network1.weight1": draw(32 * 64, 0.17),
-      "network1.bias1": draw(32, 0.1),
-      "network2.weight0": draw(outerWidth * 64, 0.17),
-      "network2.bias0": draw(outerWidth, 0.1),
+      "radial.mix": draw("radial.mix", 0.3),
+      "invariants.mix": draw("invariants.mix", 0.3),
+      "standard.mean": draw("standard.mean", 0.2, 0.5),
+      "standard.scale": draw("standard.scale", 0.1, 0.8),
+      "network1.weight0": draw("network1.weight0", 1.36 / Math.sqrt(invariantCount(shape))),
+      "network1.bias0": draw("network1.bias0", 0.1),
+      "network1.weight1": draw("network1.weight1", 1.36 / Math.sqrt(innerWidth)),
+      "network1.bias1": draw("network1.bias1", 0.1),
+      "network2.weight0": draw("network2.weight0", 1.36 / Math.sqrt(hiddenWidth + messageWidth)),
+      "network2.bias0": draw("network2.bias0", 0.1),
       "network2.weight1": last,
-      "network2.bias1": draw(classCount, 0.5),
+      "network2.bias1": draw("network2.bias1", 0.5),
     },
   };
 }

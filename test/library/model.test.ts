@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
+import { usualShape } from "../../src/core/index.js";
 import { loadModel, parseModel, readManifest } from "../../src/model/index.js";
 import { modelFile, modelFileOf, numbers, pack } from "./model-file.js";
 import { expectError, temporaryFolder } from "./support.js";
@@ -185,12 +186,22 @@ describe("reading a model", () => {
   });
 
   test.each([
-    ["channels", 8],
-    ["lmax", 4],
+    ["channels", 12],
+    ["lmax", 7],
+    ["innerWidth", 60],
+    ["hiddenWidth", 72],
+    ["messageWidth", 40],
+    ["basisCount", 10.5],
+    ["basisCount", undefined],
     ["idealLogits", [0, 0]],
   ])("an unsupported %s is MODEL_SHAPE", async (field, value) => {
     const error = await expectError("MODEL_SHAPE", parse(modelFile({ description: { [field]: value } })));
     expect(error.field).toBe(field);
+  });
+
+  test("sizes that a file leaves out are the usual ones", () => {
+    const description = { channels: undefined, lmax: undefined };
+    expect(parseModel(modelFile({ description }), "m")).toMatchObject({ ...usualShape, basisCount: 10 });
   });
 
   test("the last hidden layer has 64 units unless the description says otherwise", () => {
@@ -234,7 +245,6 @@ describe("reading a model", () => {
     ["cutoff", -1],
     ["cutoff", "2.3"],
     ["logitLength", 0],
-    ["basisCount", 10.5],
     ["basisWidth", null],
     ["classes", []],
     ["classes", [{ name: "fcc" }, { name: "disordered" }]],

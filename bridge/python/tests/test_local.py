@@ -50,12 +50,13 @@ def test_there_are_golden_files():
     assert len(GOLDEN) >= 5
 
 
+@pytest.mark.parametrize("build", ["baseline", "relaxed"])
 @pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
-def test_golden(path):
+def test_golden(path, build):
     golden = json.loads(path.read_text())
     names = {info.sha256: info.name for info in phasewire.shipped_models()}
     # Fails by name if the golden file belongs to a model that does not ship.
-    with phasewire.Local(names[golden["modelSha256"]]) as analyser:
+    with phasewire.Local(names[golden["modelSha256"]], build=build) as analyser:
         frame = golden["positions"], golden["cell"], golden["periodic"], golden["species"]
         result = analyser.analyse(*frame, length_scale=golden["lengthScale"], fields=["logits", "score", "labels"])
         evaluation = analyser.forces(*frame, variables=phasewire.log_density(), length_scale=golden["lengthScale"])
@@ -113,8 +114,10 @@ def test_frames_of_any_size_in_any_order(local):
     np.testing.assert_allclose(per_atom, per_atom[0], rtol=1e-5)
 
 
+@pytest.mark.parametrize("build", ["baseline", "relaxed"])
 @pytest.mark.parametrize("name", VARIABLES)
-def test_forces_are_the_derivative_of_the_energy(local, name):
+def test_forces_are_the_derivative_of_the_energy(name, build):
+    local = phasewire.Local(build=build)
     positions, cell, species = hot_crystal()
     scale = 2.3
 

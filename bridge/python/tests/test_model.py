@@ -62,7 +62,7 @@ def test_the_default_model_names_its_phases():
     assert {"fcc", "hcp", "bcc", "B1", "L1_2"} <= set(model.phases)
     assert model.aliases["ice-Ih"] == "hexdiamond"
     assert model.ideal_logits.shape == (len(model.phases),)
-    assert model.tensors["network1.weight0"].shape == (64, 128)
+    assert {name: tensor.shape for name, tensor in model.tensors.items()} == model.shape.tensor_shapes()
     assert not model.tensors["network1.weight0"].flags.writeable
 
 
@@ -159,7 +159,7 @@ def with_outer_width(content, width):
     old = phasewire.load_model().tensors
     random = np.random.default_rng(4)
     weights = {
-        "network2.weight0": random.normal(0, 0.2, (width, 64)),
+        "network2.weight0": random.normal(0, 0.2, (width, old["network2.weight0"].shape[1])),
         "network2.bias0": random.normal(0, 0.2, width),
         "network2.weight1": np.zeros((len(settings["classes"]), width)),
     }
@@ -238,7 +238,12 @@ def test_a_damaged_class_is_named(original, refusal, listed, field):
         ("cutoff", "far", "MODEL_FORMAT"),
         ("cutoff", 0, "MODEL_FORMAT"),
         ("epsilon", math.nan, "MODEL_NON_FINITE"),
-        ("channels", 8, "MODEL_SHAPE"),
+        ("channels", 12, "MODEL_SHAPE"),
+        ("lmax", 7, "MODEL_SHAPE"),
+        ("innerWidth", 60, "MODEL_SHAPE"),
+        ("hiddenWidth", 72, "MODEL_SHAPE"),
+        ("messageWidth", 72, "MODEL_SHAPE"),
+        ("messageWidth", True, "MODEL_SHAPE"),
         ("basisCount", 11, "MODEL_SHAPE"),
         ("basisCount", 2.5, "MODEL_SHAPE"),
         ("idealLogits", [0.0], "MODEL_SHAPE"),
@@ -269,7 +274,7 @@ def test_units_that_no_class_reads_change_no_bit(original, local, tmp_path):
 def test_the_width_of_the_last_hidden_layer_may_be_left_out(original, tmp_path):
     path = tmp_path / "usual.safetensors"
     path.write_bytes(change_settings(with_outer_width(original, 64), lambda settings: settings.pop("outerWidth")))
-    assert phasewire.load_model(path).settings["outerWidth"] == 64
+    assert phasewire.load_model(path).shape.outerWidth == 64
 
 
 @pytest.mark.parametrize("width", [15, 0, 24, -64, 528, 1024, 64.5, "64", None, True])

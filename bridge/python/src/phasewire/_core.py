@@ -15,7 +15,7 @@ import wasmtime
 from numpy.typing import DTypeLike, NDArray
 from wasmtime import _ffi as ffi
 
-from phasewire._data import data_file
+from phasewire._build import Build, build_file, choose_build, compile_core
 from phasewire._frame import Frame
 from phasewire._model import Model
 from phasewire.errors import PhasewireError, make_error
@@ -26,6 +26,16 @@ _SPARE_PAIRS = 1.1
 _CONVERGED = "converged"
 _CONVERGED_TOLERANCE = 0.01
 _CONVERGED_LIMIT = 64
+_SIZES = {
+    "CLASSES": "classCount",
+    "BASIS": "basisCount",
+    "CHANNELS": "channels",
+    "LMAX": "lmax",
+    "INNER": "innerWidth",
+    "HIDDEN": "hiddenWidth",
+    "MESSAGE": "messageWidth",
+    "OUTER": "outerWidth",
+}
 _CONSTANTS = {
     "VALUE_CUTOFF": "cutoff",
     "VALUE_BASIS_FIRST": "basisFirst",
@@ -46,26 +56,36 @@ class _SharedMemory(wasmtime.SharedMemory):
 
 
 class Core:
-    """One instance of the core with one model.
+    """One instance of the core with one model, on the calling thread.
 
     Parameters
     ----------
     model : Model
     wasm : Path, optional
-        The compiled core. Default: the one in the package's data folder.
+        The compiled core. Default: the one of ``build`` in the package's data folder.
+    build : {"auto", "baseline", "relaxed"}
+        The build of the core; ``"auto"`` is the fastest that runs here.
+
+    Attributes
+    ----------
+    build : str
+        The build in use; the file's name if ``wasm`` was given.
 
     Raises
     ------
+    InputError
+        ``BAD_OPTION`` if the build is not to be had.
     ModelError
         ``MODEL_NOT_FOUND`` if the compiled core is missing, ``MODEL_VERSION`` if it is of another interface version,
         ``MODEL_NON_FINITE`` if the core refuses the weights.
     """
 
-    def __init__(self, model: Model, wasm: Path | None = None) -> None:
+    def __init__(self, model: Model, wasm: Path | None = None, *, build: Build = "auto") -> None:
         self.model = model
+        self.build: str = choose_build(build) if wasm is None else wasm.name
         self._class_count = len(model.phases)
         self._atom_count = 0
-        self._instantiate(wasm or data_file("phasewire.wasm"))
+        self._instantiate(build_file(self.build) if wasm is None else wasm)
         self._context = self._call("heapBase")
         self._frame_base = self._load_model()
 
@@ -188,20 +208,7 @@ class Core:
         return self._count("DENOISE_STEPS")
 
     def _instantiate(self, wasm: Path) -> None:
-        config = wasmtime.Config()
-        config.wasm_threads = True
-        config.shared_memory = True
-        engine = wasmtime.Engine(config)
-        try:
-            module = wasmtime.Module.from_file(engine, str(wasm))
-        except (wasmtime.WasmtimeError, OSError) as error:
-            raise make_error(
-                "MODEL_FORMAT",
-                f"the compiled core cannot be used: {error}",
-                field="wasm",
-                value=str(wasm),
-                remedy="build it again with `npm run build`",
-            ) from error
+        engine, module = compile_core(wasm)
         self._store = wasmtime.Store(engine)
         memory_type = module.imports[0].type
         assert isinstance(memory_type, wasmtime.MemoryType)
@@ -230,27 +237,23 @@ class Core:
         model, context = self.model, self._context
         base = context + self._constants["CONTEXT_BYTES"]
         self._grow(base)
-        settings = model.settings
-        sizes = (self._class_count, settings["basisCount"], settings["outerWidth"])
-        counts = dict(zip(("CLASSES", "BASIS", "OUTER"), sizes, strict=True))
-        for name, number in (counts | {"CHANNELS": 16, "LMAX": 6, "INNER": 64, "HIDDEN": 32, "MESSAGE": 32}).items():
-            self._set_count(name, number)
+        for name, key in _SIZES.items():
+            self._set_count(name, getattr(model.shape, key))
+        for name, key in _CONSTANTS.items():
+            self._values(name.removeprefix("VALUE_"))[0] = model.settings[key]
         end = int(self._call("layoutModel", context, base))
         if end == 0:
             raise make_error(
                 "MODEL_SHAPE",
-                f"the core takes at most {self._constants['MAX_CLASSES']} classes, {self._constants['MAX_BASIS']} "
-                f"basis functions and an outer width of {self._constants['MAX_OUTER']}; the model has {sizes}",
+                "the core refuses the shape of the model",
                 field="model",
-                value=list(sizes),
-                remedy="train a smaller model",
+                value=str(model.shape),
+                remedy="build the core and install the package from the same release",
             )
         self._grow(end)
         for name, tensor in model.tensors.items():
             self._array(name.upper().replace(".", "_"), np.float32, tensor.shape)[:] = tensor
         self._array("IDEAL_LOGITS", np.float64, (self._class_count,))[:] = model.ideal_logits
-        for name, key in _CONSTANTS.items():
-            self._values(name.removeprefix("VALUE_"))[0] = model.settings[key]
         self._run("prepareModel")
         return end
 

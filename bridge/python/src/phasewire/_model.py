@@ -16,17 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._data import data_file, data_folder
+from phasewire._shape import ModelShape
 from phasewire.errors import make_error
 
 FORMAT_NAME = "phasewire-model"
 FORMAT_VERSION = 1
-CHANNELS = 16
-LMAX = 6
-FEATURES = CHANNELS * (LMAX + 1) + CHANNELS
-HIDDEN1, HIDDEN2 = 64, 32
 MAX_CLASSES = 1023
-# Width of the last hidden layer where a file does not give it, and those that the kernels take.
-OUTER_WIDTH, OUTER_STEP, MAX_OUTER = 64, 16, 512
 _HEADER_LIMIT = 16 * 1024 * 1024
 _REEXPORT = "export the model again with training/export.py, or use a model made for this release"
 _COPY_AGAIN = "the file was damaged or cut short: copy or download it again"
@@ -121,6 +116,11 @@ class Model:
     def water_names(self) -> Mapping[str, str]:
         """What classes are called where the atoms are the oxygens of water, by class name."""
         return {phase.name: phase.water for phase in self.classes if phase.water is not None}
+
+    @cached_property
+    def shape(self) -> ModelShape:
+        """The sizes that the shapes of the tensors follow from."""
+        return ModelShape.of(self.settings)
 
     @property
     def ideal_logits(self) -> NDArray[np.float64]:
@@ -233,24 +233,6 @@ def read_model(path: Path, *, expected_sha256: str | None = None) -> Model:
     )
 
 
-def tensor_shapes(class_count: int, basis_count: int, outer_width: int) -> dict[str, tuple[int, ...]]:
-    """Return the tensors of format 1 and their shapes."""
-    return {
-        "radial.mix": (2, CHANNELS + 1, basis_count),
-        "invariants.mix": (LMAX + 1, CHANNELS, CHANNELS),
-        "standard.mean": (FEATURES,),
-        "standard.scale": (FEATURES,),
-        "network1.weight0": (HIDDEN1, FEATURES),
-        "network1.bias0": (HIDDEN1,),
-        "network1.weight1": (HIDDEN2, HIDDEN1),
-        "network1.bias1": (HIDDEN2,),
-        "network2.weight0": (outer_width, 2 * HIDDEN2),
-        "network2.bias0": (outer_width,),
-        "network2.weight1": (class_count, outer_width),
-        "network2.bias1": (class_count,),
-    }
-
-
 def _split(content: bytes, path: Path) -> tuple[dict[str, Any], bytes]:
     if len(content) < 8:
         _format_error(path, f"{len(content)} bytes are too few for a safetensors file")
@@ -287,17 +269,12 @@ def _settings(described: str, path: Path) -> dict[str, Any]:
     listed = settings.get("classes")
     if not isinstance(listed, list) or not 2 <= len(listed) <= MAX_CLASSES:
         _format_error(path, f"its metadata must list 2 to {MAX_CLASSES} classes", "classes")
-    for key, expected in (("channels", CHANNELS), ("lmax", LMAX)):
-        if settings.get(key) != expected:
-            _shape_error(path, key, settings.get(key), f"this release needs {key} = {expected}")
     for key in ("cutoff", "basisFirst", "basisLast", "basisWidth", "epsilon", "logitLength", "basisCount"):
         _require_number(settings.get(key), key, path)
-    if not isinstance(settings["basisCount"], int) or settings["basisCount"] < 2:
-        _shape_error(path, "basisCount", settings["basisCount"], "a whole number of at least 2 is needed")
-    width = settings.setdefault("outerWidth", OUTER_WIDTH)
-    if not isinstance(width, int) or not OUTER_STEP <= width <= MAX_OUTER or width % OUTER_STEP:
-        expected = f"a multiple of {OUTER_STEP} from {OUTER_STEP} to {MAX_OUTER} is needed"
-        _shape_error(path, "outerWidth", width, expected)
+    wrong = ModelShape.of(settings).find_bad_size()
+    if wrong is not None:
+        name, size, expected = wrong
+        _shape_error(path, name, size, expected)
     for key in ("cutoff", "basisWidth", "logitLength"):
         if settings[key] <= 0:
             _format_error(path, f"{key} must be greater than 0", key)
@@ -354,8 +331,7 @@ def _phase_class(entry: Any, model: str, number: int, path: Path) -> PhaseClass:
 
 def _tensors(header: Mapping[str, Any], data: bytes, settings: Mapping[str, Any], path: Path) -> dict[str, Any]:
     tensors: dict[str, NDArray[np.float32]] = {}
-    shapes = tensor_shapes(len(settings["classes"]), settings["basisCount"], settings["outerWidth"])
-    for name, shape in shapes.items():
+    for name, shape in ModelShape.of(settings).tensor_shapes().items():
         entry = header.get(name)
         if not isinstance(entry, dict):
             _shape_error(path, name, None, "the tensor is missing")

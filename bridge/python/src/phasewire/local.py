@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._analyser import Analyser, Options
+from phasewire._build import Build
 from phasewire._classes import Classes, as_weights, class_weights
 from phasewire._core import Core
 from phasewire._frame import Frame
@@ -21,7 +22,9 @@ from phasewire.variables import Variable, class_number
 
 
 class Local(Analyser):
-    """Analyse in this process, in WebAssembly through wasmtime, on the calling thread.
+    """Analyse in this process, in WebAssembly through wasmtime, on the calling thread alone.
+
+    To share the work of a frame among several threads, have a server do it (`phasewire.connect`).
 
     A call takes of the order of ten microseconds an atom, and three times that for every denoising step.
     Python's interpreter lock is free meanwhile.
@@ -33,7 +36,10 @@ class Local(Analyser):
     classes : sequence of str or mapping of str to float, optional
         The classes allowed where a call does not say, as for `Analyser.analyse`. Default: all.
     wasm : str or Path, optional
-        Another build of the core.
+        Another compiled core than those of the package.
+    build : {"auto", "baseline", "relaxed"}
+        The build of the core. ``"baseline"`` gives the same bits on every machine: take it for bias forces that must
+        be reproducible elsewhere. ``"relaxed"`` is faster. ``"auto"``: the fastest that runs here.
 
     Raises
     ------
@@ -49,11 +55,22 @@ class Local(Analyser):
         *,
         classes: Classes | None = None,
         wasm: str | Path | None = None,
+        build: Build = "auto",
     ) -> None:
         super().__init__()
         self._model = model if isinstance(model, Model) else load_model(model)
         self._weights = self._weights_of(as_weights(classes))
-        self._open_core: Core | None = Core(self._model, None if wasm is None else Path(wasm))
+        self._open_core: Core | None = Core(self._model, None if wasm is None else Path(wasm), build=build)
+
+    @property
+    def build(self) -> str:
+        """The build of the core in use: ``"baseline"`` or ``"relaxed"``."""
+        return self._core.build
+
+    @property
+    def threads(self) -> int:
+        """Threads that share a frame: always 1."""
+        return 1
 
     @property
     def model(self) -> Model:
@@ -86,8 +103,9 @@ class Local(Analyser):
             self._open_core = None
 
     def __repr__(self) -> str:
+        core = "" if self._open_core is None else f", build {self.build}"
         allowed = "" if self._weights is None else f"{np.count_nonzero(self._weights)} of "
-        return f"<Local: model {self.model_name}, {allowed}{len(self.phases)} phases>"
+        return f"<Local: model {self.model_name}, {allowed}{len(self.phases)} phases{core}>"
 
     @property
     def _core(self) -> Core:
