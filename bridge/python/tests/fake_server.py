@@ -81,11 +81,14 @@ class FakeServer:
     ----------
     headers : list of dict
         All headers that came.
+    identity : bytes
+        Whom the last of them came from.
     """
 
     def __init__(self, endpoint: str, handler: Handler = answer) -> None:
         self.handler = handler
         self.headers: list[dict[str, Any]] = []
+        self.identity = b""
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 0)
@@ -93,6 +96,10 @@ class FakeServer:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
+
+    def send(self, parts: list[bytes]) -> None:
+        """Send a message more, from within a handler."""
+        self._socket.send_multipart([self.identity, *parts])
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         """Headers of one type, so far."""
@@ -114,6 +121,7 @@ class FakeServer:
             if not self._socket.poll(20):
                 continue
             identity, *parts = self._socket.recv_multipart()
+            self.identity = identity
             header = msgpack.unpackb(parts[0])
             self.headers.append(header)
             reply = self.handler(header, self)
