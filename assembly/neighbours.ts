@@ -86,6 +86,7 @@ import {
   RUN_BYTES,
   SCRATCH_BYTES,
   SCRATCH_CANDIDATES,
+  SCRATCH_NEAR,
   SCRATCH_PAIRS,
   SCRATCH_RUNS,
   SCRATCH_UNIT_X,
@@ -100,6 +101,10 @@ const MARGIN: f64 = 1.00001;
 const TROUBLE_COINCIDENT: i32 = 1 << 16;
 const TROUBLE_DENSE: i32 = 1 << 17;
 const TROUBLE: i32 = TROUBLE_COINCIDENT | TROUBLE_DENSE;
+
+/** The candidates at hand: places of y, z, atom and run behind x, and of where the next batch begins. */
+const PACKED_STRIDE: i32 = (CANDIDATES + 4) * 4;
+const PACKED_NEXT: i32 = 5 * PACKED_STRIDE;
 
 /** The row at hand in the scratch memory: places of y, z and link behind x. */
 const ROW_Y: i32 = ROW_CAPACITY * 4;
@@ -209,32 +214,62 @@ function collectRuns(ctx: usize, runs: usize, key: i64, cursor: i32, next: usize
   return found;
 }
 
-/** Whether two runs belong to the same image. */
-// @ts-ignore: decorator
-@inline
-function sameShift(a: usize, b: usize): bool {
-  return (
-    load<f64>(a, RUN_X) == load<f64>(b, RUN_X) &&
-    load<f64>(a, RUN_Y) == load<f64>(b, RUN_Y) &&
-    load<f64>(a, RUN_Z) == load<f64>(b, RUN_Z)
-  );
+/**
+ * Packs the atoms of `runCount` runs, from atom `from` of the run at `run` on, one after the other: x, y, z (f32, units of a0, shifted), the atom
+ * and the offset of its run (i32), CANDIDATES each and filled up with atoms far away. Returns how many they are; where the next batch begins stands
+ * behind them: i32 address of the run (0: nothing is left), i32 atom.
+ */
+function packRuns(ctx: usize, packed: usize, runs: usize, runCount: i32, run: usize, from: i32): i32 {
+  const stride = <usize>(count(ctx, COUNT_ATOMS) + 8) << 2;
+  const localX = region(ctx, ADDRESS_LOCAL);
+  const localY = localX + stride;
+  const localZ = localY + stride;
+  const inverseScale: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
+  const lanes = i32x4(0, 1, 2, 3);
+  const end = runs + runCount * RUN_BYTES;
+  const last = packed + (CANDIDATES << 2);
+  let to = packed;
+  for (; run < end; run += RUN_BYTES) {
+    const stop = load<i32>(run, RUN_END);
+    if (from < 0) from = load<i32>(run);
+    const x = f32x4.splat(<f32>(load<f64>(run, RUN_X) * inverseScale));
+    const y = f32x4.splat(<f32>(load<f64>(run, RUN_Y) * inverseScale));
+    const z = f32x4.splat(<f32>(load<f64>(run, RUN_Z) * inverseScale));
+    const offset = i32x4.splat(<i32>(run - runs));
+    const until = min(stop, from + <i32>((last - to) >> 2));
+    // The last vector may go beyond the run: the next one, or the filling, overwrites that.
+    for (let j = from; j < until; j += 4) {
+      v128.store(to, f32x4.add(v128.load(at4(localX, j)), x));
+      v128.store(to, f32x4.add(v128.load(at4(localY, j)), y), PACKED_STRIDE);
+      v128.store(to, f32x4.add(v128.load(at4(localZ, j)), z), 2 * PACKED_STRIDE);
+      v128.store(to, i32x4.add(i32x4.splat(j), lanes), 3 * PACKED_STRIDE);
+      v128.store(to, offset, 4 * PACKED_STRIDE);
+      to += 16;
+    }
+    to -= (((until - from + 3) & ~3) - (until - from)) << 2;
+    if (until < stop) {
+      from = until;
+      break;
+    }
+    from = -1;
+  }
+  v128.store(to, f32x4.splat(1e30));
+  store<i32>(packed, run < end ? <i32>run : 0, PACKED_NEXT);
+  store<i32>(packed, from, PACKED_NEXT + 4);
+  return <i32>((to - packed) >> 2);
 }
 
 /**
- * Which of the candidates (i32, from `list` to `end`) are pairs of sorted atom s, in f64, shifted as `run` says: they are added to its row, which is
- * `length` long (with the bits of its troubles); returns what that becomes.
+ * Which of the candidates (i32, their numbers among the packed, from `list` to `end`) are pairs of sorted atom s, in f64: they are added to its row,
+ * which is `length` long (with the bits of its troubles); returns what that becomes.
  */
-function acceptPairs(ctx: usize, rows: usize, length: i32, list: usize, end: usize, s: i32, run: usize): i32 {
+function acceptPairs(ctx: usize, rows: usize, length: i32, list: usize, end: usize, s: i32, packed: usize, runs: usize): i32 {
   const wrapped = region(ctx, ADDRESS_WRAPPED);
   const species = region(ctx, ADDRESS_SORTED_SPECIES);
   const here = at8(wrapped, 3 * s);
   const wx = load<f64>(here);
   const wy = load<f64>(here, 8);
   const wz = load<f64>(here, 16);
-  const sx = load<f64>(run, RUN_X);
-  const sy = load<f64>(run, RUN_Y);
-  const sz = load<f64>(run, RUN_Z);
-  const self = load<i32>(run, RUN_STILL) ? s : -1;
   const inverseScale: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
   const cutoff = value(ctx, VALUE_CUTOFF);
   const limit = cutoff * cutoff;
@@ -243,12 +278,14 @@ function acceptPairs(ctx: usize, rows: usize, length: i32, list: usize, end: usi
   let trouble = length & TROUBLE;
   let row = rows + (<usize>(length & ~TROUBLE) << 2);
   for (let at = list; at < end; at += 4) {
-    const j = load<i32>(at);
-    if (j == self) continue;
+    const candidate = at4(packed, load<i32>(at));
+    const j = load<i32>(candidate, 3 * PACKED_STRIDE);
+    const run = runs + load<i32>(candidate, 4 * PACKED_STRIDE);
+    if (j == s && load<i32>(run, RUN_STILL)) continue;
     const there = at8(wrapped, 3 * j);
-    const x = (load<f64>(there) - wx + sx) * inverseScale;
-    const y = (load<f64>(there, 8) - wy + sy) * inverseScale;
-    const z = (load<f64>(there, 16) - wz + sz) * inverseScale;
+    const x = (load<f64>(there) - wx + load<f64>(run, RUN_X)) * inverseScale;
+    const y = (load<f64>(there, 8) - wy + load<f64>(run, RUN_Y)) * inverseScale;
+    const z = (load<f64>(there, 16) - wz + load<f64>(run, RUN_Z)) * inverseScale;
     const squared = x * x + y * y + z * z;
     if (!(squared < limit)) continue;
     if (squared < COINCIDENT * COINCIDENT) trouble |= TROUBLE_COINCIDENT;
@@ -266,6 +303,25 @@ function acceptPairs(ctx: usize, rows: usize, length: i32, list: usize, end: usi
   return <i32>((row - rows) >> 2) | trouble;
 }
 
+/** The numbers of those of the `packed` candidates that are within the root of `limit` of (x, y, z), into `list` (i32); returns its end. */
+function selectNear(packed: usize, candidates: i32, list: usize, compaction: usize, x: f32, y: f32, z: f32, limit: f32): usize {
+  const x4 = f32x4.splat(x);
+  const y4 = f32x4.splat(y);
+  const z4 = f32x4.splat(z);
+  const limit4 = f32x4.splat(limit);
+  for (let i = 0; i < candidates; i += 4) {
+    const at = at4(packed, i);
+    const dx = f32x4.sub(v128.load(at), x4);
+    const dy = f32x4.sub(v128.load(at, PACKED_STRIDE), y4);
+    const dz = f32x4.sub(v128.load(at, 2 * PACKED_STRIDE), z4);
+    const squared = f32x4.add(f32x4.add(f32x4.mul(dx, dx), f32x4.mul(dy, dy)), f32x4.mul(dz, dz));
+    const mask = i32x4.bitmask(f32x4.lt(squared, limit4));
+    v128.store(list, i32x4.add(i32x4.splat(i), v128.load(compaction + (mask << 4))));
+    list += popcnt(mask) << 2;
+  }
+  return list;
+}
+
 /** ADDRESS_COMPACTION: for each set of lanes, as bits, the numbers of those lanes one after the other. */
 export function prepareCompaction(table: usize): void {
   for (let mask = 0; mask < 16; ++mask) {
@@ -279,24 +335,25 @@ export function prepareCompaction(table: usize): void {
   }
 }
 
+/** Largest |x| + |y| + |z| of the shifts of runs. */
+function largestShift(runs: usize, runCount: i32): f64 {
+  let largest: f64 = 0;
+  for (let run = runs; run < runs + runCount * RUN_BYTES; run += RUN_BYTES) {
+    largest = max(largest, abs(load<f64>(run, RUN_X)) + abs(load<f64>(run, RUN_Y)) + abs(load<f64>(run, RUN_Z)));
+  }
+  return largest;
+}
+
 /** Rows of the sorted atoms [begin, end). Rows that do not fit are only counted. */
 export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = region(ctx, ADDRESS_SCRATCH) + worker * SCRATCH_BYTES;
-  const list = scratch + SCRATCH_CANDIDATES;
+  const list = scratch + SCRATCH_NEAR;
   const runs = scratch + SCRATCH_RUNS;
   const next = runs + MOST_RUNS * RUN_BYTES;
-  const full = list + (CANDIDATES << 2);
+  const packed = scratch + SCRATCH_CANDIDATES;
   const compaction = region(ctx, ADDRESS_COMPACTION);
   const rows = scratch + SCRATCH_PAIRS;
-  const rowX = rows;
-  const rowY = rows + ROW_Y;
-  const rowZ = rows + ROW_Z;
-  const rowLink = rows + ROW_LINK;
-  const n = count(ctx, COUNT_ATOMS);
   const wrapped = region(ctx, ADDRESS_WRAPPED);
-  const localX = region(ctx, ADDRESS_LOCAL);
-  const localY = localX + (<usize>(n + 8) << 2);
-  const localZ = localY + (<usize>(n + 8) << 2);
   const cells = region(ctx, ADDRESS_ATOM_CELL);
   const pairStart = region(ctx, ADDRESS_PAIR_START);
   const pairCount = region(ctx, ADDRESS_PAIR_COUNT);
@@ -308,59 +365,42 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const inverseScale: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
   const cutoff = value(ctx, VALUE_CUTOFF);
   const beyond = <f32>(2 * cutoff);
-  // The runs at hand belong to this cell, all of them if `next` says so.
-  let runsKey: i64 = -1;
+  // All that this cell visits is packed, or it is -1.
+  let packedKey: i64 = -1;
   let runCount = 0;
+  let candidates = 0;
+  let shift: f64 = 0;
 
   for (let s = begin; s < end; ++s) {
     const key = load<i64>(at8(cells, s));
     const here = at8(wrapped, 3 * s);
-    const wx = load<f64>(here);
-    const wy = load<f64>(here, 8);
-    const wz = load<f64>(here, 16);
+    const x = load<f64>(here) * inverseScale;
+    const y = load<f64>(here, 8) * inverseScale;
+    const z = load<f64>(here, 16) * inverseScale;
     let length = 0;
-    if (key != runsKey) {
+    if (key != packedKey) {
       runCount = collectRuns(ctx, runs, key, 0, next);
-      runsKey = key;
+      candidates = packRuns(ctx, packed, runs, runCount, runs, -1);
+      shift = largestShift(runs, runCount) * inverseScale;
+      packedKey = key;
     }
     while (true) {
-      // Candidates of runs that share a shift are looked at together: none but those at a border of the cell have one.
-      let found = list;
-      for (let run = runs; run < runs + runCount * RUN_BYTES; run += RUN_BYTES) {
-        const from = load<i32>(run);
-        const to = load<i32>(run, RUN_END);
-        const hx = (wx - load<f64>(run, RUN_X)) * inverseScale;
-        const hy = (wy - load<f64>(run, RUN_Y)) * inverseScale;
-        const hz = (wz - load<f64>(run, RUN_Z)) * inverseScale;
-        // Rounding of both f32 ends: candidates this much beyond the cutoff are looked at in f64.
-        const slack = (abs(hx) + abs(hy) + abs(hz) + 3 * cutoff) * 5e-7;
-        const reachSquared = f32x4.splat(<f32>((cutoff + slack) * (cutoff + slack) * (1 + 1e-6)));
-        const x4 = f32x4.splat(<f32>hx);
-        const y4 = f32x4.splat(<f32>hy);
-        const z4 = f32x4.splat(<f32>hz);
-        for (let j = from; j < to; j += 4) {
-          const dx = f32x4.sub(v128.load(at4(localX, j)), x4);
-          const dy = f32x4.sub(v128.load(at4(localY, j)), y4);
-          const dz = f32x4.sub(v128.load(at4(localZ, j)), z4);
-          const squared = f32x4.add(f32x4.add(f32x4.mul(dx, dx), f32x4.mul(dy, dy)), f32x4.mul(dz, dz));
-          let mask = i32x4.bitmask(f32x4.lt(squared, reachSquared));
-          if (j + 4 > to) mask &= (1 << (to - j)) - 1;
-          v128.store(found, i32x4.add(i32x4.splat(j), v128.load(compaction + (mask << 4))));
-          found += popcnt(mask) << 2;
-          if (found < full) continue;
-          length = acceptPairs(ctx, rows, length, list, found, s, run);
-          found = list;
-        }
-        const after = run + RUN_BYTES;
-        if (after < runs + runCount * RUN_BYTES && sameShift(run, after)) continue;
-        length = acceptPairs(ctx, rows, length, list, found, s, run);
-        found = list;
-      }
+      // Rounding of the f32 positions and shifts: candidates this much beyond the cutoff are looked at in f64.
+      const slack = (abs(x) + abs(y) + abs(z) + shift + 3 * cutoff) * 5e-7;
+      const limit = <f32>((cutoff + slack) * (cutoff + slack) * (1 + 1e-6));
+      const found = selectNear(packed, candidates, list, compaction, <f32>x, <f32>y, <f32>z, limit);
+      length = acceptPairs(ctx, rows, length, list, found, s, packed, runs);
+      const run = <usize>load<i32>(packed, PACKED_NEXT);
       const cursor = load<i32>(next);
-      if (cursor < 0) break;
-      runCount = collectRuns(ctx, runs, key, cursor, next);
-      // The first runs are gone, so the next atom of this cell begins anew.
-      runsKey = -1;
+      if (run == 0 && cursor < 0) break;
+      if (run) candidates = packRuns(ctx, packed, runs, runCount, run, load<i32>(packed, PACKED_NEXT + 4));
+      else {
+        runCount = collectRuns(ctx, runs, key, cursor, next);
+        candidates = packRuns(ctx, packed, runs, runCount, runs, -1);
+        shift = largestShift(runs, runCount) * inverseScale;
+      }
+      // The first ones are gone, so the next atom of this cell begins anew.
+      packedKey = -1;
     }
     const trouble = length & TROUBLE;
     length &= ~TROUBLE;
@@ -368,11 +408,11 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
     if (trouble) atomic.or<i32>(ctx + COUNT_PAIR_TROUBLE, trouble);
     const padded = (length + 3) & ~3;
     for (let k = length; k < padded; ++k) {
-      const offset = <usize>k << 2;
-      store<f32>(rowX + offset, beyond);
-      store<f32>(rowY + offset, 0);
-      store<f32>(rowZ + offset, 0);
-      store<i32>(rowLink + offset, 2 * s);
+      const filler = at4(rows, k);
+      store<f32>(filler, beyond);
+      store<f32>(filler, 0, ROW_Y);
+      store<f32>(filler, 0, ROW_Z);
+      store<i32>(filler, 2 * s, ROW_LINK);
     }
     const start = atomic.add<i32>(ctx + COUNT_PAIRS_NEEDED, padded);
     store<i32>(at4(pairStart, s), start);
@@ -380,10 +420,10 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
     // Counts of a frame too large for i32 wrap; a sum below zero is too much as well.
     if (start < 0 || start > capacity - padded) continue;
     const bytes = padded << 2;
-    copyVectors(at4(pairX, start), rowX, bytes);
-    copyVectors(at4(pairY, start), rowY, bytes);
-    copyVectors(at4(pairZ, start), rowZ, bytes);
-    copyVectors(at4(pairLink, start), rowLink, bytes);
+    copyVectors(at4(pairX, start), rows, bytes);
+    copyVectors(at4(pairY, start), rows + ROW_Y, bytes);
+    copyVectors(at4(pairZ, start), rows + ROW_Z, bytes);
+    copyVectors(at4(pairLink, start), rows + ROW_LINK, bytes);
   }
 }
 

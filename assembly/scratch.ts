@@ -47,13 +47,14 @@ export const SCRATCH_EXPONENTIALS: i32 = SCRATCH_LOGITS + 4 * 4096; // f32 4 x 1
 
 /** The neighbour search: one row of pairs, and candidates. */
 export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + 4 * 4096; // f32 x, y, z and i32 link, 4 x 1024
-export const CANDIDATES: i32 = 256;
-export const SCRATCH_CANDIDATES: i32 = SCRATCH_PAIRS + 4 * 4096; // i32 CANDIDATES, and room for a vector
+export const CANDIDATES: i32 = 1024;
+export const SCRATCH_CANDIDATES: i32 = SCRATCH_PAIRS + 4 * 4096; // f32 x, y, z, i32 atom and run, CANDIDATES + 4 each; i32 2
+export const SCRATCH_NEAR: i32 = SCRATCH_CANDIDATES + 5 * 4 * (CANDIDATES + 4) + 16; // i32 CANDIDATES + 4
 
 /** Runs of atoms around one cell, and where to go on if they are more (see neighbours.ts). */
 export const MOST_RUNS: i32 = 64;
 export const RUN_BYTES: i32 = 48;
-export const SCRATCH_RUNS: i32 = SCRATCH_CANDIDATES + (CANDIDATES + 16) * 4; // MOST_RUNS records, i32
+export const SCRATCH_RUNS: i32 = SCRATCH_NEAR + 4 * (CANDIDATES + 4); // MOST_RUNS records, i32
 
 /** The length-scale estimate: nearest neighbours of one atom, and two numbers for each sampled atom. */
 export const SCRATCH_NEAREST: i32 = SCRATCH_RUNS + MOST_RUNS * RUN_BYTES + 16; // 48 of f64, i32, f64 x 3
