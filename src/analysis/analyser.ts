@@ -136,7 +136,7 @@ export class Analyser {
   estimateLengthScale(frame: Frame, options: FrameOptions = {}): Promise<number> {
     const result = this.last.then(() => {
       const { lengthScale: _given, ...core } = prepareFrame(frame, options).core;
-      this.core.load(core);
+      this.core.load(core, { gradients: false });
       return this.core.lengthScale;
     });
     this.last = result.catch(() => undefined);
@@ -156,7 +156,7 @@ export class Analyser {
     const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
     const { core: coreFrame, ...atoms } = prepareFrame(frame, options);
     this.core.setPrior(weights);
-    this.core.load(coreFrame);
+    this.core.load(coreFrame, { gradients: denoise !== undefined });
     if (denoise === undefined) {
       const result = await this.core.forward();
       return this.collect(result, result.logDensity, atoms, weights, begin);

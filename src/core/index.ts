@@ -14,6 +14,7 @@ export type {
   DenoiseResult,
   ForwardResult,
   FrameRoom,
+  LoadOptions,
   NeighbourLists,
   PassOptions,
   ReferenceResult,

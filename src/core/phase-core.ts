@@ -17,6 +17,7 @@ import type {
   DenoiseResult,
   ForwardResult,
   FrameRoom,
+  LoadOptions,
   NeighbourLists,
   PassOptions,
   ReferenceResult,
@@ -24,11 +25,9 @@ import type {
 } from "./types.js";
 
 /** A thread more is worth waking for so many atoms more: with fewer, a frame is done before the others are awake. */
-const fewestAtomsPerThread = 500;
+const fewestAtomsPerThread = 200;
 /** More threads than this are used only if asked for. */
 const mostDefaultThreads = 16;
-/** A crystal has about 51 neighbours within the cutoff, in rows filled up to a multiple of 4. */
-const usualPairsPerAtom = 56;
 /** Room beyond the pairs of this frame, for the frames that follow. */
 const pairHeadroom = 1.05;
 
@@ -76,6 +75,13 @@ const tensorFields: Readonly<Record<keyof CoreTensors, string>> = {
   "network2.bias1": "NETWORK2_BIAS1",
 };
 
+/** What regions of a frame were laid out for. */
+interface FrameLayout {
+  readonly atomCount: number;
+  readonly pairs: number;
+  readonly features: number;
+}
+
 /** How far the evaluation of the frame has got: atoms sorted, neighbours found, forward pass done. */
 type Progress = "empty" | "loaded" | "paired" | "evaluated";
 
@@ -86,9 +92,13 @@ type Progress = "empty" | "loaded" | "paired" | "evaluated";
 export class PhaseCore {
   private atomCount = 0;
   private frameEnd = 0;
-  /** Room for pairs an atom; grows when a frame needs more. */
-  private pairsPerAtom = usualPairsPerAtom;
+  /** What the regions of the frame were last laid out for; they stay as they are while frames ask for the same. */
+  private layout: FrameLayout | null = null;
+  /** Room for pairs an atom; 0 leaves it to the core, and it grows when a frame needs more. */
+  private pairsPerAtom = 0;
   private progress: Progress = "empty";
+  /** Whether the frame loaded has room for gradients. */
+  private hasGradients = true;
   private busy = false;
   private disposed = false;
 
@@ -162,10 +172,11 @@ export class PhaseCore {
    * @returns views that hold until the next call
    * @throws PhasewireError `TOO_LARGE`
    */
-  room(atomCount: number): FrameRoom {
+  room(atomCount: number, { gradients = true }: LoadOptions = {}): FrameRoom {
     this.refuseIfBusy();
     this.progress = "empty";
     this.atomCount = atomCount;
+    this.hasGradients = gradients;
     this.layOut(this.pairsPerAtom);
     const { context } = this;
     return {
@@ -181,10 +192,10 @@ export class PhaseCore {
    * @throws PhasewireError `EMPTY_FRAME`, `SHAPE_MISMATCH`, `NON_FINITE_POSITIONS`, `MISSING_CELL`, `NON_FINITE_CELL`, `SINGULAR_CELL`,
    *   `BAD_LENGTH_SCALE`, `TOO_LARGE`
    */
-  load(frame: CoreFrame): void {
+  load(frame: CoreFrame, options: LoadOptions = {}): void {
     this.refuseIfBusy();
     const atomCount = checkShapes(frame);
-    const room = this.room(atomCount);
+    const room = this.room(atomCount, options);
     const { context } = this;
     if (!sameMemory(frame.positions, room.positions)) room.positions.set(frame.positions);
     if (frame.species !== null && !sameMemory(frame.species, room.species)) room.species.set(frame.species);
@@ -234,6 +245,7 @@ export class PhaseCore {
           value: seed.length,
         });
       }
+      this.requireGradients();
       await this.evaluate();
       this.context.singles("SEED", expected).set(seed);
       await this.differentiate();
@@ -244,6 +256,7 @@ export class PhaseCore {
   /** Log density of the frame loaded and its gradient, the score. @throws PhasewireError what `forward` throws */
   score(): Promise<ScoreResult> {
     return this.exclusive(async () => {
+      this.requireGradients();
       await this.evaluate();
       this.core.seedLogDensity(this.context.address);
       await this.differentiate();
@@ -268,6 +281,7 @@ export class PhaseCore {
           value: limit,
         });
       }
+      this.requireGradients();
       await this.evaluate();
       const given = context.doubles("POSITIONS", 3 * this.atomCount).slice();
       context.setCount("DENOISE_LIMIT", limit);
@@ -385,16 +399,38 @@ export class PhaseCore {
     });
   }
 
-  /** Assigns the frame's regions, with room for so many pairs an atom; laying out again for more pairs leaves all but the pairs where it is. */
+  /**
+   * Assigns the frame's regions, with room for so many pairs an atom; laying out again for more pairs leaves all but the pairs where it is. Nothing
+   * is done where it would change nothing, and the core may then reuse what it knows of the frame before.
+   */
   private layOut(pairsPerAtom: number): void {
-    const { core, context, atomCount } = this;
-    const keep = atomCount <= core.KEEP_DENSITY_ATOMS.value;
-    const features = core.FEATURE_GRADIENT.value | (keep ? core.FEATURE_KEEP_DENSITY.value : 0);
+    const { core, context, atomCount, layout } = this;
+    const features = this.features();
     const pairs = Math.min(Math.ceil(atomCount * pairsPerAtom), mostPairs);
+    if (layout?.atomCount === atomCount && layout.pairs === pairs && layout.features === features) return;
+    this.layout = null;
     const end = core.layoutFrame(context.address, this.modelEnd, atomCount, pairs, this.threads, features);
     context.reserve(end, "frame");
+    this.layout = { atomCount, pairs, features };
     this.frameEnd = end;
     this.pairsPerAtom = pairsPerAtom;
+  }
+
+  private features(): number {
+    const { core, atomCount, hasGradients } = this;
+    if (!hasGradients) return 0;
+    const keep = atomCount <= core.KEEP_DENSITY_ATOMS.value;
+    return core.FEATURE_GRADIENT.value | (keep ? core.FEATURE_KEEP_DENSITY.value : 0);
+  }
+
+  private requireGradients(): void {
+    if (this.hasGradients) return;
+    throw new PhasewireError("BAD_OPTION", {
+      message: "the frame was loaded without room for gradients",
+      field: "gradients",
+      value: false,
+      remedy: "Load it with gradients: true, which is the default.",
+    });
   }
 
   private async findNeighbours(): Promise<void> {

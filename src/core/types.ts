@@ -45,6 +45,12 @@ export interface FrameRoom {
   readonly species: Int32Array;
 }
 
+/** What will be asked of a frame. */
+export interface LoadOptions {
+  /** Whether passes that form gradients will follow (denoising, too); true if absent. Without them a frame takes less memory and a forward pass is faster. */
+  readonly gradients?: boolean;
+}
+
 /** What becomes of the arrays of a forward pass. */
 export interface PassOptions {
   /**

@@ -1,5 +1,9 @@
+import { setTimeout } from "node:timers/promises";
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { afterAll, describe, expect, it } from "vitest";
-import type { WorkerHandle } from "../../src/core/host.js";
+import type { CoreContext } from "../../src/core/context.js";
+import type { CoreHost, WorkerHandle } from "../../src/core/host.js";
 import { PhaseCore } from "../../src/core/index.js";
 import { createMemory } from "../../src/core/instance.js";
 import { coreModule, nodeHost } from "../../src/core/node-host.js";
@@ -91,8 +95,86 @@ describe("a worker that fails", () => {
     core.load(shakenCrystal(14, 0.1, 4));
     const running = core.denoise({ steps: 64 });
     const { workers } = (core as unknown as { pool: { workers: WorkerHandle[] } }).pool;
-    setTimeout(() => void workers[0]!.terminate(), 50);
+    void setTimeout(50).then(() => workers[0]!.terminate());
     await expectError("INTERNAL", () => running);
+    await core.dispose();
+  });
+});
+
+describe("frames of one size, one after the other", () => {
+  it("take no more memory, and the core's is laid out once", async () => {
+    setFlagsFromString("--expose-gc");
+    const collectGarbage = runInNewContext("gc") as () => void;
+    const core = await PhaseCore.create(model, { threads: 2 });
+    const { context } = core as unknown as { context: CoreContext };
+    const { memory } = context as unknown as { memory: WebAssembly.Memory };
+    const frame = shakenCrystal(5, 0.1, 4);
+    const evaluate = async (times: number): Promise<number> => {
+      for (let time = 0; time < times; time++) {
+        core.load(frame);
+        await core.forward();
+        await core.score();
+      }
+      // What buffers held is given back a moment after they were found to be garbage.
+      for (let pass = 0; pass < 3; pass++) {
+        collectGarbage();
+        await setTimeout(20);
+      }
+      const { heapUsed, external, arrayBuffers } = process.memoryUsage();
+      return heapUsed + external + arrayBuffers;
+    };
+    const before = await evaluate(30);
+    const bytes = memory.buffer.byteLength;
+    const addresses = ["POSITIONS", "LOGITS", "PAIR_X"].map((name) => context.region(name));
+    const after = await evaluate(200);
+    expect(memory.buffer.byteLength).toBe(bytes);
+    expect(["POSITIONS", "LOGITS", "PAIR_X"].map((name) => context.region(name))).toEqual(addresses);
+    // A frame's results are 200 kB: one kept in twenty would be seen.
+    expect(after - before, `${after} after ${before} bytes`).toBeLessThan(2e6);
+    await core.dispose();
+  });
+});
+
+describe("a frame", () => {
+  it.each([
+    [3, 1],
+    [5, 2],
+    [6, 4],
+  ])("of %i^3 cells is shared among %i of four workers", async (repeats, expected) => {
+    const jobs: number[] = [];
+    const host: CoreHost = {
+      ...nodeHost,
+      startWorker: (start, listener) => {
+        const handle = nodeHost.startWorker(start, listener);
+        return {
+          ...handle,
+          keepAlive: (wanted) => {
+            if (wanted) jobs.push(start.worker);
+            handle.keepAlive(wanted);
+          },
+        };
+      },
+    };
+    const core = await PhaseCore.create(model, { threads: 4, host });
+    core.load(shakenCrystal(repeats, 0.1, 4));
+    await core.forward();
+    expect(Math.max(1, new Set(jobs).size)).toBe(expected);
+    await core.dispose();
+  });
+
+  it("loaded without room for gradients gives the same results, and refuses gradients", async () => {
+    const core = await PhaseCore.create(model, { threads: 1, build: "baseline" });
+    const frame = shakenCrystal(4, 0.2, 2);
+    core.load(frame);
+    const expected = await core.forward();
+    core.load(frame, { gradients: false });
+    expect(await core.forward()).toEqual(expected);
+    for (const refused of [() => core.score(), () => core.denoise({ steps: 1 })]) {
+      const error = await expectError("BAD_OPTION", refused);
+      expect(error.field).toBe("gradients");
+    }
+    core.load(frame);
+    expect((await core.score()).logDensity).toBe(expected.logDensity);
     await core.dispose();
   });
 });
