@@ -52,120 +52,361 @@ export function prepareHarmonics(constants: usize): void {
   }
 }
 
-/** Address of the chunk row of lm = l^2 + l + m. */
-// @ts-ignore: decorator
-@inline
-function row(base: usize, l: i32, m: i32): usize {
-  return base + (l * l + l + m - 1) * CHUNK_BYTES;
-}
-
-/** C / nu of `n4` unit vectors into SCRATCH_HARMONICS. */
+/**
+ * C / nu of `n4` unit vectors into SCRATCH_HARMONICS. Written out, l by l under each m: loops cost twice as much.
+ */
 export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, n4: i32): void {
-  const recursion = at4(constants, HARMONIC_NORMS);
+  const b = at4(constants, HARMONIC_NORMS);
   for (let j = 0; j < n4; j += 4) {
     const o = <usize>j << 2;
-    const x = v128.load(scratch + SCRATCH_UNIT_X + o);
-    const y = v128.load(scratch + SCRATCH_UNIT_Y + o);
-    const z = v128.load(scratch + SCRATCH_UNIT_Z + o);
+    const x = v128.load(scratch + o, SCRATCH_UNIT_X);
+    const y = v128.load(scratch + o, SCRATCH_UNIT_Y);
+    const z = v128.load(scratch + o, SCRATCH_UNIT_Z);
     const out = scratch + SCRATCH_HARMONICS + o;
-    let q2 = f32x4.splat(1);
+    // m = 0
     let q1 = z;
-    v128.store(row(out, 1, 0), z);
-    for (let l = 2; l <= lmax; ++l) {
-      const b = v128.load32_splat(at4(recursion, l));
-      const q = nmadd4(b, q2, f32x4.mul(z, q1));
-      v128.store(row(out, l, 0), q);
-      q2 = q1;
-      q1 = q;
+    let q2 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 8));
+    let q3 = q2;
+    let q4 = q2;
+    v128.store(out, z, 1 * CHUNK_BYTES);
+    v128.store(out, q2, 5 * CHUNK_BYTES);
+    if (lmax >= 3) {
+      q3 = nmadd4(v128.load32_splat(b, 12), q1, f32x4.mul(z, q2));
+      v128.store(out, q3, 11 * CHUNK_BYTES);
+      if (lmax >= 4) {
+        q4 = nmadd4(v128.load32_splat(b, 16), q2, f32x4.mul(z, q3));
+        v128.store(out, q4, 19 * CHUNK_BYTES);
+        if (lmax >= 5) {
+          q1 = nmadd4(v128.load32_splat(b, 20), q3, f32x4.mul(z, q4));
+          v128.store(out, q1, 29 * CHUNK_BYTES);
+          if (lmax >= 6) {
+            q2 = nmadd4(v128.load32_splat(b, 24), q4, f32x4.mul(z, q1));
+            v128.store(out, q2, 41 * CHUNK_BYTES);
+          }
+        }
+      }
     }
     let c = x;
     let s = y;
-    for (let m = 1; m <= lmax; ++m) {
-      q2 = f32x4.splat(0);
-      q1 = f32x4.splat(1);
-      v128.store(row(out, m, m), c);
-      v128.store(row(out, m, -m), s);
-      for (let l = m + 1; l <= lmax; ++l) {
-        const b = v128.load32_splat(at4(recursion, 8 * m + l));
-        const q = nmadd4(b, q2, f32x4.mul(z, q1));
-        v128.store(row(out, l, m), f32x4.mul(q, c));
-        v128.store(row(out, l, -m), f32x4.mul(q, s));
-        q2 = q1;
-        q1 = q;
+    // m = 1
+    v128.store(out, c, 2 * CHUNK_BYTES);
+    v128.store(out, s, 0 * CHUNK_BYTES);
+    v128.store(out, f32x4.mul(z, c), 6 * CHUNK_BYTES);
+    v128.store(out, f32x4.mul(z, s), 4 * CHUNK_BYTES);
+    if (lmax >= 3) {
+      q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 44));
+      v128.store(out, f32x4.mul(q1, c), 12 * CHUNK_BYTES);
+      v128.store(out, f32x4.mul(q1, s), 10 * CHUNK_BYTES);
+      if (lmax >= 4) {
+        q2 = nmadd4(v128.load32_splat(b, 48), z, f32x4.mul(z, q1));
+        v128.store(out, f32x4.mul(q2, c), 20 * CHUNK_BYTES);
+        v128.store(out, f32x4.mul(q2, s), 18 * CHUNK_BYTES);
+        if (lmax >= 5) {
+          q3 = nmadd4(v128.load32_splat(b, 52), q1, f32x4.mul(z, q2));
+          v128.store(out, f32x4.mul(q3, c), 30 * CHUNK_BYTES);
+          v128.store(out, f32x4.mul(q3, s), 28 * CHUNK_BYTES);
+          if (lmax >= 6) {
+            q1 = nmadd4(v128.load32_splat(b, 56), q2, f32x4.mul(z, q3));
+            v128.store(out, f32x4.mul(q1, c), 42 * CHUNK_BYTES);
+            v128.store(out, f32x4.mul(q1, s), 40 * CHUNK_BYTES);
+          }
+        }
       }
-      const next = nmadd4(s, y, f32x4.mul(c, x));
-      s = madd4(c, y, f32x4.mul(s, x));
-      c = next;
     }
+    // m = 2
+    const c2 = nmadd4(s, y, f32x4.mul(c, x));
+    s = madd4(c, y, f32x4.mul(s, x));
+    c = c2;
+    v128.store(out, c, 7 * CHUNK_BYTES);
+    v128.store(out, s, 3 * CHUNK_BYTES);
+    if (lmax >= 3) {
+      v128.store(out, f32x4.mul(z, c), 13 * CHUNK_BYTES);
+      v128.store(out, f32x4.mul(z, s), 9 * CHUNK_BYTES);
+      if (lmax >= 4) {
+        q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 80));
+        v128.store(out, f32x4.mul(q1, c), 21 * CHUNK_BYTES);
+        v128.store(out, f32x4.mul(q1, s), 17 * CHUNK_BYTES);
+        if (lmax >= 5) {
+          q2 = nmadd4(v128.load32_splat(b, 84), z, f32x4.mul(z, q1));
+          v128.store(out, f32x4.mul(q2, c), 31 * CHUNK_BYTES);
+          v128.store(out, f32x4.mul(q2, s), 27 * CHUNK_BYTES);
+          if (lmax >= 6) {
+            q3 = nmadd4(v128.load32_splat(b, 88), q1, f32x4.mul(z, q2));
+            v128.store(out, f32x4.mul(q3, c), 43 * CHUNK_BYTES);
+            v128.store(out, f32x4.mul(q3, s), 39 * CHUNK_BYTES);
+          }
+        }
+      }
+    }
+    // m = 3
+    if (lmax < 3) continue;
+    const c3 = nmadd4(s, y, f32x4.mul(c, x));
+    s = madd4(c, y, f32x4.mul(s, x));
+    c = c3;
+    v128.store(out, c, 14 * CHUNK_BYTES);
+    v128.store(out, s, 8 * CHUNK_BYTES);
+    if (lmax >= 4) {
+      v128.store(out, f32x4.mul(z, c), 22 * CHUNK_BYTES);
+      v128.store(out, f32x4.mul(z, s), 16 * CHUNK_BYTES);
+      if (lmax >= 5) {
+        q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 116));
+        v128.store(out, f32x4.mul(q1, c), 32 * CHUNK_BYTES);
+        v128.store(out, f32x4.mul(q1, s), 26 * CHUNK_BYTES);
+        if (lmax >= 6) {
+          q2 = nmadd4(v128.load32_splat(b, 120), z, f32x4.mul(z, q1));
+          v128.store(out, f32x4.mul(q2, c), 44 * CHUNK_BYTES);
+          v128.store(out, f32x4.mul(q2, s), 38 * CHUNK_BYTES);
+        }
+      }
+    }
+    // m = 4
+    if (lmax < 4) continue;
+    const c4 = nmadd4(s, y, f32x4.mul(c, x));
+    s = madd4(c, y, f32x4.mul(s, x));
+    c = c4;
+    v128.store(out, c, 23 * CHUNK_BYTES);
+    v128.store(out, s, 15 * CHUNK_BYTES);
+    if (lmax >= 5) {
+      v128.store(out, f32x4.mul(z, c), 33 * CHUNK_BYTES);
+      v128.store(out, f32x4.mul(z, s), 25 * CHUNK_BYTES);
+      if (lmax >= 6) {
+        q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 152));
+        v128.store(out, f32x4.mul(q1, c), 45 * CHUNK_BYTES);
+        v128.store(out, f32x4.mul(q1, s), 37 * CHUNK_BYTES);
+      }
+    }
+    // m = 5
+    if (lmax < 5) continue;
+    const c5 = nmadd4(s, y, f32x4.mul(c, x));
+    s = madd4(c, y, f32x4.mul(s, x));
+    c = c5;
+    v128.store(out, c, 34 * CHUNK_BYTES);
+    v128.store(out, s, 24 * CHUNK_BYTES);
+    if (lmax >= 6) {
+      v128.store(out, f32x4.mul(z, c), 46 * CHUNK_BYTES);
+      v128.store(out, f32x4.mul(z, s), 36 * CHUNK_BYTES);
+    }
+    // m = 6
+    if (lmax < 6) continue;
+    const c6 = nmadd4(s, y, f32x4.mul(c, x));
+    s = madd4(c, y, f32x4.mul(s, x));
+    c = c6;
+    v128.store(out, c, 47 * CHUNK_BYTES);
+    v128.store(out, s, 35 * CHUNK_BYTES);
   }
 }
 
 /**
  * Gradient of each pair vector: from the adjoints of C / nu (SCRATCH_HARMONICS_ADJOINT) and of the length
  * (SCRATCH_LENGTH_ADJOINT) of `n4` pairs to dL/dx in `gradient` (f32 n4 x 4: the vector and a zero, units of L; overwritten).
+ * After harmonicsForward, whose rows l = |m| are Re and Im of (x + iy)^m. m runs downwards: the q of m + 1 are the slopes of those of m.
  */
 export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, gradient: usize, n4: i32): void {
-  const recursion = at4(constants, HARMONIC_NORMS);
+  const b = at4(constants, HARMONIC_NORMS);
   for (let j = 0; j < n4; j += 4) {
     const o = <usize>j << 2;
-    const x = v128.load(scratch + SCRATCH_UNIT_X + o);
-    const y = v128.load(scratch + SCRATCH_UNIT_Y + o);
-    const z = v128.load(scratch + SCRATCH_UNIT_Z + o);
+    const x = v128.load(scratch + o, SCRATCH_UNIT_X);
+    const y = v128.load(scratch + o, SCRATCH_UNIT_Y);
+    const z = v128.load(scratch + o, SCRATCH_UNIT_Z);
+    const rows = scratch + SCRATCH_HARMONICS + o;
     const adjoint = scratch + SCRATCH_HARMONICS_ADJOINT + o;
     let dx = f32x4.splat(0);
     let dy = dx;
-    let dz = v128.load(row(adjoint, 1, 0));
-    // m = 0: only q enters, and its slope.
-    let p2 = f32x4.splat(0);
-    let p1 = f32x4.splat(1);
-    for (let l = 2; l <= lmax; ++l) {
-      const b = v128.load32_splat(at4(recursion, 8 + l));
-      const p = nmadd4(b, p2, f32x4.mul(z, p1));
-      dz = madd4(f32x4.mul(f32x4.splat(<f32>l), p), v128.load(row(adjoint, l, 0)), dz);
-      p2 = p1;
-      p1 = p;
-    }
-    let cBefore = f32x4.splat(1);
-    let sBefore = f32x4.splat(0);
-    let c = x;
-    let s = y;
-    for (let m = 1; m <= lmax; ++m) {
-      let dc = v128.load(row(adjoint, m, m));
-      let ds = v128.load(row(adjoint, m, -m));
-      let q2 = f32x4.splat(0);
-      let q1 = f32x4.splat(1);
-      // p is q of m + 1, one l behind: the slope of q.
-      p2 = f32x4.splat(0);
-      p1 = f32x4.splat(0);
-      for (let l = m + 1; l <= lmax; ++l) {
-        const q = nmadd4(v128.load32_splat(at4(recursion, 8 * m + l)), q2, f32x4.mul(z, q1));
-        const p =
-          l == m + 1
-            ? f32x4.splat(1)
-            : nmadd4(v128.load32_splat(at4(recursion, 8 * m + 8 + l)), p2, f32x4.mul(z, p1));
-        const up = v128.load(row(adjoint, l, m));
-        const down = v128.load(row(adjoint, l, -m));
-        dc = madd4(q, up, dc);
-        ds = madd4(q, down, ds);
-        const slope = f32x4.mul(f32x4.splat(<f32>(l - m)), p);
-        dz = madd4(slope, madd4(s, down, f32x4.mul(c, up)), dz);
-        q2 = q1;
-        q1 = q;
-        p2 = p1;
-        p1 = p;
-      }
-      const order = f32x4.splat(<f32>m);
+    let dz = v128.load(adjoint, 1 * CHUNK_BYTES);
+    let q3 = z;
+    let q4 = z;
+    let q5 = z;
+    let q6 = z;
+    // m = 6
+    if (lmax >= 6) {
+      const dc = v128.load(adjoint, 47 * CHUNK_BYTES);
+      const ds = v128.load(adjoint, 35 * CHUNK_BYTES);
+      const cBefore = v128.load(rows, 34 * CHUNK_BYTES);
+      const sBefore = v128.load(rows, 24 * CHUNK_BYTES);
+      const order = f32x4.splat(6);
       dx = madd4(order, madd4(sBefore, ds, f32x4.mul(cBefore, dc)), dx);
       dy = madd4(order, nmadd4(sBefore, dc, f32x4.mul(cBefore, ds)), dy);
-      cBefore = c;
-      sBefore = s;
-      c = nmadd4(sBefore, y, f32x4.mul(cBefore, x));
-      s = madd4(cBefore, y, f32x4.mul(sBefore, x));
     }
+    // m = 5
+    if (lmax >= 5) {
+      let dc = v128.load(adjoint, 34 * CHUNK_BYTES);
+      let ds = v128.load(adjoint, 24 * CHUNK_BYTES);
+      const c = v128.load(rows, 34 * CHUNK_BYTES);
+      const s = v128.load(rows, 24 * CHUNK_BYTES);
+      if (lmax >= 6) {
+        const up6 = v128.load(adjoint, 46 * CHUNK_BYTES);
+        const down6 = v128.load(adjoint, 36 * CHUNK_BYTES);
+        dz = f32x4.add(dz, madd4(s, down6, f32x4.mul(c, up6)));
+        dc = madd4(z, up6, dc);
+        ds = madd4(z, down6, ds);
+      }
+      const cBefore = v128.load(rows, 23 * CHUNK_BYTES);
+      const sBefore = v128.load(rows, 15 * CHUNK_BYTES);
+      const order = f32x4.splat(5);
+      dx = madd4(order, madd4(sBefore, ds, f32x4.mul(cBefore, dc)), dx);
+      dy = madd4(order, nmadd4(sBefore, dc, f32x4.mul(cBefore, ds)), dy);
+    }
+    // m = 4
+    if (lmax >= 4) {
+      let dc = v128.load(adjoint, 23 * CHUNK_BYTES);
+      let ds = v128.load(adjoint, 15 * CHUNK_BYTES);
+      const c = v128.load(rows, 23 * CHUNK_BYTES);
+      const s = v128.load(rows, 15 * CHUNK_BYTES);
+      if (lmax >= 5) {
+        const up5 = v128.load(adjoint, 33 * CHUNK_BYTES);
+        const down5 = v128.load(adjoint, 25 * CHUNK_BYTES);
+        dz = f32x4.add(dz, madd4(s, down5, f32x4.mul(c, up5)));
+        dc = madd4(z, up5, dc);
+        ds = madd4(z, down5, ds);
+        if (lmax >= 6) {
+          const up6 = v128.load(adjoint, 45 * CHUNK_BYTES);
+          const down6 = v128.load(adjoint, 37 * CHUNK_BYTES);
+          dz = madd4(f32x4.mul(f32x4.splat(2), z), madd4(s, down6, f32x4.mul(c, up6)), dz);
+          q6 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 152));
+          dc = madd4(q6, up6, dc);
+          ds = madd4(q6, down6, ds);
+        }
+      }
+      const cBefore = v128.load(rows, 14 * CHUNK_BYTES);
+      const sBefore = v128.load(rows, 8 * CHUNK_BYTES);
+      const order = f32x4.splat(4);
+      dx = madd4(order, madd4(sBefore, ds, f32x4.mul(cBefore, dc)), dx);
+      dy = madd4(order, nmadd4(sBefore, dc, f32x4.mul(cBefore, ds)), dy);
+    }
+    // m = 3
+    if (lmax >= 3) {
+      let dc = v128.load(adjoint, 14 * CHUNK_BYTES);
+      let ds = v128.load(adjoint, 8 * CHUNK_BYTES);
+      const c = v128.load(rows, 14 * CHUNK_BYTES);
+      const s = v128.load(rows, 8 * CHUNK_BYTES);
+      if (lmax >= 4) {
+        const up4 = v128.load(adjoint, 22 * CHUNK_BYTES);
+        const down4 = v128.load(adjoint, 16 * CHUNK_BYTES);
+        dz = f32x4.add(dz, madd4(s, down4, f32x4.mul(c, up4)));
+        dc = madd4(z, up4, dc);
+        ds = madd4(z, down4, ds);
+        if (lmax >= 5) {
+          const up5 = v128.load(adjoint, 32 * CHUNK_BYTES);
+          const down5 = v128.load(adjoint, 26 * CHUNK_BYTES);
+          dz = madd4(f32x4.mul(f32x4.splat(2), z), madd4(s, down5, f32x4.mul(c, up5)), dz);
+          q5 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 116));
+          dc = madd4(q5, up5, dc);
+          ds = madd4(q5, down5, ds);
+          if (lmax >= 6) {
+            const up6 = v128.load(adjoint, 44 * CHUNK_BYTES);
+            const down6 = v128.load(adjoint, 38 * CHUNK_BYTES);
+            dz = madd4(f32x4.mul(f32x4.splat(3), q6), madd4(s, down6, f32x4.mul(c, up6)), dz);
+            q6 = nmadd4(v128.load32_splat(b, 120), z, f32x4.mul(z, q5));
+            dc = madd4(q6, up6, dc);
+            ds = madd4(q6, down6, ds);
+          }
+        }
+      }
+      const cBefore = v128.load(rows, 7 * CHUNK_BYTES);
+      const sBefore = v128.load(rows, 3 * CHUNK_BYTES);
+      const order = f32x4.splat(3);
+      dx = madd4(order, madd4(sBefore, ds, f32x4.mul(cBefore, dc)), dx);
+      dy = madd4(order, nmadd4(sBefore, dc, f32x4.mul(cBefore, ds)), dy);
+    }
+    // m = 2
+    {
+      let dc = v128.load(adjoint, 7 * CHUNK_BYTES);
+      let ds = v128.load(adjoint, 3 * CHUNK_BYTES);
+      const c = v128.load(rows, 7 * CHUNK_BYTES);
+      const s = v128.load(rows, 3 * CHUNK_BYTES);
+      if (lmax >= 3) {
+        const up3 = v128.load(adjoint, 13 * CHUNK_BYTES);
+        const down3 = v128.load(adjoint, 9 * CHUNK_BYTES);
+        dz = f32x4.add(dz, madd4(s, down3, f32x4.mul(c, up3)));
+        dc = madd4(z, up3, dc);
+        ds = madd4(z, down3, ds);
+        if (lmax >= 4) {
+          const up4 = v128.load(adjoint, 21 * CHUNK_BYTES);
+          const down4 = v128.load(adjoint, 17 * CHUNK_BYTES);
+          dz = madd4(f32x4.mul(f32x4.splat(2), z), madd4(s, down4, f32x4.mul(c, up4)), dz);
+          q4 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 80));
+          dc = madd4(q4, up4, dc);
+          ds = madd4(q4, down4, ds);
+          if (lmax >= 5) {
+            const up5 = v128.load(adjoint, 31 * CHUNK_BYTES);
+            const down5 = v128.load(adjoint, 27 * CHUNK_BYTES);
+            dz = madd4(f32x4.mul(f32x4.splat(3), q5), madd4(s, down5, f32x4.mul(c, up5)), dz);
+            q5 = nmadd4(v128.load32_splat(b, 84), z, f32x4.mul(z, q4));
+            dc = madd4(q5, up5, dc);
+            ds = madd4(q5, down5, ds);
+            if (lmax >= 6) {
+              const up6 = v128.load(adjoint, 43 * CHUNK_BYTES);
+              const down6 = v128.load(adjoint, 39 * CHUNK_BYTES);
+              dz = madd4(f32x4.mul(f32x4.splat(4), q6), madd4(s, down6, f32x4.mul(c, up6)), dz);
+              q6 = nmadd4(v128.load32_splat(b, 88), q4, f32x4.mul(z, q5));
+              dc = madd4(q6, up6, dc);
+              ds = madd4(q6, down6, ds);
+            }
+          }
+        }
+      }
+      const cBefore = x;
+      const sBefore = y;
+      const order = f32x4.splat(2);
+      dx = madd4(order, madd4(sBefore, ds, f32x4.mul(cBefore, dc)), dx);
+      dy = madd4(order, nmadd4(sBefore, dc, f32x4.mul(cBefore, ds)), dy);
+    }
+    // m = 1
+    {
+      let dc = v128.load(adjoint, 2 * CHUNK_BYTES);
+      let ds = v128.load(adjoint, 0 * CHUNK_BYTES);
+      const c = x;
+      const s = y;
+      const up2 = v128.load(adjoint, 6 * CHUNK_BYTES);
+      const down2 = v128.load(adjoint, 4 * CHUNK_BYTES);
+      dz = f32x4.add(dz, madd4(s, down2, f32x4.mul(c, up2)));
+      dc = madd4(z, up2, dc);
+      ds = madd4(z, down2, ds);
+      if (lmax >= 3) {
+        const up3 = v128.load(adjoint, 12 * CHUNK_BYTES);
+        const down3 = v128.load(adjoint, 10 * CHUNK_BYTES);
+        dz = madd4(f32x4.mul(f32x4.splat(2), z), madd4(s, down3, f32x4.mul(c, up3)), dz);
+        q3 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 44));
+        dc = madd4(q3, up3, dc);
+        ds = madd4(q3, down3, ds);
+        if (lmax >= 4) {
+          const up4 = v128.load(adjoint, 20 * CHUNK_BYTES);
+          const down4 = v128.load(adjoint, 18 * CHUNK_BYTES);
+          dz = madd4(f32x4.mul(f32x4.splat(3), q4), madd4(s, down4, f32x4.mul(c, up4)), dz);
+          q4 = nmadd4(v128.load32_splat(b, 48), z, f32x4.mul(z, q3));
+          dc = madd4(q4, up4, dc);
+          ds = madd4(q4, down4, ds);
+          if (lmax >= 5) {
+            const up5 = v128.load(adjoint, 30 * CHUNK_BYTES);
+            const down5 = v128.load(adjoint, 28 * CHUNK_BYTES);
+            dz = madd4(f32x4.mul(f32x4.splat(4), q5), madd4(s, down5, f32x4.mul(c, up5)), dz);
+            q5 = nmadd4(v128.load32_splat(b, 52), q3, f32x4.mul(z, q4));
+            dc = madd4(q5, up5, dc);
+            ds = madd4(q5, down5, ds);
+            if (lmax >= 6) {
+              const up6 = v128.load(adjoint, 42 * CHUNK_BYTES);
+              const down6 = v128.load(adjoint, 40 * CHUNK_BYTES);
+              dz = madd4(f32x4.mul(f32x4.splat(5), q6), madd4(s, down6, f32x4.mul(c, up6)), dz);
+              q6 = nmadd4(v128.load32_splat(b, 56), q4, f32x4.mul(z, q5));
+              dc = madd4(q6, up6, dc);
+              ds = madd4(q6, down6, ds);
+            }
+          }
+        }
+      }
+      dx = f32x4.add(dx, dc);
+      dy = f32x4.add(dy, ds);
+    }
+    // m = 0: only q enters, and its slope.
+    dz = madd4(f32x4.mul(f32x4.splat(2), z), v128.load(adjoint, 5 * CHUNK_BYTES), dz);
+    if (lmax >= 3) dz = madd4(f32x4.mul(f32x4.splat(3), q3), v128.load(adjoint, 11 * CHUNK_BYTES), dz);
+    if (lmax >= 4) dz = madd4(f32x4.mul(f32x4.splat(4), q4), v128.load(adjoint, 19 * CHUNK_BYTES), dz);
+    if (lmax >= 5) dz = madd4(f32x4.mul(f32x4.splat(5), q5), v128.load(adjoint, 29 * CHUNK_BYTES), dz);
+    if (lmax >= 6) dz = madd4(f32x4.mul(f32x4.splat(6), q6), v128.load(adjoint, 41 * CHUNK_BYTES), dz);
     const along = madd4(dz, z, madd4(dy, y, f32x4.mul(dx, x)));
-    const inverse = v128.load(scratch + SCRATCH_INVERSE + o);
+    const inverse = v128.load(scratch + o, SCRATCH_INVERSE);
     // dL/dx = (d - u (u.d)) / r + u dL/dr
-    const radial = nmadd4(along, inverse, v128.load(scratch + SCRATCH_LENGTH_ADJOINT + o));
+    const radial = nmadd4(along, inverse, v128.load(scratch + o, SCRATCH_LENGTH_ADJOINT));
     const gx = madd4(radial, x, f32x4.mul(dx, inverse));
     const gy = madd4(radial, y, f32x4.mul(dy, inverse));
     const gz = madd4(radial, z, f32x4.mul(dz, inverse));
