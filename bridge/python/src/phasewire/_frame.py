@@ -193,8 +193,9 @@ def _check_positions(positions: ArrayLike, copy: bool) -> NDArray[np.float64]:
             value=len(array),
             remedy="analyse a part of the system at a time",
         )
-    finite = np.isfinite(array).all(axis=1)
-    if not finite.all():
+    # Over all numbers at once, which is many times as fast as atom by atom; that is for the error alone.
+    if not np.isfinite(array).all():
+        finite = np.isfinite(array).all(axis=1)
         first = int(np.argmin(finite))
         raise make_error(
             "NON_FINITE_POSITIONS",
