@@ -111,6 +111,19 @@ export function backwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): v
   }
 }
 
+/** Adjoints of the invariants of four atoms (SCRATCH_INVARIANTS_ADJOINT) from those of their hidden numbers (SCRATCH_LAYER1, overwritten). */
+export function backwardNetwork1(ctx: usize, scratch: usize, record: usize): void {
+  const inner = count(ctx, COUNT_INNER);
+  const hidden = count(ctx, COUNT_HIDDEN);
+  const dh = scratch + SCRATCH_LAYER1;
+  const da = scratch + SCRATCH_LAYER0;
+  const db = scratch + SCRATCH_INVARIANTS_ADJOINT;
+  siluBackward(dh, recordLayer1(ctx, record), 4 * hidden);
+  layerBackward(da, dh, region(ctx, ADDRESS_NETWORK1_WEIGHT1), hidden, inner);
+  siluBackward(da, recordLayer0(ctx, record), 4 * inner);
+  layerBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariantCount(ctx));
+}
+
 /** G of the pairs of the sorted atoms [begin, end). */
 export function backwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = workerScratch(ctx, worker);
@@ -121,12 +134,9 @@ export function backwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): 
   const weights = region(ctx, ADDRESS_PAIR_WEIGHT);
   const links = region(ctx, ADDRESS_PAIR_LINK);
   const channelBytes = <usize>count(ctx, COUNT_CHANNELS) << 2;
-  const inner = count(ctx, COUNT_INNER);
   const hidden = count(ctx, COUNT_HIDDEN);
   const message = count(ctx, COUNT_MESSAGE);
   const dh = scratch + SCRATCH_LAYER1;
-  const da = scratch + SCRATCH_LAYER0;
-  const db = scratch + SCRATCH_INVARIANTS_ADJOINT;
   const densityAdjoint = scratch + SCRATCH_DENSITY_ADJOINT;
   const dw = scratch + SCRATCH_WEIGHT_ADJOINT;
   for (let first = begin; first < end; first += 4) {
@@ -140,10 +150,8 @@ export function backwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): 
       const own = at4(dh, (s - first) * hidden);
       gatherRows(own, at4(weights, start), at4(links, start), length, messagesAdjoint, message << 2, message);
     }
-    siluBackward(dh, recordLayer1(ctx, record), 4 * hidden);
-    layerBackward(da, dh, region(ctx, ADDRESS_NETWORK1_WEIGHT1), hidden, inner);
-    siluBackward(da, recordLayer0(ctx, record), 4 * inner);
-    layerBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariantCount(ctx));
+    backwardNetwork1(ctx, scratch, record);
+    const db = scratch + SCRATCH_INVARIANTS_ADJOINT;
     invariantsBackward(ctx, densityAdjoint, db, record, scratch + SCRATCH_MIXED_ADJOINT);
     for (let s = first; s < until; ++s) {
       const start = load<i32>(at4(pairStart, s));

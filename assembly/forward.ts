@@ -106,16 +106,22 @@ export function formRecord(ctx: usize, scratch: usize, record: usize, first: i32
       load<i32>(at4(region(ctx, ADDRESS_PAIR_COUNT), s)),
     );
   }
-  mixForward(ctx, record, density);
-  const invariants = scratch + SCRATCH_INVARIANTS;
-  invariantsForward(ctx, invariants, record);
-  const hidden = at4(region(ctx, ADDRESS_HIDDEN), first * count(ctx, COUNT_HIDDEN));
-  network1(ctx, scratch, hidden, recordLayer0(ctx, record), recordLayer1(ctx, record), invariants);
+  formInvariants(ctx, scratch, record);
+  network1(ctx, scratch, record, first);
 }
 
-/** Hidden numbers (4 x H) and slopes of both layers (4 x V, 4 x H) of network 1 from the invariants of four atoms. */
-function network1(ctx: usize, scratch: usize, out: usize, z0: usize, z1: usize, invariants: usize): void {
+/** Mixed densities (into the record) and invariants (SCRATCH_INVARIANTS) of four atoms from their densities (SCRATCH_DENSITY). */
+export function formInvariants(ctx: usize, scratch: usize, record: usize): void {
+  mixForward(ctx, record, scratch + SCRATCH_DENSITY);
+  invariantsForward(ctx, scratch + SCRATCH_INVARIANTS, record);
+}
+
+/** Hidden numbers of the four sorted atoms from `first` and, into the record, the slopes of both layers of network 1, from their invariants. */
+export function network1(ctx: usize, scratch: usize, record: usize, first: i32): void {
+  const invariants = scratch + SCRATCH_INVARIANTS;
   const a0 = scratch + SCRATCH_LAYER0;
+  const z0 = recordLayer0(ctx, record);
+  const z1 = recordLayer1(ctx, record);
   const inner = count(ctx, COUNT_INNER);
   const hidden = count(ctx, COUNT_HIDDEN);
   const bias0 = region(ctx, ADDRESS_NETWORK1_BIAS0);
@@ -123,7 +129,7 @@ function network1(ctx: usize, scratch: usize, out: usize, z0: usize, z1: usize, 
   siluForward(a0, z0, 4 * inner);
   const bias1 = region(ctx, ADDRESS_NETWORK1_BIAS1);
   layerForward(z1, a0, region(ctx, ADDRESS_FORWARD1_1), bias1, hidden, inner);
-  siluForward(out, z1, 4 * hidden);
+  siluForward(at4(region(ctx, ADDRESS_HIDDEN), first * hidden), z1, 4 * hidden);
 }
 
 /** Radial functions, harmonics, densities, invariants and network 1 of the sorted atoms [begin, end). */
