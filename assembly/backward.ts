@@ -10,19 +10,15 @@
  * so the gradients of all atoms add up to zero within the rounding of f64.
  */
 import { densityBackward } from "./density";
-import { formRecord, groupRecord, network2, recordLayer0, recordLayer1, workerScratch } from "./forward";
+import { formRecord } from "./forward";
 import { invariantsBackward } from "./invariants";
 import {
-  ADDRESS_BACKWARD2_1,
   ADDRESS_BLOCK_VIRIAL,
   ADDRESS_GRADIENT,
   ADDRESS_HIDDEN,
   ADDRESS_HIDDEN_ADJOINT,
   ADDRESS_KEPT,
   ADDRESS_MESSAGES_ADJOINT,
-  ADDRESS_NETWORK1_WEIGHT0,
-  ADDRESS_NETWORK1_WEIGHT1,
-  ADDRESS_NETWORK2_WEIGHT0,
   ADDRESS_ORDER,
   ADDRESS_PAIR_COUNT,
   ADDRESS_PAIR_GRADIENT,
@@ -39,11 +35,8 @@ import {
   COUNT_CHANNELS,
   COUNT_CLASSES,
   COUNT_HIDDEN,
-  COUNT_INNER,
   COUNT_MESSAGE,
-  COUNT_OUTER,
   COUNT_REVERSE_READY,
-  invariantCount,
   paddedClasses,
   STATUS_OK,
   VALUE_LENGTH_SCALE,
@@ -52,43 +45,18 @@ import {
 import { addF8, at4, at8, copyVectors, count, loadF8, region, storeF8, value } from "./memory";
 import { gatherRows, weightAdjoints } from "./messages";
 import { reversePairs } from "./neighbours";
-import { layerBackward, siluBackward } from "./network";
+import { backwardNetwork1, backwardNetwork2, network2 } from "./networks";
 import { seedLogDensity } from "./readout";
+import { groupRecord, workerScratch } from "./record";
 import {
   SCRATCH_DENSITY_ADJOINT,
-  SCRATCH_INPUT_ADJOINT,
   SCRATCH_INVARIANTS_ADJOINT,
-  SCRATCH_LAYER0,
   SCRATCH_LAYER1,
   SCRATCH_LOGITS,
   SCRATCH_MIXED_ADJOINT,
-  SCRATCH_OUTER,
-  SCRATCH_OUTER_OUT,
   SCRATCH_WEIGHT_ADJOINT,
 } from "./scratch";
 import { nmadd4 } from "./vector";
-
-/**
- * Adjoints of hidden numbers (through network 2 alone) and messages of the sorted atoms [first, until), at most four, from those of their logits
- * (SCRATCH_LOGITS, rows of the padded classes) and the slopes of the last hidden layer (SCRATCH_OUTER).
- */
-export function backwardNetwork2(ctx: usize, scratch: usize, first: i32, until: i32): void {
-  const outer = count(ctx, COUNT_OUTER);
-  const hidden = count(ctx, COUNT_HIDDEN);
-  const message = count(ctx, COUNT_MESSAGE);
-  const width = hidden + message;
-  const da = scratch + SCRATCH_OUTER_OUT;
-  const dx = scratch + SCRATCH_INPUT_ADJOINT;
-  const classes = paddedClasses(count(ctx, COUNT_CLASSES));
-  layerBackward(da, scratch + SCRATCH_LOGITS, region(ctx, ADDRESS_BACKWARD2_1), classes, outer);
-  siluBackward(da, scratch + SCRATCH_OUTER, 4 * outer);
-  layerBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, width);
-  for (let s = first; s < until; ++s) {
-    const from = at4(dx, (s - first) * width);
-    copyVectors(at4(region(ctx, ADDRESS_HIDDEN_ADJOINT), s * hidden), from, hidden << 2);
-    copyVectors(at4(region(ctx, ADDRESS_MESSAGES_ADJOINT), s * message), at4(from, hidden), message << 2);
-  }
-}
 
 /** Adjoints of hidden numbers (through network 2 alone) and messages of the sorted atoms [begin, end); and their reverse pairs, once a frame. */
 export function backwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): void {
@@ -109,19 +77,6 @@ export function backwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): v
     network2(ctx, scratch, first);
     backwardNetwork2(ctx, scratch, first, until);
   }
-}
-
-/** Adjoints of the invariants of four atoms (SCRATCH_INVARIANTS_ADJOINT) from those of their hidden numbers (SCRATCH_LAYER1, overwritten). */
-export function backwardNetwork1(ctx: usize, scratch: usize, record: usize): void {
-  const inner = count(ctx, COUNT_INNER);
-  const hidden = count(ctx, COUNT_HIDDEN);
-  const dh = scratch + SCRATCH_LAYER1;
-  const da = scratch + SCRATCH_LAYER0;
-  const db = scratch + SCRATCH_INVARIANTS_ADJOINT;
-  siluBackward(dh, recordLayer1(ctx, record), 4 * hidden);
-  layerBackward(da, dh, region(ctx, ADDRESS_NETWORK1_WEIGHT1), hidden, inner);
-  siluBackward(da, recordLayer0(ctx, record), 4 * inner);
-  layerBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariantCount(ctx));
 }
 
 /** G of the pairs of the sorted atoms [begin, end). */

@@ -2,9 +2,9 @@
  * Stages one by one, for the benchmark (bench/): each runs a kernel over the atoms of a frame on which a forward and a backward pass were made, on
  * what those left in the scratch memory where it does not matter which numbers are there. Built into a file of its own.
  */
+import { gatherGradient } from "./backward";
+import { formInvariants } from "./forward";
 import { harmonicsBackward, harmonicsForward } from "./harmonics";
-import { formInvariants, network1, network2, workerScratch } from "./forward";
-import { backwardNetwork1, backwardNetwork2, gatherGradient } from "./backward";
 import { invariantsBackward } from "./invariants";
 import {
   ADDRESS_BIAS2_1,
@@ -36,9 +36,11 @@ import { at4, count, region } from "./memory";
 import { gatherRows, weightAdjoints } from "./messages";
 import { binAtoms, findPairs, reversePairs } from "./neighbours";
 import { layerForward } from "./network";
+import { backwardNetwork1, backwardNetwork2, network1, network2 } from "./networks";
 import { product } from "./product";
 import { chunkGeometry, radialBackward, radialForward, radialSlopes, turnRadial } from "./radial";
 import { readOut } from "./readout";
+import { workerScratch } from "./record";
 import {
   CHUNK,
   CHUNK_BYTES,
