@@ -11,6 +11,7 @@
  */
 import { densityBackward } from "./density";
 import { formRecord } from "./forward";
+import { adjointsReady } from "./fused";
 import { invariantsBackward } from "./invariants";
 import {
   ADDRESS_BLOCK_VIRIAL,
@@ -67,6 +68,7 @@ export function backwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): v
   const order = region(ctx, ADDRESS_ORDER);
   const logitsAdjoint = scratch + SCRATCH_LOGITS;
   if (!count(ctx, COUNT_REVERSE_READY)) reversePairs(ctx, worker, begin, end);
+  if (adjointsReady(ctx)) return;
   memory.fill(logitsAdjoint, 0, <usize>(4 * classes) << 2);
   for (let first = begin; first < end; first += 4) {
     const until = min(first + 4, end);

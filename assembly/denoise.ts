@@ -17,6 +17,7 @@
  */
 import { backward } from "./backward";
 import { forward } from "./forward";
+import { adjointsReady, PHASE_SCORE } from "./fused";
 import {
   ADDRESS_ATOM_LOG_DENSITY,
   ADDRESS_CONFIDENCE,
@@ -28,12 +29,14 @@ import {
   ADDRESS_PROBABILITIES,
   ADDRESS_RAW_LABELS,
   ADDRESS_SEED,
+  COUNT_ADJOINTS_READY,
   COUNT_ATOMS,
   COUNT_CLASSES,
   COUNT_DENOISE_CONVERGED,
   COUNT_DENOISE_LIMIT,
   COUNT_DENOISE_PHASE,
   COUNT_DENOISE_STEPS,
+  COUNT_FUSED,
   STATUS_COINCIDENT_ATOMS,
   STATUS_OK,
   VALUE_DENOISE_FACTOR,
@@ -56,7 +59,6 @@ export const DENOISE_LOAD: i32 = 2;
 
 const PHASE_BEGIN: i32 = 0;
 const PHASE_TRIAL: i32 = 1;
-const PHASE_SCORE: i32 = 2;
 const PHASE_RETURN: i32 = 3;
 const PHASE_DONE: i32 = 4;
 
@@ -67,6 +69,8 @@ export function startDenoise(ctx: usize): void {
   store<f64>(ctx + VALUE_LENGTH_SCALE_GIVEN, value(ctx, VALUE_LENGTH_SCALE));
   store<f64>(ctx + VALUE_DENOISE_FACTOR, 1);
   store<f64>(ctx + VALUE_DENOISE_LARGEST, 0);
+  store<i32>(ctx + COUNT_FUSED, 0);
+  store<i32>(ctx + COUNT_ADJOINTS_READY, 0);
   store<i32>(ctx + COUNT_DENOISE_STEPS, 0);
   store<i32>(ctx + COUNT_DENOISE_CONVERGED, 0);
   store<i32>(ctx + COUNT_DENOISE_PHASE, PHASE_BEGIN);
@@ -126,8 +130,9 @@ function objective(ctx: usize): f64 {
   return sum;
 }
 
-/** The seed of L: D_ac = p_ac for the atoms that the raw pass calls crystalline, else 0. */
+/** The seed of L: D_ac = p_ac for the atoms that the raw pass calls crystalline, else 0. Not formed where the forward pass went on from it. */
 export function seedDenoise(ctx: usize): void {
+  if (adjointsReady(ctx)) return;
   const raw = region(ctx, ADDRESS_RAW_LABELS);
   const n = count(ctx, COUNT_ATOMS);
   const row = <usize>(count(ctx, COUNT_CLASSES) << 2);
@@ -177,6 +182,7 @@ function makeStep(ctx: usize): void {
   const n = 3 * count(ctx, COUNT_ATOMS);
   for (let i = 0; i < n; ++i) storeF8(positions, i, loadF8(place, i) + factor * loadF8(step, i));
   store<i32>(ctx + COUNT_DENOISE_STEPS, count(ctx, COUNT_DENOISE_STEPS) + 1);
+  store<i32>(ctx + COUNT_FUSED, 1);
 }
 
 /** Atoms that were disordered before the first step stay so, with the probability of class 0 as their confidence. */

@@ -17,20 +17,22 @@ import {
   ADDRESS_PAIR_X,
   ADDRESS_PAIR_Y,
   ADDRESS_PAIR_Z,
+  ADDRESS_RAW_LABELS,
   COUNT_ADJOINTS_READY,
   COUNT_ATOMS,
   COUNT_CHANNELS,
   COUNT_CLASSES,
+  COUNT_FUSED,
   COUNT_HIDDEN,
   COUNT_MESSAGE,
   COUNT_OUTER,
   paddedClasses,
   STATUS_OK,
 } from "./layout";
-import { at4, count, region } from "./memory";
+import { at2, at4, count, loadF4, region } from "./memory";
 import { gatherRows } from "./messages";
 import { layerForward } from "./network";
-import { network1, network2 } from "./networks";
+import { backwardNetwork2, network1, network2 } from "./networks";
 import { readOut, sumLogDensity } from "./readout";
 import { groupRecord, workerScratch } from "./record";
 import {
@@ -77,7 +79,10 @@ export function forwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): v
   }
 }
 
-/** Messages, network 2 and results of the sorted atoms [begin, end). */
+/**
+ * Messages, network 2 and results of the sorted atoms [begin, end). In denoising (COUNT_FUSED) the seed of an atom depends on its own logits
+ * alone, so the adjoints of network 2 are formed at once, while its layers are at hand.
+ */
 export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = workerScratch(ctx, worker);
   const hidden = region(ctx, ADDRESS_HIDDEN);
@@ -89,6 +94,7 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
   const outer = count(ctx, COUNT_OUTER);
   const hiddenBytes = count(ctx, COUNT_HIDDEN) << 2;
   const message = count(ctx, COUNT_MESSAGE);
+  const fused = count(ctx, COUNT_FUSED);
   const a0 = scratch + SCRATCH_OUTER_OUT;
   const logits = scratch + SCRATCH_LOGITS;
   memory.fill(at4(messages, begin * message), 0, <usize>((end - begin) * message) << 2);
@@ -105,12 +111,30 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
       const row = (s - first) * classes;
       readOut(ctx, load<i32>(at4(order, s)), at4(logits, row), at4(scratch + SCRATCH_EXPONENTIALS, row));
     }
+    if (fused) {
+      for (let s = first; s < until; ++s) {
+        const row = (s - first) * classes;
+        seedAtom(ctx, load<i32>(at4(order, s)), at4(logits, row), at4(scratch + SCRATCH_EXPONENTIALS, row));
+      }
+      backwardNetwork2(ctx, scratch, first, until);
+    }
+  }
+}
+
+/** The adjoints of an atom's logits (f32, one a padded class) in denoising: its probabilities if the raw pass called it crystalline, else zero. */
+function seedAtom(ctx: usize, atom: i32, adjoints: usize, probabilities: usize): void {
+  const classCount = count(ctx, COUNT_CLASSES);
+  const padded = paddedClasses(classCount);
+  const crystalline = load<u16>(at2(region(ctx, ADDRESS_RAW_LABELS), atom)) != 0;
+  for (let c = 0; c < padded; ++c) {
+    store<f32>(at4(adjoints, c), crystalline && c < classCount ? loadF4(probabilities, c) : 0);
   }
 }
 
 /** Sums over all atoms, once every stage is done. */
 export function finishForward(ctx: usize): void {
-  store<i32>(ctx + COUNT_ADJOINTS_READY, 0);
+  store<i32>(ctx + COUNT_ADJOINTS_READY, count(ctx, COUNT_FUSED));
+  store<i32>(ctx + COUNT_FUSED, 0);
   sumLogDensity(ctx);
 }
 

@@ -215,6 +215,8 @@ export const COUNT_CURSOR_MARK: i32 = 936;
 export const VALUE_GRID_UNIT: i32 = 928;
 /** Internal: 1 while the adjoints of network 2 belong to the last forward pass (see denoise.ts). */
 export const COUNT_ADJOINTS_READY: i32 = 916;
+/** Internal: 1 if the next forward pass is to form them. */
+export const COUNT_FUSED: i32 = 940;
 
 // ---- status codes ---------------------------------------------------------------------------------
 
@@ -411,6 +413,7 @@ function usualPairs(ctx: usize): f64 {
 export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity: i32, workers: i32, features: i32): f64 {
   if (atomCount < 1 || workers < 1 || pairCapacity < 0) return 0;
   store<i32>(ctx + COUNT_ADJOINTS_READY, 0);
+  store<i32>(ctx + COUNT_FUSED, 0);
   store<i32>(ctx + COUNT_CURSOR_MARK, 0);
   const n = <f64>atomCount;
   const n4 = Math.ceil(n / 4) * 4;
