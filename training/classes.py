@@ -85,5 +85,5 @@ def run_model(training: TrainingConfig, prototypes: list[Prototype]) -> ModelCon
     if training.start is not None:
         config = replace(read_model(find_model(training.start))[0], classes=class_names(prototypes))
     else:
-        config = ModelConfig(classes=class_names(prototypes), logit_length=training.logit_length)
+        config = ModelConfig(classes=class_names(prototypes), logit_length=training.logit_length, **training.shape)
     return config if training.outer_width is None else replace(config, outer_width=training.outer_width)

@@ -9,6 +9,18 @@ from pathlib import Path
 from .losses import LossWeights
 from .sampling import SamplingConfig
 
+# What a model's shape may be (models/FORMAT.md): sizes that the core has kernels for.
+POSSIBLE_SIZES = {
+    "channels": (8, 16),
+    "lmax": range(2, 7),
+    "inner_width": range(8, 129, 8),
+    "hidden_width": range(8, 65, 8),
+    "message_width": range(8, 65, 8),
+    "outer_width": range(16, 513, 16),
+    "basis_count": range(2, 65),
+}
+RADIAL_LENGTHS = ("cutoff", "basis_first", "basis_last", "basis_width")
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -23,6 +35,9 @@ class TrainingConfig:
     start
         What a run starts from: the name in `models/` or the path of a model, or the name of other settings in
         `training/configs`, which are then run first; None: random weights.
+    shape
+        Constants of the model that decide its cost (`cutoff`, `channels`, `lmax`, widths: see model.py), where they are
+        not the standard ones; only for a run from random weights.
     outer_width
         Width of the last hidden layer; None: that of `start`, or the standard one.
     new_share
@@ -38,6 +53,7 @@ class TrainingConfig:
     prototypes: list[str] | str | None = None
     files: list[str] = field(default_factory=list)
     start: str | None = None
+    shape: dict[str, float] = field(default_factory=dict)
     outer_width: int | None = None
     new_share: float | None = None
     steps: int = 6000
@@ -67,6 +83,16 @@ class TrainingConfig:
         for name in ("steps", "batch_atoms", "samplers", "checkpoint_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` is {getattr(self, name)}; it must be at least 1")
+        if self.shape and self.start is not None:
+            raise ValueError("`shape` is that of the model to `start` from; leave one of the two out")
+        for name, value in self.shape.items():
+            check_constant(name, value)
+        sizes = {"message_width": 32, "hidden_width": 32} | self.shape
+        if sizes["message_width"] > sizes["hidden_width"]:
+            raise ValueError(
+                f"`shape.message_width` is {sizes['message_width']}; it must not exceed `hidden_width`, "
+                f"which is {sizes['hidden_width']}"
+            )
 
     @staticmethod
     def load(path: Path) -> TrainingConfig:
@@ -86,3 +112,21 @@ class TrainingConfig:
         raw["weights"] = LossWeights(**raw.get("weights", {}))
         raw["sampling"] = SamplingConfig(**raw.get("sampling", {}))
         return TrainingConfig(**raw)
+
+
+def check_constant(name: str, value: float) -> None:
+    """Refuse an entry of `shape` that is no constant of a model, or that no core could run.
+
+    Raises
+    ------
+    ValueError
+        Naming the entry, and what is possible.
+    """
+    possible = POSSIBLE_SIZES.get(name)
+    if possible is not None:
+        if value not in possible:
+            raise ValueError(f"`shape.{name}` is {value}; possible are {', '.join(map(str, possible))}")
+    elif name not in RADIAL_LENGTHS:
+        raise ValueError(f"`shape.{name}` is no constant; known are {', '.join((*POSSIBLE_SIZES, *RADIAL_LENGTHS))}")
+    elif not value > 0.0:
+        raise ValueError(f"`shape.{name}` is {value}; a length in units of a0 must be positive")

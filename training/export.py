@@ -64,6 +64,9 @@ def write_model(
             "idealLogits": [float(value) for value in ideal_logits],
             "channels": config.channels,
             "lmax": config.lmax,
+            "innerWidth": config.inner_width,
+            "hiddenWidth": config.hidden_width,
+            "messageWidth": config.message_width,
             "outerWidth": config.outer_width,
             "training": training,
         }
@@ -97,6 +100,9 @@ def read_model(path: Path) -> tuple[ModelConfig, dict[str, np.ndarray], dict[str
         logit_length=info["logitLength"],
         channels=info["channels"],
         lmax=info["lmax"],
+        inner_width=info.get("innerWidth", 64),
+        hidden_width=info.get("hiddenWidth", 32),
+        message_width=info.get("messageWidth", 32),
         outer_width=info.get("outerWidth", 64),
     )
     return config, load_file(path), info

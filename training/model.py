@@ -32,12 +32,20 @@ class ModelConfig:
     logit_length: float = 0.06
     channels: int = 16
     lmax: int = 6
+    # Widths: the first layer of network 1, the hidden numbers h_a, those of them that neighbours hear of.
+    inner_width: int = 64
+    hidden_width: int = 32
+    message_width: int = 32
     # Width of the last hidden layer: more classes than a few dozen need more.
     outer_width: int = 64
 
     @property
     def class_count(self) -> int:
         return len(self.classes)
+
+    @property
+    def invariant_count(self) -> int:
+        return self.channels * (self.lmax + 2)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -62,7 +70,7 @@ jax.tree_util.register_dataclass(
 
 
 def radial_functions(config: ModelConfig, mix: jax.Array, r: jax.Array) -> jax.Array:
-    """All radial functions of both kinds: (..., 2 * 17), kind-major; zero beyond the cutoff."""
+    """All radial functions of both kinds: (..., 2 * (channels + 1)), kind-major; zero beyond the cutoff."""
     centres = jnp.linspace(config.basis_first, config.basis_last, config.basis_count)
     basis = jnp.exp(-0.5 * ((r[..., None] - centres) / config.basis_width) ** 2)
     x6 = jnp.minimum(r / config.cutoff, 1.0) ** 6
@@ -104,7 +112,7 @@ def harmonics(lmax: int, unit: jax.Array) -> jax.Array:
 def densities(
     config: ModelConfig, params: Params, vectors: jax.Array, mask: jax.Array, other: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Radial functions of each pair's own kind (N, J, 17) and densities A (N, 16, 49)."""
+    """Radial functions of each pair's own kind (N, J, channels + 1), densities A (N, channels, (lmax + 1)^2), lengths."""
     squared = jnp.sum(vectors * vectors, axis=-1)
     r = jnp.sqrt(jnp.where(mask, squared, 1.0))
     unit = jnp.where(mask[..., None], vectors / r[..., None], jnp.array([0.0, 0.0, 1.0]))
@@ -117,7 +125,7 @@ def densities(
 
 
 def invariants(config: ModelConfig, params: Params, density: jax.Array) -> jax.Array:
-    """Standardised rotation invariants b (N, 128)."""
+    """Standardised rotation invariants b (N, channels * (lmax + 2))."""
     blocks = []
     for degree in range(config.lmax + 1):
         block = density[:, :, degree * degree : (degree + 1) ** 2]
@@ -145,7 +153,7 @@ def logits(
     features = invariants(config, params, density)
     hidden = jax.nn.silu(features @ params["network1.weight0"].T + params["network1.bias0"])
     hidden = jax.nn.silu(hidden @ params["network1.weight1"].T + params["network1.bias1"])
-    messages = jnp.einsum("nj,njh->nh", radial[..., config.channels], hidden[neighbours])
+    messages = jnp.einsum("nj,njh->nh", radial[..., config.channels], hidden[:, : config.message_width][neighbours])
     both = jnp.concatenate([hidden, messages], axis=-1)
     outer = jax.nn.silu(both @ params["network2.weight0"].T + params["network2.bias0"])
     # Class 0 is flat: its row of the last matrix is zero by definition, not by training.
@@ -159,7 +167,7 @@ def initial_params(config: ModelConfig, seed: int) -> Params:
     rng = np.random.default_rng(seed)
     radial_count = config.channels + 1
     centres = np.linspace(config.basis_first, config.basis_last, config.basis_count)
-    targets = np.linspace(0.75, 2.2, config.channels)
+    targets = np.linspace(0.75, config.cutoff - 0.1, config.channels)
     # The first channels start as separate shells, the rest is noise: faster than pure noise.
     shells = np.exp(-0.5 * ((targets[:, None] - centres) / 0.15) ** 2)
     mix = np.zeros((2, radial_count, config.basis_count))
@@ -177,13 +185,13 @@ def initial_params(config: ModelConfig, seed: int) -> Params:
     params = {
         "radial.mix": mix,
         "invariants.mix": invariants_mix,
-        "standard.mean": np.zeros(128),
-        "standard.scale": np.ones(128),
-        "network1.weight0": dense(64, 128),
-        "network1.bias0": np.zeros(64),
-        "network1.weight1": dense(32, 64),
-        "network1.bias1": np.zeros(32),
-        "network2.weight0": dense(config.outer_width, 64),
+        "standard.mean": np.zeros(config.invariant_count),
+        "standard.scale": np.ones(config.invariant_count),
+        "network1.weight0": dense(config.inner_width, config.invariant_count),
+        "network1.bias0": np.zeros(config.inner_width),
+        "network1.weight1": dense(config.hidden_width, config.inner_width),
+        "network1.bias1": np.zeros(config.hidden_width),
+        "network2.weight0": dense(config.outer_width, config.hidden_width + config.message_width),
         "network2.bias0": np.zeros(config.outer_width),
         "network2.weight1": dense(config.class_count, config.outer_width),
         "network2.bias1": np.full(config.class_count, -5.0),

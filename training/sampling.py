@@ -27,6 +27,8 @@ DEFECT_DOUBT = 0.25
 # Crystal this near to a fluid or to another grain is doubtful too (`boundary_doubt`).
 BOUNDARY_DEPTH = 0.5
 DOUBT_FADES = (1.08, 1.16)
+# Room in the neighbour tables, in mean densities.
+DENSEST = 1.4
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ class SamplingConfig:
     """Shares of the kinds of sample and the ranges of disorder; lengths in units of a0."""
 
     atoms_per_batch: int = 2048
-    neighbours: int = 72
+    # Columns of the neighbour tables; None: by the cutoff.
+    neighbours: int | None = None
     cutoff: float = 2.3
     share_fluid: float = 0.09
     share_sparse: float = 0.03
@@ -85,6 +88,14 @@ class SamplingConfig:
     # Factors on how often classes are drawn for interfaces, surfaces and grains.
     boundary_weights: dict[str, float] = field(default_factory=dict)
     alloy_share: float = 0.25
+
+    @property
+    def table_width(self) -> int:
+        """Nearest neighbours that a table has room for, by default those of a density `DENSEST` times the mean."""
+        if self.neighbours is not None:
+            return self.neighbours
+        mean = 4.0 / 3.0 * np.pi * self.cutoff**3
+        return 8 * int(np.ceil(DENSEST * mean / 8))
 
 
 class Sampler:
@@ -573,7 +584,7 @@ def finish(
 
 def pack(samples: Sequence[Sample], config: SamplingConfig) -> dict[str, np.ndarray]:
     """One padded batch; padding atoms have no neighbours and no weight."""
-    size, width = config.atoms_per_batch, config.neighbours
+    size, width = config.atoms_per_batch, config.table_width
     batch = {
         "positions": np.zeros((size, 3), np.float32),
         "indices": np.zeros((size, width), np.int32),
