@@ -4,7 +4,10 @@ import { PhasewireError } from "../../src/errors/index.js";
 import type { Model } from "../../src/model/index.js";
 import { resolveVariables, variableSeed, variableValues } from "../../src/variables/index.js";
 import type { Analysis, BiasAnalysis, FrameAnalyser, FrameSource } from "./analyser.js";
-import type { Analyse, ModelInfo } from "./wire.js";
+import type { Analyse, ModelInfo, ResultField } from "./wire.js";
+
+/** What takes a backward pass. Frames that ask for nothing of it, as most in mode monitor, take less memory and time. */
+const gradientFields: ReadonlySet<ResultField> = new Set(["score", "forces", "virial"]);
 
 /** Threads and build of the core. */
 export type CoreAnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build">;
@@ -67,7 +70,8 @@ export class CoreAnalyser implements FrameAnalyser {
     this.core ??= await PhaseCore.create(this.phases, this.options);
     const { core } = this;
     core.setPrior(weights ?? undefined);
-    load(core, frame);
+    const gradients = denoise !== null || fields.some((field) => gradientFields.has(field));
+    load(core, frame, gradients);
     const needsForward = variables.length > 0 || denoise === null;
     const raw = needsForward ? await core.forward({ arrays: "views" }) : null;
     // Everything about the frame as it was sent comes before denoising, which leaves the core with another frame.
@@ -138,13 +142,14 @@ export class CoreAnalyser implements FrameAnalyser {
 }
 
 /** Has the frame written straight into the core's memory. */
-function load(core: PhaseCore, frame: FrameSource): void {
+function load(core: PhaseCore, frame: FrameSource, gradients: boolean): void {
   const { atomCount, cell, periodic, lengthScale, hasSpecies } = frame;
-  const room = core.room(atomCount);
+  const room = core.room(atomCount, { gradients });
   const species = hasSpecies ? room.species : null;
   frame.read(room.positions, species);
   const { positions } = room;
-  core.load({ positions, cell, periodic, species, ...(lengthScale === undefined ? {} : { lengthScale }) });
+  const scale = lengthScale === undefined ? {} : { lengthScale };
+  core.load({ positions, cell, periodic, species, ...scale }, { gradients });
 }
 
 /** A simulation must never get NaN or infinity for a force. */

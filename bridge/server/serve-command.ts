@@ -10,6 +10,7 @@ import { defaultEndpoint } from "./endpoint.js";
 import { generateKeys, readServerKeys } from "./keys.js";
 import { defaultMaxAtoms } from "./limits.js";
 import { createLogger, type LogLevel } from "./log.js";
+import { defaultNiceness, parseNiceness, yieldToOthers } from "./priority.js";
 import { startServer } from "./server.js";
 
 /** Cores left to a simulation on the same machine where the number of threads is not given. */
@@ -23,6 +24,8 @@ interface ServeOptions {
   model?: string;
   threads?: number;
   build?: BuildChoice;
+  nice: number;
+  sharedMemory: boolean;
   maxAtoms: number;
   classes?: Record<string, number>;
   keys?: string;
@@ -49,6 +52,8 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
   }
   const version = packageVersion();
   const logger = createLogger(options.logLevel, (line) => io.stderr.write(line));
+  // Before anything starts threads, which inherit it.
+  yieldToOthers(options.nice, logger);
   const keys = options.keys === undefined ? undefined : await readServerKeys(options.keys);
   const model = await loadModel(options.model);
   const weights = options.classes === undefined ? null : classWeights(options.classes, model.classes);
@@ -64,6 +69,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
     version,
     maxAtoms,
     logger,
+    ...(options.sharedMemory ? {} : { sharedFolder: null }),
     ...(keys === undefined ? {} : { keys }),
     ...(options.classes === undefined ? {} : { classes: options.classes }),
   }).catch(async (error: unknown) => {
@@ -123,6 +129,15 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
       ).argParser((text) => parseCount("threads", text, mostThreads)),
     )
     .addOption(buildOption())
+    .addOption(
+      new Option(
+        "--nice <number>",
+        "how much to yield to other programs, from 0 (not at all) to 19; a simulation on the same core keeps most of it",
+      )
+        .default(defaultNiceness)
+        .argParser(parseNiceness),
+    )
+    .option("--no-shared-memory", "take arrays by message only, also from clients on this machine")
     .addOption(
       new Option("--max-atoms <count>", "refuse larger frames")
         .default(defaultMaxAtoms)

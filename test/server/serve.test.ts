@@ -1,8 +1,8 @@
 /** The whole way: the command, the real model and core, golden structures over a socket. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -49,7 +49,7 @@ let client: FakeClient;
 let welcome: WireMessage;
 
 beforeAll(async () => {
-  ended = serveCommand(["--endpoint", "tcp://127.0.0.1:*", "--threads", "1", "--json"], {
+  ended = serveCommand(["--endpoint", "tcp://127.0.0.1:*", "--threads", "1", "--nice", "0", "--json"], {
     stdout,
     stderr,
     signal: interruption.signal,
@@ -240,7 +240,7 @@ describe("phasewire serve", () => {
 
   it("refuses what cannot be served before it begins to listen", async () => {
     const serve = (...args: string[]): Promise<number> =>
-      serveCommand(args, {
+      serveCommand(["--nice", "0", ...args], {
         stdout: new PassThrough(),
         stderr: new PassThrough(),
         signal: AbortSignal.timeout(10_000),
@@ -264,8 +264,52 @@ describe("phasewire serve", () => {
       code: "BAD_OPTION",
       field: "classes",
     });
+    for (const nice of ["-1", "20", "1.5", "much"]) {
+      await expect(serve("--nice", nice)).rejects.toMatchObject({ code: "BAD_OPTION", field: "nice" });
+    }
     await expect(serve("--sideways")).rejects.toMatchObject({ code: "BAD_OPTION" });
     await expect(serve("--keys", "/nowhere")).rejects.toMatchObject({ code: "FILE_ACCESS", field: "keys" });
+  });
+
+  it("yields to other programs, as much as it is told", async () => {
+    const executable = join(packageRoot(), "dist/bridge/cli/main.js");
+    const args = ["serve", "--json", "--threads", "2", "--endpoint", "tcp://127.0.0.1:*"];
+    const own = getPriority();
+    for (const [more, expected] of [
+      [[], 10],
+      [["--nice", "19"], 19],
+      [["--nice", "0"], 0],
+    ] as const) {
+      const child = spawn(process.execPath, [executable, ...args, ...more], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
+      const exit = once(child, "exit");
+      await once(child.stdout, "data");
+      const niceness = Math.max(own, expected);
+      expect(getPriority(child.pid)).toBe(niceness);
+      // The threads that it has started since, its workers among them.
+      expect(threadsOfNiceness(child.pid!, niceness)).toBeGreaterThanOrEqual(3);
+      child.kill("SIGTERM");
+      await exit;
+    }
+  });
+
+  it("offers shared memory unless told not to", async () => {
+    expect(welcome.header.capabilities).toContain("shared");
+    const stop = new AbortController();
+    const out = new PassThrough({ encoding: "utf8" });
+    const args = ["--endpoint", "tcp://127.0.0.1:*", "--threads", "1", "--nice", "0", "--json"];
+    const end = serveCommand([...args, "--no-shared-memory"], {
+      stdout: out,
+      stderr: new PassThrough(),
+      signal: stop.signal,
+    });
+    const [line] = (await once(out, "data")) as [string];
+    const other = new FakeClient((JSON.parse(line) as Ready).endpoint);
+    expect((await other.hello()).header.capabilities).not.toContain("shared");
+    other.close();
+    stop.abort();
+    expect(await end).toBe(0);
   });
 
   it("serves on when nobody reads its log any more", async () => {
@@ -295,3 +339,17 @@ describe("phasewire serve", () => {
     rmSync(folder, { recursive: true });
   });
 });
+
+/** How many threads of a process have this niceness; on systems where that is the process's own, infinitely many. */
+function threadsOfNiceness(pid: number, niceness: number): number {
+  const folder = `/proc/${pid}/task`;
+  if (!existsSync(folder)) return Number.POSITIVE_INFINITY;
+  return readdirSync(folder).filter((thread) => {
+    // proc(5): the niceness is the 19th field, the 17th after the name in parentheses.
+    const fields = readFileSync(join(folder, thread, "stat"), "utf8")
+      .split(") ")
+      .at(-1)!
+      .split(" ");
+    return Number(fields[16]) === niceness;
+  }).length;
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 import warnings
@@ -237,3 +239,20 @@ def test_any_trouble_with_the_record_is_an_incident():
         watch(monitor, 0, 1)
     assert [incident.kind for incident in monitor.incidents] == ["record", "record"]
     np.testing.assert_array_equal(monitor.series.atom_count, [4, 4])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a niceness for each thread")
+def test_analysis_in_the_background_yields_to_the_simulation():
+    seen = []
+
+    class Watching(Scripted):
+        def _analyse(self, frame, options):
+            seen.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+            return super()._analyse(frame, options)
+
+    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+    with phasewire.Monitor(Watching(1.0), background=True) as monitor:
+        watch(monitor, 0)
+        assert monitor.flush(30)
+    assert seen == [max(10, before)]
+    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before
