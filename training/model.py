@@ -112,7 +112,7 @@ def harmonics(lmax: int, unit: jax.Array) -> jax.Array:
 def densities(
     config: ModelConfig, params: Params, vectors: jax.Array, mask: jax.Array, other: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Radial functions of each pair's own kind (N, J, channels + 1), densities A (N, channels, (lmax + 1)^2), lengths."""
+    """Radial functions of the own kind (N, J, channels + 1), densities A (N, channels, (lmax + 1)^2), lengths."""
     squared = jnp.sum(vectors * vectors, axis=-1)
     r = jnp.sqrt(jnp.where(mask, squared, 1.0))
     unit = jnp.where(mask[..., None], vectors / r[..., None], jnp.array([0.0, 0.0, 1.0]))
