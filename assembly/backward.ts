@@ -11,7 +11,6 @@
  */
 import { densityBackward } from "./density";
 import { formRecord } from "./forward";
-import { adjointsReady } from "./fused";
 import { invariantsBackward } from "./invariants";
 import {
   ADDRESS_BLOCK_VIRIAL,
@@ -47,6 +46,7 @@ import { addF8, at4, at8, copyVectors, count, loadF8, region, storeF8, value } f
 import { gatherRows, weightAdjoints } from "./messages";
 import { reversePairs } from "./neighbours";
 import { backwardNetwork1, backwardNetwork2, network2 } from "./networks";
+import { adjointsReady } from "./phases";
 import { seedLogDensity } from "./readout";
 import { groupRecord, workerScratch } from "./record";
 import {

@@ -17,7 +17,6 @@
  */
 import { backward } from "./backward";
 import { forward } from "./forward";
-import { adjointsReady, PHASE_SCORE } from "./fused";
 import {
   ADDRESS_ATOM_LOG_DENSITY,
   ADDRESS_CONFIDENCE,
@@ -51,16 +50,12 @@ import {
 } from "./layout";
 import { loadFrame } from "./load";
 import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
+import { adjointsReady, PHASE_BEGIN, PHASE_DONE, PHASE_RETURN, PHASE_SCORE, PHASE_TRIAL } from "./phases";
 
 /** What advanceDenoise asks for: nothing more; the gradient; the neighbours and a forward pass. */
 export const DENOISE_DONE: i32 = 0;
 export const DENOISE_SCORE: i32 = 1;
 export const DENOISE_LOAD: i32 = 2;
-
-const PHASE_BEGIN: i32 = 0;
-const PHASE_TRIAL: i32 = 1;
-const PHASE_RETURN: i32 = 3;
-const PHASE_DONE: i32 = 4;
 
 const GROWTH: f64 = 1.2;
 

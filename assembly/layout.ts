@@ -22,7 +22,7 @@ import { SCRATCH_BYTES } from "./scratch";
 export const ABI_VERSION: i32 = 4;
 
 /** Bytes of a context. */
-export const CONTEXT_BYTES: i32 = 1024;
+export const CONTEXT_BYTES: i32 = 1280;
 
 // ---- values, f64 -----------------------------------------------------------------------------------
 
@@ -218,6 +218,32 @@ export const COUNT_ADJOINTS_READY: i32 = 916;
 /** Internal: 1 if the next forward pass is to form them. */
 export const COUNT_FUSED: i32 = 940;
 
+// ---- lists with a skin, see lists.ts --------------------------------------------------------------------
+
+/** In: the skin, units of a0, of lists of candidates that are kept from load to load; 0 for none. Set before layoutFrame. */
+export const VALUE_SKIN: i32 = 944;
+/** Internal: skin, length scale and basis (9) of the lists. */
+export const VALUE_LIST_SKIN: i32 = 952;
+export const VALUE_LIST_SCALE: i32 = 960;
+export const VALUE_LIST_BASIS: i32 = 968; // to 1040
+/** Out: 1 if the last load found its pairs by the lists of one before. */
+export const COUNT_LIST_REUSED: i32 = 1040;
+/** Internal. */
+export const COUNT_LIST_STATE: i32 = 1044;
+export const COUNT_LIST_CAPACITY: i32 = 1048;
+export const COUNT_LIST_NEEDED: i32 = 1052;
+export const COUNT_LIST_PERIODIC: i32 = 1056;
+export const COUNT_LIST_TELLS_SPECIES: i32 = 1060;
+export const COUNT_LIST_IMAGES: i32 = 1064; // 3 i32
+/** Internal: 1 if the length scale of the lists is that of the mean volume. */
+export const COUNT_LIST_MEAN: i32 = 1076;
+export const ADDRESS_LIST_START: i32 = 1080; // i32 N, sorted
+export const ADDRESS_LIST_COUNT: i32 = 1084; // i32 N, sorted
+export const ADDRESS_LIST_WRAPPED: i32 = 1088; // f64 3N, sorted, where the lists were made
+export const ADDRESS_LIST_HOME: i32 = 1092; // f64 3N, sorted, whole cells between the wrapped position and the one given
+export const ADDRESS_LIST_LINK: i32 = 1096; // i32 list capacity, 2 * sorted place of the neighbour + kind
+export const ADDRESS_LIST_IMAGE: i32 = 1100; // i32 list capacity, whole cells between the two
+
 // ---- status codes ---------------------------------------------------------------------------------
 
 export const STATUS_OK: i32 = 0;
@@ -248,6 +274,10 @@ export const STATUS_BAD_PRIOR: i32 = 11;
 export const FEATURE_GRADIENT: i32 = 1;
 /** Keep what the passes share (`groupBytes`), and a backward pass need not form it again. */
 export const FEATURE_KEEP_DENSITY: i32 = 2;
+/** Lists with a skin: of VALUE_SKIN, or of DENOISE_SKIN in denoising where that is 0. */
+export const FEATURE_LISTS: i32 = 4;
+/** Units of a0. After its first step denoising moves most atoms by less than half of this. */
+export const DENOISE_SKIN: f64 = 0.2;
 /** Up to so many atoms keeping it is worth its memory; hosts should not ask for it beyond. */
 export const KEEP_DENSITY_ATOMS: i32 = 160_000;
 
@@ -400,9 +430,9 @@ export function layoutModel(ctx: usize, base: i32): f64 {
   return checked(end);
 }
 
-/** Pairs an atom of a crystal has, rows filled up to a multiple of 4 and some room beside. */
-function usualPairs(ctx: usize): f64 {
-  const cutoff = load<f64>(ctx + VALUE_CUTOFF);
+/** Pairs that an atom of a crystal has up to `skin` beyond the cutoff, rows filled up to a multiple of 4 and some room beside. */
+function usualPairs(ctx: usize, skin: f64): f64 {
+  const cutoff = load<f64>(ctx + VALUE_CUTOFF) + skin;
   return Math.ceil(1.02 * (4.0 / 3.0) * Math.PI * cutoff * cutoff * cutoff + 4);
 }
 
@@ -424,8 +454,15 @@ export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity:
   const keep: f64 = features & FEATURE_KEEP_DENSITY ? 1 : 0;
   const slots: f64 = atomCount > 1 << 28 ? MEMORY_LIMIT : <f64>slotCapacity(atomCount);
   const blocks = Math.ceil(n / BLOCK);
-  let pairs = pairCapacity == 0 ? usualPairs(ctx) * n : <f64>pairCapacity;
+  let pairs = pairCapacity == 0 ? usualPairs(ctx, 0) * n : <f64>pairCapacity;
   pairs = Math.ceil(pairs / 4) * 4;
+
+  const skin = load<f64>(ctx + VALUE_SKIN);
+  const lists: f64 = features & FEATURE_LISTS ? 1 : 0;
+  const listCapacity = Math.ceil(usualPairs(ctx, skin > 0 ? skin : DENOISE_SKIN) / 4) * 4 * n * lists;
+  store<i32>(ctx + COUNT_LIST_STATE, 0);
+  store<i32>(ctx + COUNT_LIST_REUSED, 0);
+  store<i32>(ctx + COUNT_LIST_CAPACITY, <i32>min(listCapacity, 2147483640));
 
   let end: f64 = Math.ceil(<f64>(<u32>base) / 64) * 64;
   end = place(ctx, ADDRESS_POSITIONS, end, 24 * n);
@@ -461,6 +498,12 @@ export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity:
   end = place(ctx, ADDRESS_SCRATCH, end, <f64>SCRATCH_BYTES * <f64>workers);
   end = place(ctx, ADDRESS_KEPT, end, 0.25 * <f64>groupBytes(ctx) * n4 * keep);
   if (!keep) store<u32>(ctx + ADDRESS_KEPT, 0);
+  end = place(ctx, ADDRESS_LIST_START, end, 4 * n * lists);
+  end = place(ctx, ADDRESS_LIST_COUNT, end, 4 * n * lists);
+  end = place(ctx, ADDRESS_LIST_WRAPPED, end, 24 * n * lists);
+  end = place(ctx, ADDRESS_LIST_HOME, end, 24 * n * lists);
+  end = place(ctx, ADDRESS_LIST_LINK, end, 4 * listCapacity);
+  end = place(ctx, ADDRESS_LIST_IMAGE, end, 4 * listCapacity);
   end = place(ctx, ADDRESS_PAIR_X, end, 4 * pairs);
   end = place(ctx, ADDRESS_PAIR_Y, end, 4 * pairs);
   end = place(ctx, ADDRESS_PAIR_Z, end, 4 * pairs);

@@ -30,6 +30,10 @@ import {
   ADDRESS_ATOM_CELL,
   ADDRESS_COMPACTION,
   ADDRESS_CURSOR,
+  ADDRESS_LIST_COUNT,
+  ADDRESS_LIST_IMAGE,
+  ADDRESS_LIST_LINK,
+  ADDRESS_LIST_START,
   ADDRESS_LOCAL,
   ADDRESS_ORDER,
   ADDRESS_PAIR_COUNT,
@@ -53,6 +57,11 @@ import {
   COUNT_ERROR_ATOM,
   COUNT_ERROR_OTHER,
   COUNT_FEATURES,
+  COUNT_LIST_CAPACITY,
+  COUNT_LIST_MEAN,
+  COUNT_LIST_NEEDED,
+  COUNT_LIST_REUSED,
+  COUNT_LIST_STATE,
   COUNT_PAIR_CAPACITY,
   COUNT_PAIR_TROUBLE,
   COUNT_PAIRS_NEEDED,
@@ -77,15 +86,29 @@ import {
   VALUE_GRID_UNIT,
   VALUE_LENGTH_SCALE,
   VALUE_LENGTH_SCALE_GIVEN,
+  VALUE_LIST_SKIN,
 } from "./layout";
 import { formLengthScale } from "./lengthscale";
+import {
+  beginLists,
+  imagesAlong,
+  LISTS_HOLD,
+  LISTS_MADE,
+  LISTS_NONE,
+  MOST_IMAGES,
+  packImages,
+  renewLists,
+  wantedSkin,
+} from "./lists";
 import { at4, at8, copyVectors, count, loadF8, region, storeF8, value } from "./memory";
 import {
   CANDIDATES,
   MOST_RUNS,
+  ROW_STRIDE,
   RUN_BYTES,
   SCRATCH_BYTES,
   SCRATCH_CANDIDATES,
+  SCRATCH_LISTED,
   SCRATCH_NEAR,
   SCRATCH_PAIRS,
   SCRATCH_RUNS,
@@ -101,15 +124,21 @@ const MARGIN: f64 = 1.00001;
 const TROUBLE_COINCIDENT: i32 = 1 << 16;
 const TROUBLE_DENSE: i32 = 1 << 17;
 const TROUBLE: i32 = TROUBLE_COINCIDENT | TROUBLE_DENSE;
+/** Some atom has no list. */
+const TROUBLE_UNLISTED: i32 = 1 << 18;
+
+/** The list at hand: places of the images and of the count behind the links. */
+const LISTED_IMAGE: i32 = CANDIDATES * 4;
+const LISTED_COUNT: i32 = 2 * LISTED_IMAGE;
 
 /** The candidates at hand: places of y, z, atom and run behind x, and of where the next batch begins. */
 const PACKED_STRIDE: i32 = (CANDIDATES + 4) * 4;
 const PACKED_NEXT: i32 = 5 * PACKED_STRIDE;
 
 /** The row at hand in the scratch memory: places of y, z and link behind x. */
-const ROW_Y: i32 = ROW_CAPACITY * 4;
-const ROW_Z: i32 = 2 * ROW_Y;
-const ROW_LINK: i32 = 3 * ROW_Y;
+const ROW_Y: i32 = ROW_STRIDE;
+const ROW_Z: i32 = 2 * ROW_STRIDE;
+const ROW_LINK: i32 = 3 * ROW_STRIDE;
 
 /**
  * Checks the frame, settles the length scale and sorts the atoms into cells. One thread.
@@ -129,16 +158,25 @@ export function binAtoms(ctx: usize): i32 {
   const given = value(ctx, VALUE_LENGTH_SCALE_GIVEN);
   // Squares and reciprocals of the length scale are formed, so it must stay away from the ends of the range.
   if (given != 0 && !(given > 1e-100 && given < 1e100)) return STATUS_BAD_LENGTH_SCALE;
+  const skin = wantedSkin(ctx);
+  if (skin > 0 && reuseLists(ctx, given)) return STATUS_OK;
+  store<i32>(ctx + COUNT_LIST_REUSED, 0);
+  store<i32>(ctx + COUNT_LIST_STATE, LISTS_NONE);
+  const reach = (value(ctx, VALUE_CUTOFF) + skin) * MARGIN;
   const extents = region(ctx, ADDRESS_SCRATCH) + SCRATCH_UNIT_X;
   findOrigin(ctx, extents);
-  const lengthScale = given != 0 ? given : formLengthScale(ctx, extents, value(ctx, VALUE_CUTOFF) * MARGIN);
+  const lengthScale = given != 0 ? given : formLengthScale(ctx, extents, reach);
   store<f64>(ctx + VALUE_LENGTH_SCALE, lengthScale);
   if (!(lengthScale > 0)) return STATUS_NO_LENGTH_SCALE;
-  const distance = value(ctx, VALUE_CUTOFF) * lengthScale * MARGIN;
+  const distance = reach * lengthScale;
   // The estimate may have left the atoms sorted just so.
-  if (given == 0 && value(ctx, VALUE_GRID_UNIT) == lengthScale) return STATUS_OK;
+  const mean = given == 0 && value(ctx, VALUE_GRID_UNIT) == lengthScale;
   // Cells one cutoff wide: three of them in a row are one run of contiguous atoms. Narrower ones were measured to be slower.
-  status = sortAtoms(ctx, extents, distance, distance, lengthScale);
+  if (!mean) status = sortAtoms(ctx, extents, distance, distance, lengthScale);
+  if (status == STATUS_OK && skin > 0) {
+    beginLists(ctx, skin);
+    store<i32>(ctx + COUNT_LIST_MEAN, mean ? 1 : 0);
+  }
   if (status != STATUS_SINGULAR_CELL || count(ctx, COUNT_PERIODIC) != 7) return status;
   // So many images are the length scale's fault if they are full of neighbours, the cell's if they lie far apart.
   const sphere = (4.0 / 3.0) * Math.PI * distance * distance * distance;
@@ -149,13 +187,19 @@ export function binAtoms(ctx: usize): i32 {
 
 /**
  * Runs: what a search from one cell visits, atoms that are contiguous in the sorted order and belong to one image. A record holds i32 first
- * atom, i32 end, i32 1 for the image of the cell itself, and f64 x, y, z of the image's shift.
+ * atom, i32 end, i32 image (packImages), and f64 x, y, z of the image's shift.
  */
 const RUN_END: i32 = 4;
-const RUN_STILL: i32 = 8;
+const RUN_IMAGE: i32 = 8;
 const RUN_X: i32 = 16;
 const RUN_Y: i32 = 24;
 const RUN_Z: i32 = 32;
+
+/** packImages, or -1 for images too far away for a list. */
+function imageCode(a: i32, b: i32, c: i32): i32 {
+  if (max(abs(a), max(abs(b), abs(c))) > MOST_IMAGES) return -1;
+  return packImages(a, b, c);
+}
 
 /**
  * Writes the runs around the cell `key`, those of lower atoms first, beginning with the cell number `cursor` of those visited; returns how many
@@ -204,7 +248,7 @@ function collectRuns(ctx: usize, runs: usize, key: i64, cursor: i32, next: usize
     }
     store<i32>(run, from);
     store<i32>(run, to, RUN_END);
-    store<i32>(run, t0 == 0 && t1 == 0 && t2 == 0 ? 1 : 0, RUN_STILL);
+    store<i32>(run, imageCode(t0, t1, t2), RUN_IMAGE);
     store<f64>(run, <f64>t0 * loadF8(basis, 0) + <f64>t1 * loadF8(basis, 3) + <f64>t2 * loadF8(basis, 6), RUN_X);
     store<f64>(run, <f64>t0 * loadF8(basis, 1) + <f64>t1 * loadF8(basis, 4) + <f64>t2 * loadF8(basis, 7), RUN_Y);
     store<f64>(run, <f64>t0 * loadF8(basis, 2) + <f64>t1 * loadF8(basis, 5) + <f64>t2 * loadF8(basis, 8), RUN_Z);
@@ -260,47 +304,155 @@ function packRuns(ctx: usize, packed: usize, runs: usize, runCount: i32, run: us
 }
 
 /**
- * Which of the candidates (i32, their numbers among the packed, from `list` to `end`) are pairs of sorted atom s, in f64: they are added to its row,
- * which is `length` long (with the bits of its troubles); returns what that becomes.
+ * Writes the pair vector from (wx, wy, wz) to sorted atom j, shifted by (sx, sy, sz), to the place `row` of the row at hand, whether it is a pair or not;
+ * returns its square, units of a0.
  */
-function acceptPairs(ctx: usize, rows: usize, length: i32, list: usize, end: usize, s: i32, packed: usize, runs: usize): i32 {
+// @ts-ignore: decorator
+@inline
+function formPair(row: usize, wrapped: usize, j: i32, wx: f64, wy: f64, wz: f64, sx: f64, sy: f64, sz: f64, inverse: f64): f64 {
+  const there = at8(wrapped, 3 * j);
+  const x = (load<f64>(there) - wx + sx) * inverse;
+  const y = (load<f64>(there, 8) - wy + sy) * inverse;
+  const z = (load<f64>(there, 16) - wz + sz) * inverse;
+  store<f32>(row, <f32>x);
+  store<f32>(row, <f32>y, ROW_Y);
+  store<f32>(row, <f32>z, ROW_Z);
+  return x * x + y * y + z * z;
+}
+
+/**
+ * Which of the candidates (i32, their numbers among the packed, from `near` to `end`) are pairs of sorted atom s, in f64: they are added to its row,
+ * which is `length` long (with the bits of its troubles); returns what that becomes. With a skin, those within it are added to `listed`, too, an i32
+ * count behind link and image of each; the count goes beyond CANDIDATES, or far beyond, where they are no list.
+ */
+function acceptPairs(
+  ctx: usize,
+  rows: usize,
+  length: i32,
+  near: usize,
+  end: usize,
+  s: i32,
+  packed: usize,
+  runs: usize,
+  listed: usize,
+  skin: f64,
+): i32 {
   const wrapped = region(ctx, ADDRESS_WRAPPED);
   const species = region(ctx, ADDRESS_SORTED_SPECIES);
   const here = at8(wrapped, 3 * s);
   const wx = load<f64>(here);
   const wy = load<f64>(here, 8);
   const wz = load<f64>(here, 16);
-  const inverseScale: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
+  const inverse: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
   const cutoff = value(ctx, VALUE_CUTOFF);
   const limit = cutoff * cutoff;
+  const listLimit = skin > 0 ? (cutoff + skin) * (cutoff + skin) : 0;
   const ownSpecies = load<i32>(at4(species, s));
   const tellSpecies = count(ctx, COUNT_SPECIES_USED);
+  const still = packImages(0, 0, 0);
+  let listedCount = load<i32>(listed, LISTED_COUNT);
   let trouble = length & TROUBLE;
   let row = rows + (<usize>(length & ~TROUBLE) << 2);
-  for (let at = list; at < end; at += 4) {
+  for (let at = near; at < end; at += 4) {
     const candidate = at4(packed, load<i32>(at));
     const j = load<i32>(candidate, 3 * PACKED_STRIDE);
     const run = runs + load<i32>(candidate, 4 * PACKED_STRIDE);
-    if (j == s && load<i32>(run, RUN_STILL)) continue;
-    const there = at8(wrapped, 3 * j);
-    const x = (load<f64>(there) - wx + load<f64>(run, RUN_X)) * inverseScale;
-    const y = (load<f64>(there, 8) - wy + load<f64>(run, RUN_Y)) * inverseScale;
-    const z = (load<f64>(there, 16) - wz + load<f64>(run, RUN_Z)) * inverseScale;
-    const squared = x * x + y * y + z * z;
+    const image = load<i32>(run, RUN_IMAGE);
+    if (j == s && image == still) continue;
+    const squared = formPair(
+      row,
+      wrapped,
+      j,
+      wx,
+      wy,
+      wz,
+      load<f64>(run, RUN_X),
+      load<f64>(run, RUN_Y),
+      load<f64>(run, RUN_Z),
+      inverse,
+    );
+    const kind = tellSpecies && load<i32>(at4(species, j)) != ownSpecies ? 1 : 0;
+    if (squared < listLimit) {
+      if (listedCount < CANDIDATES) {
+        store<i32>(at4(listed, listedCount), 2 * j + kind);
+        store<i32>(at4(listed, listedCount), image, LISTED_IMAGE);
+      }
+      listedCount += image < 0 ? CANDIDATES + 1 : 1;
+    }
     if (!(squared < limit)) continue;
     if (squared < COINCIDENT * COINCIDENT) trouble |= TROUBLE_COINCIDENT;
     if (row == rows + ROW_CAPACITY * 4) {
       trouble |= TROUBLE_DENSE;
       continue;
     }
-    const kind = tellSpecies && load<i32>(at4(species, j)) != ownSpecies ? 1 : 0;
-    store<f32>(row, <f32>x);
-    store<f32>(row, <f32>y, ROW_Y);
-    store<f32>(row, <f32>z, ROW_Z);
     store<i32>(row, 2 * j + kind, ROW_LINK);
     row += 4;
   }
+  store<i32>(listed, listedCount, LISTED_COUNT);
   return <i32>((row - rows) >> 2) | trouble;
+}
+
+/** The row of sorted atom s from its list; its length, with the bits of its troubles. */
+function rowFromList(ctx: usize, rows: usize, s: i32): i32 {
+  const wrapped = region(ctx, ADDRESS_WRAPPED);
+  const here = at8(wrapped, 3 * s);
+  const wx = load<f64>(here);
+  const wy = load<f64>(here, 8);
+  const wz = load<f64>(here, 16);
+  const inverse: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
+  const cutoff = value(ctx, VALUE_CUTOFF);
+  const limit = cutoff * cutoff;
+  const basis = ctx + GRID_BASIS;
+  const start = load<i32>(at4(region(ctx, ADDRESS_LIST_START), s));
+  const stop = start + load<i32>(at4(region(ctx, ADDRESS_LIST_COUNT), s));
+  const links = region(ctx, ADDRESS_LIST_LINK);
+  const images = region(ctx, ADDRESS_LIST_IMAGE);
+  let trouble = 0;
+  let row = rows;
+  let image = packImages(0, 0, 0);
+  let sx: f64 = 0;
+  let sy: f64 = 0;
+  let sz: f64 = 0;
+  for (let p = start; p < stop; ++p) {
+    const link = load<i32>(at4(links, p));
+    const next = load<i32>(at4(images, p));
+    if (next != image) {
+      image = next;
+      const a = <f64>imagesAlong(image, 0);
+      const b = <f64>imagesAlong(image, 1);
+      const c = <f64>imagesAlong(image, 2);
+      sx = a * loadF8(basis, 0) + b * loadF8(basis, 3) + c * loadF8(basis, 6);
+      sy = a * loadF8(basis, 1) + b * loadF8(basis, 4) + c * loadF8(basis, 7);
+      sz = a * loadF8(basis, 2) + b * loadF8(basis, 5) + c * loadF8(basis, 8);
+    }
+    const squared = formPair(row, wrapped, link >> 1, wx, wy, wz, sx, sy, sz, inverse);
+    if (!(squared < limit)) continue;
+    if (squared < COINCIDENT * COINCIDENT) trouble |= TROUBLE_COINCIDENT;
+    if (row == rows + ROW_CAPACITY * 4) {
+      trouble |= TROUBLE_DENSE;
+      continue;
+    }
+    store<i32>(row, link, ROW_LINK);
+    row += 4;
+  }
+  return <i32>((row - rows) >> 2) | trouble;
+}
+
+/** Keeps the list of sorted atom s, `listed` as acceptPairs left it, where there is room. */
+function keepList(ctx: usize, s: i32, listed: usize): void {
+  const length = load<i32>(listed, LISTED_COUNT);
+  if (length > CANDIDATES) {
+    // Never true again, so that finishPairs finds no room.
+    atomic.or<i32>(ctx + COUNT_PAIR_TROUBLE, TROUBLE_UNLISTED);
+    return;
+  }
+  const padded = (length + 3) & ~3;
+  const start = atomic.add<i32>(ctx + COUNT_LIST_NEEDED, padded);
+  store<i32>(at4(region(ctx, ADDRESS_LIST_START), s), start);
+  store<i32>(at4(region(ctx, ADDRESS_LIST_COUNT), s), length);
+  if (start < 0 || start > count(ctx, COUNT_LIST_CAPACITY) - padded) return;
+  copyVectors(at4(region(ctx, ADDRESS_LIST_LINK), start), listed, padded << 2);
+  copyVectors(at4(region(ctx, ADDRESS_LIST_IMAGE), start), listed + LISTED_IMAGE, padded << 2);
 }
 
 /** The numbers of those of the `packed` candidates that are within the root of `limit` of (x, y, z), into `list` (i32); returns its end. */
@@ -344,10 +496,25 @@ function largestShift(runs: usize, runCount: i32): f64 {
   return largest;
 }
 
+/** Whether the lists of a load before hold: then the length scale is that given or, where theirs was, that of the mean volume. */
+function reuseLists(ctx: usize, given: f64): bool {
+  if (count(ctx, COUNT_LIST_STATE) != LISTS_HOLD) return false;
+  let lengthScale = given;
+  if (given == 0) {
+    if (!count(ctx, COUNT_LIST_MEAN) || count(ctx, COUNT_PERIODIC) != 7) return false;
+    lengthScale = Math.cbrt(basisVolume(ctx) / <f64>count(ctx, COUNT_ATOMS));
+  }
+  if (!renewLists(ctx, lengthScale)) return false;
+  store<f64>(ctx + VALUE_LENGTH_SCALE, lengthScale);
+  store<i32>(ctx + COUNT_LIST_REUSED, 1);
+  return true;
+}
+
 /** Rows of the sorted atoms [begin, end). Rows that do not fit are only counted. */
 export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = region(ctx, ADDRESS_SCRATCH) + worker * SCRATCH_BYTES;
-  const list = scratch + SCRATCH_NEAR;
+  const near = scratch + SCRATCH_NEAR;
+  const listed = scratch + SCRATCH_LISTED;
   const runs = scratch + SCRATCH_RUNS;
   const next = runs + MOST_RUNS * RUN_BYTES;
   const packed = scratch + SCRATCH_CANDIDATES;
@@ -365,6 +532,8 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const inverseScale: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
   const cutoff = value(ctx, VALUE_CUTOFF);
   const beyond = <f32>(2 * cutoff);
+  const reused = count(ctx, COUNT_LIST_REUSED);
+  const skin = !reused && count(ctx, COUNT_LIST_STATE) == LISTS_MADE ? value(ctx, VALUE_LIST_SKIN) : 0;
   // All that this cell visits is packed, or it is -1.
   let packedKey: i64 = -1;
   let runCount = 0;
@@ -372,35 +541,40 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   let shift: f64 = 0;
 
   for (let s = begin; s < end; ++s) {
-    const key = load<i64>(at8(cells, s));
-    const here = at8(wrapped, 3 * s);
-    const x = load<f64>(here) * inverseScale;
-    const y = load<f64>(here, 8) * inverseScale;
-    const z = load<f64>(here, 16) * inverseScale;
     let length = 0;
-    if (key != packedKey) {
-      runCount = collectRuns(ctx, runs, key, 0, next);
-      candidates = packRuns(ctx, packed, runs, runCount, runs, -1);
-      shift = largestShift(runs, runCount) * inverseScale;
-      packedKey = key;
-    }
-    while (true) {
-      // Rounding of the f32 positions and shifts: candidates this much beyond the cutoff are looked at in f64.
-      const slack = (abs(x) + abs(y) + abs(z) + shift + 3 * cutoff) * 5e-7;
-      const limit = <f32>((cutoff + slack) * (cutoff + slack) * (1 + 1e-6));
-      const found = selectNear(packed, candidates, list, compaction, <f32>x, <f32>y, <f32>z, limit);
-      length = acceptPairs(ctx, rows, length, list, found, s, packed, runs);
-      const run = <usize>load<i32>(packed, PACKED_NEXT);
-      const cursor = load<i32>(next);
-      if (run == 0 && cursor < 0) break;
-      if (run) candidates = packRuns(ctx, packed, runs, runCount, run, load<i32>(packed, PACKED_NEXT + 4));
-      else {
-        runCount = collectRuns(ctx, runs, key, cursor, next);
+    if (reused) length = rowFromList(ctx, rows, s);
+    else {
+      const key = load<i64>(at8(cells, s));
+      const here = at8(wrapped, 3 * s);
+      const x = load<f64>(here) * inverseScale;
+      const y = load<f64>(here, 8) * inverseScale;
+      const z = load<f64>(here, 16) * inverseScale;
+      if (key != packedKey) {
+        runCount = collectRuns(ctx, runs, key, 0, next);
         candidates = packRuns(ctx, packed, runs, runCount, runs, -1);
         shift = largestShift(runs, runCount) * inverseScale;
+        packedKey = key;
       }
-      // The first ones are gone, so the next atom of this cell begins anew.
-      packedKey = -1;
+      store<i32>(listed, 0, LISTED_COUNT);
+      while (true) {
+        // Rounding of the f32 positions and shifts: candidates this much beyond the cutoff are looked at in f64.
+        const slack = (abs(x) + abs(y) + abs(z) + shift + 3 * (cutoff + skin)) * 5e-7;
+        const limit = <f32>((cutoff + skin + slack) * (cutoff + skin + slack) * (1 + 1e-6));
+        const found = selectNear(packed, candidates, near, compaction, <f32>x, <f32>y, <f32>z, limit);
+        length = acceptPairs(ctx, rows, length, near, found, s, packed, runs, listed, skin);
+        const run = <usize>load<i32>(packed, PACKED_NEXT);
+        const cursor = load<i32>(next);
+        if (run == 0 && cursor < 0) break;
+        if (run) candidates = packRuns(ctx, packed, runs, runCount, run, load<i32>(packed, PACKED_NEXT + 4));
+        else {
+          runCount = collectRuns(ctx, runs, key, cursor, next);
+          candidates = packRuns(ctx, packed, runs, runCount, runs, -1);
+          shift = largestShift(runs, runCount) * inverseScale;
+        }
+        // The first ones are gone, so the next atom of this cell begins anew.
+        packedKey = -1;
+      }
+      if (skin > 0) keepList(ctx, s, listed);
     }
     const trouble = length & TROUBLE;
     length &= ~TROUBLE;
@@ -431,6 +605,11 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
 export function finishPairs(ctx: usize): i32 {
   const trouble = count(ctx, COUNT_PAIR_TROUBLE);
   const n = count(ctx, COUNT_ATOMS);
+  if (count(ctx, COUNT_LIST_STATE) == LISTS_MADE) {
+    const listed = count(ctx, COUNT_LIST_NEEDED);
+    const hold = !(trouble & TROUBLE_UNLISTED) && listed >= 0 && listed <= count(ctx, COUNT_LIST_CAPACITY);
+    store<i32>(ctx + COUNT_LIST_STATE, hold ? LISTS_HOLD : LISTS_NONE);
+  }
   if (trouble & TROUBLE_DENSE) {
     const pairCount = region(ctx, ADDRESS_PAIR_COUNT);
     const order = region(ctx, ADDRESS_ORDER);

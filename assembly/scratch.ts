@@ -46,15 +46,19 @@ export const SCRATCH_LOGITS: i32 = SCRATCH_OUTER_OUT + 4 * 2048; // f32 4 x 1024
 export const SCRATCH_EXPONENTIALS: i32 = SCRATCH_LOGITS + 4 * 4096; // f32 4 x 1024, of the same rows
 
 /** The neighbour search: one row of pairs, and candidates. */
-export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + 4 * 4096; // f32 x, y, z and i32 link, 4 x 1024
+export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + 4 * 4096; // f32 x, y, z and i32 link, 1024 and room for one more, each
 export const CANDIDATES: i32 = 1024;
-export const SCRATCH_CANDIDATES: i32 = SCRATCH_PAIRS + 4 * 4096; // f32 x, y, z, i32 atom and run, CANDIDATES + 4 each; i32 2
+export const ROW_STRIDE: i32 = 4096 + 64;
+export const SCRATCH_CANDIDATES: i32 = SCRATCH_PAIRS + 4 * ROW_STRIDE; // f32 x, y, z, i32 atom and run, CANDIDATES + 4 each; i32 2
 export const SCRATCH_NEAR: i32 = SCRATCH_CANDIDATES + 5 * 4 * (CANDIDATES + 4) + 16; // i32 CANDIDATES + 4
+
+/** What goes on the list of one atom: i32 link and image, CANDIDATES each, and their count. */
+export const SCRATCH_LISTED: i32 = SCRATCH_NEAR + 4 * (CANDIDATES + 4);
 
 /** Runs of atoms around one cell, and where to go on if they are more (see neighbours.ts). */
 export const MOST_RUNS: i32 = 64;
 export const RUN_BYTES: i32 = 48;
-export const SCRATCH_RUNS: i32 = SCRATCH_NEAR + 4 * (CANDIDATES + 4); // MOST_RUNS records, i32
+export const SCRATCH_RUNS: i32 = SCRATCH_LISTED + 8 * CANDIDATES + 16; // MOST_RUNS records, i32
 
 /** The length-scale estimate: nearest neighbours of one atom, and two numbers for each sampled atom. */
 export const SCRATCH_NEAREST: i32 = SCRATCH_RUNS + MOST_RUNS * RUN_BYTES + 16; // 48 of f64, i32, f64 x 3
