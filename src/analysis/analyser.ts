@@ -1,11 +1,18 @@
 /**
  * The analysis of frames: labels, probabilities, distances and denoised positions, from one model.
  */
-import { type CoreBuild, type CoreOptions, type ForwardResult, PhaseCore } from "../core/index.js";
+import {
+  type CoreBuild,
+  type CoreFrame,
+  type CoreOptions,
+  type ForwardResult,
+  PhaseCore,
+} from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
 import type { Frame } from "../frame/index.js";
 import { type ClassWeights, classWeights, type Model } from "../model/index.js";
 import { type FrameOptions, type PreparedFrame, prepareFrame } from "./prepare.js";
+import { forwardBySlabs } from "./slabs.js";
 
 /** Most denoising steps that may be asked for. */
 const mostSteps = 10_000;
@@ -15,7 +22,19 @@ export interface AnalyseOptions extends FrameOptions {
   readonly denoise?: number | "converged";
   /** The classes allowed, with weights where they are not equal (docs/maths.md, "Prior over classes"); all if absent. */
   readonly classes?: ClassWeights;
+  /** Whether logits and probabilities, M x C numbers each, are handed out; true if absent. */
+  readonly perClass?: boolean;
+  /**
+   * Most atoms that are analysed at once. Larger frames are labelled in slabs with the same result; denoising takes frames whole. As many as fit into
+   * the core's memory and half of the memory that is free, if absent.
+   */
+  readonly atomsAtOnce?: number;
+  /** Told after each slab which share of the frame is done. */
+  readonly onProgress?: (share: number) => void;
 }
+
+/** Frames up to this size are never cut unless they are asked to be. */
+const neverCut = 200_000;
 
 /** Threads and build of the core. */
 export type AnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build">;
@@ -68,9 +87,9 @@ export interface FrameAnalysis {
   readonly margin: Float32Array;
   /** M, distance to the ideal phase in the length unit of the positions. */
   readonly distance: Float32Array;
-  /** M x C, log-weights of the prior included. */
+  /** M x C, log-weights of the prior included; empty if they were not wanted. */
   readonly logits: Float32Array;
-  /** M x C, rows sum to 1. */
+  /** M x C, rows sum to 1; empty if they were not wanted. */
   readonly probabilities: Float32Array;
   /** Share of the M atoms by class name, for `disordered` and every class that is not left out, in order. */
   readonly fractions: Readonly<Record<string, number>>;
@@ -86,9 +105,13 @@ export interface FrameAnalysis {
   readonly denoised?: Float64Array;
   /** How denoising went; absent without denoising. */
   readonly denoising?: Denoising;
+  /** Slabs that the frame was cut into, 1 for a frame that was analysed whole. */
+  readonly slabs: number;
   /** Wall-clock time of the analysis. */
   readonly seconds: number;
 }
+
+type LabelResult = ForwardResult & Pick<FrameAnalysis, "slabs">;
 
 /**
  * Analyses frames with one model on a set of worker threads. Calls may overlap: they are worked off in order.
@@ -136,8 +159,7 @@ export class Analyser {
   estimateLengthScale(frame: Frame, options: FrameOptions = {}): Promise<number> {
     const result = this.last.then(() => {
       const { lengthScale: _given, ...core } = prepareFrame(frame, options).core;
-      this.core.load(core, { gradients: false });
-      return this.core.lengthScale;
+      return this.core.lengthScaleOf(core);
     });
     this.last = result.catch(() => undefined);
     return result;
@@ -156,30 +178,68 @@ export class Analyser {
     const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
     const { core: coreFrame, ...atoms } = prepareFrame(frame, options);
     this.core.setPrior(weights);
-    this.core.load(coreFrame, { gradients: denoise !== undefined });
     if (denoise === undefined) {
-      const result = await this.core.forward();
+      const result = await this.label(coreFrame, options);
       return this.collect(result, result.logDensity, atoms, weights, begin);
     }
+    this.loadWhole(coreFrame);
     const result = await this.core.denoise(
       denoise === "converged" ? { untilConverged: true } : { steps: denoise },
     );
     const { steps, converged, displacement } = result;
     return {
-      ...this.collect(result, result.initialLogDensity, atoms, weights, begin),
+      ...this.collect({ ...result, slabs: 1 }, result.initialLogDensity, atoms, weights, begin),
       denoised: result.positions,
       denoising: { steps, converged, displacement },
     };
   }
 
+  /** The forward pass of a frame of any size. */
+  private async label(frame: CoreFrame, options: AnalyseOptions): Promise<LabelResult> {
+    const { perClass = true, atomsAtOnce, onProgress } = options;
+    if (atomsAtOnce !== undefined) validateAtomsAtOnce(atomsAtOnce);
+    const atomCount = frame.positions.length / 3;
+    const most = atomsAtOnce ?? (atomCount <= neverCut ? neverCut : this.core.mostAtoms());
+    if (atomCount > most) {
+      const { cutoff, classCount } = this.model;
+      return forwardBySlabs(this.core, frame, {
+        lengthScale: frame.lengthScale ?? (await this.core.lengthScaleOf(frame)),
+        cutoff,
+        classCount,
+        atomsAtOnce: most,
+        perClass,
+        ...(onProgress === undefined ? {} : { onProgress }),
+      });
+    }
+    this.core.load(frame, { gradients: false });
+    const result = await this.core.forward({ arrays: perClass ? "copies" : "atoms" });
+    return { ...result, slabs: 1 };
+  }
+
+  private loadWhole(frame: CoreFrame): void {
+    try {
+      this.core.load(frame);
+    } catch (thrown) {
+      if (!(thrown instanceof PhasewireError) || thrown.code !== "TOO_LARGE") throw thrown;
+      throw new PhasewireError("TOO_LARGE", {
+        message: `${thrown.message}; ${frame.positions.length / 3} atoms cannot be denoised at once`,
+        field: "positions",
+        value: frame.positions.length / 3,
+        remedy:
+          "Label the frame without denoising, which takes frames of any size, or denoise a part of the system at a time.",
+        cause: thrown,
+      });
+    }
+  }
+
   private collect(
-    result: ForwardResult,
+    result: LabelResult,
     logDensity: number,
     atoms: Omit<PreparedFrame, "core">,
     weights: Float64Array | undefined,
     begin: number,
   ): FrameAnalysis {
-    const { labels, confidence, margin, distance, logits, probabilities, lengthScale } = result;
+    const { labels, confidence, margin, distance, logits, probabilities, lengthScale, slabs } = result;
     const atomCount = labels.length;
     return {
       atomCount,
@@ -197,6 +257,7 @@ export class Analyser {
       meanLogDensityPerAtom: logDensity / atomCount,
       meanMargin: margin.reduce((sum, value) => sum + value, 0) / atomCount,
       lengthScale,
+      slabs,
       seconds: (performance.now() - begin) / 1000,
     };
   }
@@ -216,6 +277,16 @@ export class Analyser {
  */
 export async function createAnalyser(model: Model, options: AnalyserOptions = {}): Promise<Analyser> {
   return new Analyser(model, await PhaseCore.create(model, options));
+}
+
+function validateAtomsAtOnce(atoms: number): void {
+  if (Number.isInteger(atoms) && atoms >= 1) return;
+  throw new PhasewireError("BAD_OPTION", {
+    message: `atomsAtOnce is ${atoms}; a whole number of at least 1 is needed`,
+    field: "atomsAtOnce",
+    value: atoms,
+    remedy: "Leave it out to have the core take as many atoms as fit.",
+  });
 }
 
 function validateSteps(denoise: number | "converged"): void {

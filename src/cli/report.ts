@@ -15,13 +15,17 @@ export function createReport(
   const colors = pc.createColors(isTTY && pc.isColorSupported);
   return (file, frame, analysis) =>
     [
-      `${colors.bold(file)}  frame ${frame}  ${analysis.atomCount} atoms${selectedText(analysis)}  length scale ${analysis.lengthScale.toFixed(4)}  ${analysis.seconds.toFixed(3)} s`,
+      `${colors.bold(file)}  frame ${frame}  ${analysis.atomCount} atoms${selectedText(analysis)}  length scale ${analysis.lengthScale.toFixed(4)}  ${analysis.seconds.toFixed(3)} s${slabText(analysis)}`,
       ...phaseLines(analysis, colors),
       colors.dim(
         `  log density ${analysis.meanLogDensityPerAtom.toFixed(3)} an atom, margin ${analysis.meanMargin.toFixed(3)}${denoisingText(analysis)}`,
       ),
       "",
     ].join("\n");
+}
+
+function slabText({ slabs }: FrameAnalysis): string {
+  return slabs === 1 ? "" : `  in ${slabs} slabs`;
 }
 
 /** What the frames below it were computed with. */

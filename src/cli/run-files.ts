@@ -101,7 +101,10 @@ async function runAll(
         for await (const frame of readFrames(file)) {
           if (io.signal.aborted) return exitCodes.interrupted;
           progress.update(fileIndex, file, framesDone);
-          const analysis = await analyser.analyse(frame, analyseOptions(task));
+          const analysis = await analyser.analyse(frame, {
+            ...analyseOptions(task),
+            onProgress: (share) => progress.updateFrame(share),
+          });
           await writeFrame(writer, task, frame, analysis);
           if (framesDone === 0) await task.begin(analyser.info());
           await task.report(file, frameIndex, analysis, analyser.info());
@@ -146,6 +149,8 @@ function analyseOptions({ options, denoise }: FileTask): AnalyseOptions {
     ...(lengthScale === undefined ? {} : { lengthScale }),
     ...(classes === undefined ? {} : { classes }),
     ...(denoise === undefined ? {} : { denoise }),
+    // Files hold none of what is told of each class.
+    perClass: false,
   };
 }
 

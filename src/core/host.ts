@@ -46,6 +46,8 @@ export interface CoreHost {
   acceptsRelaxed(): boolean;
   /** Cores that this process may use, at least 1. */
   cores(): number;
+  /** Bytes of memory that this process may still take. */
+  freeMemory(): number;
   /** Starts a thread that runs worker-loop.js. */
   startWorker(start: WorkerStart, listener: WorkerListener): WorkerHandle;
 }

@@ -1,5 +1,6 @@
 /** Node as the place the core runs in: files, worker threads, cores. */
 import { readFile } from "node:fs/promises";
+import { freemem } from "node:os";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
@@ -20,7 +21,13 @@ const isNode20 = process.versions.node.startsWith("20.");
 
 const compiled = new Map<CoreBuild, Promise<WebAssembly.Module>>();
 
-export const nodeHost: CoreHost = { compile: coreModule, acceptsRelaxed, cores: coresGiven, startWorker };
+export const nodeHost: CoreHost = {
+  compile: coreModule,
+  acceptsRelaxed,
+  cores: coresGiven,
+  freeMemory: () => Math.min(freemem(), process.availableMemory?.() ?? Number.POSITIVE_INFINITY),
+  startWorker,
+};
 
 /**
  * The compiled core, read once a build.

@@ -3,16 +3,17 @@ import { PhasewireError } from "../errors/index.js";
 import { type CoreBuild, chooseBuild } from "./build.js";
 import { CoreContext } from "./context.js";
 import type { CoreExports, StageName } from "./exports.js";
+import type { CoreHost } from "./host.js";
 import { createMemory, instantiateCore } from "./instance.js";
+import { lengthScaleOf } from "./length-scale.js";
 import { WorkerPool } from "./pool.js";
-import { densityCount, findBadSize, invariantCount, type ModelShape, tensorShapes } from "./shape.js";
-import { badLengthScale, statusError } from "./status.js";
+import { densityCount, invariantCount, type ModelShape } from "./shape.js";
+import { statusError } from "./status.js";
 import type {
   BackwardResult,
   CoreFrame,
   CoreModel,
   CoreOptions,
-  CoreTensors,
   DenoiseOptions,
   DenoiseResult,
   ForwardResult,
@@ -23,6 +24,8 @@ import type {
   ReferenceResult,
   ScoreResult,
 } from "./types.js";
+import { checkShapes, frameRoom, writeFrame } from "./write-frame.js";
+import { writeModel } from "./write-model.js";
 
 /** A thread more is worth waking for so many atoms more: with fewer, a frame is done before the others are awake. */
 const fewestAtomsPerThread = 200;
@@ -36,44 +39,6 @@ const mostPairs = 2 ** 31 - 8;
 
 const convergedTolerance = 0.01;
 const convergedSteps = 64;
-
-/** Field of the context for each size of the model. */
-const shapeFields: Readonly<Record<keyof ModelShape, string>> = {
-  classCount: "CLASSES",
-  basisCount: "BASIS",
-  channels: "CHANNELS",
-  lmax: "LMAX",
-  innerWidth: "INNER",
-  hiddenWidth: "HIDDEN",
-  messageWidth: "MESSAGE",
-  outerWidth: "OUTER",
-};
-
-/** Field of the context for each constant. */
-const constantFields = {
-  cutoff: "CUTOFF",
-  basisFirst: "BASIS_FIRST",
-  basisLast: "BASIS_LAST",
-  basisWidth: "BASIS_WIDTH",
-  epsilon: "EPSILON",
-  logitLength: "LOGIT_LENGTH",
-} as const satisfies Partial<Record<keyof CoreModel, string>>;
-
-/** Field of the context for each tensor. */
-const tensorFields: Readonly<Record<keyof CoreTensors, string>> = {
-  "radial.mix": "RADIAL_MIX",
-  "invariants.mix": "INVARIANTS_MIX",
-  "standard.mean": "STANDARD_MEAN",
-  "standard.scale": "STANDARD_SCALE",
-  "network1.weight0": "NETWORK1_WEIGHT0",
-  "network1.bias0": "NETWORK1_BIAS0",
-  "network1.weight1": "NETWORK1_WEIGHT1",
-  "network1.bias1": "NETWORK1_BIAS1",
-  "network2.weight0": "NETWORK2_WEIGHT0",
-  "network2.bias0": "NETWORK2_BIAS0",
-  "network2.weight1": "NETWORK2_WEIGHT1",
-  "network2.bias1": "NETWORK2_BIAS1",
-};
 
 /** What regions of a frame were laid out for. */
 interface FrameLayout {
@@ -99,6 +64,7 @@ export class PhaseCore {
   private progress: Progress = "empty";
   /** Whether the frame loaded has room for gradients. */
   private hasGradients = true;
+  private atomNumber: ((atom: number) => number) | undefined;
   private busy = false;
   private disposed = false;
 
@@ -107,7 +73,8 @@ export class PhaseCore {
     private readonly context: CoreContext,
     private readonly pool: WorkerPool | null,
     private readonly modelEnd: number,
-    private readonly shape: ModelShape,
+    private readonly shape: ModelShape & Pick<CoreModel, "cutoff">,
+    private readonly host: CoreHost,
     /** The build of the core in use. */
     readonly build: CoreBuild,
     /** Worker threads that large frames are shared among, and the cores that there are for them. */
@@ -139,9 +106,9 @@ export class PhaseCore {
     const memory = createMemory();
     const core = instantiateCore(module, memory);
     const context = new CoreContext(core, memory);
-    const modelEnd = writeModel(model, core, context);
+    const modelEnd = writeModel(model, context);
     const pool = threads > 1 ? new WorkerPool(host, module, memory, threads) : null;
-    return new PhaseCore(core, context, pool, modelEnd, model, build, threads, cores);
+    return new PhaseCore(core, context, pool, modelEnd, model, host, build, threads, cores);
   }
 
   /**
@@ -172,17 +139,14 @@ export class PhaseCore {
    * @returns views that hold until the next call
    * @throws PhasewireError `TOO_LARGE`
    */
-  room(atomCount: number, { gradients = true }: LoadOptions = {}): FrameRoom {
+  room(atomCount: number, { gradients = true, atomNumber }: LoadOptions = {}): FrameRoom {
     this.refuseIfBusy();
     this.progress = "empty";
     this.atomCount = atomCount;
     this.hasGradients = gradients;
+    this.atomNumber = atomNumber;
     this.layOut(this.pairsPerAtom);
-    const { context } = this;
-    return {
-      positions: context.doubles("POSITIONS", 3 * atomCount),
-      species: context.integers("SPECIES", atomCount),
-    };
+    return frameRoom(this.context, atomCount);
   }
 
   /**
@@ -197,18 +161,38 @@ export class PhaseCore {
     const atomCount = checkShapes(frame);
     const room = this.room(atomCount, options);
     const { context } = this;
-    if (!sameMemory(frame.positions, room.positions)) room.positions.set(frame.positions);
-    if (frame.species !== null && !sameMemory(frame.species, room.species)) room.species.set(frame.species);
-    context.setCount("SPECIES_USED", frame.species === null ? 0 : 1);
-    context.values("CELL", 9).fill(0);
-    if (frame.cell !== null) context.values("CELL", 9).set(frame.cell);
-    context.setCount(
-      "PERIODIC",
-      frame.periodic.reduce((bits, periodic, axis) => bits | (periodic ? 1 << axis : 0), 0),
-    );
-    context.setValue("LENGTH_SCALE_GIVEN", frame.lengthScale ?? 0);
+    writeFrame(context, frame, room);
     this.check(this.core.binAtoms(context.address));
     this.progress = "loaded";
+  }
+
+  /**
+   * a0 of a frame of any size, without loading it: what `lengthScale` is where it can be loaded.
+   *
+   * @throws PhasewireError what `load` throws; `TOO_LARGE` from about 20 million atoms on
+   */
+  lengthScaleOf(frame: CoreFrame): Promise<number> {
+    return lengthScaleOf(frame, this.shape.cutoff, this.host);
+  }
+
+  /**
+   * Most atoms that a frame without gradients may have to fit into the core's memory and half of what the process may still take; a tenth less than
+   * can be laid out, for frames denser than usual. What was loaded before is gone.
+   */
+  mostAtoms(): number {
+    this.refuseIfBusy();
+    const bytes = this.host.freeMemory() / 2;
+    this.progress = "empty";
+    this.layout = null;
+    const { core, context } = this;
+    let [fits, beyond] = [1, mostPairs];
+    while (beyond - fits > 1) {
+      const middle = Math.floor((fits + beyond) / 2);
+      const end = core.layoutFrame(context.address, this.modelEnd, middle, 0, this.threads, 0);
+      if (end > 0 && end <= bytes) fits = middle;
+      else beyond = middle;
+    }
+    return Math.max(1, Math.floor(0.9 * fits));
   }
 
   /** a0 of the frame loaded, simulation length unit. */
@@ -503,12 +487,12 @@ export class PhaseCore {
   }
 
   private check(status: number): void {
-    if (status !== this.core.STATUS_OK.value) throw statusError(status, this.context);
+    if (status !== this.core.STATUS_OK.value) throw statusError(status, this.context, this.atomNumber);
   }
 
   private forwardResult({ arrays = "copies" }: PassOptions): ForwardResult {
     const { context, atomCount } = this;
-    const table = atomCount * this.shape.classCount;
+    const table = arrays === "atoms" ? 0 : atomCount * this.shape.classCount;
     const views = {
       logits: context.singles("LOGITS", table),
       probabilities: context.singles("PROBABILITIES", table),
@@ -572,90 +556,10 @@ export class PhaseCore {
   }
 }
 
-/** Copies the model into the core; returns the first address behind it. */
-function writeModel(model: CoreModel, core: CoreExports, context: CoreContext): number {
-  const wrong = findBadSize(model);
-  if (wrong !== null) {
-    const { key, expected } = wrong;
-    throw new PhasewireError("MODEL_SHAPE", {
-      message: `the model's ${key} is ${model[key]}; ${expected} is needed`,
-      field: key,
-      value: model[key],
-    });
-  }
-  for (const [key, field] of Object.entries(shapeFields)) {
-    context.setCount(field, model[key as keyof ModelShape]);
-  }
-  for (const [key, field] of Object.entries(constantFields)) {
-    context.setValue(field, model[key as keyof typeof constantFields]);
-  }
-  const end = core.layoutModel(context.address, context.end);
-  if (end === 0)
-    throw new PhasewireError("INTERNAL", { message: "the core refuses a model of a sound shape" });
-  context.reserve(end, "model");
-  for (const [name, shape] of Object.entries(tensorShapes(model))) {
-    const tensor = model.tensors[name as keyof CoreTensors];
-    const length = shape.reduce((product, size) => product * size);
-    checkLength(name, tensor?.length, length);
-    context.singles(tensorFields[name as keyof CoreTensors], length).set(tensor);
-  }
-  checkLength("idealLogits", model.idealLogits.length, model.classCount);
-  context.doubles("IDEAL_LOGITS", model.classCount).set(model.idealLogits);
-  const status = core.prepareModel(context.address);
-  if (status !== core.STATUS_OK.value) throw statusError(status, context);
-  return end;
-}
-
-function checkLength(name: string, found: number | undefined, expected: number): void {
-  if (found === expected) return;
-  throw new PhasewireError("MODEL_SHAPE", {
-    message: `${name} has ${found ?? "no"} numbers; ${expected} are needed`,
-    field: name,
-    value: found,
-  });
-}
-
-/** Checks the shapes of a frame; returns the number of atoms. */
-function checkShapes(frame: CoreFrame): number {
-  const { positions, cell, periodic, species, lengthScale } = frame;
-  if (positions.length === 0) {
-    throw new PhasewireError("EMPTY_FRAME", { message: "the frame holds no atoms", field: "positions" });
-  }
-  const atomCount = positions.length / 3;
-  if (!Number.isInteger(atomCount)) throw shapeMismatch("positions", positions.length, "a multiple of 3");
-  if (species !== null && species.length !== atomCount) {
-    throw shapeMismatch("species", species.length, `${atomCount}, one for each atom`);
-  }
-  if (periodic.length !== 3) throw shapeMismatch("periodic", periodic.length, "3");
-  if (cell === null && periodic.some(Boolean)) {
-    throw new PhasewireError("MISSING_CELL", {
-      message: `periodic is (${periodic.join(", ")}), but there is no cell`,
-      field: "cell",
-    });
-  }
-  if (cell !== null && cell.length !== 9) throw shapeMismatch("cell", cell.length, "9");
-  if (lengthScale !== undefined && !(lengthScale > 0 && lengthScale < Number.POSITIVE_INFINITY)) {
-    throw badLengthScale(lengthScale);
-  }
-  return atomCount;
-}
-
-function sameMemory(one: ArrayBufferView, other: ArrayBufferView): boolean {
-  return one.buffer === other.buffer && one.byteOffset === other.byteOffset;
-}
-
 function badPrior(message: string): PhasewireError {
   return new PhasewireError("BAD_OPTION", {
     message,
     field: "classes",
     remedy: "Give each class a weight: 1 as usual, 0 to leave it out.",
-  });
-}
-
-function shapeMismatch(field: string, found: number, expected: string): PhasewireError {
-  return new PhasewireError("SHAPE_MISMATCH", {
-    message: `${field} has ${found} numbers; ${expected} are needed`,
-    field,
-    value: found,
   });
 }

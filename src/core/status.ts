@@ -2,13 +2,22 @@
 import { PhasewireError } from "../errors/index.js";
 import type { CoreContext } from "./context.js";
 
-/** The error that a status other than STATUS_OK and STATUS_PAIR_OVERFLOW stands for. */
-export function statusError(status: number, context: CoreContext): PhasewireError {
+/**
+ * The error that a status other than STATUS_OK and STATUS_PAIR_OVERFLOW stands for.
+ *
+ * @param numberOf what to call an atom of the frame
+ */
+export function statusError(
+  status: number,
+  context: CoreContext,
+  numberOf: (atom: number) => number = (atom) => atom,
+): PhasewireError {
   const { core } = context;
-  const atom = context.count("ERROR_ATOM");
+  const place = context.count("ERROR_ATOM");
+  const atom = place < 0 ? place : numberOf(place);
   switch (status) {
     case core.STATUS_NON_FINITE_POSITIONS.value: {
-      const position = Array.from(context.doubles("POSITIONS", 3 * atom + 3).subarray(3 * atom));
+      const position = Array.from(context.doubles("POSITIONS", 3 * place + 3).subarray(3 * place));
       return new PhasewireError("NON_FINITE_POSITIONS", {
         message: `the position of atom ${atom} is (${position.join(", ")}); finite numbers are needed`,
         field: "positions",
@@ -41,7 +50,7 @@ export function statusError(status: number, context: CoreContext): PhasewireErro
         remedy: "Give the length scale: (volume per atom)^(1/3) of the phase looked at.",
       });
     case core.STATUS_COINCIDENT_ATOMS.value: {
-      const other = context.count("ERROR_OTHER");
+      const other = numberOf(context.count("ERROR_OTHER"));
       const distance = context.value("ERROR_DISTANCE");
       const second = other === atom ? "an image of itself" : `atom ${other}`;
       return new PhasewireError("COINCIDENT_ATOMS", {

@@ -49,15 +49,17 @@ export interface FrameRoom {
 export interface LoadOptions {
   /** Whether passes that form gradients will follow (denoising, too); true if absent. Without them a frame takes less memory and a forward pass is faster. */
   readonly gradients?: boolean;
+  /** What errors call an atom, where the frame is a part of a larger one; its place if absent. */
+  readonly atomNumber?: (atom: number) => number;
 }
 
 /** What becomes of the arrays of a forward pass. */
 export interface PassOptions {
   /**
    * `copies` (the default) belong to the caller; `views` of the core's memory cost nothing and hold until its next call. Most of what a
-   * copy costs is N x C arrays that few callers look at.
+   * copy costs is N x C arrays that few callers look at: with `atoms`, they are empty and the others copies.
    */
-  readonly arrays?: "copies" | "views";
+  readonly arrays?: "copies" | "views" | "atoms";
 }
 
 /** Results of a forward pass, in the order of the atoms given. */

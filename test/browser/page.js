@@ -8,6 +8,7 @@ const browserHost = {
   compile: (build) => WebAssembly.compileStreaming(fetch(`/build/${files[build]}`)),
   acceptsRelaxed: validatesRelaxed,
   cores: () => navigator.hardwareConcurrency,
+  freeMemory: () => 2 ** 30,
   startWorker(start, listener) {
     const thread = new Worker("/test/browser/worker.js", { type: "module" });
     thread.onmessage = ({ data }) => listener.message(data);

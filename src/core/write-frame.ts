@@ -1,0 +1,70 @@
+/** A frame, checked and copied into the core's memory. */
+import { PhasewireError } from "../errors/index.js";
+import type { CoreContext } from "./context.js";
+import { badLengthScale } from "./status.js";
+import type { CoreFrame, FrameRoom } from "./types.js";
+
+/**
+ * Checks the shapes of a frame.
+ *
+ * @returns the number of atoms
+ * @throws PhasewireError `EMPTY_FRAME`, `SHAPE_MISMATCH`, `MISSING_CELL`, `BAD_LENGTH_SCALE`
+ */
+export function checkShapes(frame: CoreFrame): number {
+  const { positions, cell, periodic, species, lengthScale } = frame;
+  if (positions.length === 0) {
+    throw new PhasewireError("EMPTY_FRAME", { message: "the frame holds no atoms", field: "positions" });
+  }
+  const atomCount = positions.length / 3;
+  if (!Number.isInteger(atomCount)) throw shapeMismatch("positions", positions.length, "a multiple of 3");
+  if (species !== null && species.length !== atomCount) {
+    throw shapeMismatch("species", species.length, `${atomCount}, one for each atom`);
+  }
+  if (periodic.length !== 3) throw shapeMismatch("periodic", periodic.length, "3");
+  if (cell === null && periodic.some(Boolean)) {
+    throw new PhasewireError("MISSING_CELL", {
+      message: `periodic is (${periodic.join(", ")}), but there is no cell`,
+      field: "cell",
+    });
+  }
+  if (cell !== null && cell.length !== 9) throw shapeMismatch("cell", cell.length, "9");
+  if (lengthScale !== undefined && !(lengthScale > 0 && lengthScale < Number.POSITIVE_INFINITY)) {
+    throw badLengthScale(lengthScale);
+  }
+  return atomCount;
+}
+
+/** Writes a frame that was laid out; arrays that lie in their room already stay where they are. */
+export function writeFrame(context: CoreContext, frame: CoreFrame, room: FrameRoom): void {
+  const { positions, species, cell, periodic, lengthScale } = frame;
+  if (!sameMemory(positions, room.positions)) room.positions.set(positions);
+  if (species !== null && !sameMemory(species, room.species)) room.species.set(species);
+  context.setCount("SPECIES_USED", species === null ? 0 : 1);
+  context.values("CELL", 9).fill(0);
+  if (cell !== null) context.values("CELL", 9).set(cell);
+  context.setCount(
+    "PERIODIC",
+    periodic.reduce((bits, wraps, axis) => bits | (wraps ? 1 << axis : 0), 0),
+  );
+  context.setValue("LENGTH_SCALE_GIVEN", lengthScale ?? 0);
+}
+
+/** Views of the arrays of the frame laid out. */
+export function frameRoom(context: CoreContext, atomCount: number): FrameRoom {
+  return {
+    positions: context.doubles("POSITIONS", 3 * atomCount),
+    species: context.integers("SPECIES", atomCount),
+  };
+}
+
+function sameMemory(one: ArrayBufferView, other: ArrayBufferView): boolean {
+  return one.buffer === other.buffer && one.byteOffset === other.byteOffset;
+}
+
+function shapeMismatch(field: string, found: number, expected: string): PhasewireError {
+  return new PhasewireError("SHAPE_MISMATCH", {
+    message: `${field} has ${found} numbers; ${expected} are needed`,
+    field,
+    value: found,
+  });
+}
