@@ -404,7 +404,8 @@ export class PhaseCore {
     const { core, atomCount, hasGradients } = this;
     if (!hasGradients) return 0;
     const keep = atomCount <= core.KEEP_DENSITY_ATOMS.value;
-    return core.FEATURE_GRADIENT.value | (keep ? core.FEATURE_KEEP_DENSITY.value : 0);
+    const kept = core.FEATURE_KEEP_DENSITY.value | core.FEATURE_LISTS.value;
+    return core.FEATURE_GRADIENT.value | (keep ? kept : 0);
   }
 
   private requireGradients(): void {

@@ -126,7 +126,7 @@ class Core:
         if gradient:
             self._features = self._constants["FEATURE_GRADIENT"]
             if self._atom_count <= self._constants["KEEP_DENSITY_ATOMS"]:
-                self._features |= self._constants["FEATURE_KEEP_DENSITY"]
+                self._features |= self._constants["FEATURE_KEEP_DENSITY"] | self._constants["FEATURE_LISTS"]
         self._lay_out_frame(0)
         self._array("POSITIONS", np.float64, (self._atom_count, 3))[:] = frame.positions
         self._set_count("SPECIES_USED", frame.species is not None)
