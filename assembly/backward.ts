@@ -50,6 +50,7 @@ import { adjointsReady } from "./phases";
 import { seedLogDensity } from "./readout";
 import { groupRecord, workerScratch } from "./record";
 import {
+  SCRATCH_DENSITY,
   SCRATCH_DENSITY_ADJOINT,
   SCRATCH_INVARIANTS_ADJOINT,
   SCRATCH_LAYER1,
@@ -109,7 +110,7 @@ export function backwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): 
     }
     backwardNetwork1(ctx, scratch, record);
     const db = scratch + SCRATCH_INVARIANTS_ADJOINT;
-    invariantsBackward(ctx, densityAdjoint, db, record, scratch + SCRATCH_MIXED_ADJOINT);
+    invariantsBackward(ctx, densityAdjoint, db, record, scratch + SCRATCH_MIXED_ADJOINT, scratch + SCRATCH_DENSITY);
     for (let s = first; s < until; ++s) {
       const start = load<i32>(at4(pairStart, s));
       const length = load<i32>(at4(pairCount, s));

@@ -134,7 +134,8 @@ function benchGroup(ctx: usize, stage: i32, first: i32): void {
   else if (stage == STAGE_NETWORK1_ADJOINT) backwardNetwork1(ctx, scratch, record);
   else {
     const db = scratch + SCRATCH_INVARIANTS_ADJOINT;
-    invariantsBackward(ctx, scratch + SCRATCH_DENSITY_ADJOINT, db, record, scratch + SCRATCH_MIXED_ADJOINT);
+    const dA = scratch + SCRATCH_DENSITY_ADJOINT;
+    invariantsBackward(ctx, dA, db, record, scratch + SCRATCH_MIXED_ADJOINT, scratch + SCRATCH_DENSITY);
   }
 }
 

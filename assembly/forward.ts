@@ -40,6 +40,7 @@ import {
   SCRATCH_EXPONENTIALS,
   SCRATCH_INVARIANTS,
   SCRATCH_LOGITS,
+  SCRATCH_MIXED_ADJOINT,
   SCRATCH_OUTER_OUT,
 } from "./scratch";
 
@@ -68,7 +69,7 @@ export function formRecord(ctx: usize, scratch: usize, record: usize, first: i32
 /** Mixed densities (into the record) and invariants (SCRATCH_INVARIANTS) of four atoms from their densities (SCRATCH_DENSITY). */
 export function formInvariants(ctx: usize, scratch: usize, record: usize): void {
   mixForward(ctx, record, scratch + SCRATCH_DENSITY);
-  invariantsForward(ctx, scratch + SCRATCH_INVARIANTS, record);
+  invariantsForward(ctx, scratch + SCRATCH_INVARIANTS, record, scratch + SCRATCH_MIXED_ADJOINT);
 }
 
 /** Radial functions, harmonics, densities, invariants and network 1 of the sorted atoms [begin, end). */

@@ -63,72 +63,127 @@ export function mixForward(ctx: usize, mixed: usize, density: usize): void {
   copyVectors(mixed + harmonicCount(ctx) * rowBytes, density, rowBytes);
 }
 
-/** sqrt(sum_m nu_lm^2 A'^2 + epsilon) of four q; `from` is A' of degree l there, `norms` nu^2 of that degree. */
-// @ts-ignore: decorator
-@inline
-function magnitude(from: usize, rowBytes: usize, norms: usize, l: i32, epsilon: v128): v128 {
-  let sum = epsilon;
-  for (let m = 0; m <= 2 * l; ++m) {
-    const a = v128.load(from);
-    sum = madd4(f32x4.mul(a, a), v128.load32_splat(at4(norms, m)), sum);
-    from += rowBytes;
+/** Bytes that are treated at a time of a row of 4 x K: eight vectors, what the registers hold beside a norm. */
+const BLOCK_BYTES: i32 = 128;
+
+/** sqrt(sum_m nu_lm^2 A'^2 + epsilon): L + 1 rows of 4 x K into `out`. */
+function magnitudes(ctx: usize, out: usize, mixed: usize): void {
+  const epsilon = f32x4.splat(<f32>value(ctx, VALUE_EPSILON));
+  const rowBytes = count(ctx, COUNT_CHANNELS) << 4;
+  const lmax = count(ctx, COUNT_LMAX);
+  let norm = region(ctx, ADDRESS_HARMONICS);
+  for (let l = 0; l <= lmax; ++l) {
+    const end = norm + ((2 * l + 1) << 2);
+    for (let o = 0; o < rowBytes; o += BLOCK_BYTES) {
+      let s0 = epsilon;
+      let s1 = epsilon;
+      let s2 = epsilon;
+      let s3 = epsilon;
+      let s4 = epsilon;
+      let s5 = epsilon;
+      let s6 = epsilon;
+      let s7 = epsilon;
+      let from = mixed + o + l * l * rowBytes;
+      for (let at = norm; at < end; at += 4) {
+        const n = v128.load32_splat(at);
+        s0 = addSquare(from, n, s0);
+        s1 = addSquare(from + 16, n, s1);
+        s2 = addSquare(from + 32, n, s2);
+        s3 = addSquare(from + 48, n, s3);
+        s4 = addSquare(from + 64, n, s4);
+        s5 = addSquare(from + 80, n, s5);
+        s6 = addSquare(from + 96, n, s6);
+        s7 = addSquare(from + 112, n, s7);
+        from += rowBytes;
+      }
+      const to = out + o + l * rowBytes;
+      v128.store(to, f32x4.sqrt(s0));
+      v128.store(to, f32x4.sqrt(s1), 16);
+      v128.store(to, f32x4.sqrt(s2), 32);
+      v128.store(to, f32x4.sqrt(s3), 48);
+      v128.store(to, f32x4.sqrt(s4), 64);
+      v128.store(to, f32x4.sqrt(s5), 80);
+      v128.store(to, f32x4.sqrt(s6), 96);
+      v128.store(to, f32x4.sqrt(s7), 112);
+    }
+    norm = end;
   }
-  return f32x4.sqrt(sum);
 }
 
-/** b of a group from its mixed densities. */
-export function invariantsForward(ctx: usize, b: usize, mixed: usize): void {
-  const epsilon = f32x4.splat(<f32>value(ctx, VALUE_EPSILON));
-  const channelBytes = <usize>count(ctx, COUNT_CHANNELS) << 2;
+/** sum + norm a^2, a at `from`. */
+// @ts-ignore: decorator
+@inline
+function addSquare(from: usize, norm: v128, sum: v128): v128 {
+  const a = v128.load(from);
+  return madd4(f32x4.mul(a, a), norm, sum);
+}
+
+/** b of a group from its mixed densities; `rows` (f32 (L + 2) x 4 x K) is scratch. */
+export function invariantsForward(ctx: usize, b: usize, mixed: usize, rows: usize): void {
+  const channelBytes = count(ctx, COUNT_CHANNELS) << 2;
   const rowBytes = channelBytes << 2;
-  const lmax = count(ctx, COUNT_LMAX);
-  const atomBytes = <usize>invariantCount(ctx) << 2;
-  for (let degree = 0; degree <= lmax + 1; ++degree) {
-    const first = channelBytes * degree;
-    const rows = mixed + rowBytes * (degree * degree);
-    const mean = region(ctx, ADDRESS_STANDARD_MEAN) + first;
-    const scale = region(ctx, ADDRESS_STANDARD_SCALE) + first;
-    const norms = at4(region(ctx, ADDRESS_HARMONICS), degree * degree);
-    for (let atom: usize = 0; atom < 4; ++atom) {
-      const from = rows + atom * channelBytes;
+  const degrees = count(ctx, COUNT_LMAX) + 1;
+  const atomBytes = invariantCount(ctx) << 2;
+  const mean = region(ctx, ADDRESS_STANDARD_MEAN);
+  const scale = region(ctx, ADDRESS_STANDARD_SCALE);
+  magnitudes(ctx, rows, mixed);
+  // Past the last degree stands A[0], which enters as it is.
+  copyVectors(rows + degrees * rowBytes, mixed + harmonicCount(ctx) * rowBytes, rowBytes);
+  for (let degree = 0; degree <= degrees; ++degree) {
+    const first = degree * channelBytes;
+    for (let atom = 0; atom < 4; ++atom) {
+      const from = rows + degree * rowBytes + atom * channelBytes;
       const to = b + atom * atomBytes + first;
-      for (let q: usize = 0; q < channelBytes; q += 16) {
-        // Past the last degree stands A[0], which enters as it is.
-        const raw = degree <= lmax ? magnitude(from + q, rowBytes, norms, degree, epsilon) : v128.load(from + q);
-        v128.store(to + q, f32x4.mul(f32x4.sub(raw, v128.load(mean + q)), v128.load(scale + q)));
+      for (let q = 0; q < channelBytes; q += 16) {
+        const centred = f32x4.sub(v128.load(from + q), v128.load(mean + first + q));
+        v128.store(to + q, f32x4.mul(centred, v128.load(scale + first + q)));
       }
     }
   }
 }
 
-/** dA of a group (rows of 4 x K, overwritten) from db (f32 4 x I) and its mixed densities; mixedAdjoint (the same shape) is scratch. */
-export function invariantsBackward(ctx: usize, densityAdjoint: usize, db: usize, mixed: usize, mixedAdjoint: usize): void {
+/**
+ * dA of a group (rows of 4 x K, overwritten) from db (f32 4 x I) and its mixed densities; mixedAdjoint (the same shape) and `rows`
+ * (f32 (L + 1) x 4 x K) are scratch.
+ */
+export function invariantsBackward(
+  ctx: usize,
+  densityAdjoint: usize,
+  db: usize,
+  mixed: usize,
+  mixedAdjoint: usize,
+  rows: usize,
+): void {
   const scale = region(ctx, ADDRESS_STANDARD_SCALE);
-  const epsilon = f32x4.splat(<f32>value(ctx, VALUE_EPSILON));
-  const channelBytes = <usize>count(ctx, COUNT_CHANNELS) << 2;
+  const channelBytes = count(ctx, COUNT_CHANNELS) << 2;
   const rowBytes = channelBytes << 2;
   const lmax = count(ctx, COUNT_LMAX);
-  const atomBytes = <usize>invariantCount(ctx) << 2;
+  const atomBytes = invariantCount(ctx) << 2;
+  magnitudes(ctx, rows, mixed);
   for (let l = 0; l <= lmax; ++l) {
-    const first = channelBytes * l;
-    const norms = at4(region(ctx, ADDRESS_HARMONICS), l * l);
-    for (let atom: usize = 0; atom < 4; ++atom) {
-      for (let q: usize = 0; q < channelBytes; q += 16) {
-        let o = rowBytes * (l * l) + atom * channelBytes + q;
+    const first = l * channelBytes;
+    for (let atom = 0; atom < 4; ++atom) {
+      const row = rows + l * rowBytes + atom * channelBytes;
+      for (let q = 0; q < channelBytes; q += 16) {
         const dB = f32x4.mul(v128.load(db + atom * atomBytes + first + q), v128.load(scale + first + q));
-        const ratio = f32x4.div(dB, magnitude(mixed + o, rowBytes, norms, l, epsilon));
-        for (let m = 0; m <= 2 * l; ++m) {
-          const weighted = f32x4.mul(ratio, v128.load32_splat(at4(norms, m)));
-          v128.store(mixedAdjoint + o, f32x4.mul(weighted, v128.load(mixed + o)));
-          o += rowBytes;
-        }
+        v128.store(row + q, f32x4.div(dB, v128.load(row + q)));
+      }
+    }
+    const norms = at4(region(ctx, ADDRESS_HARMONICS), l * l);
+    const ratios = rows + l * rowBytes;
+    for (let m = 0; m <= 2 * l; ++m) {
+      const norm = v128.load32_splat(at4(norms, m));
+      const offset = (l * l + m) * rowBytes;
+      for (let o = 0; o < rowBytes; o += 16) {
+        const weighted = f32x4.mul(v128.load(ratios + o), norm);
+        v128.store(mixedAdjoint + offset + o, f32x4.mul(weighted, v128.load(mixed + offset + o)));
       }
     }
   }
   multiplyDegrees(ctx, densityAdjoint, mixedAdjoint, region(ctx, ADDRESS_MIX_BACKWARD));
   const first = channelBytes * (lmax + 1);
-  for (let atom: usize = 0; atom < 4; ++atom) {
-    for (let k: usize = 0; k < channelBytes; k += 16) {
+  for (let atom = 0; atom < 4; ++atom) {
+    for (let k = 0; k < channelBytes; k += 16) {
       const o = densityAdjoint + atom * channelBytes + k;
       v128.store(o, madd4(v128.load(db + atom * atomBytes + first + k), v128.load(scale + first + k), v128.load(o)));
     }

@@ -21,6 +21,9 @@ import { at4, count, loadF4, loadF8, region, storeF8 } from "./memory";
 /** Log-weight of a class of weight 0: finite, so that nothing becomes NaN, and far below any difference of logits. */
 const EXCLUDED: f64 = -1000;
 
+/** Logit of what fills the classes up to a register tile: its exponential is nothing beside that of any class. */
+const PADDING: f64 = -1e9;
+
 /** Every class has weight 1: the prior of a model that was just loaded. */
 export function clearPrior(ctx: usize): void {
   const weights = region(ctx, ADDRESS_CLASS_WEIGHTS);
@@ -46,7 +49,7 @@ export function setPrior(ctx: usize): i32 {
     if (c > 0 && weight > 0) crystalline = true;
   }
   if (!crystalline) return STATUS_BAD_PRIOR;
-  memory.fill(bias, 0, <usize>paddedClasses(classCount) << 2);
+  for (let c = classCount; c < paddedClasses(classCount); ++c) store<f32>(at4(bias, c), <f32>PADDING);
   for (let c = 0; c < classCount; ++c) {
     const weight = loadF8(weights, c);
     const logWeight = weight > 0 ? Math.log(weight) : EXCLUDED;

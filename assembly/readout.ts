@@ -28,47 +28,83 @@ import {
 import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
 import { exp4 } from "./vector";
 
+/** Lane 0 alone. */
+const FIRST_LANE: v128 = i32x4(-1, 0, 0, 0);
+
+/** Class of the first logit equal to `wanted`, from vector `from` of them on; there is one. */
+// @ts-ignore: decorator
+@inline
+function classOf(logits: usize, wanted: f32, lanes: v128): i32 {
+  const wanted4 = f32x4.splat(wanted);
+  let mask = i32x4.bitmask(v128.andnot(f32x4.eq(v128.load(logits), wanted4), lanes));
+  let c = 0;
+  while (!mask) {
+    c += 4;
+    mask = i32x4.bitmask(f32x4.eq(v128.load(at4(logits, c)), wanted4));
+  }
+  return c + ctz(mask);
+}
+
+/** Copies a row of f32, whose neighbours follow without padding: exactly so many are written. */
+// @ts-ignore: decorator
+@inline
+function copyRow(to: usize, from: usize, length: i32): void {
+  let i = 0;
+  for (; i + 4 <= length; i += 4) v128.store(at4(to, i), v128.load(at4(from, i)));
+  for (; i < length; ++i) store<f32>(at4(to, i), loadF4(from, i));
+}
+
 /**
- * Writes the results of `atom` (order given) from its logits (f32, classCount numbers, room for a multiple of 4); `exponentials` is
- * scratch of the same size.
+ * Writes the results of `atom` (order given) from its logits (f32, the padded classes: those past the last are far below any other); `exponentials`, of
+ * the same size, receives the probabilities.
  */
 export function readOut(ctx: usize, atom: i32, logits: usize, exponentials: usize): void {
   const classCount = count(ctx, COUNT_CLASSES);
   const flat = loadF4(logits, 0);
-  let crystal = 1;
-  let first: f32 = loadF4(logits, 1);
-  let next: f32 = -Infinity;
-  for (let c = 2; c < classCount; ++c) {
-    const logit = loadF4(logits, c);
-    if (logit > first) {
-      next = first;
-      first = logit;
-      crystal = c;
-    } else next = max(next, logit);
+  // The largest and the second of every lane, class 0 apart.
+  const lowest = f32x4.splat(-Infinity);
+  let largest = v128.bitselect(lowest, v128.load(logits), FIRST_LANE);
+  let second = lowest;
+  for (let c = 4; c < classCount; c += 4) {
+    const v = v128.load(at4(logits, c));
+    second = f32x4.max(second, f32x4.min(largest, v));
+    largest = f32x4.max(largest, v);
   }
+  // The same of pairs of lanes, then of all: the second of two is the larger of the seconds and of the smaller first.
+  let turned = v128.shuffle<f32>(largest, largest, 2, 3, 0, 1);
+  second = f32x4.max(f32x4.max(second, v128.shuffle<f32>(second, second, 2, 3, 0, 1)), f32x4.min(largest, turned));
+  largest = f32x4.max(largest, turned);
+  turned = v128.shuffle<f32>(largest, largest, 1, 0, 3, 2);
+  second = f32x4.max(f32x4.max(second, v128.shuffle<f32>(second, second, 1, 0, 3, 2)), f32x4.min(largest, turned));
+  largest = f32x4.max(largest, turned);
+  const first = f32x4.extract_lane(largest, 0);
+  const next = f32x4.extract_lane(second, 0);
+  const crystal = classOf(logits, first, FIRST_LANE);
   const label = first > flat ? crystal : 0;
   const best = max(first, flat);
-  const second = label > 0 ? max(next, flat) : first;
+  const runnerUp = label > 0 ? max(next, flat) : first;
 
   const shift = f32x4.splat(best);
-  for (let c = 0; c < classCount; c += 4) {
-    v128.store(at4(exponentials, c), exp4(f32x4.sub(v128.load(at4(logits, c)), shift)));
-  }
   // Up to a thousand terms: summed in f64, they lose nothing that f32 shows.
-  let sum: f64 = 0;
-  for (let c = 0; c < classCount; ++c) sum += <f64>loadF4(exponentials, c);
+  let sums = f64x2.splat(0);
+  for (let c = 0; c < classCount; c += 4) {
+    const e = exp4(f32x4.sub(v128.load(at4(logits, c)), shift));
+    v128.store(at4(exponentials, c), e);
+    sums = f64x2.add(sums, f64x2.promote_low_f32x4(e));
+    sums = f64x2.add(sums, f64x2.promote_low_f32x4(v128.shuffle<i64>(e, e, 1, 1)));
+  }
+  const sum = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
   const divisor = f32x4.splat(<f32>sum);
   for (let c = 0; c < classCount; c += 4) {
     v128.store(at4(exponentials, c), f32x4.div(v128.load(at4(exponentials, c)), divisor));
   }
 
-  // Rows of other atoms follow without padding, so exactly these bytes are written.
   const probabilityRow = at4(region(ctx, ADDRESS_PROBABILITIES), atom * classCount);
-  memory.copy(at4(region(ctx, ADDRESS_LOGITS), atom * classCount), logits, <usize>classCount << 2);
-  memory.copy(probabilityRow, exponentials, <usize>classCount << 2);
+  copyRow(at4(region(ctx, ADDRESS_LOGITS), atom * classCount), logits, classCount);
+  copyRow(probabilityRow, exponentials, classCount);
   store<u16>(at2(region(ctx, ADDRESS_LABELS), atom), <u16>label);
-  store<f32>(at4(region(ctx, ADDRESS_CONFIDENCE), atom), loadF4(probabilityRow, label));
-  store<f32>(at4(region(ctx, ADDRESS_MARGIN), atom), best - second);
+  store<f32>(at4(region(ctx, ADDRESS_CONFIDENCE), atom), loadF4(exponentials, label));
+  store<f32>(at4(region(ctx, ADDRESS_MARGIN), atom), best - runnerUp);
   store<f32>(at4(region(ctx, ADDRESS_ATOM_LOG_DENSITY), atom), <f32>(<f64>best + Math.log(sum)));
   const phase = label > 0 ? label : crystal;
   const own = <f64>loadF4(logits, phase) - loadF8(region(ctx, ADDRESS_LOG_PRIOR), phase);
