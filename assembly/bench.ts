@@ -11,6 +11,7 @@ import {
   ADDRESS_FORWARD2_1,
   ADDRESS_HARMONICS,
   ADDRESS_HIDDEN,
+  ADDRESS_HIDDEN_ADJOINT,
   ADDRESS_MESSAGES_ADJOINT,
   ADDRESS_ORDER,
   ADDRESS_PAIR_COUNT,
@@ -32,7 +33,7 @@ import {
   harmonicCount,
   paddedClasses,
 } from "./layout";
-import { at4, count, region } from "./memory";
+import { at4, copyVectors, count, region } from "./memory";
 import { gatherRows, weightAdjoints } from "./messages";
 import { binAtoms, findPairs, reversePairs } from "./neighbours";
 import { layerForward } from "./network";
@@ -51,6 +52,7 @@ import {
   SCRATCH_HARMONICS,
   SCRATCH_HARMONICS_ADJOINT,
   SCRATCH_INVARIANTS_ADJOINT,
+  SCRATCH_LAYER1,
   SCRATCH_LOGITS,
   SCRATCH_MIXED_ADJOINT,
   SCRATCH_OUTER_OUT,
@@ -131,8 +133,12 @@ function benchGroup(ctx: usize, stage: i32, first: i32): void {
       readOut(ctx, atom, at4(scratch + SCRATCH_LOGITS, row), at4(scratch + SCRATCH_EXPONENTIALS, row));
     }
   } else if (stage == STAGE_NETWORK2_ADJOINT) backwardNetwork2(ctx, scratch, first, first + 4);
-  else if (stage == STAGE_NETWORK1_ADJOINT) backwardNetwork1(ctx, scratch, record);
-  else {
+  else if (stage == STAGE_NETWORK1_ADJOINT) {
+    // Anew for each group, since they are multiplied by slopes in place: again and again, that would end in subnormal numbers.
+    const hidden = count(ctx, COUNT_HIDDEN);
+    copyVectors(scratch + SCRATCH_LAYER1, at4(region(ctx, ADDRESS_HIDDEN_ADJOINT), first * hidden), hidden << 4);
+    backwardNetwork1(ctx, scratch, record);
+  } else {
     const db = scratch + SCRATCH_INVARIANTS_ADJOINT;
     const dA = scratch + SCRATCH_DENSITY_ADJOINT;
     invariantsBackward(ctx, dA, db, record, scratch + SCRATCH_MIXED_ADJOINT, scratch + SCRATCH_DENSITY);

@@ -3,7 +3,8 @@
  *
  *     L = sum of logP_a over the atoms that the raw pass calls crystalline
  *     r <- r + eta delta,  eta = 1 at first;  L fell: back to where the step began, eta <- eta / 2, and again from there;
- *     L did not fall: eta <- min(1, 1.2 eta), and a new gradient
+ *     L did not fall: a new gradient, delta', and eta <- eta |delta|^2 / (delta . (delta - delta')), the length that the curvature along the last
+ *     step asks for (Barzilai and Borwein, IMA J. Numer. Anal. 8, 141, 1988, the longer of their two), within [LEAST_FACTOR, MOST_FACTOR]
  *
  * Atoms that are disordered at first never enter L, so crystal cannot grow into a liquid from one step to the next.
  * A forward pass at the new place decides, so a step that is taken back costs no gradient; every step, taken back or not, counts.
@@ -57,7 +58,9 @@ export const DENOISE_DONE: i32 = 0;
 export const DENOISE_SCORE: i32 = 1;
 export const DENOISE_LOAD: i32 = 2;
 
-const GROWTH: f64 = 1.2;
+/** Bounds of eta after a step that was not taken back. */
+const LEAST_FACTOR: f64 = 0.25;
+const MOST_FACTOR: f64 = 1.5;
 
 /** Begins to denoise the frame loaded. Its length scale is kept for all that follow: it becomes VALUE_LENGTH_SCALE_GIVEN. */
 export function startDenoise(ctx: usize): void {
@@ -98,7 +101,6 @@ export function advanceDenoise(ctx: usize): i32 {
   if (phase == PHASE_TRIAL) {
     const factor = value(ctx, VALUE_DENOISE_FACTOR);
     if (objective(ctx) >= value(ctx, VALUE_DENOISE_PREVIOUS)) {
-      store<f64>(ctx + VALUE_DENOISE_FACTOR, min(1, GROWTH * factor));
       return steps < limit ? ask(ctx, PHASE_SCORE) : finish(ctx);
     }
     store<f64>(ctx + VALUE_DENOISE_FACTOR, 0.5 * factor);
@@ -146,7 +148,7 @@ function ask(ctx: usize, phase: i32): i32 {
   return phase == PHASE_SCORE ? DENOISE_SCORE : DENOISE_LOAD;
 }
 
-/** Remembers where the atoms are, L there, and delta; finds the largest |delta| / a0. */
+/** Remembers where the atoms are, L there, and delta; finds the largest |delta| / a0 and, but for the first time, eta. */
 function keepPlace(ctx: usize): void {
   const n = count(ctx, COUNT_ATOMS);
   const gradient = region(ctx, ADDRESS_GRADIENT);
@@ -156,16 +158,25 @@ function keepPlace(ctx: usize): void {
   memory.copy(region(ctx, ADDRESS_DENOISE_POSITIONS), region(ctx, ADDRESS_POSITIONS), 24 * <usize>n);
   store<f64>(ctx + VALUE_DENOISE_PREVIOUS, objective(ctx));
   let largest: f64 = 0;
+  let before: f64 = 0;
+  let change: f64 = 0;
   for (let i = 0; i < n; ++i) {
     let squared: f64 = 0;
     for (let k = 0; k < 3; ++k) {
       const delta = scale * loadF8(gradient, 3 * i + k);
+      const last = loadF8(step, 3 * i + k);
+      before += last * last;
+      change += last * (last - delta);
       storeF8(step, 3 * i + k, delta);
       squared += delta * delta;
     }
     largest = max(largest, squared);
   }
   store<f64>(ctx + VALUE_DENOISE_LARGEST, Math.sqrt(largest) / lengthScale);
+  if (count(ctx, COUNT_DENOISE_STEPS) == 0) return;
+  const factor = value(ctx, VALUE_DENOISE_FACTOR);
+  const wanted = change > 0 ? (factor * before) / change : MOST_FACTOR;
+  store<f64>(ctx + VALUE_DENOISE_FACTOR, max(LEAST_FACTOR, min(MOST_FACTOR, wanted)));
 }
 
 /** r = place + eta delta. */
