@@ -1,9 +1,14 @@
 """What watching a LAMMPS run costs it: the same run with and without, in turn.
 
-32,000 atoms of copper (EAM) run for a while plainly, then watched through the server, then watched by the core in this
-process, and again in the opposite order. Each round gives, for each way, a ratio of wall times and one of the CPU times
-of the simulation's process: the former is what a user waits for, the latter is steadier on a busy machine. The server
-runs beside the simulation, on a core of its own if there is one.
+32,000 atoms of copper (EAM) run for a while plainly, then watched in several ways, and again in the opposite order:
+through a server on another core, through a server on the simulation's own core, by the core in this process. Each round
+gives, for each way, a ratio of wall times and one of CPU times: the former is what a user waits for, the latter is
+steadier on a busy machine. The simulation has one core to itself, as far as other programs let it (Linux; elsewhere
+nothing is pinned, and the server on the same core is left out).
+
+What is counted: through another core, the wall time of the run and the CPU time of its process, since the rest is on
+the other core. Where both share a core, the wall time until the last frame is analysed, and the CPU time of run and
+server together, since all of it is taken from that core.
 
 Called by ``npm run bench:overhead``, which starts the server.
 """
@@ -12,8 +17,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
+from pathlib import Path
 
 import phasewire
 import phasewire.lammps
@@ -21,7 +28,6 @@ import phasewire.lammps
 from bench.measure import lammps_potential, machine, spread
 
 WARM_UP_STEPS = 100
-WAYS = ("plain", "server", "in process")
 
 SYSTEM = """
 units metal
@@ -39,10 +45,33 @@ fix move all nve
 """
 
 
+class Server:
+    """The server process: where it runs, and the CPU time it has used."""
+
+    def __init__(self, endpoint: str, pid: int | None) -> None:
+        self.endpoint = endpoint
+        self._tasks = Path(f"/proc/{pid}/task") if pid is not None else None
+        self.can_be_pinned = self._tasks is not None and self._tasks.is_dir() and hasattr(os, "sched_setaffinity")
+
+    def pin(self, cores: set[int]) -> None:
+        """Put all its threads on these cores."""
+        assert self._tasks is not None
+        for task in self._tasks.iterdir():
+            os.sched_setaffinity(int(task.name), cores)
+
+    def cpu_seconds(self) -> float:
+        """CPU time of all its threads, ended ones included."""
+        assert self._tasks is not None
+        # proc(5): the 14th and 15th field, counted here from behind the name in parentheses.
+        fields = (self._tasks.parent / "stat").read_text().rpartition(") ")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main() -> int:
     """Measure and print; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", required=True, help="address of a phasewire server")
+    parser.add_argument("--server-pid", type=int, help="its process, to pin it to cores and read its CPU time")
     parser.add_argument("--steps", type=int, default=400, help="steps of each run (default 400)")
     parser.add_argument("--every", type=int, default=100, help="steps between observed frames (default 100)")
     parser.add_argument("--rounds", type=int, default=4, help="how often each way is run (default 4)")
@@ -51,28 +80,44 @@ def main() -> int:
     if arguments.every > arguments.steps or arguments.rounds < 1:
         parser.error("--steps must be at least --every, and --rounds at least 1")
 
+    server = Server(arguments.server, arguments.server_pid)
+    cores = sorted(os.sched_getaffinity(0)) if server.can_be_pinned else []
+    ways = ["plain", "server", "in process"]
+    if cores:
+        ways.insert(2, "server, same core")
+        os.sched_setaffinity(0, {cores[0]})
+
     lmp = phasewire.lammps.create()
     lmp.commands_string(SYSTEM.format(potential=lammps_potential("Cu_u3.eam")))
     lmp.command(f"run {WARM_UP_STEPS} post no")
 
     local = phasewire.Local()
+    analysers = {"server": server.endpoint, "server, same core": server.endpoint, "in process": local}
     rounds: list[dict[str, dict[str, float]]] = []
-    frames = {way: {"analysed": 0, "dropped": 0} for way in WAYS[1:]}
+    frames = {way: {"analysed": 0, "dropped": 0} for way in ways[1:]}
     for number in range(arguments.rounds):
         seconds: dict[str, dict[str, float]] = {}
         # Forth and back, so that a drift of the machine's speed does not favour one of them.
-        for way in WAYS if number % 2 == 0 else reversed(WAYS):
+        for way in ways if number % 2 == 0 else reversed(ways):
+            shared = way == "server, same core"
             monitor = None
             if way != "plain":
-                analyser = arguments.server if way == "server" else local
-                monitor = phasewire.lammps.attach(lmp, arguments.every, analyser, fields=("labels",))
-            # A run's set-up, at which the fix is called once more, is not part of what is measured.
+                if cores and way != "in process":
+                    server.pin({cores[0]} if shared or len(cores) == 1 else set(cores[1:]))
+                monitor = phasewire.lammps.attach(lmp, arguments.every, analysers[way], fields=("labels",))
+            # A run's set-up, at which the fix is called once more, is not part of what is measured; nor is that frame.
             lmp.command("run 0 post no")
+            if monitor is not None:
+                monitor.flush(60)
+            elsewhere = server.cpu_seconds() if shared else 0.0
             wall, cpu = time.perf_counter(), time.process_time()
             lmp.command(f"run {arguments.steps} pre no post no")
+            if shared and monitor is not None:
+                monitor.flush(60)
             seconds[way] = {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
             if monitor is not None:
-                monitor.flush()
+                monitor.flush(60)
+                seconds[way]["cpu"] += (server.cpu_seconds() if shared else 0.0) - elsewhere
                 frames[way]["analysed"] += len(monitor.series)
                 frames[way]["dropped"] += monitor.dropped
                 failures = monitor.failures
@@ -82,7 +127,7 @@ def main() -> int:
                     return 1
         rounds.append(seconds)
         if not arguments.json:
-            times = ", ".join(f"{way} {seconds[way]['wall']:.2f} s" for way in WAYS)
+            times = ", ".join(f"{way} {seconds[way]['wall']:.2f} s" for way in ways)
             print(f"round {number + 1} of {arguments.rounds}: {times}", flush=True)
 
     report = {
@@ -91,13 +136,14 @@ def main() -> int:
         "steps": arguments.steps,
         "every": arguments.every,
         "model": local.model_name,
+        "pinned": {"simulation": cores[:1], "server": cores[1:] or cores} if cores else None,
         "rounds": rounds,
         "ratios": {
             way: {
                 clock: spread([seconds[way][clock] / seconds["plain"][clock] for seconds in rounds])
                 for clock in ("wall", "cpu")
             }
-            for way in WAYS[1:]
+            for way in ways[1:]
         },
         "frames": frames,
         "machine": machine(),
@@ -111,10 +157,11 @@ def main() -> int:
 
 def show(report: dict) -> None:
     """Print the report for people."""
-    place = report["machine"]
+    place, pinned = report["machine"], report["pinned"]
+    where = f"simulation on core {pinned['simulation']}, server on {pinned['server']}" if pinned else "nothing pinned"
     print(
         f"\n{report['atoms']} atoms, {report['steps']} steps a run, every {report['every']} steps observed, "
-        f"{len(report['rounds'])} rounds, model {report['model']}"
+        f"{len(report['rounds'])} rounds, model {report['model']}; {where}"
         f"\n{place['cpu']}, {place['cores']} cores, load average {place['loadAverage']} (5 min)"
     )
     for way, ratios in report["ratios"].items():
@@ -124,7 +171,7 @@ def show(report: dict) -> None:
             f"({100 * (ratio['least'] - 1):+.1f} to {100 * (ratio['largest'] - 1):+.1f})"
             for clock, ratio in ratios.items()
         )
-        print(f"{way:<11} {wall}, {cpu}; {frames['analysed']} frames analysed, {frames['dropped']} dropped")
+        print(f"{way:<18} {wall}, {cpu}; {frames['analysed']} frames analysed, {frames['dropped']} dropped")
     print("Medians over the rounds of time watched over time plain, less one; in brackets the least and the largest.")
 
 

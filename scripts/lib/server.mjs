@@ -14,8 +14,8 @@ const tailLines = 20;
  *
  * @param {{logFile: string, threads?: number}} options where its events go; worker threads, 1 by default, which leaves the other
  *   cores to the simulation
- * @returns {Promise<{endpoint: string, hasEnded: () => boolean, tail: () => string, stop: () => Promise<void>}>} its address;
- *   whether it has ended; the last lines of its log; a way to end it
+ * @returns {Promise<{endpoint: string, pid: number, hasEnded: () => boolean, tail: () => string, stop: () => Promise<void>}>} its
+ *   address; its process; whether it has ended; the last lines of its log; a way to end it
  * @throws {Error} with its last lines, if it ends or stays silent instead
  */
 export async function startServer({ logFile, threads = 1 }) {
@@ -47,7 +47,7 @@ export async function startServer({ logFile, threads = 1 }) {
     const { event, endpoint } = JSON.parse(line);
     if (event !== "ready") continue;
     clearTimeout(timer);
-    return { endpoint, hasEnded, tail, stop };
+    return { endpoint, pid: child.pid, hasEnded, tail, stop };
   }
   clearTimeout(timer);
   await closed;

@@ -146,7 +146,7 @@ class Local(Analyser):
             mean_displacement = float(np.linalg.norm(arrays["denoised"] - frame.positions, axis=1).mean())
         labels, margin = core.labels(), core.per_atom("MARGIN")
         arrays |= {"labels": labels, "margin": margin}
-        arrays |= {name: core.per_atom(name.upper()) for name in ("confidence", "distance")}
+        arrays |= {name: core.per_atom(name.upper()) for name in ("confidence", "distance") if name in options.fields}
         for name, read in (("probabilities", core.probabilities), ("logits", core.logits)):
             if name in options.fields:
                 arrays[name] = read()
