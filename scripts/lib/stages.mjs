@@ -163,6 +163,7 @@ export const stages = [npmPackages, core, library, pythonPackages, packageData, 
 export const extraStages = {
   training: furtherPackages("training packages", "training/requirements.txt"),
   accuracy: furtherPackages("accuracy packages", "bench/accuracy/requirements.txt"),
+  bench: furtherPackages("benchmark packages", "bench/requirements.txt"),
 };
 
 /** Make what a stage makes, unless it is fresh; whether it did. `onStart` is called first when there is something to do. */

@@ -81,10 +81,11 @@ describe("docs/dependencies.md", () => {
     for (const name of Object.keys(npmDependencies)) expect(document, name).toContain(`\`${name}\``);
   });
 
-  it("gives a reason for every package of the training", () => {
-    const text = read("training/requirements.txt") + read("bench/accuracy/requirements.txt");
+  it("gives a reason for every package of training, accuracy table and benchmark", () => {
+    const files = ["training/requirements.txt", "bench/accuracy/requirements.txt", "bench/requirements.txt"];
+    const text = files.map(read).join("");
     const names = [...text.matchAll(/^([A-Za-z0-9_.-]+)==/gm)].map((match) => match[1]!);
-    expect(names).toEqual(expect.arrayContaining(["jax", "ovito"]));
+    expect(names).toEqual(expect.arrayContaining(["jax", "ovito", "freud-analysis"]));
     for (const name of names) expect(document, name).toContain(`\`${name}\``);
   });
 

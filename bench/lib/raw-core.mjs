@@ -1,0 +1,104 @@
+// A host of the core that calls its stages one by one, for measurements that the library has no call for (docs/core-abi.md).
+import { CoreContext } from "../../dist/src/core/context.js";
+import { createMemory, instantiateCore } from "../../dist/src/core/instance.js";
+import { nodeHost } from "../../dist/src/core/node-host.js";
+
+/** Field of the context for each number of a model's shape, and for each of its constants. */
+const counts = {
+  CLASSES: "classCount",
+  BASIS: "basisCount",
+  OUTER: "outerWidth",
+  CHANNELS: "channels",
+  LMAX: "lmax",
+  INNER: "innerWidth",
+  HIDDEN: "hiddenWidth",
+  MESSAGE: "messageWidth",
+};
+const constants = {
+  CUTOFF: "cutoff",
+  BASIS_FIRST: "basisFirst",
+  BASIS_LAST: "basisLast",
+  BASIS_WIDTH: "basisWidth",
+  EPSILON: "epsilon",
+  LOGIT_LENGTH: "logitLength",
+};
+
+/** A core with a model in its memory. */
+export class RawCore {
+  /**
+   * @param {WebAssembly.Module} module the compiled core
+   * @param {import("../../dist/src/model/index.js").Model} model
+   */
+  constructor(module, model) {
+    const memory = createMemory();
+    this.memory = memory;
+    this.core = instantiateCore(module, memory);
+    this.context = new CoreContext(this.core, memory);
+    const { core, context } = this;
+    for (const [field, key] of Object.entries(counts)) context.setCount(field, model[key]);
+    this.modelEnd = core.layoutModel(context.address, context.end);
+    context.reserve(this.modelEnd, "model");
+    for (const [name, tensor] of Object.entries(model.tensors)) {
+      context.singles(name.toUpperCase().replace(".", "_"), tensor.length).set(tensor);
+    }
+    context.doubles("IDEAL_LOGITS", model.classCount).set(model.idealLogits);
+    for (const [field, key] of Object.entries(constants)) context.setValue(field, model[key]);
+    this.require("prepareModel");
+  }
+
+  /** The core of a build. */
+  static async open(build, model) {
+    return new RawCore(await nodeHost.compile(build), model);
+  }
+
+  /** Sum of feature bits by name, e.g. `GRADIENT`. */
+  features(...names) {
+    return names.reduce((bits, name) => bits | this.core[`FEATURE_${name}`].value, 0);
+  }
+
+  /** Bytes that a frame of so many atoms takes, with the core's own guess of its pairs; infinite where 4 GiB do not hold it. */
+  frameBytes(atoms, features) {
+    const end = this.core.layoutFrame(this.context.address, this.modelEnd, atoms, 0, 1, features);
+    return end === 0 ? Number.POSITIVE_INFINITY : end - this.modelEnd;
+  }
+
+  /** Loads a periodic frame of one species and finds its neighbours, one thread. */
+  load({ positions, cell }, features) {
+    const { core, context } = this;
+    const atoms = positions.length / 3;
+    let pairs = 0;
+    for (;;) {
+      this.frameEnd = core.layoutFrame(context.address, this.modelEnd, atoms, pairs, 1, features);
+      context.reserve(this.frameEnd, "frame");
+      context.doubles("POSITIONS", positions.length).set(positions);
+      context.setCount("SPECIES_USED", 0);
+      context.setCount("PERIODIC", 7);
+      context.values("CELL", 9).set(cell);
+      context.setValue("LENGTH_SCALE_GIVEN", 0);
+      const status = core.loadFrame(context.address);
+      if (status === core.STATUS_OK.value) return;
+      if (status !== core.STATUS_PAIR_OVERFLOW.value) throw new Error(`loadFrame returned status ${status}`);
+      pairs = Math.ceil(1.05 * context.count("PAIRS_NEEDED"));
+    }
+  }
+
+  /** Mean number of neighbours of the frame loaded. */
+  get neighbours() {
+    const starts = this.context.integers("PAIR_COUNT", this.context.count("ATOMS"));
+    return starts.reduce((sum, count) => sum + count, 0) / starts.length;
+  }
+
+  /** Mean number of atoms, images among them, in the cells that the search from one atom visits. */
+  get candidates() {
+    const grid = new Int32Array(this.memory.buffer, this.context.address + this.core.COUNT_GRID.value, 6);
+    const [cells, reach] = [grid.subarray(0, 3), grid.subarray(3)];
+    const visited = reach.reduce((product, cellsAway) => product * (2 * cellsAway + 1), 1);
+    return (visited * this.context.count("ATOMS")) / cells.reduce((product, count) => product * count, 1);
+  }
+
+  /** Calls a function of the core that returns a status. */
+  require(name) {
+    const status = this.core[name](this.context.address);
+    if (status !== this.core.STATUS_OK.value) throw new Error(`${name} returned status ${status}`);
+  }
+}

@@ -1,0 +1,63 @@
+// The core with its stages one by one: assembly/bench.ts, compiled beside the core for the benchmark alone.
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import { inRoot, npmTool, root } from "../../scripts/lib/paths.mjs";
+import { RawCore } from "./raw-core.mjs";
+
+const targets = { baseline: "release", relaxed: "relaxed" };
+
+/** Operations of one product of `benchPeak`, and the bytes that it works on. */
+const peakOperations = 2 * 48 * 64 * 48;
+const peakBytes = 48 * 1024;
+/** Bytes of `benchRead` that stay in the nearest cache. */
+const cachedBytes = 16 * 1024;
+
+/** Compiles the stages with the core's own settings; the module. */
+function compile(build) {
+  const file = inRoot("build", `bench-${build}.wasm`);
+  const options = ["--config", "asconfig.json", "--target", targets[build], "--outFile", file];
+  execFileSync(process.execPath, [npmTool.asc, "assembly/bench.ts", ...options], { cwd: root });
+  return new WebAssembly.Module(fs.readFileSync(file));
+}
+
+/** A core of a build that this process can run, with its stages. */
+export class StageCore extends RawCore {
+  constructor(build, model) {
+    super(compile(build), model);
+  }
+
+  /** Loads a frame and makes the passes that the stages build on. */
+  prepare(frame) {
+    this.load(frame, this.features("GRADIENT", "KEEP_DENSITY"));
+    this.require("forward");
+    this.require("score");
+    this.ceilingsAt = this.frameEnd;
+    this.context.reserve(this.ceilingsAt + peakBytes, "ceilings");
+    this.prepared = new Uint8Array(this.memory.buffer, 0, this.frameEnd).slice();
+  }
+
+  /**
+   * Brings everything back to what `prepare` left. Stages work on one another's numbers in place; out of their order, again and again, that ends in
+   * numbers so small or so large that arithmetic itself becomes slow.
+   */
+  restore() {
+    new Uint8Array(this.memory.buffer).set(this.prepared);
+  }
+
+  /** Runs a stage (`PAIRS` for STAGE_PAIRS) over all atoms so many times. */
+  stage(name, repeats) {
+    this.core.benchStage(this.context.address, this.core[`STAGE_${name}`].value, repeats);
+  }
+
+  /** Multiplies matrices in the nearest cache; the floating-point operations that took. */
+  peak(repeats) {
+    this.core.benchPeak(this.ceilingsAt, repeats);
+    return repeats * peakOperations;
+  }
+
+  /** Reads memory in the nearest cache; the bytes read. */
+  read(repeats) {
+    this.core.benchRead(this.ceilingsAt, cachedBytes, repeats);
+    return repeats * cachedBytes;
+  }
+}

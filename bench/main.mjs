@@ -1,0 +1,119 @@
+// npm run bench: what the software costs, measured on this machine; started by scripts/bench.mjs.
+import { execFileSync } from "node:child_process";
+import fs from "node:fs";
+import { parseArgs } from "node:util";
+import { loadModel } from "../dist/src/model/index.js";
+import { inRoot, root, venvBin } from "../scripts/lib/paths.mjs";
+import { machine } from "./lib/machine.mjs";
+import { section } from "./lib/progress.mjs";
+import { columns } from "./report/format.mjs";
+import { headlines } from "./report/headlines.mjs";
+import { withTables } from "./report/page.mjs";
+import { tables } from "./report/tables.mjs";
+import { bridge } from "./sections/bridge.mjs";
+import { overhead } from "./sections/overhead.mjs";
+import { peers } from "./sections/peers.mjs";
+import { scale } from "./sections/scale.mjs";
+import { stages } from "./sections/stages.mjs";
+import { threads } from "./sections/threads.mjs";
+
+const usual = [peers, stages, threads, scale, bridge];
+const sections = [...usual, overhead];
+const recordFile = inRoot("docs", "performance.json");
+const pageFile = inRoot("docs", "performance.md");
+
+const help = `npm run bench [-- OPTIONS]
+
+  --only NAME     one of the sections, or several separated by commas; all but overhead if left out
+${sections.map(({ name, about }) => `                    ${name.padEnd(9)} ${about}`).join("\n")}
+  --json          print one JSON object on the last line, instead of tables
+  --write         renew docs/performance.json, and from it the tables and plots of docs/performance.md
+  --quick         few atoms and one round: to see that everything runs, not to quote
+  --model NAME    a shipped model, or a .safetensors file
+`;
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string" },
+      json: { type: "boolean", default: false },
+      write: { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      model: { type: "string" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  const names = values.only?.split(",") ?? usual.map(({ name }) => name);
+  const chosen = names.map((name) => {
+    const found = sections.find((known) => known.name === name);
+    if (!found)
+      throw new Error(`--only ${name}: known are ${sections.map((known) => known.name).join(", ")}`);
+    return found;
+  });
+  if (values.write && values.quick)
+    throw new Error("--write and --quick: a quick run is nothing to write down");
+  return { ...values, chosen };
+}
+
+/** The numbers of a model that its cost follows from, and what it is called. */
+function describeModel({
+  name,
+  sha256,
+  classes,
+  cutoff,
+  channels,
+  lmax,
+  innerWidth,
+  hiddenWidth,
+  messageWidth,
+  outerWidth,
+}) {
+  const shape = { channels, lmax, innerWidth, hiddenWidth, messageWidth, outerWidth, cutoff };
+  return { name, sha256, classes: classes.length, shape };
+}
+
+/** Runs the sections; each record holds where, when and with which model it was measured. */
+async function measure({ chosen, quick, model: modelName }) {
+  const model = await loadModel(modelName);
+  const origin = { date: new Date().toISOString().slice(0, 10), model: describeModel(model) };
+  const records = {};
+  for (const { name, about, run } of chosen) {
+    const place = machine();
+    const progress = section(name, about);
+    const result = await run({ quick, model, modelName: modelName ?? null, progress });
+    progress.done();
+    records[name] = { ...result, ...origin, machine: place };
+  }
+  return records;
+}
+
+/** Renews the record, the page and the plots. */
+function write(records) {
+  const before = fs.existsSync(recordFile) ? JSON.parse(fs.readFileSync(recordFile, "utf8")) : {};
+  const all = { ...before, ...records };
+  fs.writeFileSync(recordFile, `${JSON.stringify(all, null, 1)}\n`);
+  fs.writeFileSync(pageFile, withTables(fs.readFileSync(pageFile, "utf8"), all));
+  execFileSync(venvBin("python"), ["-m", "bench.plots", recordFile, inRoot("docs", "images")], { cwd: root });
+}
+
+function show(records) {
+  for (const [name, record] of Object.entries(records)) {
+    for (const table of tables[name](record)) console.log(`\n${table.caption}\n\n${columns(table)}`);
+  }
+  console.log("\nMedians over rounds; in brackets the least and the largest.");
+}
+
+try {
+  const options = readOptions();
+  if (options.help) console.log(help);
+  else {
+    const records = await measure(options);
+    if (options.write) write(records);
+    if (options.json) {
+      console.log(JSON.stringify({ benchmark: "phasewire", ...headlines(records), ...records }));
+    } else show(records);
+  }
+} catch (error) {
+  console.error(`phasewire: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,191 @@
+// The tables of every section, from what it measured.
+import { grouped, percent, short, spreadText } from "./format.mjs";
+
+/** What a record says about how it was made, in one line. */
+function provenance({ machine, model, date }) {
+  return (
+    `${machine.cpu}, ${machine.cores} cores, load average ${machine.loadAverage} at the start, Node ${machine.node}; ` +
+    `model \`${model.name}\`; ${date}.`
+  );
+}
+
+function peers(record) {
+  const { atoms, temperature, rounds, microsecondsAnAtom, overAdaptiveCna, overPtm } = record;
+  return [
+    {
+      caption: `${grouped(atoms)} atoms of copper (EAM) at ${temperature} K, ${rounds} frames, one thread. ${provenance(record)}`,
+      header: ["method", "CPU, us an atom", "wall, us an atom", "CPU over adaptive CNA", "CPU over PTM"],
+      rows: Object.entries(microsecondsAnAtom).map(([name, { cpu, wall }]) => [
+        name,
+        spreadText(cpu),
+        spreadText(wall),
+        spreadText(overAdaptiveCna[name]),
+        spreadText(overPtm[name]),
+      ]),
+    },
+  ];
+}
+
+function threads(record) {
+  const { atoms, build, rounds, counts, microsecondsAnAtom, speedup, cpuOverOneThread } = record;
+  return [
+    {
+      caption: `${grouped(atoms)} atoms, build ${build}, ${rounds} rounds. ${provenance(record)}`,
+      header: [
+        "task",
+        "threads",
+        "wall, us an atom",
+        "times faster than one thread",
+        "CPU time over one thread's",
+      ],
+      rows: Object.keys(speedup).flatMap((task) =>
+        counts.map((count) => [
+          task,
+          String(count),
+          spreadText(microsecondsAnAtom[task][count]),
+          spreadText(speedup[task][count]),
+          spreadText(cpuOverOneThread[task][count]),
+        ]),
+      ),
+    },
+  ];
+}
+
+function scale(record) {
+  const { sizes, build, exponent, memory, mostAtoms } = record;
+  return [
+    {
+      caption:
+        `One thread, build ${build}; cost grows as N to the power ${exponent.forward.toFixed(3)} (forward) and ` +
+        `${exponent.gradient.toFixed(3)} (with gradient). ${provenance(record)}`,
+      header: ["atoms", "forward, us an atom", "with gradient, us an atom"],
+      rows: sizes.map(({ atoms, forward, gradient }) => [
+        grouped(atoms),
+        spreadText(forward),
+        spreadText(gradient),
+      ]),
+    },
+    {
+      caption: `Bytes an atom of the core's memory, ${record.model.classes} classes, a crystal's neighbours.`,
+      header: ["atoms", ...Object.keys(mostAtoms)],
+      rows: [
+        ...memory.map(({ atoms, bytesAnAtom }) => [
+          grouped(atoms),
+          ...Object.values(bytesAnAtom).map(grouped),
+        ]),
+        ["most atoms in 4 GiB", ...Object.values(mostAtoms).map(grouped)],
+      ],
+    },
+  ];
+}
+
+function bridge(record) {
+  const { sizes, milliseconds, sharedMemory } = record;
+  return [
+    {
+      caption:
+        `Round trip of a frame whose labels come back, ms (shared memory ${sharedMemory ? "in use" : "not to be had here"}); ` +
+        `the echoes move as many bytes. ${provenance(record)}`,
+      header: [
+        "atoms",
+        "analysis",
+        "transport, shared memory",
+        "transport, messages",
+        "ZeroMQ echo",
+        "Unix socket echo",
+      ],
+      rows: sizes.map((atoms) => {
+        const { shared, messages, zeroMqEcho, unixSocketEcho } = milliseconds[atoms];
+        return [
+          grouped(atoms),
+          ...[shared.analysis, shared.transport, messages.transport, zeroMqEcho, unixSocketEcho].map((part) =>
+            spreadText(part),
+          ),
+        ];
+      }),
+    },
+  ];
+}
+
+/** A stage that reaches less of the peak than this is explained. */
+const enough = 0.4;
+
+/** What keeps a stage from the peak, for those that may be below it. */
+const limitedBy = {
+  neighbours:
+    "compares distances and compacts what it finds; eight operations a candidate, most of them no pair",
+  radial: "gathers rows of the table, five loads for eight products, after a root and a division a pair",
+  harmonics: "stores what it forms: one store for two operations",
+  invariants: "small matrices, roots and divisions",
+  network1: "exponentials and divisions of SiLU",
+  messages: "gathers a row for each pair: a load for every two operations",
+  network2: "exponentials and divisions of SiLU, and copies of its input",
+  readout: "exponentials, a maximum one class after the other, and copies of the results",
+  network2Adjoint: "short sums: copies and stores beside them",
+  messagesAdjoint: "gathers two rows for each pair, and sums across lanes",
+  invariantsAdjoint: "small matrices, roots and divisions",
+  radialAdjoint: "gathers rows of the table, and sums across lanes",
+  harmonicsAdjoint: "loads what it takes: an adjoint or a power for every two or three operations",
+  gather: "gathers the gradient of the pair's other end, in doubles",
+};
+
+function stages(record) {
+  const { atoms, neighbours, candidates, build, stages: rows, peak } = record;
+  return [
+    {
+      caption:
+        `${grouped(atoms)} atoms with ${neighbours.toFixed(1)} neighbours out of ${candidates.toFixed(0)} candidates each, build ${build}; ` +
+        `peak ${peak.gigaflops.toFixed(1)} GFLOP/s, reads ${peak.readGigabytes.toFixed(0)} GB/s. ${provenance(record)}`,
+      header: [
+        "stage",
+        "flop",
+        "functions",
+        "bytes",
+        "us",
+        "GFLOP/s",
+        "of peak",
+        "of reads",
+        "below 40 % because it",
+      ],
+      rows: rows.map(({ name, cost, microseconds, gigaflops, fractionOfPeak, fractionOfReads }) =>
+        cost === null
+          ? [name, "-", "-", "-", short(microseconds.median), "-", "-", "-", "does no arithmetic to speak of"]
+          : [
+              name,
+              grouped(cost.flops),
+              grouped(cost.functions),
+              grouped(cost.bytes),
+              short(microseconds.median),
+              short(gigaflops),
+              percent(fractionOfPeak),
+              percent(fractionOfReads),
+              fractionOfPeak < enough ? (limitedBy[name] ?? "") : "",
+            ],
+      ),
+    },
+  ];
+}
+
+function overhead(record) {
+  const { atoms, steps, every, ratios, frames } = record;
+  const more = (ratio) => {
+    const signed = (value) => `${value >= 1 ? "+" : ""}${(100 * (value - 1)).toFixed(1)}`;
+    return `${signed(ratio.median)} % (${signed(ratio.least)} to ${signed(ratio.largest)})`;
+  };
+  return [
+    {
+      caption: `${grouped(atoms)} atoms of copper (EAM), ${steps} steps a run, a frame every ${every} steps. ${provenance(record)}`,
+      header: ["way", "wall time of the run", "CPU time of the run's process", "frames analysed", "dropped"],
+      rows: Object.entries(ratios).map(([way, { wall, cpu }]) => [
+        way,
+        more(wall),
+        more(cpu),
+        String(frames[way].analysed),
+        String(frames[way].dropped),
+      ]),
+    },
+  ];
+}
+
+/** `record => [{caption, header, rows}]` of every section. */
+export const tables = { peers, stages, threads, scale, bridge, overhead };

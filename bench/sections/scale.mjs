@@ -1,0 +1,89 @@
+// Cost and memory an atom from a thousand atoms to a million.
+import { cellsFor, copper } from "../lib/copper.mjs";
+import { openCore, tasks } from "../lib/cores.mjs";
+import { exponent, rounds, spread, timed } from "../lib/measure.mjs";
+import { RawCore } from "../lib/raw-core.mjs";
+
+/** Small frames are repeated until about so many atoms were evaluated, so that clocks and schedulers do not show. */
+const atomsAtLeast = 20_000;
+
+const features = {
+  forward: [],
+  "with gradient": ["GRADIENT"],
+  "densities kept": ["GRADIENT", "KEEP_DENSITY"],
+};
+
+export const scale = {
+  name: "scale",
+  about: "cost and memory an atom from 1,000 atoms to 1,000,000",
+  async run({ quick, model, progress }) {
+    const wanted = quick ? [500, 2_000] : [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000];
+    const frames = Object.fromEntries(
+      wanted.map((atoms) => {
+        const frame = copper(cellsFor(atoms));
+        return [frame.positions.length / 3, frame];
+      }),
+    );
+    const atomCounts = Object.keys(frames).map(Number);
+    const core = await openCore(model, 1);
+    try {
+      const measure = async (name) => {
+        const [task, atoms] = name.split(" ");
+        const repeats = Math.ceil(atomsAtLeast / atoms);
+        const { cpu, wall } = await timed(async () => {
+          for (let repeat = 0; repeat < repeats; repeat++) await tasks[task](core, frames[atoms]);
+        });
+        return { cpu: cpu / repeats, wall: wall / repeats };
+      };
+      progress.say("warming up");
+      await measure(`gradient ${atomCounts.at(-1)}`);
+      const names = atomCounts.flatMap((atoms) => [`forward ${atoms}`, `gradient ${atoms}`]);
+      const limits = quick ? { least: 1, most: 1, seconds: 0 } : { least: 3, most: 5, seconds: 40 };
+      const series = await rounds(limits, names, measure, { progress: progress.say });
+      const perAtom = (task, atoms) =>
+        spread(series[`${task} ${atoms}`].cpu.map((seconds) => (1e6 * seconds) / atoms));
+      const sizes = atomCounts.map((atoms) => ({
+        atoms,
+        forward: perAtom("forward", atoms),
+        gradient: perAtom("gradient", atoms),
+      }));
+      return {
+        build: core.build,
+        rounds: series[names[0]].cpu.length,
+        sizes,
+        exponent: {
+          forward: exponent(sizes.map(({ atoms, forward }) => [atoms, atoms * forward.median])),
+          gradient: exponent(sizes.map(({ atoms, gradient }) => [atoms, atoms * gradient.median])),
+        },
+        ...(await memory(core.build, model)),
+      };
+    } finally {
+      await core.dispose();
+    }
+  },
+};
+
+/** What the core lays out: bytes an atom by the number of atoms, and the largest frames. Nothing is allocated for it. */
+async function memory(build, model) {
+  const raw = await RawCore.open(build, model);
+  const bits = Object.entries(features).map(([name, wanted]) => [name, raw.features(...wanted)]);
+  const each = (form) => Object.fromEntries(bits.map(([name, bit]) => [name, form(bit)]));
+  return {
+    memory: [1_000, 10_000, 100_000, 500_000, 1_000_000].map((atoms) => ({
+      atoms,
+      bytesAnAtom: each((bit) => raw.frameBytes(atoms, bit) / atoms),
+    })),
+    mostAtoms: each((bit) => mostAtoms((atoms) => Number.isFinite(raw.frameBytes(atoms, bit)))),
+  };
+}
+
+/** Largest number of atoms that fits, to a thousand. */
+function mostAtoms(fits) {
+  let [fitting, tooMany] = [1, 2 ** 24];
+  while (tooMany - fitting > 1000) {
+    const middle = (fitting + tooMany) >> 1;
+    if (fits(middle)) fitting = middle;
+    else tooMany = middle;
+  }
+  return fitting;
+}

@@ -1,0 +1,80 @@
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { beforeAll, describe, expect, it } from "vitest";
+import { inRoot, root } from "../../scripts/lib/paths.mjs";
+
+const run = promisify(execFile);
+const bench = (...options) => run(process.execPath, [inRoot("bench", "main.mjs"), ...options], { cwd: root });
+
+/** A spread of numbers. */
+const times = { median: expect.any(Number), least: expect.any(Number), largest: expect.any(Number) };
+
+describe("npm run bench -- --quick --json", () => {
+  // What needs packages that the tests do without (peers) or minutes (overhead) is left out.
+  let report;
+  beforeAll(async () => {
+    const { stdout } = await bench("--quick", "--json", "--only", "stages,threads,scale,bridge");
+    report = JSON.parse(stdout.trim().split("\n").at(-1));
+  });
+
+  it("has the headlines of the sections that were run", () => {
+    expect(report.benchmark).toBe("phasewire");
+    expect(report.twoThreadSpeedup).toBeGreaterThan(0);
+  });
+
+  it("says of every section where, when and with which model", () => {
+    for (const name of ["stages", "threads", "scale", "bridge"]) {
+      expect(report[name].machine.cores).toBeGreaterThan(0);
+      expect(report[name].date).toMatch(/^\d{4}-\d\d-\d\d$/);
+      expect(report[name].model.shape.channels).toBeGreaterThan(0);
+    }
+  });
+
+  it("has the stages with their cost and time", () => {
+    const { stages, peak, neighbours } = report.stages;
+    expect(peak.gigaflops).toBeGreaterThan(0);
+    expect(Object.keys(report.fractionOfPeak).length).toBeGreaterThan(10);
+    expect(neighbours).toBeGreaterThan(10);
+    for (const { name, cost, microseconds } of stages) {
+      expect(microseconds, name).toMatchObject(times);
+      if (cost !== null) expect(report.fractionOfPeak[name], name).toBeGreaterThan(0);
+    }
+  });
+
+  it("has bytes an atom and the largest frames", () => {
+    const { memory, mostAtoms } = report.scale;
+    for (const { bytesAnAtom } of memory) expect(bytesAnAtom.forward).toBeGreaterThan(100);
+    expect(mostAtoms.forward).toBeGreaterThan(mostAtoms["with gradient"]);
+  });
+
+  it("splits the latency of a frame and puts echoes beside it", () => {
+    const { sizes, milliseconds } = report.bridge;
+    expect(sizes).toEqual([500]);
+    const { shared, messages, zeroMqEcho, unixSocketEcho } = milliseconds[500];
+    for (const echo of [zeroMqEcho, unixSocketEcho]) expect(echo.median).toBeGreaterThan(0);
+    for (const { total, transport, analysis } of [shared, messages]) {
+      expect(transport.median).toBeGreaterThan(0);
+      expect(transport.median + analysis.median).toBeCloseTo(total.median, 6);
+    }
+  });
+});
+
+describe("npm run bench", () => {
+  it.each([
+    [["--only", "peer"], /--only peer: known are peers, stages/],
+    [["--write", "--quick"], /--write and --quick/],
+    [["--fast"], /--fast/],
+  ])("refuses %j", async (options, message) => {
+    await expect(bench(...options)).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(message),
+    });
+  });
+
+  it("lists its sections with --help", async () => {
+    const { stdout } = await bench("--help");
+    for (const name of ["peers", "stages", "threads", "scale", "bridge", "overhead"]) {
+      expect(stdout).toContain(name);
+    }
+  });
+});
