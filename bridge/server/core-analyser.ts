@@ -9,8 +9,8 @@ import type { Analyse, ModelInfo, ResultField } from "./wire.js";
 /** What takes a backward pass. Frames that ask for nothing of it, as most in mode monitor, take less memory and time. */
 const gradientFields: ReadonlySet<ResultField> = new Set(["score", "forces", "virial"]);
 
-/** Threads and build of the core. */
-export type CoreAnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build">;
+/** Threads and build of the core, and the skin of its neighbour lists. */
+export type CoreAnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build" | "skin">;
 
 /**
  * An analyser around the core. After a fault, which may leave the core's memory in any state, the next frame gets a new core.

@@ -36,8 +36,8 @@ export interface AnalyseOptions extends FrameOptions {
 /** Frames up to this size are never cut unless they are asked to be. */
 const neverCut = 200_000;
 
-/** Threads and build of the core. */
-export type AnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build">;
+/** Threads and build of the core, and the skin of its neighbour lists. */
+export type AnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build" | "skin">;
 
 /** What an analyser computes with. */
 export interface AnalyserInfo {

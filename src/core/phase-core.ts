@@ -29,6 +29,8 @@ import { writeModel } from "./write-model.js";
 
 /** A thread more is worth waking for so many atoms more: with fewer, a frame is done before the others are awake. */
 const fewestAtomsPerThread = 200;
+/** Units of a0: beyond, lists are longer than searching is dear. */
+const mostSkin = 2;
 /** More threads than this are used only if asked for. */
 const mostDefaultThreads = 16;
 /** Room beyond the pairs of this frame, for the frames that follow. */
@@ -75,6 +77,7 @@ export class PhaseCore {
     private readonly modelEnd: number,
     private readonly shape: ModelShape & Pick<CoreModel, "cutoff">,
     private readonly host: CoreHost,
+    private readonly skin: number,
     /** The build of the core in use. */
     readonly build: CoreBuild,
     /** Worker threads that large frames are shared among, and the cores that there are for them. */
@@ -85,7 +88,7 @@ export class PhaseCore {
   /**
    * Compiles and instantiates the core, hands it the model and starts the worker threads.
    *
-   * @throws PhasewireError `BAD_OPTION` if `threads` is no positive integer or the build is not to be had, `MODEL_SHAPE` if a tensor's
+   * @throws PhasewireError `BAD_OPTION` if `threads` is no positive integer, `skin` no length from 0 to 2, or the build is not to be had, `MODEL_SHAPE` if a tensor's
    *   length is wrong, `MODEL_NON_FINITE`
    */
   static async create(model: CoreModel, options: CoreOptions = {}): Promise<PhaseCore> {
@@ -101,14 +104,25 @@ export class PhaseCore {
         value: threads,
       });
     }
+    const skin = options.skin ?? 0;
+    if (!(skin >= 0 && skin <= mostSkin)) {
+      throw new PhasewireError("BAD_OPTION", {
+        message: `skin is ${skin}; a number from 0 to ${mostSkin} length scales is needed`,
+        field: "skin",
+        value: skin,
+        remedy:
+          "Give about 0.3 for the frames of one run, 0 for frames that have nothing to do with each other.",
+      });
+    }
     const build = chooseBuild(options.build ?? "auto", () => host.acceptsRelaxed());
     const module = await host.compile(build);
     const memory = createMemory();
     const core = instantiateCore(module, memory);
     const context = new CoreContext(core, memory);
     const modelEnd = writeModel(model, context);
+    context.setValue("SKIN", skin);
     const pool = threads > 1 ? new WorkerPool(host, module, memory, threads) : null;
-    return new PhaseCore(core, context, pool, modelEnd, model, host, build, threads, cores);
+    return new PhaseCore(core, context, pool, modelEnd, model, host, skin, build, threads, cores);
   }
 
   /**
@@ -193,6 +207,12 @@ export class PhaseCore {
       else beyond = middle;
     }
     return Math.max(1, Math.floor(0.9 * fits));
+  }
+
+  /** Whether the neighbours of the frame loaded were found by the lists of one before. */
+  get hasReusedLists(): boolean {
+    this.requireFrame();
+    return this.context.count("LIST_REUSED") === 1;
   }
 
   /** a0 of the frame loaded, simulation length unit. */
@@ -401,11 +421,12 @@ export class PhaseCore {
   }
 
   private features(): number {
-    const { core, atomCount, hasGradients } = this;
-    if (!hasGradients) return 0;
-    const keep = atomCount <= core.KEEP_DENSITY_ATOMS.value;
-    const kept = core.FEATURE_KEEP_DENSITY.value | core.FEATURE_LISTS.value;
-    return core.FEATURE_GRADIENT.value | (keep ? kept : 0);
+    const { core, atomCount, hasGradients, skin } = this;
+    const keep = hasGradients && atomCount <= core.KEEP_DENSITY_ATOMS.value;
+    // Denoising makes lists of its own where there is no skin.
+    const lists = keep || skin > 0 ? core.FEATURE_LISTS.value : 0;
+    const gradient = hasGradients ? core.FEATURE_GRADIENT.value : 0;
+    return gradient | lists | (keep ? core.FEATURE_KEEP_DENSITY.value : 0);
   }
 
   private requireGradients(): void {

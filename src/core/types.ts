@@ -156,6 +156,11 @@ export interface CoreOptions {
   readonly spareCores?: number;
   /** The build of the core; `auto`, the fastest that the host accepts, if absent. */
   readonly build?: BuildChoice;
+  /**
+   * Skin of the neighbour lists, units of a0; 0 if absent. With one, frames of one run share lists of candidates for as long as no atom has moved by
+   * half of it: their search is much cheaper, the results are the same. A frame that begins new lists costs more, so it pays for frames that follow each other.
+   */
+  readonly skin?: number;
   /** The place to run in; Node if absent. */
   readonly host?: CoreHost;
 }
