@@ -420,6 +420,12 @@ def test_lost_atoms_and_reordering_keep_ids_in_order(tmp_path):
     lmp.close()
 
 
+@pytest.mark.parametrize("tags", [[1], [3, 1, 2], [2, 5, 1], [4, 2, 3], [0, 0, 0], [], [7, 1, 3, 2, 6, 4, 5]])
+def test_atoms_are_ordered_by_id(tags):
+    ids = np.array(tags, dtype=np.int32)
+    np.testing.assert_array_equal(phasewire.lammps._order_of(ids), np.argsort(ids, kind="stable"))
+
+
 def test_a_hanging_server_does_not_hold_the_run(endpoint):
     with FakeServer(endpoint, deaf_after_hello) as server:
         lmp = make()

