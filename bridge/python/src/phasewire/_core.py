@@ -23,6 +23,10 @@ from phasewire.errors import PhasewireError, make_error
 ABI_VERSION = 4
 _PAGE = 65536
 _SPARE_PAIRS = 1.1
+# Counts of pairs are 32-bit integers.
+_MOST_PAIRS = 2**31 - 8
+# In units of a0: beyond, lists are longer than searching is dear.
+_MOST_SKIN = 2.0
 _CONVERGED = "converged"
 _CONVERGED_TOLERANCE = 0.01
 _CONVERGED_LIMIT = 64
@@ -65,6 +69,8 @@ class Core:
         The compiled core. Default: the one of ``build`` in the package's data folder.
     build : {"auto", "baseline", "relaxed"}
         The build of the core; ``"auto"`` is the fastest that runs here.
+    skin : float
+        Skin of the neighbour lists in units of a0, 0 for none (`phasewire.Local`).
 
     Attributes
     ----------
@@ -74,17 +80,23 @@ class Core:
     Raises
     ------
     InputError
-        ``BAD_OPTION`` if the build is not to be had.
+        ``BAD_OPTION`` if the build is not to be had, or the skin is no length from 0 to 2.
     ModelError
         ``MODEL_NOT_FOUND`` if the compiled core is missing, ``MODEL_VERSION`` if it is of another interface version,
         ``MODEL_NON_FINITE`` if the core refuses the weights.
     """
 
-    def __init__(self, model: Model, wasm: Path | None = None, *, build: Build = "auto") -> None:
+    def __init__(self, model: Model, wasm: Path | None = None, *, build: Build = "auto", skin: float = 0.0) -> None:
+        _check_skin(skin)
         self.model = model
         self.build: str = choose_build(build) if wasm is None else wasm.name
         self._class_count = len(model.phases)
         self._atom_count = 0
+        self._skin = float(skin)
+        # What the frame's regions were last laid out for: they stay while frames ask for the same.
+        self._layout: tuple[int, int, int] | None = None
+        self._pairs_per_atom = 0.0
+        self._memory_bytes: NDArray[np.uint8] | None = None
         self._instantiate(build_file(self.build) if wasm is None else wasm)
         self._context = self._call("heapBase")
         self._frame_base = self._load_model()
@@ -122,12 +134,8 @@ class Core:
             For whatever the core finds wrong with the frame.
         """
         self._atom_count = len(frame)
-        self._features = 0
-        if gradient:
-            self._features = self._constants["FEATURE_GRADIENT"]
-            if self._atom_count <= self._constants["KEEP_DENSITY_ATOMS"]:
-                self._features |= self._constants["FEATURE_KEEP_DENSITY"] | self._constants["FEATURE_LISTS"]
-        self._lay_out_frame(0)
+        self._features = self._features_for(gradient)
+        self._lay_out_frame(self._pairs_per_atom)
         self._array("POSITIONS", np.float64, (self._atom_count, 3))[:] = frame.positions
         self._set_count("SPECIES_USED", frame.species is not None)
         if frame.species is not None:
@@ -137,6 +145,11 @@ class Core:
         self._set_count("PERIODIC", sum(1 << axis for axis, flag in enumerate(frame.periodic) if flag))
         self._values("LENGTH_SCALE_GIVEN")[0] = 0.0 if length_scale is None else length_scale
         self._run("loadFrame")
+
+    @property
+    def reused_lists(self) -> bool:
+        """Whether the neighbours of the loaded frame were found by the lists of one before."""
+        return self._count("LIST_REUSED") == 1
 
     def forward(self) -> None:
         """Compute logits and all per-atom results of the loaded frame."""
@@ -241,6 +254,7 @@ class Core:
             self._set_count(name, getattr(model.shape, key))
         for name, key in _CONSTANTS.items():
             self._values(name.removeprefix("VALUE_"))[0] = model.settings[key]
+        self._values("SKIN")[0] = self._skin
         end = int(self._call("layoutModel", context, base))
         if end == 0:
             raise make_error(
@@ -257,15 +271,34 @@ class Core:
         self._run("prepareModel")
         return end
 
-    def _lay_out_frame(self, pair_capacity: int) -> None:
-        end = int(
-            self._call(
-                "layoutFrame", self._context, self._frame_base, self._atom_count, pair_capacity, 1, self._features
-            )
-        )
+    def _features_for(self, gradient: bool) -> int:
+        keep = gradient and self._atom_count <= self._constants["KEEP_DENSITY_ATOMS"]
+        features = 0
+        if gradient:
+            features |= self._constants["FEATURE_GRADIENT"]
+        if keep:
+            features |= self._constants["FEATURE_KEEP_DENSITY"]
+        # Denoising makes lists of its own where there is no skin.
+        if keep or self._skin > 0:
+            features |= self._constants["FEATURE_LISTS"]
+        return features
+
+    def _lay_out_frame(self, pairs_per_atom: float) -> None:
+        """Assign the frame's regions, with room for so many pairs an atom; 0 leaves that to the core.
+
+        Nothing is done where it would change nothing, and the core may then reuse what it knows of the frame before.
+        """
+        count = self._atom_count
+        wanted = (count, min(int(np.ceil(count * pairs_per_atom)), _MOST_PAIRS), self._features)
+        if wanted == self._layout:
+            return
+        self._layout = None
+        end = int(self._call("layoutFrame", self._context, self._frame_base, count, wanted[1], 1, self._features))
         if end == 0:
             raise self._too_large()
         self._grow(end)
+        self._layout = wanted
+        self._pairs_per_atom = pairs_per_atom
 
     def _run(self, stage: str) -> None:
         """Call a stage, with more memory if it asks for it."""
@@ -275,7 +308,9 @@ class Core:
                 return
             if status != self._constants["STATUS_PAIR_OVERFLOW"]:
                 raise self._status_error(stage, status)
-            self._lay_out_frame(int(_SPARE_PAIRS * self._count("PAIRS_NEEDED")) + 1)
+            needed = self._count("PAIRS_NEEDED")
+            # A count that wrapped around is beyond any memory.
+            self._lay_out_frame(_SPARE_PAIRS * needed / self._atom_count if needed > 0 else _MOST_PAIRS)
 
     def _call(self, name: str, *arguments: int) -> Any:
         try:
@@ -303,9 +338,14 @@ class Core:
             self._memory.grow(-(-missing // _PAGE))
         except wasmtime.WasmtimeError as error:
             raise self._too_large() from error
+        finally:
+            self._memory_bytes = None
 
     def _bytes(self) -> NDArray[np.uint8]:
-        return np.ctypeslib.as_array(self._memory.data_ptr(), shape=(self._memory.data_len(),))
+        """Return the whole memory; it never moves, but grows, and a view of it takes longer to make than to use."""
+        if self._memory_bytes is None:
+            self._memory_bytes = np.ctypeslib.as_array(self._memory.data_ptr(), shape=(self._memory.data_len(),))
+        return self._memory_bytes
 
     def _view(self, address: int, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
         kind = np.dtype(dtype)
@@ -399,3 +439,15 @@ class Core:
         return make_error(
             "INTERNAL", f"the core's {stage} returned {name}", field=stage, remedy="please report this with the frame"
         )
+
+
+def _check_skin(skin: float) -> None:
+    if isinstance(skin, (int, float, np.number)) and not isinstance(skin, bool) and 0 <= skin <= _MOST_SKIN:
+        return
+    raise make_error(
+        "BAD_OPTION",
+        f"skin must be a number from 0 to {_MOST_SKIN:g} length scales",
+        field="skin",
+        value=skin,
+        remedy="give about 0.1 for frames that hardly differ, 0 for frames that have nothing to do with each other",
+    )

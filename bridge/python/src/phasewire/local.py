@@ -40,6 +40,10 @@ class Local(Analyser):
     build : {"auto", "baseline", "relaxed"}
         The build of the core. ``"baseline"`` gives the same bits on every machine: take it for bias forces that must
         be reproducible elsewhere. ``"relaxed"`` is faster. ``"auto"``: the fastest that runs here.
+    skin : float
+        Skin of the neighbour lists in units of a0. With one, frames of one run share lists of candidates for as long
+        as no atom has moved by half of it; the results are the same. It pays where frames follow each other closely, as
+        for forces at every step (0.1); a frame that must begin new lists costs more. Default: none.
 
     Raises
     ------
@@ -56,11 +60,12 @@ class Local(Analyser):
         classes: Classes | None = None,
         wasm: str | Path | None = None,
         build: Build = "auto",
+        skin: float = 0.0,
     ) -> None:
         super().__init__()
         self._model = model if isinstance(model, Model) else load_model(model)
         self._weights = self._weights_of(as_weights(classes))
-        self._open_core: Core | None = Core(self._model, None if wasm is None else Path(wasm), build=build)
+        self._open_core: Core | None = Core(self._model, None if wasm is None else Path(wasm), build=build, skin=skin)
 
     @property
     def build(self) -> str:
