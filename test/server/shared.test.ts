@@ -23,10 +23,17 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { receiveMessage } from "../../bridge/server/codec.js";
+import { MessageFrame } from "../../bridge/server/frame.js";
+import { serverLimits } from "../../bridge/server/limits.js";
+import { readClientMessage } from "../../bridge/server/messages.js";
 import { type ServerOptions, startServer } from "../../bridge/server/server.js";
 import { SharedFile, sharedFolder } from "../../bridge/server/shared-file.js";
-import { f32, f64, i32, type Plain } from "./encoder.js";
+import type { Analyse } from "../../bridge/server/wire.js";
+import { PhasewireError } from "../../src/errors/index.js";
+import { encodePlain, f32, f64, i32, type Plain } from "./encoder.js";
 import { FakeAnalyser } from "./fake-analyser.js";
 import { FakeClient, frame } from "./fake-client.js";
 
@@ -457,6 +464,55 @@ describe("a shared file", () => {
     const hidden = SharedFile.open(new ClientFile({ pid: maker.pid! }).offer, folder)!;
     expect(hidden.isOrphaned).toBe(false);
     hidden.close();
+  });
+
+  it("is given back soon after its maker was killed, and the session goes on if it was not", async () => {
+    vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
+    cleanUp.push(() => vi.useRealTimers());
+    const maker = spawn("sleep", ["60"], { stdio: "ignore" });
+    cleanUp.push(() => maker.kill());
+    const { client } = await start();
+    const [one, file] = [client(), new ClientFile({ pid: maker.pid! })];
+    await agreed(one, file);
+    vi.advanceTimersByTime(60_000);
+    expect(openDescriptors(file.path)).toBe(1);
+    maker.kill("SIGKILL");
+    await once(maker, "exit");
+    vi.advanceTimersByTime(60_000);
+    expect(openDescriptors(file.path)).toBe(0);
+    expect((await one.ask(shared(1, 64))).header).toMatchObject({ code: "SHARED_MEMORY" });
+    expect((await one.ask(...frame())).type).toBe("result");
+  });
+
+  it("survives any description of what lies in it: a frame, or a named refusal", () => {
+    const { offer, path } = new ClientFile();
+    const file = SharedFile.open(offer, folder)!;
+    const before = readFileSync(path);
+    const number = fc.oneof(fc.integer({ min: -10, max: 5000 }), fc.double(), fc.maxSafeInteger());
+    const item = fc.record({
+      name: fc.constantFrom("positions", "species", "cell", "other"),
+      dtype: fc.constantFrom("f64", "f32", "i32", "u16"),
+      shape: fc.array(fc.oneof(fc.nat(40), number), { maxLength: 3 }),
+      source: fc.constantFrom("shared", "shared", "part", "file", null),
+      offset: fc.oneof(number, fc.constant(null), fc.constant("64")),
+    });
+    fc.assert(
+      fc.property(fc.array(item, { maxLength: 4 }), (arrays) => {
+        try {
+          const header = encodePlain({ ...frame()[0], sequence: 1, arrays: arrays as Plain });
+          const message = readClientMessage(receiveMessage([header], file), serverLimits(1000)) as Analyse;
+          new MessageFrame(message).read(
+            new Float64Array(3 * message.atomCount),
+            message.species === null ? null : new Int32Array(message.atomCount),
+          );
+        } catch (error) {
+          if (!(error instanceof PhasewireError) || error.code === "INTERNAL") throw error;
+        }
+      }),
+      { numRuns: 2000 },
+    );
+    file.close();
+    expect(readFileSync(path).equals(before)).toBe(true);
   });
 
   it("can no longer be read or written once it is closed", () => {
