@@ -19,3 +19,4 @@ export {
 } from "./denoise";
 export { backwardReference, forwardReference, seedReference } from "./reference";
 export { exponentials } from "./vector";
+export { splatNumbers } from "./product";

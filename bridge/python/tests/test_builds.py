@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase.build import bulk
 
 import phasewire
 from phasewire import _build
+from phasewire._core import Core
 from phasewire._data import data_file
+from phasewire._frame import make_frame
 
 
 def test_the_fastest_is_taken_and_told():
@@ -56,3 +59,21 @@ def test_builds_differ_by_rounding_alone():
     first, second = results
     assert np.abs(first.logits - second.logits).max() <= 1e-5 * np.abs(first.logits).max()
     assert np.abs(first.score - second.score).max() <= 1e-4 * np.abs(first.score).max()
+
+
+@pytest.mark.parametrize("build", ["baseline", "relaxed"])
+def test_how_numbers_are_spread_over_lanes_changes_no_bit(build):
+    """`splatNumbers` chooses an instruction, not a result."""
+    atoms = bulk("Cu", cubic=True) * 3
+    atoms.rattle(0.1, seed=4)
+    frame = make_frame(atoms.positions, atoms.cell.array, True)
+    results = []
+    for flag in (0, 1):
+        core = Core(phasewire.load_model(), build=build)
+        core._call("splatNumbers", flag)
+        core.load(frame, None, gradient=True)
+        core.forward()
+        core.score()
+        results.append((core.logits(), core.gradient(), core.virial()))
+    for ours, others in zip(*results, strict=True):
+        np.testing.assert_array_equal(ours, others)

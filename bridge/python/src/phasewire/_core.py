@@ -242,6 +242,8 @@ class Core:
                 value=str(wasm),
                 remedy="build the core and install the package from the same release",
             )
+        # Cranelift, the compiler of wasmtime, does better with this one (docs/core-abi.md).
+        self._call("splatNumbers", 1)
         self._status_names = {
             value: name.removeprefix("STATUS_") for name, value in self._constants.items() if name.startswith("STATUS_")
         }
