@@ -30,7 +30,13 @@ ${sections.map(({ name, about }) => `                    ${name.padEnd(9)} ${abo
   --write         renew docs/performance.json, and from it the tables and plots of docs/performance.md
   --quick         few atoms and one round: to see that everything runs, not to quote
   --model NAME    a shipped model, or a .safetensors file
+  --largest N     section scale: label a frame of N atoms beside, however large
+  --rounds N, --steps N, --every N
+                  section overhead: how often each way is run, steps of a run, steps between frames
 `;
+
+/** Options that only one section takes, with that section. */
+const particular = { largest: scale, rounds: overhead, steps: overhead, every: overhead };
 
 function readOptions() {
   const { values } = parseArgs({
@@ -40,6 +46,7 @@ function readOptions() {
       write: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       model: { type: "string" },
+      ...Object.fromEntries(Object.keys(particular).map((name) => [name, { type: "string" }])),
       help: { type: "boolean", default: false },
     },
   });
@@ -50,6 +57,12 @@ function readOptions() {
       throw new Error(`--only ${name}: known are ${sections.map((known) => known.name).join(", ")}`);
     return found;
   });
+  for (const [name, section] of Object.entries(particular)) {
+    if (values[name] === undefined) continue;
+    if (!chosen.includes(section)) throw new Error(`--${name} belongs to --only ${section.name}`);
+    if (!(Number(values[name]) >= 1))
+      throw new Error(`--${name} ${values[name]}: a number of at least 1 is needed`);
+  }
   if (values.write && values.quick)
     throw new Error("--write and --quick: a quick run is nothing to write down");
   return { ...values, chosen };
@@ -73,25 +86,38 @@ function describeModel({
 }
 
 /** Runs the sections; each record holds where, when and with which model it was measured. */
-async function measure({ chosen, quick, model: modelName }) {
+async function measure({ chosen, quick, model: modelName, largest, ...values }) {
   const model = await loadModel(modelName);
   const origin = { date: new Date().toISOString().slice(0, 10), model: describeModel(model) };
+  const overheadOptions = ["rounds", "steps", "every"].flatMap((name) =>
+    values[name] === undefined ? [] : [`--${name}`, values[name]],
+  );
+  const settings = {
+    quick,
+    model,
+    modelName: modelName ?? null,
+    largest: largest === undefined ? null : Number(largest),
+    overheadOptions,
+  };
   const records = {};
   for (const { name, about, run } of chosen) {
     const place = machine();
     const progress = section(name, about);
-    const result = await run({ quick, model, modelName: modelName ?? null, progress });
+    const result = await run({ ...settings, progress });
     progress.done();
     records[name] = { ...result, ...origin, machine: place };
   }
   return records;
 }
 
-/** Renews the record, the page and the plots. */
+/** Renews the record, the page and the plots. Numbers are rounded, to five digits, before anything is made of them. */
 function write(records) {
   const before = fs.existsSync(recordFile) ? JSON.parse(fs.readFileSync(recordFile, "utf8")) : {};
-  const all = { ...before, ...records };
-  fs.writeFileSync(recordFile, `${JSON.stringify(all, null, 1)}\n`);
+  const round = (_key, value) =>
+    typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value;
+  const text = JSON.stringify({ ...before, ...records }, round, 1);
+  const all = JSON.parse(text);
+  fs.writeFileSync(recordFile, `${text}\n`);
   fs.writeFileSync(pageFile, withTables(fs.readFileSync(pageFile, "utf8"), all));
   execFileSync(venvBin("python"), ["-m", "bench.plots", recordFile, inRoot("docs", "images")], { cwd: root });
 }

@@ -6,7 +6,7 @@ export const denoisingSteps = 8;
 /** What is timed: each takes a frame's arrays and ends with what was asked for copied out: labels or score. Neighbour search included. */
 export const tasks = {
   async forward(core, frame) {
-    core.load(frame);
+    core.load(frame, { gradients: false });
     const { labels } = await core.forward({ arrays: "views" });
     return labels.slice();
   },
@@ -22,11 +22,11 @@ export const tasks = {
 };
 
 /** A core of the build that the product takes by default. Dispose of it. */
-export const openCore = (model, threads) => PhaseCore.create(model, { threads });
+export const openCore = (model, options) => PhaseCore.create(model, options);
 
 /** A core of each build that this machine can run, by the name of the build; the default comes first. Dispose of them all. */
 export async function openCores(model) {
-  const usual = await openCore(model, 1);
+  const usual = await openCore(model, { threads: 1 });
   const cores = { [usual.build]: usual };
   if (!("baseline" in cores))
     cores.baseline = await PhaseCore.create(model, { threads: 1, build: "baseline" });

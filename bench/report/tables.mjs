@@ -52,11 +52,11 @@ function threads(record) {
 }
 
 function scale(record) {
-  const { sizes, build, exponent, memory, mostAtoms } = record;
-  return [
+  const { sizes, build, exponent, memory, mostAtoms, largest } = record;
+  const tables = [
     {
       caption:
-        `One thread, build ${build}; cost grows as N to the power ${exponent.forward.toFixed(3)} (forward) and ` +
+        `CPU time on one thread, build ${build}; it grows as N to the power ${exponent.forward.toFixed(3)} (forward) and ` +
         `${exponent.gradient.toFixed(3)} (with gradient). ${provenance(record)}`,
       header: ["atoms", "forward, us an atom", "with gradient, us an atom"],
       rows: sizes.map(({ atoms, forward, gradient }) => [
@@ -77,6 +77,33 @@ function scale(record) {
       ],
     },
   ];
+  if (largest) {
+    const { atoms, slabs, fcc, seconds, microsecondsAnAtom, largestResidentGiB } = largest;
+    tables.push({
+      caption: "One frame beyond the core's memory, labelled in slabs on one thread.",
+      header: [
+        "atoms",
+        "slabs",
+        "called fcc",
+        "CPU, s",
+        "CPU, us an atom",
+        "wall, s",
+        "most memory of the process, GiB",
+      ],
+      rows: [
+        [
+          grouped(atoms),
+          String(slabs),
+          percent(fcc, 2),
+          seconds.cpu.toFixed(0),
+          microsecondsAnAtom.toFixed(2),
+          seconds.wall.toFixed(0),
+          largestResidentGiB.toFixed(1),
+        ],
+      ],
+    });
+  }
+  return tables;
 }
 
 function bridge(record) {
@@ -167,15 +194,18 @@ function stages(record) {
 }
 
 function overhead(record) {
-  const { atoms, steps, every, ratios, frames } = record;
+  const { atoms, steps, every, ratios, frames, rounds, pinned } = record;
+  const where = pinned
+    ? `simulation pinned to core ${pinned.simulation}, server to core ${pinned.server} or the simulation's`
+    : "nothing pinned";
   const more = (ratio) => {
     const signed = (value) => `${value >= 1 ? "+" : ""}${(100 * (value - 1)).toFixed(1)}`;
     return `${signed(ratio.median)} % (${signed(ratio.least)} to ${signed(ratio.largest)})`;
   };
   return [
     {
-      caption: `${grouped(atoms)} atoms of copper (EAM), ${steps} steps a run, a frame every ${every} steps. ${provenance(record)}`,
-      header: ["way", "wall time of the run", "CPU time of the run's process", "frames analysed", "dropped"],
+      caption: `${grouped(atoms)} atoms of copper (EAM), ${steps} steps a run, a frame every ${every} steps, ${rounds.length} rounds; ${where}. ${provenance(record)}`,
+      header: ["way", "wall time", "CPU time on the simulation's core", "frames analysed", "dropped"],
       rows: Object.entries(ratios).map(([way, { wall, cpu }]) => [
         way,
         more(wall),

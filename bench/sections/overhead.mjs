@@ -9,11 +9,11 @@ import { startServer } from "../../scripts/lib/server.mjs";
 export const overhead = {
   name: "overhead",
   about: "what watching a LAMMPS run costs it; some minutes",
-  async run({ quick }) {
+  async run({ quick, overheadOptions }) {
     fs.mkdirSync(stateFolder, { recursive: true });
     const server = await startServer({ logFile: path.join(stateFolder, "bench-server.log") });
     try {
-      const limits = quick ? ["--rounds", "1", "--steps", "20", "--every", "20"] : [];
+      const limits = quick ? ["--rounds", "1", "--steps", "20", "--every", "20"] : overheadOptions;
       const { stdout } = await promisify(execFile)(
         venvBin("python"),
         [

@@ -3,13 +3,16 @@ import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { cube } from "../lib/copper.mjs";
-import { openCores, tasks } from "../lib/cores.mjs";
+import { openCore, openCores, tasks } from "../lib/cores.mjs";
 import { ratio, rounds, spread, timed } from "../lib/measure.mjs";
 import { ownRow } from "../lib/names.mjs";
 import { startWorker } from "../lib/worker.mjs";
 
 const adaptiveCna = "OVITO adaptive CNA";
 const templateMatching = "OVITO PTM";
+
+/** Skin of neighbour lists that frames of one run share, units of a0: what docs/core-abi.md recommends. */
+const skin = 0.3;
 
 export const peers = {
   name: "peers",
@@ -18,6 +21,7 @@ export const peers = {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "phasewire-bench-"));
     const frameFile = path.join(folder, "positions");
     const cores = await openCores(model);
+    const following = await openCore(model, { threads: 1, skin });
     const worker = startWorker("bench.peers", [frameFile]);
     try {
       progress.say("bringing the crystal to its temperature");
@@ -42,19 +46,21 @@ export const peers = {
           actions[ownRow(task, "Python", build)] = () => worker.ask({ do: "phasewire", build, task });
         }
       }
+      actions[ownRow("forward, lists kept", "Node", following.build)] = () =>
+        timed(() => tasks.forward(following, frame));
       const names = Object.keys(actions);
       progress.say("warming up");
       await advance();
       // Denoising repeats what the gradient has warmed up, and would take as long as all others together.
       for (const name of names.filter((name) => !name.includes("denoise"))) await actions[name]();
-      const limits = quick ? { least: 1, most: 1, seconds: 0 } : { least: 3, most: 15, seconds: 18 };
+      const limits = quick ? { least: 1, most: 1, seconds: 0 } : { least: 3, most: 15, seconds: 16 };
       const series = await rounds(limits, names, (name) => actions[name](), {
         begin: advance,
         progress: progress.say,
       });
       return report(started, builds, series);
     } finally {
-      for (const core of Object.values(cores)) await core.dispose();
+      for (const core of [...Object.values(cores), following]) await core.dispose();
       await worker.close();
       fs.rmSync(folder, { recursive: true });
     }

@@ -1,4 +1,5 @@
 // Cost and memory an atom from a thousand atoms to a million.
+import { createAnalyser, createFrame } from "../../dist/src/index.js";
 import { cellsFor, copper } from "../lib/copper.mjs";
 import { openCore, tasks } from "../lib/cores.mjs";
 import { exponent, rounds, spread, timed } from "../lib/measure.mjs";
@@ -10,14 +11,15 @@ const atomsAtLeast = 20_000;
 const features = {
   forward: [],
   "with gradient": ["GRADIENT"],
-  "densities kept": ["GRADIENT", "KEEP_DENSITY"],
+  // What hosts ask for up to a certain size, to spare the backward pass and the steps of denoising work.
+  "kept for speed": ["GRADIENT", "KEEP_DENSITY", "LISTS"],
 };
 
 export const scale = {
   name: "scale",
   about: "cost and memory an atom from 1,000 atoms to 1,000,000",
-  async run({ quick, model, progress }) {
-    const wanted = quick ? [500, 2_000] : [1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000];
+  async run({ quick, model, largest, progress }) {
+    const wanted = quick ? [500, 2_000] : [100, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000];
     const frames = Object.fromEntries(
       wanted.map((atoms) => {
         const frame = copper(cellsFor(atoms));
@@ -25,7 +27,7 @@ export const scale = {
       }),
     );
     const atomCounts = Object.keys(frames).map(Number);
-    const core = await openCore(model, 1);
+    const core = await openCore(model, { threads: 1 });
     try {
       const measure = async (name) => {
         const [task, atoms] = name.split(" ");
@@ -38,7 +40,7 @@ export const scale = {
       progress.say("warming up");
       await measure(`gradient ${atomCounts.at(-1)}`);
       const names = atomCounts.flatMap((atoms) => [`forward ${atoms}`, `gradient ${atoms}`]);
-      const limits = quick ? { least: 1, most: 1, seconds: 0 } : { least: 3, most: 5, seconds: 40 };
+      const limits = quick ? { least: 1, most: 1, seconds: 0 } : { least: 2, most: 5, seconds: 40 };
       const series = await rounds(limits, names, measure, { progress: progress.say });
       const perAtom = (task, atoms) =>
         spread(series[`${task} ${atoms}`].cpu.map((seconds) => (1e6 * seconds) / atoms));
@@ -47,15 +49,18 @@ export const scale = {
         forward: perAtom("forward", atoms),
         gradient: perAtom("gradient", atoms),
       }));
+      const large = sizes.filter(({ atoms }) => atoms > 500);
       return {
         build: core.build,
         rounds: series[names[0]].cpu.length,
         sizes,
+        // From a thousand atoms on, where what every frame costs once no longer shows.
         exponent: {
-          forward: exponent(sizes.map(({ atoms, forward }) => [atoms, atoms * forward.median])),
-          gradient: exponent(sizes.map(({ atoms, gradient }) => [atoms, atoms * gradient.median])),
+          forward: exponent(large.map(({ atoms, forward }) => [atoms, atoms * forward.median])),
+          gradient: exponent(large.map(({ atoms, gradient }) => [atoms, atoms * gradient.median])),
         },
         ...(await memory(core.build, model)),
+        ...(largest && { largest: await labelOnce(model, largest, progress) }),
       };
     } finally {
       await core.dispose();
@@ -75,6 +80,34 @@ async function memory(build, model) {
     })),
     mostAtoms: each((bit) => mostAtoms((atoms) => Number.isFinite(raw.frameBytes(atoms, bit)))),
   };
+}
+
+/** Labels one frame of any size once, as the library does it: in slabs where the core's memory holds no more. */
+async function labelOnce(model, wanted, progress) {
+  const analyser = await createAnalyser(model, { threads: 1 });
+  try {
+    const frame = createFrame(copper(cellsFor(wanted)));
+    const atoms = frame.positions.length / 3;
+    let slabs = 0;
+    let right = 0;
+    const { cpu, wall } = await timed(async () => {
+      const onProgress = (share) => progress.say(`${atoms} atoms: ${Math.round(100 * share)} %`);
+      const result = await analyser.analyse(frame, { perClass: false, onProgress });
+      slabs = result.slabs;
+      right = result.fractions.fcc;
+    });
+    return {
+      atoms,
+      slabs,
+      fcc: right,
+      seconds: { cpu, wall },
+      microsecondsAnAtom: (1e6 * cpu) / atoms,
+      // Of this process, in which the other sizes were measured before.
+      largestResidentGiB: process.resourceUsage().maxRSS / 2 ** 20,
+    };
+  } finally {
+    await analyser.dispose();
+  }
 }
 
 /** Largest number of atoms that fits, to a thousand. */

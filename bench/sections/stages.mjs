@@ -38,7 +38,7 @@ export const stages = {
   name: "stages",
   about: "time of each stage, beside the cost model and the machine's peak",
   async run({ quick, model, progress }) {
-    const usual = await openCore(model, 1);
+    const usual = await openCore(model, { threads: 1 });
     await usual.dispose();
     const { build } = usual;
     progress.say("compiling the stages");

@@ -13,7 +13,7 @@ export const threads = {
     const counts = threadCounts(os.availableParallelism());
     const cores = {};
     try {
-      for (const count of counts) cores[count] = await openCore(model, count);
+      for (const count of counts) cores[count] = await openCore(model, { threads: count });
       const names = Object.keys(tasks).flatMap((task) => counts.map((count) => `${task} ${count}`));
       const measure = (name) => {
         const [task, count] = name.split(" ");
