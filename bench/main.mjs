@@ -28,6 +28,7 @@ const help = `npm run bench [-- OPTIONS]
 ${sections.map(({ name, about }) => `                    ${name.padEnd(9)} ${about}`).join("\n")}
   --json          print one JSON object on the last line, instead of tables
   --write         renew docs/performance.json, and from it the tables and plots of docs/performance.md
+  --render        measure nothing; write tables and plots again from docs/performance.json
   --quick         few atoms and one round: to see that everything runs, not to quote
   --model NAME    a shipped model, or a .safetensors file
   --largest N     section scale: label a frame of N atoms beside, however large
@@ -44,6 +45,7 @@ function readOptions() {
       only: { type: "string" },
       json: { type: "boolean", default: false },
       write: { type: "boolean", default: false },
+      render: { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       model: { type: "string" },
       ...Object.fromEntries(Object.keys(particular).map((name) => [name, { type: "string" }])),
@@ -132,6 +134,7 @@ function show(records) {
 try {
   const options = readOptions();
   if (options.help) console.log(help);
+  else if (options.render) write({});
   else {
     const records = await measure(options);
     if (options.write) write(records);
