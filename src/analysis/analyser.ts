@@ -152,6 +152,19 @@ export class Analyser {
   }
 
   /**
+   * Analyses many frames in order, in the memory of the first one as long as that is large enough. Small frames cost no more an atom than large ones but
+   * for the estimate of their length scale, which looks at every atom of frames below a thousand: where it is known, giving it makes frames of some
+   * dozens of atoms about twice as fast.
+   *
+   * @throws PhasewireError what `analyse` throws, for the first frame that is refused
+   */
+  async analyseBatch(frames: Iterable<Frame>, options: AnalyseOptions = {}): Promise<FrameAnalysis[]> {
+    const analyses: FrameAnalysis[] = [];
+    for (const frame of frames) analyses.push(await this.analyse(frame, options));
+    return analyses;
+  }
+
+  /**
    * a0 as it is estimated from the frame, in the length unit of the positions, whatever `options.lengthScale` says.
    *
    * @throws PhasewireError what `prepareFrame` throws; `BAD_LENGTH_SCALE` if none can be estimated; `TOO_LARGE`

@@ -129,6 +129,26 @@ describe("an analysis", () => {
   });
 });
 
+describe("a batch", () => {
+  test("is its frames one by one, in order", async () => {
+    const sizes = [3, 4, 2, 4];
+    const frames = sizes.map((repeats, index) =>
+      shaken(crystal(fccSites, 3.61, repeats), 0.1 + 0.02 * index),
+    );
+    const batch = await analyser.analyseBatch(frames, { lengthScale: 2.3 });
+    const alone = [];
+    for (const frame of frames) alone.push(await analyser.analyse(frame, { lengthScale: 2.3 }));
+    const withoutTime = ({ seconds: _, ...rest }: FrameAnalysis) => rest;
+    expect(batch.map(withoutTime)).toEqual(alone.map(withoutTime));
+    expect(await analyser.analyseBatch([])).toEqual([]);
+  });
+
+  test("ends with the first frame that is refused", async () => {
+    const [sound, broken] = [shaken(crystal(fccSites, 3.61, 3), 0.1), crystal(fccSites, Number.NaN, 3)];
+    await expectError("NON_FINITE_POSITIONS", () => analyser.analyseBatch([sound, broken, sound]));
+  });
+});
+
 describe("the length scale", () => {
   test.each([
     ["fcc", fccSites, 3.6, 4],

@@ -83,3 +83,29 @@ def test_denser_frames_are_searched_once(monkeypatch):
         again = analyser.analyse(positions, cell, length_scale=3.3, fields=["logits"])
         assert calls.count("loadFrame") == 1
     np.testing.assert_array_equal(again.logits, expected.logits)
+
+
+def test_a_batch_is_its_frames_one_by_one():
+    random = np.random.default_rng(6)
+    frames = [(*crystal(random, repeats), True) for repeats in (3, 5, 3, 4)]
+    with phasewire.Local() as analyser:
+        batch = analyser.analyse_batch(frames, fields=["logits"], length_scale=2.5)
+        alone = [analyser.analyse(*frame, fields=["logits"], length_scale=2.5) for frame in frames]
+        with pytest.raises(phasewire.InputError, match="length scale"):
+            analyser.analyse_batch(frames, length_scale=-1)
+    assert [result.atom_count for result in batch] == [27, 125, 27, 64]
+    for found, expected in zip(batch, alone, strict=True):
+        np.testing.assert_array_equal(found.logits, expected.logits)
+
+
+def test_a_prior_is_set_where_it_changes(monkeypatch):
+    random = np.random.default_rng(7)
+    positions, cell = crystal(random)
+    with phasewire.Local() as analyser:
+        core = analyser._core
+        calls = []
+        call = core._call
+        monkeypatch.setattr(core, "_call", lambda name, *rest: calls.append(name) or call(name, *rest))
+        for classes in (None, None, ["fcc"], ["fcc"], None):
+            analyser.analyse(positions, cell, classes=classes)
+        assert calls.count("setPrior") == 3

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -121,6 +121,31 @@ class Analyser(ABC):
         # The arrays are only looked at during this call, so they need not be copied.
         frame = choose_atoms(make_frame(positions, cell, periodic, species, step=step, time=time, copy=False), select)
         return self.analyse_frame(frame, length_scale=length_scale, denoise=denoise, fields=fields, classes=classes)
+
+    def analyse_batch(self, frames: Iterable[Sequence[Any]], **options: Any) -> list[Result]:
+        """Tell the phases in many frames, in order.
+
+        Small frames cost little more an atom than large ones but for the estimate of their length scale, which looks at
+        every atom of frames below a thousand: where it is known, give it.
+
+        Parameters
+        ----------
+        frames : iterable of sequences
+            Positional arguments of `analyse` for each frame: positions, and cell, periodicity and species where there
+            are any.
+        options
+            The keyword arguments of `analyse`, for all frames.
+
+        Raises
+        ------
+        InputError, ServerUnreachableError, DeadlineError
+            As for `analyse`, for the first frame that is refused.
+
+        Examples
+        --------
+        >>> analyser.analyse_batch([(atoms.positions, atoms.cell.array) for atoms in images])  # doctest: +SKIP
+        """
+        return [self.analyse(*frame, **options) for frame in frames]
 
     def forces(
         self,

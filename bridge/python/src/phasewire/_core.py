@@ -6,6 +6,7 @@ the core's stages and turns its status codes into named errors.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -93,6 +94,7 @@ class Core:
         self._class_count = len(model.phases)
         self._atom_count = 0
         self._skin = float(skin)
+        self._prior_set = False
         # What the frame's regions were last laid out for: they stay while frames ask for the same.
         self._layout: tuple[int, int, int] | None = None
         self._pairs_per_atom = 0.0
@@ -114,8 +116,15 @@ class Core:
         InputError
             ``BAD_OPTION`` for other weights.
         """
-        self._array("CLASS_WEIGHTS", np.float64, (self._class_count,))[:] = 1.0 if weights is None else weights
+        wanted = np.ones(self._class_count) if weights is None else np.asarray(weights, np.float64)
+        region = self._array("CLASS_WEIGHTS", np.float64, (self._class_count,))
+        # Refused weights stay in the region although the prior before is in use; those are set again.
+        if self._prior_set and np.array_equal(region, wanted):
+            return
+        self._prior_set = False
+        region[:] = wanted
         self._run("setPrior")
+        self._prior_set = True
 
     def load(self, frame: Frame, length_scale: float | None, *, gradient: bool) -> None:
         """Hand a frame to the core and find its neighbours.
@@ -351,8 +360,8 @@ class Core:
 
     def _view(self, address: int, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
         kind = np.dtype(dtype)
-        count = int(np.prod(shape))
-        return self._bytes()[address : address + count * kind.itemsize].view(kind).reshape(shape)
+        flat = self._bytes()[address : address + math.prod(shape) * kind.itemsize].view(kind)
+        return flat if len(shape) == 1 else flat.reshape(shape)
 
     def _array(self, name: str, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
         address = int(self._view(self._context + self._constants[f"ADDRESS_{name}"], np.uint32, (1,))[0])
