@@ -5,6 +5,9 @@ const edge = 3.66;
 const reach = 0.28;
 const sites = [0, 0, 0, 0.5, 0.5, 0, 0.5, 0, 0.5, 0, 0.5, 0.5];
 
+/** (volume per atom)^(1/3), Angstrom. */
+export const lengthScale = edge / Math.cbrt(4);
+
 /** Cubic cells along each edge for about so many atoms. */
 export const cellsFor = (atoms) => Math.max(3, Math.round(Math.cbrt(atoms / 4)));
 

@@ -52,7 +52,7 @@ function threads(record) {
 }
 
 function scale(record) {
-  const { sizes, build, exponent, memory, mostAtoms, largest } = record;
+  const { sizes, build, exponent, memory, mostAtoms, smallFrames, largest } = record;
   const tables = [
     {
       caption:
@@ -77,6 +77,14 @@ function scale(record) {
       ],
     },
   ];
+  if (smallFrames) {
+    const { atoms, frames, microsecondsAnAtom } = smallFrames;
+    tables.push({
+      caption: `${frames} frames of ${atoms} atoms through the library, and one frame of as many atoms as they have together.`,
+      header: ["frames", "CPU, us an atom"],
+      rows: Object.entries(microsecondsAnAtom).map(([name, times]) => [name, spreadText(times)]),
+    });
+  }
   if (largest) {
     const { atoms, slabs, fcc, seconds, microsecondsAnAtom, largestResidentGiB } = largest;
     tables.push({
@@ -139,21 +147,20 @@ const enough = 0.4;
 
 /** What keeps a stage from the peak, for those that may be below it. */
 const limitedBy = {
-  neighbours:
-    "compares distances and compacts what it finds; eight operations a candidate, most of them no pair",
-  radial: "gathers rows of the table, five loads for eight products, after a root and a division a pair",
-  harmonics: "stores what it forms: one store for two operations",
-  invariants: "small matrices, roots and divisions",
+  neighbours: "comparisons and compaction; vectors of pairs in doubles, one at a time",
+  radial: "gathered rows of the table; a root and a division a pair",
+  harmonics: "a store for every two operations",
+  invariants: "roots, divisions, matrices of a few rows",
   network1: "exponentials and divisions of SiLU",
-  messages: "gathers a row for each pair: a load for every two operations",
-  network2: "exponentials and divisions of SiLU, and copies of its input",
-  readout: "exponentials, a maximum one class after the other, and copies of the results",
-  network2Adjoint: "short sums: copies and stores beside them",
-  messagesAdjoint: "gathers two rows for each pair, and sums across lanes",
-  invariantsAdjoint: "small matrices, roots and divisions",
-  radialAdjoint: "gathers rows of the table, and sums across lanes",
-  harmonicsAdjoint: "loads what it takes: an adjoint or a power for every two or three operations",
-  gather: "gathers the gradient of the pair's other end, in doubles",
+  messages: "a gathered load for every two operations",
+  network2: "exponentials and divisions of SiLU, copies of the input",
+  readout: "exponentials, a maximum along the classes, copies of the results",
+  network2Adjoint: "copies of short rows",
+  messagesAdjoint: "two gathered rows a pair, sums across lanes",
+  invariantsAdjoint: "roots, divisions, matrices of a few rows",
+  radialAdjoint: "gathered rows of the table, sums across lanes",
+  harmonicsAdjoint: "a load for every two or three operations",
+  gather: "gathered gradients of the pairs' other ends, sums in doubles",
 };
 
 function stages(record) {
@@ -172,11 +179,11 @@ function stages(record) {
         "GFLOP/s",
         "of peak",
         "of reads",
-        "below 40 % because it",
+        "kept below 40 % by",
       ],
       rows: rows.map(({ name, cost, microseconds, gigaflops, fractionOfPeak, fractionOfReads }) =>
         cost === null
-          ? [name, "-", "-", "-", short(microseconds.median), "-", "-", "-", "does no arithmetic to speak of"]
+          ? [name, "-", "-", "-", short(microseconds.median), "-", "-", "-", "no arithmetic to speak of"]
           : [
               name,
               grouped(cost.flops),

@@ -1,7 +1,7 @@
 // Cost and memory an atom from a thousand atoms to a million.
-import { createAnalyser, createFrame } from "../../dist/src/index.js";
 import { cellsFor, copper } from "../lib/copper.mjs";
 import { openCore, tasks } from "../lib/cores.mjs";
+import { largeFrame, smallFrames } from "../lib/extremes.mjs";
 import { exponent, rounds, spread, timed } from "../lib/measure.mjs";
 import { RawCore } from "../lib/raw-core.mjs";
 
@@ -49,7 +49,7 @@ export const scale = {
         forward: perAtom("forward", atoms),
         gradient: perAtom("gradient", atoms),
       }));
-      const large = sizes.filter(({ atoms }) => atoms > 500);
+      const large = sizes.filter(({ atoms }) => atoms >= 500);
       return {
         build: core.build,
         rounds: series[names[0]].cpu.length,
@@ -60,7 +60,8 @@ export const scale = {
           gradient: exponent(large.map(({ atoms, gradient }) => [atoms, atoms * gradient.median])),
         },
         ...(await memory(core.build, model)),
-        ...(largest && { largest: await labelOnce(model, largest, progress) }),
+        smallFrames: await smallFrames(model, limits, progress),
+        ...(largest && { largest: await largeFrame(model, largest, progress) }),
       };
     } finally {
       await core.dispose();
@@ -80,34 +81,6 @@ async function memory(build, model) {
     })),
     mostAtoms: each((bit) => mostAtoms((atoms) => Number.isFinite(raw.frameBytes(atoms, bit)))),
   };
-}
-
-/** Labels one frame of any size once, as the library does it: in slabs where the core's memory holds no more. */
-async function labelOnce(model, wanted, progress) {
-  const analyser = await createAnalyser(model, { threads: 1 });
-  try {
-    const frame = createFrame(copper(cellsFor(wanted)));
-    const atoms = frame.positions.length / 3;
-    let slabs = 0;
-    let right = 0;
-    const { cpu, wall } = await timed(async () => {
-      const onProgress = (share) => progress.say(`${atoms} atoms: ${Math.round(100 * share)} %`);
-      const result = await analyser.analyse(frame, { perClass: false, onProgress });
-      slabs = result.slabs;
-      right = result.fractions.fcc;
-    });
-    return {
-      atoms,
-      slabs,
-      fcc: right,
-      seconds: { cpu, wall },
-      microsecondsAnAtom: (1e6 * cpu) / atoms,
-      // Of this process, in which the other sizes were measured before.
-      largestResidentGiB: process.resourceUsage().maxRSS / 2 ** 20,
-    };
-  } finally {
-    await analyser.dispose();
-  }
 }
 
 /** Largest number of atoms that fits, to a thousand. */
