@@ -9,7 +9,7 @@
  * Every sum has a fixed order, so results do not depend on how many threads there are; each G enters twice with opposite signs,
  * so the gradients of all atoms add up to zero within the rounding of f64.
  */
-import { densityBackward } from "./density";
+import { clearFillers, densityBackward } from "./density";
 import { formRecord } from "./forward";
 import { invariantsBackward } from "./invariants";
 import {
@@ -85,6 +85,7 @@ export function backwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): v
 /** G of the pairs of the sorted atoms [begin, end). */
 export function backwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = workerScratch(ctx, worker);
+  clearFillers(ctx, scratch);
   const recompute = region(ctx, ADDRESS_KEPT) == 0;
   const messagesAdjoint = region(ctx, ADDRESS_MESSAGES_ADJOINT);
   const pairStart = region(ctx, ADDRESS_PAIR_START);

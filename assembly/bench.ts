@@ -30,6 +30,7 @@ import {
   COUNT_MESSAGE,
   COUNT_OUTER,
   COUNT_PAIRS_NEEDED,
+  COUNT_SKIPPED_DEGREE,
   harmonicCount,
   paddedClasses,
 } from "./layout";
@@ -188,7 +189,7 @@ function benchChunk(ctx: usize, scratch: usize, stage: i32, start: i32, n: i32):
     const z = at4(region(ctx, ADDRESS_PAIR_Z), start);
     chunkGeometry(ctx, scratch, x, y, z, at4(region(ctx, ADDRESS_PAIR_LINK), start), n4);
     radialForward(ctx, scratch, at4(region(ctx, ADDRESS_PAIR_WEIGHT), start), n4);
-  } else if (stage == STAGE_HARMONICS) harmonicsForward(constants, scratch, lmax, n4);
+  } else if (stage == STAGE_HARMONICS) harmonicsForward(constants, scratch, lmax, count(ctx, COUNT_SKIPPED_DEGREE), n4);
   else if (stage == STAGE_DENSITY) {
     const rows = scratch + SCRATCH_DENSITY + rowBytes;
     product(rows, rowBytes, 0, 0, harmonics, CHUNK_BYTES, 4, scratch + SCRATCH_RADIAL, bytes, tiled, channels, n);
@@ -206,7 +207,7 @@ function benchChunk(ctx: usize, scratch: usize, stage: i32, start: i32, n: i32):
     radialBackward(ctx, scratch, scratch + SCRATCH_WEIGHT_ADJOINT, n4);
   } else {
     const gradient = region(ctx, ADDRESS_PAIR_GRADIENT) + (<usize>start << 4);
-    harmonicsBackward(constants, scratch, lmax, gradient, n4);
+    harmonicsBackward(constants, scratch, lmax, count(ctx, COUNT_SKIPPED_DEGREE), gradient, n4);
   }
 }
 

@@ -8,8 +8,8 @@
  * leftovers that nothing reads.
  * Adjoint: dR[j][k] = sum_lm dA[lm][k] C[lm][j], dC[lm][j] = sum_k dA[lm][k] R[j][k]; then down to the pair vectors.
  */
-import { ADDRESS_HARMONICS, COUNT_CHANNELS, COUNT_LMAX, harmonicCount } from "./layout";
 import { harmonicsBackward, harmonicsForward, harmonicsReference, harmonicsReferenceBackward } from "./harmonics";
+import { ADDRESS_HARMONICS, COUNT_CHANNELS, COUNT_LMAX, COUNT_SKIPPED_DEGREE, harmonicCount } from "./layout";
 import { addF8, at8, clearVectors, count, loadF8, region } from "./memory";
 import { product } from "./product";
 import {
@@ -24,6 +24,7 @@ import {
 import {
   CHUNK,
   CHUNK_BYTES,
+  SCRATCH_DENSITY_ADJOINT,
   SCRATCH_HARMONICS,
   SCRATCH_HARMONICS_ADJOINT,
   SCRATCH_LENGTH_ADJOINT,
@@ -37,6 +38,18 @@ import {
 @inline
 function tileRows(ctx: usize): i32 {
   return (harmonicCount(ctx) + 2) & ~3;
+}
+
+/**
+ * Zeroes what fills register tiles beside the harmonics and the adjoints of densities: nothing reads what comes of it, but numbers that were there
+ * before might be denormal, and slow. Before densityForward or densityBackward, once for many atoms.
+ */
+export function clearFillers(ctx: usize, scratch: usize): void {
+  const rows = harmonicCount(ctx) - 1;
+  const fillers = tileRows(ctx) - rows;
+  const rowBytes = count(ctx, COUNT_CHANNELS) << 4;
+  clearVectors(scratch + SCRATCH_HARMONICS + rows * CHUNK_BYTES, fillers * CHUNK_BYTES);
+  clearVectors(scratch + SCRATCH_DENSITY_ADJOINT + (rows + 1) * rowBytes, fillers * rowBytes);
 }
 
 /** density[k] += sum_j R_k(r_j) over `n` neighbours of the chunk. */
@@ -74,6 +87,7 @@ export function densityForward(
   const constants = region(ctx, ADDRESS_HARMONICS);
   const channels = count(ctx, COUNT_CHANNELS);
   const lmax = count(ctx, COUNT_LMAX);
+  const skipped = count(ctx, COUNT_SKIPPED_DEGREE);
   const bytes = channels << 2;
   const rowBytes = channels << 4;
   const tiled = tileRows(ctx);
@@ -88,7 +102,7 @@ export function densityForward(
     const o = <usize>first << 2;
     chunkGeometry(ctx, scratch, x + o, y + o, z + o, link + o, n4);
     radialForward(ctx, scratch, weights + o, n4);
-    harmonicsForward(constants, scratch, lmax, n4);
+    harmonicsForward(constants, scratch, lmax, skipped, n4);
     const radial = scratch + SCRATCH_RADIAL;
     addRadial(density, radial, channels, n);
     const before: usize = first ? rows : 0;
@@ -116,6 +130,7 @@ export function densityBackward(
   const constants = region(ctx, ADDRESS_HARMONICS);
   const channels = count(ctx, COUNT_CHANNELS);
   const lmax = count(ctx, COUNT_LMAX);
+  const skipped = count(ctx, COUNT_SKIPPED_DEGREE);
   const bytes = channels << 2;
   const rowBytes = channels << 4;
   const depth = harmonicCount(ctx) - 1;
@@ -132,14 +147,14 @@ export function densityBackward(
     chunkGeometry(ctx, scratch, x + o, y + o, z + o, link + o, n4);
     radialForward(ctx, scratch, weights + o, n4);
     radialSlopes(ctx, scratch, n4);
-    harmonicsForward(constants, scratch, lmax, n4);
+    harmonicsForward(constants, scratch, lmax, skipped, n4);
     turnRadial(scratch, channels, n4);
     product(dR, bytes, densityAdjoint, 0, harmonics, 4, CHUNK_BYTES, rows, rowBytes, n4, channels, depth);
     // Columns from n4 to n8 hold leftovers that nothing reads.
     product(dC, CHUNK_BYTES, 0, 0, rows, rowBytes, 4, turned, CHUNK_BYTES, tiled, n8, channels);
     clearVectors(scratch + SCRATCH_LENGTH_ADJOINT, n4 << 2);
     radialBackward(ctx, scratch, dw + o, n4);
-    harmonicsBackward(constants, scratch, lmax, gradient + (o << 2), n4);
+    harmonicsBackward(constants, scratch, lmax, skipped, gradient + (o << 2), n4);
   }
 }
 
@@ -161,7 +176,7 @@ export function densityReference(
     const z = loadF8(vectors, 3 * p + 2);
     const r = Math.sqrt(x * x + y * y + z * z);
     const kind = load<i32>(links + (<usize>p << 2)) & 1;
-    harmonicsReference(scratch, count(ctx, COUNT_LMAX), x / r, y / r, z / r);
+    harmonicsReference(ctx, scratch, x / r, y / r, z / r);
     for (let k = 0; k < channels; ++k) {
       const radial = radialReference(ctx, kind, k, r);
       for (let lm = 0; lm < harmonics; ++lm) addF8(density, channels * lm + k, radial * loadF8(scratch, lm));
@@ -180,7 +195,6 @@ export function densityReferenceBackward(
   scratch: usize,
 ): void {
   const channels = count(ctx, COUNT_CHANNELS);
-  const lmax = count(ctx, COUNT_LMAX);
   const harmonicsCount = harmonicCount(ctx);
   const x = loadF8(vector, 0);
   const y = loadF8(vector, 1);
@@ -188,7 +202,7 @@ export function densityReferenceBackward(
   const r = Math.sqrt(x * x + y * y + z * z);
   const harmonics = scratch;
   const dC = at8(scratch, harmonicsCount);
-  harmonicsReference(harmonics, lmax, x / r, y / r, z / r);
+  harmonicsReference(ctx, harmonics, x / r, y / r, z / r);
   memory.fill(dC, 0, <usize>harmonicsCount << 3);
   let dr = dw * radialReferenceSlope(ctx, kind, channels, r);
   for (let k = 0; k < channels; ++k) {
@@ -201,7 +215,7 @@ export function densityReferenceBackward(
     }
     dr += dR * radialReferenceSlope(ctx, kind, k, r);
   }
-  harmonicsReferenceBackward(gradient, dC, lmax, x / r, y / r, z / r, r);
+  harmonicsReferenceBackward(ctx, gradient, dC, x / r, y / r, z / r, r);
   addF8(gradient, 0, (dr * x) / r);
   addF8(gradient, 1, (dr * y) / r);
   addF8(gradient, 2, (dr * z) / r);

@@ -2,7 +2,7 @@
  * The forward pass: stages over ranges of sorted atoms, in order forwardDensity, forwardLogits, finishForward.
  * Atoms go through it in groups of four; what stands for atoms past the last one is leftovers that nothing reads.
  */
-import { densityForward } from "./density";
+import { clearFillers, densityForward } from "./density";
 import { invariantsForward, mixForward } from "./invariants";
 import {
   ADDRESS_BIAS2_1,
@@ -75,6 +75,7 @@ export function formInvariants(ctx: usize, scratch: usize, record: usize): void 
 /** Radial functions, harmonics, densities, invariants and network 1 of the sorted atoms [begin, end). */
 export function forwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = workerScratch(ctx, worker);
+  clearFillers(ctx, scratch);
   for (let first = begin; first < end; first += 4) {
     formRecord(ctx, scratch, groupRecord(ctx, scratch, first), first, min(first + 4, end));
   }

@@ -7,18 +7,21 @@
  *     b_lm = ((l - 1)^2 - m^2) / ((2l - 1)(2l - 3)),   alpha_lm = (2l)! / (2^l l! (l - m)!),   dq_l^m/dz = (l - m) q_l^(m+1),
  * four neighbours in the lanes, so that the rows of the kernel are C_lm / nu_lm with nu_lm = n_lm alpha_lm, which
  * invariants.ts applies once an atom. Row lm - 1 of the chunk arrays holds lm = 1, 2, ..; lm = 0 is constant and never formed.
+ * Where degree 5 is left out, the rows of l = 6 take its place.
  *
  * The adjoint takes (x, y, z) as independent, then drops the part along the unit vector: what is left does not depend on how C was continued
  * off the sphere.
  */
-import { MAX_LMAX } from "./layout";
-import { at4, loadF4, storeF8, loadF8, addF8 } from "./memory";
+import { COUNT_LMAX, COUNT_SKIPPED_DEGREE, firstHarmonic, MAX_LMAX } from "./layout";
+import { addF8, at4, count, loadF4, loadF8, storeF8 } from "./memory";
 import {
   CHUNK_BYTES,
   SCRATCH_HARMONICS,
   SCRATCH_HARMONICS_ADJOINT,
   SCRATCH_INVERSE,
   SCRATCH_LENGTH_ADJOINT,
+  SPARE_IM,
+  SPARE_RE,
   SCRATCH_UNIT_X,
   SCRATCH_UNIT_Y,
   SCRATCH_UNIT_Z,
@@ -37,15 +40,18 @@ function racah(l: i32, m: i32): f64 {
   return m == 0 ? 1 : Math.sqrt((2 * factorial(l - m)) / factorial(l + m));
 }
 
-/** Fills the constants: nu_lm^2 at lm = l^2 + l +- m, then b_lm at HARMONIC_NORMS + 8 m + l. */
-export function prepareHarmonics(constants: usize): void {
+/** Fills the constants: nu_lm^2 in the order of the model's harmonics, then b_lm at HARMONIC_NORMS + 8 m + l. */
+export function prepareHarmonics(ctx: usize, constants: usize): void {
   memory.fill(constants, 0, (HARMONIC_NORMS + 64) * 4);
   for (let m = 0; m <= MAX_LMAX; ++m) {
     for (let l = m; l <= MAX_LMAX; ++l) {
       const alpha = factorial(2 * l) / (<f64>(1 << l) * factorial(l) * factorial(l - m));
       const norm = <f32>(racah(l, m) * alpha * (racah(l, m) * alpha));
-      store<f32>(at4(constants, l * l + l + m), norm);
-      store<f32>(at4(constants, l * l + l - m), norm);
+      if (l <= count(ctx, COUNT_LMAX) && (l == 0 || l != count(ctx, COUNT_SKIPPED_DEGREE))) {
+        const middle = firstHarmonic(ctx, l) + l;
+        store<f32>(at4(constants, middle + m), norm);
+        store<f32>(at4(constants, middle - m), norm);
+      }
       const b = <f64>((l - 1) * (l - 1) - m * m) / <f64>((2 * l - 1) * (2 * l - 3));
       store<f32>(at4(constants, HARMONIC_NORMS + 8 * m + l), <f32>b);
     }
@@ -55,14 +61,17 @@ export function prepareHarmonics(constants: usize): void {
 /**
  * C / nu of `n4` unit vectors into SCRATCH_HARMONICS. Written out, l by l under each m: loops cost twice as much.
  */
-export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, n4: i32): void {
+export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, skipped: i32, n4: i32): void {
   const b = at4(constants, HARMONIC_NORMS);
+  const five = skipped != 5;
+  const moved = five ? 0 : 11 * CHUNK_BYTES;
   for (let j = 0; j < n4; j += 4) {
     const o = <usize>j << 2;
     const x = v128.load(scratch + o, SCRATCH_UNIT_X);
     const y = v128.load(scratch + o, SCRATCH_UNIT_Y);
     const z = v128.load(scratch + o, SCRATCH_UNIT_Z);
     const out = scratch + SCRATCH_HARMONICS + o;
+    const out6 = out - moved;
     // m = 0
     let q1 = z;
     let q2 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 8));
@@ -78,10 +87,10 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, n4
         v128.store(out, q4, 19 * CHUNK_BYTES);
         if (lmax >= 5) {
           q1 = nmadd4(v128.load32_splat(b, 20), q3, f32x4.mul(z, q4));
-          v128.store(out, q1, 29 * CHUNK_BYTES);
+          if (five) v128.store(out, q1, 29 * CHUNK_BYTES);
           if (lmax >= 6) {
             q2 = nmadd4(v128.load32_splat(b, 24), q4, f32x4.mul(z, q1));
-            v128.store(out, q2, 41 * CHUNK_BYTES);
+            v128.store(out6, q2, 41 * CHUNK_BYTES);
           }
         }
       }
@@ -103,12 +112,12 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, n4
         v128.store(out, f32x4.mul(q2, s), 18 * CHUNK_BYTES);
         if (lmax >= 5) {
           q3 = nmadd4(v128.load32_splat(b, 52), q1, f32x4.mul(z, q2));
-          v128.store(out, f32x4.mul(q3, c), 30 * CHUNK_BYTES);
-          v128.store(out, f32x4.mul(q3, s), 28 * CHUNK_BYTES);
+          if (five) v128.store(out, f32x4.mul(q3, c), 30 * CHUNK_BYTES);
+          if (five) v128.store(out, f32x4.mul(q3, s), 28 * CHUNK_BYTES);
           if (lmax >= 6) {
             q1 = nmadd4(v128.load32_splat(b, 56), q2, f32x4.mul(z, q3));
-            v128.store(out, f32x4.mul(q1, c), 42 * CHUNK_BYTES);
-            v128.store(out, f32x4.mul(q1, s), 40 * CHUNK_BYTES);
+            v128.store(out6, f32x4.mul(q1, c), 42 * CHUNK_BYTES);
+            v128.store(out6, f32x4.mul(q1, s), 40 * CHUNK_BYTES);
           }
         }
       }
@@ -128,12 +137,12 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, n4
         v128.store(out, f32x4.mul(q1, s), 17 * CHUNK_BYTES);
         if (lmax >= 5) {
           q2 = nmadd4(v128.load32_splat(b, 84), z, f32x4.mul(z, q1));
-          v128.store(out, f32x4.mul(q2, c), 31 * CHUNK_BYTES);
-          v128.store(out, f32x4.mul(q2, s), 27 * CHUNK_BYTES);
+          if (five) v128.store(out, f32x4.mul(q2, c), 31 * CHUNK_BYTES);
+          if (five) v128.store(out, f32x4.mul(q2, s), 27 * CHUNK_BYTES);
           if (lmax >= 6) {
             q3 = nmadd4(v128.load32_splat(b, 88), q1, f32x4.mul(z, q2));
-            v128.store(out, f32x4.mul(q3, c), 43 * CHUNK_BYTES);
-            v128.store(out, f32x4.mul(q3, s), 39 * CHUNK_BYTES);
+            v128.store(out6, f32x4.mul(q3, c), 43 * CHUNK_BYTES);
+            v128.store(out6, f32x4.mul(q3, s), 39 * CHUNK_BYTES);
           }
         }
       }
@@ -150,12 +159,12 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, n4
       v128.store(out, f32x4.mul(z, s), 16 * CHUNK_BYTES);
       if (lmax >= 5) {
         q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 116));
-        v128.store(out, f32x4.mul(q1, c), 32 * CHUNK_BYTES);
-        v128.store(out, f32x4.mul(q1, s), 26 * CHUNK_BYTES);
+        if (five) v128.store(out, f32x4.mul(q1, c), 32 * CHUNK_BYTES);
+        if (five) v128.store(out, f32x4.mul(q1, s), 26 * CHUNK_BYTES);
         if (lmax >= 6) {
           q2 = nmadd4(v128.load32_splat(b, 120), z, f32x4.mul(z, q1));
-          v128.store(out, f32x4.mul(q2, c), 44 * CHUNK_BYTES);
-          v128.store(out, f32x4.mul(q2, s), 38 * CHUNK_BYTES);
+          v128.store(out6, f32x4.mul(q2, c), 44 * CHUNK_BYTES);
+          v128.store(out6, f32x4.mul(q2, s), 38 * CHUNK_BYTES);
         }
       }
     }
@@ -167,12 +176,12 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, n4
     v128.store(out, c, 23 * CHUNK_BYTES);
     v128.store(out, s, 15 * CHUNK_BYTES);
     if (lmax >= 5) {
-      v128.store(out, f32x4.mul(z, c), 33 * CHUNK_BYTES);
-      v128.store(out, f32x4.mul(z, s), 25 * CHUNK_BYTES);
+      if (five) v128.store(out, f32x4.mul(z, c), 33 * CHUNK_BYTES);
+      if (five) v128.store(out, f32x4.mul(z, s), 25 * CHUNK_BYTES);
       if (lmax >= 6) {
         q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 152));
-        v128.store(out, f32x4.mul(q1, c), 45 * CHUNK_BYTES);
-        v128.store(out, f32x4.mul(q1, s), 37 * CHUNK_BYTES);
+        v128.store(out6, f32x4.mul(q1, c), 45 * CHUNK_BYTES);
+        v128.store(out6, f32x4.mul(q1, s), 37 * CHUNK_BYTES);
       }
     }
     // m = 5
@@ -180,19 +189,21 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, n4
     const c5 = nmadd4(s, y, f32x4.mul(c, x));
     s = madd4(c, y, f32x4.mul(s, x));
     c = c5;
-    v128.store(out, c, 34 * CHUNK_BYTES);
-    v128.store(out, s, 24 * CHUNK_BYTES);
+    v128.store(out, c, SPARE_RE * CHUNK_BYTES);
+    if (five) v128.store(out, c, 34 * CHUNK_BYTES);
+    v128.store(out, s, SPARE_IM * CHUNK_BYTES);
+    if (five) v128.store(out, s, 24 * CHUNK_BYTES);
     if (lmax >= 6) {
-      v128.store(out, f32x4.mul(z, c), 46 * CHUNK_BYTES);
-      v128.store(out, f32x4.mul(z, s), 36 * CHUNK_BYTES);
+      v128.store(out6, f32x4.mul(z, c), 46 * CHUNK_BYTES);
+      v128.store(out6, f32x4.mul(z, s), 36 * CHUNK_BYTES);
     }
     // m = 6
     if (lmax < 6) continue;
     const c6 = nmadd4(s, y, f32x4.mul(c, x));
     s = madd4(c, y, f32x4.mul(s, x));
     c = c6;
-    v128.store(out, c, 47 * CHUNK_BYTES);
-    v128.store(out, s, 35 * CHUNK_BYTES);
+    v128.store(out6, c, 47 * CHUNK_BYTES);
+    v128.store(out6, s, 35 * CHUNK_BYTES);
   }
 }
 
@@ -201,8 +212,10 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, n4
  * (SCRATCH_LENGTH_ADJOINT) of `n4` pairs to dL/dx in `gradient` (f32 n4 x 4: the vector and a zero, units of L; overwritten).
  * After harmonicsForward, whose rows l = |m| are Re and Im of (x + iy)^m. m runs downwards: the q of m + 1 are the slopes of those of m.
  */
-export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, gradient: usize, n4: i32): void {
+export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, skipped: i32, gradient: usize, n4: i32): void {
   const b = at4(constants, HARMONIC_NORMS);
+  const five = skipped != 5;
+  const moved = five ? 0 : 11 * CHUNK_BYTES;
   for (let j = 0; j < n4; j += 4) {
     const o = <usize>j << 2;
     const x = v128.load(scratch + o, SCRATCH_UNIT_X);
@@ -210,6 +223,7 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, g
     const z = v128.load(scratch + o, SCRATCH_UNIT_Z);
     const rows = scratch + SCRATCH_HARMONICS + o;
     const adjoint = scratch + SCRATCH_HARMONICS_ADJOINT + o;
+    const adjoint6 = adjoint - moved;
     let dx = f32x4.splat(0);
     let dy = dx;
     let dz = v128.load(adjoint, 1 * CHUNK_BYTES);
@@ -219,23 +233,23 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, g
     let q6 = z;
     // m = 6
     if (lmax >= 6) {
-      const dc = v128.load(adjoint, 47 * CHUNK_BYTES);
-      const ds = v128.load(adjoint, 35 * CHUNK_BYTES);
-      const cBefore = v128.load(rows, 34 * CHUNK_BYTES);
-      const sBefore = v128.load(rows, 24 * CHUNK_BYTES);
+      const dc = v128.load(adjoint6, 47 * CHUNK_BYTES);
+      const ds = v128.load(adjoint6, 35 * CHUNK_BYTES);
+      const cBefore = v128.load(rows, SPARE_RE * CHUNK_BYTES);
+      const sBefore = v128.load(rows, SPARE_IM * CHUNK_BYTES);
       const order = f32x4.splat(6);
       dx = madd4(order, madd4(sBefore, ds, f32x4.mul(cBefore, dc)), dx);
       dy = madd4(order, nmadd4(sBefore, dc, f32x4.mul(cBefore, ds)), dy);
     }
     // m = 5
     if (lmax >= 5) {
-      let dc = v128.load(adjoint, 34 * CHUNK_BYTES);
-      let ds = v128.load(adjoint, 24 * CHUNK_BYTES);
-      const c = v128.load(rows, 34 * CHUNK_BYTES);
-      const s = v128.load(rows, 24 * CHUNK_BYTES);
+      let dc = five ? v128.load(adjoint, 34 * CHUNK_BYTES) : f32x4.splat(0);
+      let ds = five ? v128.load(adjoint, 24 * CHUNK_BYTES) : f32x4.splat(0);
+      const c = v128.load(rows, SPARE_RE * CHUNK_BYTES);
+      const s = v128.load(rows, SPARE_IM * CHUNK_BYTES);
       if (lmax >= 6) {
-        const up6 = v128.load(adjoint, 46 * CHUNK_BYTES);
-        const down6 = v128.load(adjoint, 36 * CHUNK_BYTES);
+        const up6 = v128.load(adjoint6, 46 * CHUNK_BYTES);
+        const down6 = v128.load(adjoint6, 36 * CHUNK_BYTES);
         dz = f32x4.add(dz, madd4(s, down6, f32x4.mul(c, up6)));
         dc = madd4(z, up6, dc);
         ds = madd4(z, down6, ds);
@@ -253,14 +267,16 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, g
       const c = v128.load(rows, 23 * CHUNK_BYTES);
       const s = v128.load(rows, 15 * CHUNK_BYTES);
       if (lmax >= 5) {
-        const up5 = v128.load(adjoint, 33 * CHUNK_BYTES);
-        const down5 = v128.load(adjoint, 25 * CHUNK_BYTES);
-        dz = f32x4.add(dz, madd4(s, down5, f32x4.mul(c, up5)));
-        dc = madd4(z, up5, dc);
-        ds = madd4(z, down5, ds);
+        if (five) {
+          const up5 = v128.load(adjoint, 33 * CHUNK_BYTES);
+          const down5 = v128.load(adjoint, 25 * CHUNK_BYTES);
+          dz = f32x4.add(dz, madd4(s, down5, f32x4.mul(c, up5)));
+          dc = madd4(z, up5, dc);
+          ds = madd4(z, down5, ds);
+        }
         if (lmax >= 6) {
-          const up6 = v128.load(adjoint, 45 * CHUNK_BYTES);
-          const down6 = v128.load(adjoint, 37 * CHUNK_BYTES);
+          const up6 = v128.load(adjoint6, 45 * CHUNK_BYTES);
+          const down6 = v128.load(adjoint6, 37 * CHUNK_BYTES);
           dz = madd4(f32x4.mul(f32x4.splat(2), z), madd4(s, down6, f32x4.mul(c, up6)), dz);
           q6 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 152));
           dc = madd4(q6, up6, dc);
@@ -286,15 +302,17 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, g
         dc = madd4(z, up4, dc);
         ds = madd4(z, down4, ds);
         if (lmax >= 5) {
-          const up5 = v128.load(adjoint, 32 * CHUNK_BYTES);
-          const down5 = v128.load(adjoint, 26 * CHUNK_BYTES);
-          dz = madd4(f32x4.mul(f32x4.splat(2), z), madd4(s, down5, f32x4.mul(c, up5)), dz);
           q5 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 116));
-          dc = madd4(q5, up5, dc);
-          ds = madd4(q5, down5, ds);
+          if (five) {
+            const up5 = v128.load(adjoint, 32 * CHUNK_BYTES);
+            const down5 = v128.load(adjoint, 26 * CHUNK_BYTES);
+            dz = madd4(f32x4.mul(f32x4.splat(2), z), madd4(s, down5, f32x4.mul(c, up5)), dz);
+            dc = madd4(q5, up5, dc);
+            ds = madd4(q5, down5, ds);
+          }
           if (lmax >= 6) {
-            const up6 = v128.load(adjoint, 44 * CHUNK_BYTES);
-            const down6 = v128.load(adjoint, 38 * CHUNK_BYTES);
+            const up6 = v128.load(adjoint6, 44 * CHUNK_BYTES);
+            const down6 = v128.load(adjoint6, 38 * CHUNK_BYTES);
             dz = madd4(f32x4.mul(f32x4.splat(3), q6), madd4(s, down6, f32x4.mul(c, up6)), dz);
             q6 = nmadd4(v128.load32_splat(b, 120), z, f32x4.mul(z, q5));
             dc = madd4(q6, up6, dc);
@@ -328,15 +346,18 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, g
           dc = madd4(q4, up4, dc);
           ds = madd4(q4, down4, ds);
           if (lmax >= 5) {
-            const up5 = v128.load(adjoint, 31 * CHUNK_BYTES);
-            const down5 = v128.load(adjoint, 27 * CHUNK_BYTES);
-            dz = madd4(f32x4.mul(f32x4.splat(3), q5), madd4(s, down5, f32x4.mul(c, up5)), dz);
+            const slope5 = q5;
             q5 = nmadd4(v128.load32_splat(b, 84), z, f32x4.mul(z, q4));
-            dc = madd4(q5, up5, dc);
-            ds = madd4(q5, down5, ds);
+            if (five) {
+              const up5 = v128.load(adjoint, 31 * CHUNK_BYTES);
+              const down5 = v128.load(adjoint, 27 * CHUNK_BYTES);
+              dz = madd4(f32x4.mul(f32x4.splat(3), slope5), madd4(s, down5, f32x4.mul(c, up5)), dz);
+              dc = madd4(q5, up5, dc);
+              ds = madd4(q5, down5, ds);
+            }
             if (lmax >= 6) {
-              const up6 = v128.load(adjoint, 43 * CHUNK_BYTES);
-              const down6 = v128.load(adjoint, 39 * CHUNK_BYTES);
+              const up6 = v128.load(adjoint6, 43 * CHUNK_BYTES);
+              const down6 = v128.load(adjoint6, 39 * CHUNK_BYTES);
               dz = madd4(f32x4.mul(f32x4.splat(4), q6), madd4(s, down6, f32x4.mul(c, up6)), dz);
               q6 = nmadd4(v128.load32_splat(b, 88), q4, f32x4.mul(z, q5));
               dc = madd4(q6, up6, dc);
@@ -377,15 +398,18 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, g
           dc = madd4(q4, up4, dc);
           ds = madd4(q4, down4, ds);
           if (lmax >= 5) {
-            const up5 = v128.load(adjoint, 30 * CHUNK_BYTES);
-            const down5 = v128.load(adjoint, 28 * CHUNK_BYTES);
-            dz = madd4(f32x4.mul(f32x4.splat(4), q5), madd4(s, down5, f32x4.mul(c, up5)), dz);
+            const slope5 = q5;
             q5 = nmadd4(v128.load32_splat(b, 52), q3, f32x4.mul(z, q4));
-            dc = madd4(q5, up5, dc);
-            ds = madd4(q5, down5, ds);
+            if (five) {
+              const up5 = v128.load(adjoint, 30 * CHUNK_BYTES);
+              const down5 = v128.load(adjoint, 28 * CHUNK_BYTES);
+              dz = madd4(f32x4.mul(f32x4.splat(4), slope5), madd4(s, down5, f32x4.mul(c, up5)), dz);
+              dc = madd4(q5, up5, dc);
+              ds = madd4(q5, down5, ds);
+            }
             if (lmax >= 6) {
-              const up6 = v128.load(adjoint, 42 * CHUNK_BYTES);
-              const down6 = v128.load(adjoint, 40 * CHUNK_BYTES);
+              const up6 = v128.load(adjoint6, 42 * CHUNK_BYTES);
+              const down6 = v128.load(adjoint6, 40 * CHUNK_BYTES);
               dz = madd4(f32x4.mul(f32x4.splat(5), q6), madd4(s, down6, f32x4.mul(c, up6)), dz);
               q6 = nmadd4(v128.load32_splat(b, 56), q4, f32x4.mul(z, q5));
               dc = madd4(q6, up6, dc);
@@ -401,8 +425,8 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, g
     dz = madd4(f32x4.mul(f32x4.splat(2), z), v128.load(adjoint, 5 * CHUNK_BYTES), dz);
     if (lmax >= 3) dz = madd4(f32x4.mul(f32x4.splat(3), q3), v128.load(adjoint, 11 * CHUNK_BYTES), dz);
     if (lmax >= 4) dz = madd4(f32x4.mul(f32x4.splat(4), q4), v128.load(adjoint, 19 * CHUNK_BYTES), dz);
-    if (lmax >= 5) dz = madd4(f32x4.mul(f32x4.splat(5), q5), v128.load(adjoint, 29 * CHUNK_BYTES), dz);
-    if (lmax >= 6) dz = madd4(f32x4.mul(f32x4.splat(6), q6), v128.load(adjoint, 41 * CHUNK_BYTES), dz);
+    if (lmax >= 5 && five) dz = madd4(f32x4.mul(f32x4.splat(5), q5), v128.load(adjoint, 29 * CHUNK_BYTES), dz);
+    if (lmax >= 6) dz = madd4(f32x4.mul(f32x4.splat(6), q6), v128.load(adjoint6, 41 * CHUNK_BYTES), dz);
     const along = madd4(dz, z, madd4(dy, y, f32x4.mul(dx, x)));
     const inverse = v128.load(scratch + o, SCRATCH_INVERSE);
     // dL/dx = (d - u (u.d)) / r + u dL/dr
@@ -438,15 +462,18 @@ function legendre(l: i32, m: i32, z: f64): f64 {
   return here;
 }
 
-/** C_lm of one unit vector: out f64 (lmax + 1)^2. */
-export function harmonicsReference(out: usize, lmax: i32, x: f64, y: f64, z: f64): void {
+/** C_lm of one unit vector: out f64 Y. */
+export function harmonicsReference(ctx: usize, out: usize, x: f64, y: f64, z: f64): void {
+  const lmax = count(ctx, COUNT_LMAX);
   let c: f64 = 1;
   let s: f64 = 0;
   for (let m = 0; m <= lmax; ++m) {
     for (let l = m; l <= lmax; ++l) {
+      if (l > 0 && l == count(ctx, COUNT_SKIPPED_DEGREE)) continue;
       const scaled = racah(l, m) * legendre(l, m, z);
-      storeF8(out, l * l + l + m, scaled * c);
-      if (m > 0) storeF8(out, l * l + l - m, scaled * s);
+      const middle = firstHarmonic(ctx, l) + l;
+      storeF8(out, middle + m, scaled * c);
+      if (m > 0) storeF8(out, middle - m, scaled * s);
     }
     const next = c * x - s * y;
     s = s * x + c * y;
@@ -455,7 +482,8 @@ export function harmonicsReference(out: usize, lmax: i32, x: f64, y: f64, z: f64
 }
 
 /** out (f64 3) += the gradient by the pair vector r u of sum_lm dC_lm C_lm(u), u a unit vector. */
-export function harmonicsReferenceBackward(out: usize, dC: usize, lmax: i32, x: f64, y: f64, z: f64, r: f64): void {
+export function harmonicsReferenceBackward(ctx: usize, out: usize, dC: usize, x: f64, y: f64, z: f64, r: f64): void {
+  const lmax = count(ctx, COUNT_LMAX);
   let dx: f64 = 0;
   let dy: f64 = 0;
   let dz: f64 = 0;
@@ -465,8 +493,10 @@ export function harmonicsReferenceBackward(out: usize, dC: usize, lmax: i32, x: 
   let s: f64 = 0;
   for (let m = 0; m <= lmax; ++m) {
     for (let l = m; l <= lmax; ++l) {
-      const up = racah(l, m) * loadF8(dC, l * l + l + m);
-      const down = m > 0 ? racah(l, m) * loadF8(dC, l * l + l - m) : 0;
+      if (l > 0 && l == count(ctx, COUNT_SKIPPED_DEGREE)) continue;
+      const middle = firstHarmonic(ctx, l) + l;
+      const up = racah(l, m) * loadF8(dC, middle + m);
+      const down = m > 0 ? racah(l, m) * loadF8(dC, middle - m) : 0;
       const q = legendre(l, m, z);
       dz += legendre(l, m + 1, z) * (c * up + s * down);
       dx += q * <f64>m * (cBefore * up + sBefore * down);

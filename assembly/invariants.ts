@@ -2,13 +2,14 @@
  * Rotation invariants (docs/maths.md, "Invariants").
  *
  *     A'[lm][q] = sum_k M^l_qk A[lm][k]                              (A as density.ts forms it: the norms nu_lm are left to the sums)
- *     b[K l + q] = (sqrt(sum_m nu_lm^2 A'[lm][q]^2 + epsilon) - mean) scale,   b[K (L + 1) + k] = (A[0][k] - mean) scale
+ *     b[K d + q] = (sqrt(sum_m nu_lm^2 A'[lm][q]^2 + epsilon) - mean) scale,   b[K D + k] = (A[0][k] - mean) scale
  *
  * Kernel: groups of four atoms, interleaved, so that the rows of one l are a matrix of 4 (2l + 1) rows and fill register tiles:
  *     density, mixed   f32 rows of 4 x K: row lm holds A[lm] or A'[lm] of the four atoms; row Y of mixed is A[0], all that the backward
  *                      pass needs of the densities
  *     b                f32 4 x I
- * Adjoint: dA'[lm][q] = db[K l + q] scale nu_lm^2 A'[lm][q] / B_lq;  dA[lm][k] = sum_q M^l_qk dA'[lm][q], and dA[0][k] += db[K (L + 1) + k] scale.
+ * Adjoint: dA'[lm][q] = db[K d + q] scale nu_lm^2 A'[lm][q] / B_lq;  dA[lm][k] = sum_q M^l_qk dA'[lm][q], and dA[0][k] += db[K D + k] scale; d is the place of l among
+ * the D degrees of the model.
  */
 import {
   ADDRESS_HARMONICS,
@@ -18,7 +19,9 @@ import {
   ADDRESS_STANDARD_MEAN,
   ADDRESS_STANDARD_SCALE,
   COUNT_CHANNELS,
-  COUNT_LMAX,
+  degreeAt,
+  degreeCount,
+  firstHarmonic,
   harmonicCount,
   invariantCount,
   VALUE_EPSILON,
@@ -33,12 +36,12 @@ export function prepareInvariants(ctx: usize): void {
   const forward = region(ctx, ADDRESS_MIX_FORWARD);
   const channels = count(ctx, COUNT_CHANNELS);
   const size = channels * channels;
-  const lmax = count(ctx, COUNT_LMAX);
-  memory.copy(region(ctx, ADDRESS_MIX_BACKWARD), mix, <usize>((lmax + 1) * size) << 2);
-  for (let l = 0; l <= lmax; ++l) {
+  const degrees = degreeCount(ctx);
+  memory.copy(region(ctx, ADDRESS_MIX_BACKWARD), mix, <usize>(degrees * size) << 2);
+  for (let d = 0; d < degrees; ++d) {
     for (let q = 0; q < channels; ++q) {
       for (let k = 0; k < channels; ++k) {
-        store<f32>(at4(forward, size * l + channels * k + q), loadF4(mix, size * l + channels * q + k));
+        store<f32>(at4(forward, size * d + channels * k + q), loadF4(mix, size * d + channels * q + k));
       }
     }
   }
@@ -47,11 +50,12 @@ export function prepareInvariants(ctx: usize): void {
 /** Rows of degree l of a group times the matrix of l, for every l; all f32, `out` is not `from`. */
 function multiplyDegrees(ctx: usize, out: usize, from: usize, matrices: usize): void {
   const channels = count(ctx, COUNT_CHANNELS);
-  const lmax = count(ctx, COUNT_LMAX);
+  const degrees = degreeCount(ctx);
   const bytes = channels << 2;
-  for (let l = 0; l <= lmax; ++l) {
-    const offset = 4 * l * l * bytes;
-    const matrix = matrices + l * channels * bytes;
+  for (let d = 0; d < degrees; ++d) {
+    const l = degreeAt(ctx, d);
+    const offset = 4 * firstHarmonic(ctx, l) * bytes;
+    const matrix = matrices + d * channels * bytes;
     product(out + offset, bytes, 0, 0, from + offset, bytes, 4, matrix, bytes, 4 * (2 * l + 1), channels, channels);
   }
 }
@@ -66,14 +70,15 @@ export function mixForward(ctx: usize, mixed: usize, density: usize): void {
 /** Bytes that are treated at a time of a row of 4 x K: eight vectors, what the registers hold beside a norm. */
 const BLOCK_BYTES: i32 = 128;
 
-/** sqrt(sum_m nu_lm^2 A'^2 + epsilon): L + 1 rows of 4 x K into `out`. */
+/** sqrt(sum_m nu_lm^2 A'^2 + epsilon): D rows of 4 x K into `out`. */
 function magnitudes(ctx: usize, out: usize, mixed: usize): void {
   const epsilon = f32x4.splat(<f32>value(ctx, VALUE_EPSILON));
   const rowBytes = count(ctx, COUNT_CHANNELS) << 4;
-  const lmax = count(ctx, COUNT_LMAX);
+  const degrees = degreeCount(ctx);
   let norm = region(ctx, ADDRESS_HARMONICS);
-  for (let l = 0; l <= lmax; ++l) {
-    const end = norm + ((2 * l + 1) << 2);
+  let row = mixed;
+  for (let d = 0; d < degrees; ++d) {
+    const end = norm + ((2 * degreeAt(ctx, d) + 1) << 2);
     for (let o = 0; o < rowBytes; o += BLOCK_BYTES) {
       let s0 = epsilon;
       let s1 = epsilon;
@@ -83,7 +88,7 @@ function magnitudes(ctx: usize, out: usize, mixed: usize): void {
       let s5 = epsilon;
       let s6 = epsilon;
       let s7 = epsilon;
-      let from = mixed + o + l * l * rowBytes;
+      let from = row + o;
       for (let at = norm; at < end; at += 4) {
         const n = v128.load32_splat(at);
         s0 = addSquare(from, n, s0);
@@ -96,7 +101,7 @@ function magnitudes(ctx: usize, out: usize, mixed: usize): void {
         s7 = addSquare(from + 112, n, s7);
         from += rowBytes;
       }
-      const to = out + o + l * rowBytes;
+      const to = out + o + d * rowBytes;
       v128.store(to, f32x4.sqrt(s0));
       v128.store(to, f32x4.sqrt(s1), 16);
       v128.store(to, f32x4.sqrt(s2), 32);
@@ -106,6 +111,7 @@ function magnitudes(ctx: usize, out: usize, mixed: usize): void {
       v128.store(to, f32x4.sqrt(s6), 96);
       v128.store(to, f32x4.sqrt(s7), 112);
     }
+    row += ((end - norm) >> 2) * rowBytes;
     norm = end;
   }
 }
@@ -118,11 +124,11 @@ function addSquare(from: usize, norm: v128, sum: v128): v128 {
   return madd4(f32x4.mul(a, a), norm, sum);
 }
 
-/** b of a group from its mixed densities; `rows` (f32 (L + 2) x 4 x K) is scratch. */
+/** b of a group from its mixed densities; `rows` (f32 (D + 1) x 4 x K) is scratch. */
 export function invariantsForward(ctx: usize, b: usize, mixed: usize, rows: usize): void {
   const channelBytes = count(ctx, COUNT_CHANNELS) << 2;
   const rowBytes = channelBytes << 2;
-  const degrees = count(ctx, COUNT_LMAX) + 1;
+  const degrees = degreeCount(ctx);
   const atomBytes = invariantCount(ctx) << 2;
   const mean = region(ctx, ADDRESS_STANDARD_MEAN);
   const scale = region(ctx, ADDRESS_STANDARD_SCALE);
@@ -144,7 +150,7 @@ export function invariantsForward(ctx: usize, b: usize, mixed: usize, rows: usiz
 
 /**
  * dA of a group (rows of 4 x K, overwritten) from db (f32 4 x I) and its mixed densities; mixedAdjoint (the same shape) and `rows`
- * (f32 (L + 1) x 4 x K) are scratch.
+ * (f32 D x 4 x K) are scratch.
  */
 export function invariantsBackward(
   ctx: usize,
@@ -157,23 +163,25 @@ export function invariantsBackward(
   const scale = region(ctx, ADDRESS_STANDARD_SCALE);
   const channelBytes = count(ctx, COUNT_CHANNELS) << 2;
   const rowBytes = channelBytes << 2;
-  const lmax = count(ctx, COUNT_LMAX);
+  const degrees = degreeCount(ctx);
   const atomBytes = invariantCount(ctx) << 2;
   magnitudes(ctx, rows, mixed);
-  for (let l = 0; l <= lmax; ++l) {
-    const first = l * channelBytes;
+  for (let d = 0; d < degrees; ++d) {
+    const l = degreeAt(ctx, d);
+    const first = d * channelBytes;
     for (let atom = 0; atom < 4; ++atom) {
-      const row = rows + l * rowBytes + atom * channelBytes;
+      const row = rows + d * rowBytes + atom * channelBytes;
       for (let q = 0; q < channelBytes; q += 16) {
         const dB = f32x4.mul(v128.load(db + atom * atomBytes + first + q), v128.load(scale + first + q));
         v128.store(row + q, f32x4.div(dB, v128.load(row + q)));
       }
     }
-    const norms = at4(region(ctx, ADDRESS_HARMONICS), l * l);
-    const ratios = rows + l * rowBytes;
+    const begin = firstHarmonic(ctx, l);
+    const norms = at4(region(ctx, ADDRESS_HARMONICS), begin);
+    const ratios = rows + d * rowBytes;
     for (let m = 0; m <= 2 * l; ++m) {
       const norm = v128.load32_splat(at4(norms, m));
-      const offset = (l * l + m) * rowBytes;
+      const offset = (begin + m) * rowBytes;
       for (let o = 0; o < rowBytes; o += 16) {
         const weighted = f32x4.mul(v128.load(ratios + o), norm);
         v128.store(mixedAdjoint + offset + o, f32x4.mul(weighted, v128.load(mixed + offset + o)));
@@ -181,7 +189,7 @@ export function invariantsBackward(
     }
   }
   multiplyDegrees(ctx, densityAdjoint, mixedAdjoint, region(ctx, ADDRESS_MIX_BACKWARD));
-  const first = channelBytes * (lmax + 1);
+  const first = channelBytes * degrees;
   for (let atom = 0; atom < 4; ++atom) {
     for (let k = 0; k < channelBytes; k += 16) {
       const o = densityAdjoint + atom * channelBytes + k;
@@ -191,18 +199,20 @@ export function invariantsBackward(
 }
 
 /** A'[lm][q] in f64 from a density with norms. */
-function mixedReference(ctx: usize, density: usize, l: i32, lm: i32, q: i32): f64 {
+function mixedReference(ctx: usize, density: usize, d: i32, lm: i32, q: i32): f64 {
   const channels = count(ctx, COUNT_CHANNELS);
-  const mix = at4(region(ctx, ADDRESS_INVARIANTS_MIX), channels * (channels * l + q));
+  const mix = at4(region(ctx, ADDRESS_INVARIANTS_MIX), channels * (channels * d + q));
   let sum: f64 = 0;
   for (let k = 0; k < channels; ++k) sum += <f64>loadF4(mix, k) * loadF8(density, channels * lm + k);
   return sum;
 }
 
-function magnitudeReference(ctx: usize, density: usize, l: i32, q: i32): f64 {
+function magnitudeReference(ctx: usize, density: usize, d: i32, q: i32): f64 {
   let sum = value(ctx, VALUE_EPSILON);
-  for (let lm = l * l; lm < (l + 1) * (l + 1); ++lm) {
-    const a = mixedReference(ctx, density, l, lm, q);
+  const l = degreeAt(ctx, d);
+  const first = firstHarmonic(ctx, l);
+  for (let lm = first; lm < first + 2 * l + 1; ++lm) {
+    const a = mixedReference(ctx, density, d, lm, q);
     sum += a * a;
   }
   return Math.sqrt(sum);
@@ -211,11 +221,11 @@ function magnitudeReference(ctx: usize, density: usize, l: i32, q: i32): f64 {
 /** b (f64 I) from a density with norms (f64 Y x K). */
 export function invariantsReference(ctx: usize, b: usize, density: usize): void {
   const channels = count(ctx, COUNT_CHANNELS);
-  const lmax = count(ctx, COUNT_LMAX);
-  for (let l = 0; l <= lmax; ++l) {
-    for (let q = 0; q < channels; ++q) storeF8(b, channels * l + q, magnitudeReference(ctx, density, l, q));
+  const degrees = degreeCount(ctx);
+  for (let d = 0; d < degrees; ++d) {
+    for (let q = 0; q < channels; ++q) storeF8(b, channels * d + q, magnitudeReference(ctx, density, d, q));
   }
-  for (let k = 0; k < channels; ++k) storeF8(b, channels * (lmax + 1) + k, loadF8(density, k));
+  for (let k = 0; k < channels; ++k) storeF8(b, channels * degrees + k, loadF8(density, k));
   for (let i = 0; i < invariantCount(ctx); ++i) {
     const mean = <f64>loadF4(region(ctx, ADDRESS_STANDARD_MEAN), i);
     storeF8(b, i, (loadF8(b, i) - mean) * <f64>loadF4(region(ctx, ADDRESS_STANDARD_SCALE), i));
@@ -226,20 +236,22 @@ export function invariantsReference(ctx: usize, b: usize, density: usize): void 
 export function invariantsReferenceBackward(ctx: usize, densityAdjoint: usize, db: usize, density: usize): void {
   const scale = region(ctx, ADDRESS_STANDARD_SCALE);
   const channels = count(ctx, COUNT_CHANNELS);
-  const lmax = count(ctx, COUNT_LMAX);
+  const degrees = degreeCount(ctx);
   memory.fill(densityAdjoint, 0, <usize>(harmonicCount(ctx) * channels) << 3);
-  for (let l = 0; l <= lmax; ++l) {
+  for (let d = 0; d < degrees; ++d) {
+    const l = degreeAt(ctx, d);
+    const begin = firstHarmonic(ctx, l);
     for (let q = 0; q < channels; ++q) {
-      const mix = at4(region(ctx, ADDRESS_INVARIANTS_MIX), channels * (channels * l + q));
-      const index = channels * l + q;
-      const ratio = (loadF8(db, index) * <f64>loadF4(scale, index)) / magnitudeReference(ctx, density, l, q);
-      for (let lm = l * l; lm < (l + 1) * (l + 1); ++lm) {
-        const adjoint = ratio * mixedReference(ctx, density, l, lm, q);
+      const mix = at4(region(ctx, ADDRESS_INVARIANTS_MIX), channels * (channels * d + q));
+      const index = channels * d + q;
+      const ratio = (loadF8(db, index) * <f64>loadF4(scale, index)) / magnitudeReference(ctx, density, d, q);
+      for (let lm = begin; lm < begin + 2 * l + 1; ++lm) {
+        const adjoint = ratio * mixedReference(ctx, density, d, lm, q);
         for (let k = 0; k < channels; ++k) addF8(densityAdjoint, channels * lm + k, adjoint * <f64>loadF4(mix, k));
       }
     }
   }
-  const first = channels * (lmax + 1);
+  const first = channels * degrees;
   for (let k = 0; k < channels; ++k) {
     addF8(densityAdjoint, k, loadF8(db, first + k) * <f64>loadF4(scale, first + k));
   }

@@ -12,7 +12,7 @@
  * `layoutModel`, `layoutFrame` and `layoutReference` assign addresses from a base upwards and return
  * the end as f64 (an unsigned address in any host), or 0 if it does not fit into 4 GiB.
  * N = atoms, C = classes, P = pair capacity, F = basis functions. The shape of a model: K = channels, L = largest degree of the harmonics,
- * Y = (L + 1)^2 harmonics, I = K (L + 2) invariants, and the widths V (first layer of network 1), H (hidden numbers), M (messages),
+ * Y harmonics of D degrees (D = L + 1 and Y = (L + 1)^2 unless one is left out), I = K (D + 1) invariants, and the widths V (first layer of network 1), H (hidden numbers), M (messages),
  * U (last hidden layer). N4 is N rounded up to a multiple of 4: atoms go through the networks in groups of four.
  */
 import { HARMONIC_CONSTANTS, tableBytes } from "./tables";
@@ -97,7 +97,7 @@ export const COUNT_OUTER: i32 = 588;
 // ---- addresses: model, inputs (f32 as in the model file, f64 for the ideal logits) ------------------
 
 export const ADDRESS_RADIAL_MIX: i32 = 592; // f32 2 x (K + 1) x F
-export const ADDRESS_INVARIANTS_MIX: i32 = 596; // f32 (L + 1) x K x K
+export const ADDRESS_INVARIANTS_MIX: i32 = 596; // f32 D x K x K
 export const ADDRESS_STANDARD_MEAN: i32 = 600; // f32 I
 export const ADDRESS_STANDARD_SCALE: i32 = 604; // f32 I
 export const ADDRESS_NETWORK1_WEIGHT0: i32 = 608; // f32 V x I
@@ -114,8 +114,8 @@ export const ADDRESS_IDEAL_LOGITS: i32 = 640; // f64 C
 
 export const ADDRESS_TABLE: i32 = 644; // f32 2 x TABLE_ROWS x 2 (K + 4), see radial.ts
 export const ADDRESS_HARMONICS: i32 = 648; // f32 constants, see harmonics.ts
-export const ADDRESS_MIX_FORWARD: i32 = 652; // f32 (L + 1) x K(k) x K(q)
-export const ADDRESS_MIX_BACKWARD: i32 = 656; // f32 (L + 1) x K(q) x K(k)
+export const ADDRESS_MIX_FORWARD: i32 = 652; // f32 D x K(k) x K(q)
+export const ADDRESS_MIX_BACKWARD: i32 = 656; // f32 D x K(q) x K(k)
 export const ADDRESS_FORWARD1_0: i32 = 660; // f32 I x V
 export const ADDRESS_FORWARD1_1: i32 = 664; // f32 V x H
 export const ADDRESS_FORWARD2_0: i32 = 668; // f32 (H + M) x U
@@ -205,6 +205,8 @@ export const COUNT_LMAX: i32 = 900;
 export const COUNT_INNER: i32 = 904;
 export const COUNT_HIDDEN: i32 = 908;
 export const COUNT_MESSAGE: i32 = 912;
+/** A degree of the harmonics that the model leaves out, or 0: 5, of 6. */
+export const COUNT_SKIPPED_DEGREE: i32 = 1104;
 /** i32 16 x 4, see neighbours.ts. */
 export const ADDRESS_COMPACTION: i32 = 920;
 /** Frame, i32 2 x N a worker, see reversePairs. */
@@ -337,19 +339,41 @@ export function slotCapacity(atomCount: i32): i32 {
   return 1 << (32 - clz(max(64, 2 * atomCount) - 1));
 }
 
-/** Y: harmonics up to the model's largest degree. */
+/** Y: harmonics of all the model's degrees. */
 // @ts-ignore: decorator
 @inline
 export function harmonicCount(ctx: usize): i32 {
-  const lmax = load<i32>(ctx + COUNT_LMAX);
-  return (lmax + 1) * (lmax + 1);
+  return firstHarmonic(ctx, load<i32>(ctx + COUNT_LMAX) + 1);
+}
+
+/** Where the harmonics of degree l begin: those of lower degrees come before. */
+// @ts-ignore: decorator
+@inline
+export function firstHarmonic(ctx: usize, l: i32): i32 {
+  const skipped = load<i32>(ctx + COUNT_SKIPPED_DEGREE);
+  return l * l - (skipped != 0 && l > skipped ? 2 * skipped + 1 : 0);
+}
+
+/** Degrees of the harmonics, 0 among them. */
+// @ts-ignore: decorator
+@inline
+export function degreeCount(ctx: usize): i32 {
+  return load<i32>(ctx + COUNT_LMAX) + 1 - i32(load<i32>(ctx + COUNT_SKIPPED_DEGREE) != 0);
+}
+
+/** The degree at place `index` among those of the model. */
+// @ts-ignore: decorator
+@inline
+export function degreeAt(ctx: usize, index: i32): i32 {
+  const skipped = load<i32>(ctx + COUNT_SKIPPED_DEGREE);
+  return index + i32(skipped != 0 && index >= skipped);
 }
 
 /** I */
 // @ts-ignore: decorator
 @inline
 export function invariantCount(ctx: usize): i32 {
-  return load<i32>(ctx + COUNT_CHANNELS) * (load<i32>(ctx + COUNT_LMAX) + 2);
+  return load<i32>(ctx + COUNT_CHANNELS) * (degreeCount(ctx) + 1);
 }
 
 /**
@@ -371,11 +395,17 @@ function inRange(ctx: usize, field: i32, least: i32, most: i32): bool {
   return number >= least && number <= most;
 }
 
+function skipSound(ctx: usize): bool {
+  const skipped = load<i32>(ctx + COUNT_SKIPPED_DEGREE);
+  return skipped == 0 || (skipped == 5 && load<i32>(ctx + COUNT_LMAX) == 6);
+}
+
 function shapeSound(ctx: usize): bool {
   return (
     inRange(ctx, COUNT_CLASSES, 2, MAX_CLASSES) &&
     inRange(ctx, COUNT_BASIS, 2, MAX_BASIS) &&
     inRange(ctx, COUNT_LMAX, MIN_LMAX, MAX_LMAX) &&
+    skipSound(ctx) &&
     isWidth(ctx, COUNT_CHANNELS, CHANNEL_STEP, MAX_CHANNELS) &&
     isWidth(ctx, COUNT_INNER, WIDTH_STEP, MAX_INNER) &&
     isWidth(ctx, COUNT_HIDDEN, WIDTH_STEP, MAX_HIDDEN) &&
@@ -385,7 +415,7 @@ function shapeSound(ctx: usize): bool {
 }
 
 /**
- * Places the regions of the model whose shape stands in COUNT_CLASSES, COUNT_BASIS, COUNT_CHANNELS, COUNT_LMAX, COUNT_INNER, COUNT_HIDDEN,
+ * Places the regions of the model whose shape stands in COUNT_CLASSES, COUNT_BASIS, COUNT_CHANNELS, COUNT_LMAX, COUNT_SKIPPED_DEGREE, COUNT_INNER, COUNT_HIDDEN,
  * COUNT_MESSAGE and COUNT_OUTER, from `base` upwards; returns the end, or 0 where one of them is out of range.
  */
 export function layoutModel(ctx: usize, base: i32): f64 {
@@ -393,7 +423,7 @@ export function layoutModel(ctx: usize, base: i32): f64 {
   const c = <f64>load<i32>(ctx + COUNT_CLASSES);
   const basis = <f64>load<i32>(ctx + COUNT_BASIS);
   const k = <f64>load<i32>(ctx + COUNT_CHANNELS);
-  const degrees = <f64>load<i32>(ctx + COUNT_LMAX) + 1;
+  const degrees = <f64>degreeCount(ctx);
   const i = <f64>invariantCount(ctx);
   const v = <f64>load<i32>(ctx + COUNT_INNER);
   const h = <f64>load<i32>(ctx + COUNT_HIDDEN);

@@ -1,4 +1,6 @@
 /** What is formed once from a model's tensors: tables, constants, turned weights. */
+import { prepareHarmonics } from "./harmonics";
+import { prepareInvariants } from "./invariants";
 import {
   ADDRESS_BACKWARD2_1,
   ADDRESS_COMPACTION,
@@ -25,9 +27,9 @@ import {
   COUNT_CLASSES,
   COUNT_HIDDEN,
   COUNT_INNER,
-  COUNT_LMAX,
   COUNT_MESSAGE,
   COUNT_OUTER,
+  degreeCount,
   invariantCount,
   paddedClasses,
   STATUS_MODEL_NON_FINITE,
@@ -39,8 +41,6 @@ import {
   VALUE_EPSILON,
   VALUE_LOGIT_LENGTH,
 } from "./layout";
-import { prepareHarmonics } from "./harmonics";
-import { prepareInvariants } from "./invariants";
 import { at4, count, loadF4, loadF8, region, value } from "./memory";
 import { prepareCompaction } from "./neighbours";
 import { turn } from "./network";
@@ -60,7 +60,7 @@ export function prepareModel(ctx: usize): i32 {
   const hidden = count(ctx, COUNT_HIDDEN);
   const input = hidden + count(ctx, COUNT_MESSAGE);
   let sound = finite(ctx, ADDRESS_RADIAL_MIX, 2 * (channels + 1) * basisCount);
-  sound = finite(ctx, ADDRESS_INVARIANTS_MIX, (count(ctx, COUNT_LMAX) + 1) * channels * channels) && sound;
+  sound = finite(ctx, ADDRESS_INVARIANTS_MIX, degreeCount(ctx) * channels * channels) && sound;
   sound = finite(ctx, ADDRESS_STANDARD_MEAN, invariants) && sound;
   sound = finite(ctx, ADDRESS_STANDARD_SCALE, invariants) && sound;
   sound = finite(ctx, ADDRESS_NETWORK1_WEIGHT0, inner * invariants) && sound;
@@ -74,7 +74,7 @@ export function prepareModel(ctx: usize): i32 {
   if (!sound) return STATUS_MODEL_NON_FINITE;
 
   prepareRadial(ctx);
-  prepareHarmonics(region(ctx, ADDRESS_HARMONICS));
+  prepareHarmonics(ctx, region(ctx, ADDRESS_HARMONICS));
   prepareInvariants(ctx);
   prepareCompaction(region(ctx, ADDRESS_COMPACTION));
   turn(region(ctx, ADDRESS_FORWARD1_0), region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariants, inner);

@@ -7,8 +7,10 @@
 export const CHUNK: i32 = 64;
 export const CHUNK_BYTES: i32 = CHUNK * 4;
 
-/** Rows of harmonics, 1 to 48, and up to three more that fill a register tile. */
-const HARMONIC_ROWS: i32 = 48;
+/** Rows of harmonics, 1 to 48 (those that fill a register tile among them), and two for Re and Im of (x + iy)^5, which l = 6 needs. */
+const HARMONIC_ROWS: i32 = 50;
+export const SPARE_RE: i32 = 48;
+export const SPARE_IM: i32 = 49;
 
 export const SCRATCH_HARMONICS: i32 = 0; // f32 (lm - 1) x CHUNK
 export const SCRATCH_HARMONICS_ADJOINT: i32 = SCRATCH_HARMONICS + HARMONIC_ROWS * CHUNK_BYTES; // the same

@@ -7,8 +7,8 @@
  *     bytes      loaded and stored by the kernels, from whichever cache or memory; what a product's register tile of 4 x 8 numbers uses again
  *                is counted once
  *
- * Shape (models/FORMAT.md): K channels, degrees up to L, layers V, H (of which M are sent to neighbours) and U, C classes. Y = (L + 1)^2 harmonics,
- * I = K (L + 2) invariants, n neighbours. Counted is what the formulas of docs/maths.md ask for in the form in which the kernels evaluate
+ * Shape (models/FORMAT.md): K channels, D degrees up to L, Y harmonics of them, layers V, H (of which M are sent to neighbours) and U, C classes,
+ * I = K (D + 1) invariants, n neighbours. Counted is what the formulas of docs/maths.md ask for in the form in which the kernels evaluate
  * them (tables, recursions), not what the kernels fill registers and rows up with: so a fraction of the peak says how much of it does
  * work that is needed.
  */
@@ -18,6 +18,9 @@ const f4 = 4;
 
 /** Pairs of degrees m, l with 0 < m < l <= L: harmonics that are a polynomial times a power of x + iy. */
 const mixedPairs = (L) => (L * (L - 1)) / 2;
+
+/** Those of them that are formed: the recursions go through a degree that is left out, its harmonics are not formed. */
+const formedPairs = ({ L, D }) => mixedPairs(L) - (D === L ? 4 : 0);
 
 /** rows x columns numbers, each a sum of `depth` products, in register tiles of 4 x 8. */
 export const product = (rows, columns, depth) => ({
@@ -67,9 +70,9 @@ const radial = ({ n, K }) =>
  * The polynomials q of z by recursion in l, three operations each and two where one of order 1 begins it; the powers of x + iy; the products
  * of both.
  */
-const harmonics = ({ n, L, Y }) =>
+const harmonics = ({ n, L, D, Y }) =>
   times(n, {
-    flops: 3 * mixedPairs(L) - (L - 1) + 6 * (L - 1) + 2 * mixedPairs(L),
+    flops: 3 * mixedPairs(L) - (L - 1) + 6 * (L - 1) + 2 * formedPairs({ L, D }),
     functions: 0,
     bytes: f4 * (3 + (Y - 1)),
   });
@@ -78,10 +81,10 @@ const harmonics = ({ n, L, Y }) =>
 const density = ({ n, K, Y }) => product(Y - 1, K, n);
 
 /** Channels mixed within each degree, norms by which B is formed, and the standard scale. */
-const invariants = ({ K, L, Y, I }) =>
+const invariants = ({ K, D, Y, I }) =>
   sum(product(Y, K, K), {
     flops: 3 * Y * K + 2 * I,
-    functions: K * (L + 1),
+    functions: K * D,
     bytes: f4 * (Y * K + Y + 3 * I),
   });
 
@@ -104,11 +107,11 @@ const messagesAdjoint = ({ n, M }) =>
 const network1Adjoint = ({ I, V, H }) =>
   sum(siluAdjoint(H), product(V, 1, H), siluAdjoint(V), product(I, 1, V));
 
-const invariantsAdjoint = ({ K, L, Y }) =>
+const invariantsAdjoint = ({ K, D, Y }) =>
   sum(product(Y, K, K), {
-    flops: 3 * Y * K + 2 * Y * K + K * (L + 1) + 2 * K,
-    functions: 2 * K * (L + 1),
-    bytes: f4 * (3 * Y * K + Y + 2 * K * (L + 1) + 3 * K),
+    flops: 3 * Y * K + 2 * Y * K + K * D + 2 * K,
+    functions: 2 * K * D,
+    bytes: f4 * (3 * Y * K + Y + 2 * K * D + 3 * K),
   });
 
 /** dR = dA C and dC = dA R of every pair, for which R is turned. */
@@ -128,11 +131,11 @@ const radialAdjoint = ({ n, K }) =>
  * (7 a pair of degrees) and with the slopes of q (3, but 1 where the slope is 1); the recursion; the derivatives of the powers; the
  * part across the direction of the pair.
  */
-const harmonicsAdjoint = ({ n, L, Y }) => {
-  const sums = (7 + 3) * mixedPairs(L) - 2 * (L - 1);
+const harmonicsAdjoint = ({ n, L, D, Y }) => {
+  const sums = (7 + 3) * formedPairs({ L, D }) - 2 * (L - 1);
   const recursion = (3 * (L - 1) * (L - 2)) / 2 - (L - 2);
   const powers = 10 * (L - 1) + 2;
-  const zonal = 3 * (L - 1);
+  const zonal = 3 * (D - 2);
   const projection = 16;
   return times(n, {
     flops: sums + recursion + powers + zonal + projection,
@@ -170,7 +173,7 @@ export const stageNames = Object.keys(stageCosts);
 /**
  * Cost of every stage for one atom.
  *
- * @param {{channels: number, lmax: number, innerWidth: number, hiddenWidth: number, messageWidth: number, outerWidth: number, classCount: number}} shape
+ * @param {{channels: number, lmax: number, skippedDegree?: number, innerWidth: number, hiddenWidth: number, messageWidth: number, outerWidth: number, classCount: number}} shape
  *   of a model
  * @param {{neighbours: number, candidates: number}} frame mean numbers an atom: of pairs, and of atoms whose distance the search looks at
  * @returns {Record<string, {flops: number, functions: number, bytes: number}>}
@@ -179,6 +182,7 @@ export function costs(shape, frame) {
   const {
     channels: K,
     lmax: L,
+    skippedDegree = 0,
     innerWidth: V,
     hiddenWidth: H,
     messageWidth: M,
@@ -193,8 +197,9 @@ export function costs(shape, frame) {
     M,
     U,
     C,
-    Y: (L + 1) ** 2,
-    I: K * (L + 2),
+    Y: (L + 1) ** 2 - (skippedDegree === 0 ? 0 : 2 * skippedDegree + 1),
+    D: L + (skippedDegree === 0 ? 1 : 0),
+    I: K * (L + (skippedDegree === 0 ? 2 : 1)),
     n: frame.neighbours,
     candidates: frame.candidates,
   };

@@ -78,12 +78,13 @@ function describeModel({
   cutoff,
   channels,
   lmax,
+  skippedDegree,
   innerWidth,
   hiddenWidth,
   messageWidth,
   outerWidth,
 }) {
-  const shape = { channels, lmax, innerWidth, hiddenWidth, messageWidth, outerWidth, cutoff };
+  const shape = { channels, lmax, skippedDegree, innerWidth, hiddenWidth, messageWidth, outerWidth, cutoff };
   return { name, sha256, classes: classes.length, shape };
 }
 

@@ -10,6 +10,7 @@ const counts = {
   OUTER: "outerWidth",
   CHANNELS: "channels",
   LMAX: "lmax",
+  SKIPPED_DEGREE: "skippedDegree",
   INNER: "innerWidth",
   HIDDEN: "hiddenWidth",
   MESSAGE: "messageWidth",

@@ -10,6 +10,8 @@ export interface ModelShape {
   readonly channels: number;
   /** L, highest degree of the harmonics. */
   readonly lmax: number;
+  /** A degree that is left out, 5 of 6; 0: none. */
+  readonly skippedDegree: number;
   /** V, width of the first layer of network 1. */
   readonly innerWidth: number;
   /** H, hidden numbers h_a of an atom. */
@@ -24,6 +26,7 @@ export interface ModelShape {
 export const usualShape = {
   channels: 16,
   lmax: 6,
+  skippedDegree: 0,
   innerWidth: 64,
   hiddenWidth: 32,
   messageWidth: 32,
@@ -37,18 +40,25 @@ interface Range {
 }
 
 /** The numbers that each size may be, in the order in which they are checked. */
-function ranges({ hiddenWidth }: ModelShape): Readonly<Record<keyof ModelShape, Range>> {
+function ranges({ lmax, hiddenWidth }: ModelShape): Readonly<Record<keyof ModelShape, Range>> {
   return {
     classCount: { least: 2, most: 1023, step: 1 },
     basisCount: { least: 2, most: 64, step: 1 },
     channels: { least: 8, most: 16, step: 8 },
     lmax: { least: 2, most: 6, step: 1 },
+    skippedDegree: { least: 0, most: lmax === 6 ? 5 : 0, step: 5 },
     innerWidth: { least: 8, most: 128, step: 8 },
     hiddenWidth: { least: 8, most: 64, step: 8 },
     messageWidth: { least: 8, most: hiddenWidth, step: 8 },
     outerWidth: { least: 16, most: 512, step: 16 },
   };
 }
+
+/** What decides the bound of a size that depends on another one. */
+const bounds: Partial<Record<keyof ModelShape, string>> = {
+  skippedDegree: " (5 only where lmax is 6)",
+  messageWidth: " (hiddenWidth)",
+};
 
 /** The first size that no model may have, and what is possible instead; null if the shape is sound. */
 export function findBadSize(shape: ModelShape): { key: keyof ModelShape; expected: string } | null {
@@ -57,22 +67,24 @@ export function findBadSize(shape: ModelShape): { key: keyof ModelShape; expecte
     const size = shape[key];
     if (Number.isInteger(size) && size >= least && size <= most && size % step === 0) continue;
     const kind = step === 1 ? "a whole number" : `a multiple of ${step}`;
-    return {
-      key,
-      expected: `${kind} from ${least} to ${most}${key === "messageWidth" ? " (hiddenWidth)" : ""}`,
-    };
+    return { key, expected: `${kind} from ${least} to ${most}${bounds[key] ?? ""}` };
   }
   return null;
 }
 
+/** D, degrees of the harmonics, 0 among them. */
+export function degreeCount({ lmax, skippedDegree }: ModelShape): number {
+  return lmax + (skippedDegree === 0 ? 1 : 0);
+}
+
 /** I, invariants of an atom: B_ql of every degree, and the densities A_k00. */
-export function invariantCount({ channels, lmax }: ModelShape): number {
-  return channels * (lmax + 2);
+export function invariantCount(shape: ModelShape): number {
+  return shape.channels * (degreeCount(shape) + 1);
 }
 
 /** Densities A_klm of an atom. */
-export function densityCount({ channels, lmax }: ModelShape): number {
-  return channels * (lmax + 1) ** 2;
+export function densityCount({ channels, lmax, skippedDegree }: ModelShape): number {
+  return channels * ((lmax + 1) ** 2 - (skippedDegree === 0 ? 0 : 2 * skippedDegree + 1));
 }
 
 export type TensorName =
@@ -84,11 +96,11 @@ export type TensorName =
 
 /** Shape of each tensor, output x input. */
 export function tensorShapes(shape: ModelShape): Record<TensorName, number[]> {
-  const { classCount, basisCount, channels, lmax, innerWidth, hiddenWidth, messageWidth, outerWidth } = shape;
+  const { classCount, basisCount, channels, innerWidth, hiddenWidth, messageWidth, outerWidth } = shape;
   const invariants = invariantCount(shape);
   return {
     "radial.mix": [2, channels + 1, basisCount],
-    "invariants.mix": [lmax + 1, channels, channels],
+    "invariants.mix": [degreeCount(shape), channels, channels],
     "standard.mean": [invariants],
     "standard.scale": [invariants],
     "network1.weight0": [innerWidth, invariants],

@@ -11,6 +11,7 @@ const shapeFields: Readonly<Record<keyof ModelShape, string>> = {
   basisCount: "BASIS",
   channels: "CHANNELS",
   lmax: "LMAX",
+  skippedDegree: "SKIPPED_DEGREE",
   innerWidth: "INNER",
   hiddenWidth: "HIDDEN",
   messageWidth: "MESSAGE",

@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { PhaseCore } from "../../src/core/index.js";
+import { densityCount } from "../../src/core/shape.js";
 import { builds, expectClose, goldenFiles, goldenFrame, model } from "./support.js";
 
 const cores = await Promise.all(
@@ -34,8 +35,8 @@ describe.each(cores)("golden files, build $build", ({ core }) => {
     core.load(goldenFrame(golden));
     const reference = core.forwardReference();
     expect(Array.from(reference.neighbourCounts)).toEqual(golden.neighbourCounts);
-    const { channels, lmax } = model;
-    const harmonics = (lmax + 1) ** 2;
+    const { channels } = model;
+    const harmonics = densityCount(model) / channels;
     const first = Array.from({ length: channels * harmonics }, (_, index) => {
       const [k, lm] = [Math.floor(index / harmonics), index % harmonics];
       return reference.densities[channels * lm + k]!;

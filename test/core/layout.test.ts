@@ -102,6 +102,7 @@ describe("memory", () => {
     ["CHANNELS", 24],
     ["LMAX", 1],
     ["LMAX", 7],
+    ["SKIPPED_DEGREE", 4],
     ["INNER", 60],
     ["INNER", 136],
     ["HIDDEN", 72],

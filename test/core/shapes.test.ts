@@ -1,6 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { CoreContext } from "../../src/core/context.js";
 import { type CoreModel, type ModelShape, PhaseCore } from "../../src/core/index.js";
+import { invariantCount } from "../../src/core/shape.js";
 import {
   builds,
   expectClose,
@@ -34,7 +35,10 @@ function anySeed(length: number): Float32Array {
 
 const frame = { ...shakenCrystal(2, 0.4, 3), lengthScale: 2.3 };
 
-/** Channels, lmax, innerWidth, hiddenWidth, messageWidth, outerWidth, classes, cutoff: a small model, the least, odd mixtures, the most. */
+/**
+ * Channels, lmax, innerWidth, hiddenWidth, messageWidth, outerWidth, classes, cutoff and skippedDegree: a small model, the least, odd mixtures, the
+ * most, and two without l = 5.
+ */
 const shapes = [
   [8, 4, 48, 32, 16, 64, 31, 2.1],
   [8, 2, 8, 8, 8, 16, 2, 2],
@@ -43,20 +47,31 @@ const shapes = [
   [16, 5, 56, 24, 8, 112, 40, 2.3],
   [8, 3, 64, 40, 40, 64, 31, 2.5],
   [16, 2, 120, 64, 64, 512, 5, 1.7],
+  [8, 6, 48, 32, 32, 64, 31, 2.2, 5],
+  [16, 6, 64, 32, 24, 64, 9, 2, 5],
 ] as const;
 
 function modelOf(sizes: readonly number[], seed = 1): CoreModel {
-  const [channels, lmax, innerWidth, hiddenWidth, messageWidth, outerWidth, classCount, cutoff] = sizes as [
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  const shape = { channels, lmax, innerWidth, hiddenWidth, messageWidth, cutoff };
+  const [
+    channels,
+    lmax,
+    innerWidth,
+    hiddenWidth,
+    messageWidth,
+    outerWidth,
+    classCount,
+    cutoff,
+    skippedDegree,
+  ] = sizes as [number, number, number, number, number, number, number, number, number?];
+  const shape = {
+    channels,
+    lmax,
+    skippedDegree: skippedDegree ?? 0,
+    innerWidth,
+    hiddenWidth,
+    messageWidth,
+    cutoff,
+  };
   return randomModel(seed, classCount, outerWidth, shape);
 }
 
@@ -193,11 +208,7 @@ describe("the shipped model", () => {
     const widths = [golden!.invariants, golden!.hidden, golden!.messages].map((rows) => rows[0]!.length);
     const atoms = golden!.positions.length;
     expect([invariants, hidden, messages].map((table) => table.length / atoms)).toEqual(widths);
-    expect(widths).toEqual([
-      shipped.channels * (shipped.lmax + 2),
-      shipped.hiddenWidth,
-      shipped.messageWidth,
-    ]);
+    expect(widths).toEqual([invariantCount(shipped), shipped.hiddenWidth, shipped.messageWidth]);
   });
 });
 
@@ -209,6 +220,7 @@ describe("refused", () => {
     ["lmax", 1, "a whole number from 2 to 6"],
     ["lmax", 7, "a whole number from 2 to 6"],
     ["lmax", 4.5, "a whole number"],
+    ["skippedDegree", 4, "a multiple of 5 from 0 to 5 (5 only where lmax is 6)"],
     ["innerWidth", 60, "a multiple of 8 from 8 to 128"],
     ["innerWidth", 136, "a multiple of 8 from 8 to 128"],
     ["hiddenWidth", 72, "a multiple of 8 from 8 to 64"],
@@ -227,11 +239,19 @@ describe("refused", () => {
   it.each<[keyof ModelShape, string]>([
     ["channels", "radial.mix"],
     ["lmax", "invariants.mix"],
+    ["skippedDegree", "invariants.mix"],
     ["innerWidth", "network1.weight0"],
     ["hiddenWidth", "network1.weight1"],
     ["messageWidth", "network2.weight0"],
   ])("%s that its tensors do not have, by the first of them", async (key, tensor) => {
-    const other = { channels: 8, lmax: 4, innerWidth: 48, hiddenWidth: 40, messageWidth: 8 } as const;
+    const other = {
+      channels: 8,
+      lmax: 4,
+      skippedDegree: 5,
+      innerWidth: 48,
+      hiddenWidth: 40,
+      messageWidth: 8,
+    } as const;
     const changed = { ...randomModel(1, 5), [key]: other[key as keyof typeof other] };
     const error = await expectError("MODEL_SHAPE", () => PhaseCore.create(changed, { threads: 1 }));
     expect(error.field).toBe(tensor);

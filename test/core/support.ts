@@ -279,7 +279,10 @@ export function randomModel(
 export function layoutModel(
   context: CoreContext,
   shape: Partial<
-    Record<"CLASSES" | "BASIS" | "OUTER" | "CHANNELS" | "LMAX" | "INNER" | "HIDDEN" | "MESSAGE", number>
+    Record<
+      "CLASSES" | "BASIS" | "OUTER" | "CHANNELS" | "LMAX" | "SKIPPED_DEGREE" | "INNER" | "HIDDEN" | "MESSAGE",
+      number
+    >
   > = {},
 ): number {
   const full = {
@@ -288,6 +291,7 @@ export function layoutModel(
     OUTER: 64,
     CHANNELS: 16,
     LMAX: 6,
+    SKIPPED_DEGREE: 0,
     INNER: 64,
     HIDDEN: 32,
     MESSAGE: 32,

@@ -15,11 +15,12 @@ from phasewire._frame import make_frame
 from phasewire._shape import ModelShape
 
 SHAPES = [
-    ModelShape(31, 10, 8, 4, 48, 32, 16, 64),
-    ModelShape(2, 10, 8, 2, 8, 8, 8, 16),
-    ModelShape(12, 9, 16, 3, 128, 64, 24, 80),
-    ModelShape(7, 10, 8, 6, 40, 16, 16, 48),
-    ModelShape(5, 12, 16, 5, 56, 64, 64, 512),
+    ModelShape(31, 10, 8, 4, 0, 48, 32, 16, 64),
+    ModelShape(2, 10, 8, 2, 0, 8, 8, 8, 16),
+    ModelShape(12, 9, 16, 3, 0, 128, 64, 24, 80),
+    ModelShape(7, 10, 8, 6, 0, 40, 16, 16, 48),
+    ModelShape(5, 12, 16, 5, 0, 56, 64, 64, 512),
+    ModelShape(31, 10, 8, 6, 5, 48, 32, 32, 64),
 ]
 
 
@@ -108,8 +109,8 @@ def test_a_shape_agrees_with_the_reference(tmp_path, shape, build):
 
 
 def test_sizes_that_a_file_leaves_out_are_the_usual_ones(tmp_path):
-    usual = ModelShape(4, 10, 16, 6, 64, 32, 32, 64)
-    absent = dict.fromkeys(["channels", "lmax", "innerWidth", "hiddenWidth", "messageWidth", "outerWidth"])
+    usual = ModelShape(4, 10, 16, 6, 0, 64, 32, 32, 64)
+    absent = dict.fromkeys(["channels", "lmax", "skippedDegree", "innerWidth", "hiddenWidth", "messageWidth", "outerWidth"])
     path = write_model(tmp_path / "model.safetensors", usual, **absent)
     assert phasewire.load_model(path).shape == usual
 
@@ -119,6 +120,7 @@ def test_sizes_that_a_file_leaves_out_are_the_usual_ones(tmp_path):
     [
         ("channels", 24, "a multiple of 8 from 8 to 16"),
         ("lmax", 1, "a whole number from 2 to 6"),
+        ("skippedDegree", 5, r"from 0 to 0 \(5 only where lmax is 6\)"),
         ("innerWidth", 136, "a multiple of 8 from 8 to 128"),
         ("hiddenWidth", 4, "a multiple of 8 from 8 to 64"),
         ("messageWidth", 40, r"a multiple of 8 from 8 to 32 \(hiddenWidth\)"),

@@ -36,6 +36,7 @@ _SIZES = {
     "BASIS": "basisCount",
     "CHANNELS": "channels",
     "LMAX": "lmax",
+    "SKIPPED_DEGREE": "skippedDegree",
     "INNER": "innerWidth",
     "HIDDEN": "hiddenWidth",
     "MESSAGE": "messageWidth",

@@ -7,7 +7,15 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 # What a file need not say.
-_USUAL = {"channels": 16, "lmax": 6, "innerWidth": 64, "hiddenWidth": 32, "messageWidth": 32, "outerWidth": 64}
+_USUAL = {
+    "channels": 16,
+    "lmax": 6,
+    "skippedDegree": 0,
+    "innerWidth": 64,
+    "hiddenWidth": 32,
+    "messageWidth": 32,
+    "outerWidth": 64,
+}
 
 
 @dataclass(frozen=True)
@@ -18,6 +26,8 @@ class ModelShape:
     ----------
     classCount, basisCount, channels, lmax : int
         Classes with class 0, radial basis functions, density channels, highest degree of the harmonics.
+    skippedDegree : int
+        A degree that is left out, 5 of 6; 0: none.
     innerWidth, hiddenWidth, messageWidth, outerWidth : int
         First layer of network 1, hidden numbers of an atom, how many of those enter the messages, last hidden layer.
     """
@@ -26,6 +36,7 @@ class ModelShape:
     basisCount: int  # noqa: N815
     channels: int
     lmax: int
+    skippedDegree: int  # noqa: N815
     innerWidth: int  # noqa: N815
     hiddenWidth: int  # noqa: N815
     messageWidth: int  # noqa: N815
@@ -49,6 +60,7 @@ class ModelShape:
             "basisCount": (2, 64, 1),
             "channels": (8, 16, 8),
             "lmax": (2, 6, 1),
+            "skippedDegree": (0, 5 if self.lmax == 6 else 0, 5),
             "innerWidth": (8, 128, 8),
             "hiddenWidth": (8, 64, 8),
             "messageWidth": (8, self.hiddenWidth, 8),
@@ -59,16 +71,17 @@ class ModelShape:
             if isinstance(size, int) and not isinstance(size, bool) and least <= size <= most and size % step == 0:
                 continue
             kind = "a whole number" if step == 1 else f"a multiple of {step}"
-            bound = " (hiddenWidth)" if name == "messageWidth" else ""
+            bound = {"messageWidth": " (hiddenWidth)", "skippedDegree": " (5 only where lmax is 6)"}.get(name, "")
             return name, size, f"{kind} from {least} to {most}{bound} is needed"
         return None
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
         """Return the tensors of format 1 and their shapes, output x input."""
-        invariants = self.channels * (self.lmax + 2)
+        degrees = self.lmax + 1 - (self.skippedDegree != 0)
+        invariants = self.channels * (degrees + 1)
         return {
             "radial.mix": (2, self.channels + 1, self.basisCount),
-            "invariants.mix": (self.lmax + 1, self.channels, self.channels),
+            "invariants.mix": (degrees, self.channels, self.channels),
             "standard.mean": (invariants,),
             "standard.scale": (invariants,),
             "network1.weight0": (self.innerWidth, invariants),
