@@ -1,6 +1,10 @@
 import { execFile } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, it } from "vitest";
+import { startWorker } from "../../bench/lib/worker.mjs";
 import { inRoot, root } from "../../scripts/lib/paths.mjs";
 
 const run = promisify(execFile);
@@ -76,6 +80,30 @@ describe("npm run bench", () => {
     const { stdout } = await bench("--help");
     for (const name of ["peers", "stages", "threads", "scale", "bridge", "overhead"]) {
       expect(stdout).toContain(name);
+    }
+  });
+});
+
+describe("a worker", () => {
+  it("that ends says its last words to whoever asked", async () => {
+    const worker = startWorker("bench.nowhere");
+    await expect(worker.ask({ do: "start" })).rejects.toThrow("No module named bench.nowhere");
+    await worker.close();
+    await expect(worker.ask({ do: "start" })).rejects.toThrow("has ended");
+  });
+
+  it("answers one request after the other", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "phasewire-bench-test-"));
+    const worker = startWorker("bench.bridge");
+    try {
+      for (const atoms of [2, 5]) {
+        const file = path.join(folder, "positions");
+        writeFileSync(file, new Float64Array(3 * atoms));
+        expect(await worker.ask({ do: "frame", file, edge: 1 })).toBe(atoms);
+      }
+    } finally {
+      await worker.close();
+      rmSync(folder, { recursive: true });
     }
   });
 });
