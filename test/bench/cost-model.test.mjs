@@ -14,6 +14,16 @@ const shapes = [
     outerWidth: 96,
     classCount: 12,
   },
+  {
+    channels: 8,
+    lmax: 6,
+    skippedDegree: 5,
+    innerWidth: 48,
+    hiddenWidth: 32,
+    messageWidth: 16,
+    outerWidth: 64,
+    classCount: 31,
+  },
   { channels: 8, lmax: 2, innerWidth: 8, hiddenWidth: 8, messageWidth: 8, outerWidth: 16, classCount: 2 },
 ];
 const frame = { neighbours: 5, candidates: 23 };
@@ -47,6 +57,13 @@ class Tally {
     return f(x);
   }
 }
+
+/** Degrees that a model has, without the one that it leaves out. */
+const degrees = ({ lmax, skippedDegree }) =>
+  Array.from({ length: lmax + 1 }, (_, l) => l).filter((l) => l === 0 || l !== skippedDegree);
+
+const harmonicCount = (shape) => degrees(shape).reduce((sum, l) => sum + 2 * l + 1, 0);
+const invariantCount = (shape) => shape.channels * (degrees(shape).length + 1);
 
 /** `count` numbers from a fixed sequence. */
 function numbers(count) {
@@ -106,12 +123,13 @@ function powers(t, L, x, y) {
 }
 
 /** Every harmonic but that of degree 0, by `l m`. */
-function harmonicsOf(t, L, [x, y, z]) {
+function harmonicsOf(t, { lmax: L, skippedDegree }, [x, y, z]) {
   const found = new Map();
   const power = powers(t, L, x, y);
   for (let m = 0; m <= L; m++) {
     const q = polynomials(t, m, L, z);
     for (let l = Math.max(1, m); l <= L; l++) {
+      if (l === skippedDegree) continue;
       if (m === 0) found.set(`${l} 0`, q[l]);
       else if (l === m) found.set(`${l} ${m}`, power[m].c).set(`${l} ${-m}`, power[m].s);
       else
@@ -167,20 +185,21 @@ const loops = {
       for (let k = 0; k <= channels; k++) between(t, weights, numbers(4));
     }
   },
-  harmonics(t, { lmax }, { neighbours }) {
-    for (let j = 0; j < neighbours; j++) harmonicsOf(t, lmax, [0.6, 0, 0.8]);
+  harmonics(t, shape, { neighbours }) {
+    for (let j = 0; j < neighbours; j++) harmonicsOf(t, shape, [0.6, 0, 0.8]);
   },
-  density(t, { channels, lmax }, { neighbours }) {
-    for (let k = 0; k < channels; k++) {
-      for (let lm = 1; lm < (lmax + 1) ** 2; lm++) {
+  density(t, shape, { neighbours }) {
+    for (let k = 0; k < shape.channels; k++) {
+      for (let lm = 1; lm < harmonicCount(shape); lm++) {
         let sum = 0;
         for (let j = 0; j < neighbours; j++) sum = t.fused(0.3, 0.2, sum);
       }
     }
   },
-  invariants(t, { channels, lmax }) {
+  invariants(t, shape) {
+    const { channels } = shape;
     const standard = (value) => t.multiply(t.subtract(value, 0.1), 2);
-    for (let l = 0; l <= lmax; l++) {
+    for (const l of degrees(shape)) {
       for (let q = 0; q < channels; q++) {
         let sum = 1e-4;
         for (let m = -l; m <= l; m++) {
@@ -193,8 +212,9 @@ const loops = {
     }
     for (let k = 0; k < channels; k++) standard(0.2);
   },
-  network1(t, { channels, lmax, innerWidth, hiddenWidth }) {
-    const invariants = numbers(channels * (lmax + 2));
+  network1(t, shape) {
+    const { innerWidth, hiddenWidth } = shape;
+    const invariants = numbers(invariantCount(shape));
     const z0 = layer(t, invariants, rows(invariants.length, innerWidth), numbers(innerWidth));
     const z1 = layer(
       t,
@@ -243,14 +263,16 @@ const loops = {
       for (let i = 0; i < shape.messageWidth; i++) dw = t.fused(0.1, 0.2, dw);
     }
   },
-  network1Adjoint(t, { channels, lmax, innerWidth, hiddenWidth }) {
+  network1Adjoint(t, shape) {
+    const { innerWidth, hiddenWidth } = shape;
     const dz1 = numbers(hiddenWidth).map((value) => siluAdjoint(t, value, 0.3));
     const da0 = layerAdjoint(t, dz1, rows(innerWidth, hiddenWidth));
     const dz0 = da0.map((value) => siluAdjoint(t, value, 0.3));
-    layerAdjoint(t, dz0, rows(channels * (lmax + 2), innerWidth));
+    layerAdjoint(t, dz0, rows(invariantCount(shape), innerWidth));
   },
-  invariantsAdjoint(t, { channels, lmax }) {
-    for (let l = 0; l <= lmax; l++) {
+  invariantsAdjoint(t, shape) {
+    const { channels } = shape;
+    for (const l of degrees(shape)) {
       for (let q = 0; q < channels; q++) {
         let sum = 1e-4;
         for (let m = -l; m <= l; m++) sum = t.add(sum, t.multiply(t.multiply(0.2, 0.2), 3));
@@ -263,14 +285,16 @@ const loops = {
     }
     for (let k = 0; k < channels; k++) t.fused(0.1, 2, 0.3);
   },
-  densityAdjoint(t, { channels, lmax }, { neighbours }) {
+  densityAdjoint(t, shape, { neighbours }) {
+    const { channels } = shape;
+    const harmonics = harmonicCount(shape);
     for (let j = 0; j < neighbours; j++) {
       for (let k = 0; k < channels; k++) {
         // The adjoint of degree 0 stands there to begin with.
         let dR = 0.4;
-        for (let lm = 1; lm < (lmax + 1) ** 2; lm++) dR = t.fused(0.1, 0.2, dR);
+        for (let lm = 1; lm < harmonics; lm++) dR = t.fused(0.1, 0.2, dR);
       }
-      for (let lm = 1; lm < (lmax + 1) ** 2; lm++) {
+      for (let lm = 1; lm < harmonics; lm++) {
         let dC = 0;
         for (let k = 0; k < channels; k++) dC = t.fused(0.1, 0.2, dC);
       }
@@ -282,7 +306,7 @@ const loops = {
       for (let k = 0; k <= channels; k++) dr = t.fused(between(t, numbers(4), numbers(4)), 0.2, dr);
     }
   },
-  harmonicsAdjoint(t, { lmax: L }, { neighbours }) {
+  harmonicsAdjoint(t, { lmax: L, skippedDegree }, { neighbours }) {
     for (let j = 0; j < neighbours; j++) {
       const [x, y, z] = [0.6, 0, 0.8];
       // Powers are at hand, as harmonics of their own.
@@ -291,14 +315,16 @@ const loops = {
       // q of order m + 1: times l - m, the slopes of those of order m.
       let above = {};
       for (let m = L; m >= 1; m--) {
-        let [dc, ds] = [0.1, 0.2];
+        // The adjoints of degree l = m begin the sums, where there is that degree.
+        let [dc, ds] = m === skippedDegree ? [null, null] : [0.1, 0.2];
         const q = polynomials(t, m, L, z);
         for (let l = m + 1; l <= L; l++) {
+          if (l === skippedDegree) continue;
           const [up, down] = [0.3, 0.4];
           const both = t.fused(power[m].s, down, t.multiply(power[m].c, up));
           dz = l === m + 1 ? t.add(dz, both) : t.fused(t.multiply(l - m, above[l]), both, dz);
-          dc = t.fused(q[l], up, dc);
-          ds = t.fused(q[l], down, ds);
+          dc = dc === null ? t.multiply(q[l], up) : t.fused(q[l], up, dc);
+          ds = ds === null ? t.multiply(q[l], down) : t.fused(q[l], down, ds);
         }
         const before = power[m - 1];
         if (m === 1) {
@@ -310,7 +336,9 @@ const loops = {
         }
         above = q;
       }
-      for (let l = 2; l <= L; l++) dz = t.fused(t.multiply(l, above[l]), 0.1, dz);
+      for (let l = 2; l <= L; l++) {
+        if (l !== skippedDegree) dz = t.fused(t.multiply(l, above[l]), 0.1, dz);
+      }
       const along = t.add(t.add(t.multiply(dx, x), t.multiply(dy, y)), t.multiply(dz, z));
       const radial = t.subtract(0.1, t.multiply(along, 0.5));
       const directions = [
