@@ -47,7 +47,7 @@ import { SCRATCH_INNER, SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "
 const FIRST: i32 = 12;
 const LAST: i32 = 48;
 const SAMPLE: i32 = 1024;
-const PROBE: i32 = 8;
+const PROBE: i32 = 16;
 /** Largest ratio of V/N to v, less one, at which V/N is taken. */
 const AGREEMENT: f64 = 0.08;
 /** Inner atoms: largest mean unit vector to the neighbours, largest v_i in units of the quartile, and how many there must be. */
@@ -290,11 +290,13 @@ function measureSample(ctx: usize, list: usize, values: usize, inner: usize, ste
   const n = count(ctx, COUNT_ATOMS);
   const sampled = min(n, SAMPLE);
   const order = region(ctx, ADDRESS_ORDER);
+  const perAtom = <f64>sampled / <f64>n;
   for (let s = 0; s < n; ++s) {
-    const atom = <i64>load<i32>(at4(order, s));
-    const sample = (atom * sampled + n - 1) / n;
-    if (sample % step != 0 || sample >= sampled || (sample * n) / sampled != atom) continue;
-    const to = <i32>(sample / step);
+    const atom = load<i32>(at4(order, s));
+    // The least number that this atom could have in the sample; rounding makes it one too small or too large at most.
+    const sample = <i32>Math.ceil(<f64>atom * perAtom - 1e-6);
+    if (sample % step != 0 || sample >= sampled || (<i64>sample * n) / sampled != atom) continue;
+    const to = sample / step;
     measureAtom(ctx, list, s, at8(values, to), at8(inner, to));
   }
 }

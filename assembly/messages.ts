@@ -15,6 +15,38 @@ import { madd4, sums4 } from "./vector";
  */
 export function gatherRows(out: usize, weights: usize, links: usize, length: i32, rows: usize, stride: i32, width: i32): void {
   let column = 0;
+  for (; column + 32 <= width; column += 32) {
+    const to = at4(out, column);
+    const columns = at4(rows, column);
+    let s0 = v128.load(to);
+    let s1 = v128.load(to, 16);
+    let s2 = v128.load(to, 32);
+    let s3 = v128.load(to, 48);
+    let s4 = v128.load(to, 64);
+    let s5 = v128.load(to, 80);
+    let s6 = v128.load(to, 96);
+    let s7 = v128.load(to, 112);
+    for (let p = 0; p < length; ++p) {
+      const w = v128.load32_splat(at4(weights, p));
+      const from = columns + (load<i32>(at4(links, p)) >> 1) * stride;
+      s0 = madd4(w, v128.load(from), s0);
+      s1 = madd4(w, v128.load(from, 16), s1);
+      s2 = madd4(w, v128.load(from, 32), s2);
+      s3 = madd4(w, v128.load(from, 48), s3);
+      s4 = madd4(w, v128.load(from, 64), s4);
+      s5 = madd4(w, v128.load(from, 80), s5);
+      s6 = madd4(w, v128.load(from, 96), s6);
+      s7 = madd4(w, v128.load(from, 112), s7);
+    }
+    v128.store(to, s0);
+    v128.store(to, s1, 16);
+    v128.store(to, s2, 32);
+    v128.store(to, s3, 48);
+    v128.store(to, s4, 64);
+    v128.store(to, s5, 80);
+    v128.store(to, s6, 96);
+    v128.store(to, s7, 112);
+  }
   for (; column + 16 <= width; column += 16) {
     const to = at4(out, column);
     const columns = at4(rows, column);

@@ -104,6 +104,7 @@ import { at4, at8, copyVectors, count, loadF8, region, storeF8, value } from "./
 import {
   CANDIDATES,
   MOST_RUNS,
+  PACKED_STRIDE,
   ROW_STRIDE,
   RUN_BYTES,
   SCRATCH_BYTES,
@@ -132,7 +133,6 @@ const LISTED_IMAGE: i32 = CANDIDATES * 4;
 const LISTED_COUNT: i32 = 2 * LISTED_IMAGE;
 
 /** The candidates at hand: places of y, z, atom and run behind x, and of where the next batch begins. */
-const PACKED_STRIDE: i32 = (CANDIDATES + 4) * 4;
 const PACKED_NEXT: i32 = 5 * PACKED_STRIDE;
 
 /** The row at hand in the scratch memory: places of y, z and link behind x. */

@@ -34,6 +34,7 @@ import {
   SCRATCH_BLEND,
   SCRATCH_INVERSE,
   SCRATCH_LENGTH_ADJOINT,
+  SCRATCH_PLACE,
   SCRATCH_RADIAL,
   SCRATCH_RADIAL_ADJOINT,
   SCRATCH_RADIAL_SLOPE,
@@ -130,7 +131,7 @@ export function prepareRadial(ctx: usize): void {
 
 /**
  * Lengths and unit vectors of the pairs x, y, z (f32, units of a0), and their places in the table of their kind (link & 1).
- * `n4` pairs, a multiple of 4. Fills SCRATCH_UNIT_*, SCRATCH_INVERSE, SCRATCH_ROW and SCRATCH_BLEND.
+ * `n4` pairs, a multiple of 4. Fills SCRATCH_UNIT_*, SCRATCH_INVERSE, SCRATCH_ROW, SCRATCH_PLACE and the first half of SCRATCH_BLEND.
  */
 export function chunkGeometry(ctx: usize, scratch: usize, x: usize, y: usize, z: usize, link: usize, n4: i32): void {
   const step = value(ctx, VALUE_CUTOFF) / <f64>TABLE_INTERVALS;
@@ -139,7 +140,6 @@ export function chunkGeometry(ctx: usize, scratch: usize, x: usize, y: usize, z:
   const kindBytes = i32x4.splat(tableKindBytes(count(ctx, COUNT_CHANNELS)));
   const one = f32x4.splat(1);
   const three = f32x4.splat(3);
-  const six = f32x4.splat(6);
   for (let j = 0; j < n4; j += 4) {
     const o = <usize>j << 2;
     const dx = v128.load(x + o);
@@ -166,19 +166,31 @@ export function chunkGeometry(ctx: usize, scratch: usize, x: usize, y: usize, z:
     const tu = f32x4.mul(t, u);
     const blend = scratch + SCRATCH_BLEND + o;
     v128.store(blend, f32x4.mul(f32x4.add(one, f32x4.add(t, t)), uu));
-    v128.store(blend + CHUNK_BYTES, f32x4.mul(t, uu));
-    v128.store(blend + 2 * CHUNK_BYTES, f32x4.mul(tt, f32x4.sub(three, f32x4.add(t, t))));
-    v128.store(blend + 3 * CHUNK_BYTES, f32x4.neg(f32x4.mul(t, tu)));
-    v128.store(blend + 4 * CHUNK_BYTES, f32x4.neg(f32x4.mul(f32x4.mul(six, tu), perStep)));
-    v128.store(
-      blend + 5 * CHUNK_BYTES,
-      f32x4.mul(f32x4.mul(u, f32x4.sub(one, f32x4.mul(three, t))), perStep),
-    );
-    v128.store(blend + 6 * CHUNK_BYTES, f32x4.mul(f32x4.mul(six, tu), perStep));
-    v128.store(
-      blend + 7 * CHUNK_BYTES,
-      f32x4.mul(f32x4.mul(t, f32x4.sub(f32x4.mul(three, t), f32x4.splat(2))), perStep),
-    );
+    v128.store(blend, f32x4.mul(t, uu), CHUNK_BYTES);
+    v128.store(blend, f32x4.mul(tt, f32x4.sub(three, f32x4.add(t, t))), 2 * CHUNK_BYTES);
+    v128.store(blend, f32x4.neg(f32x4.mul(t, tu)), 3 * CHUNK_BYTES);
+    v128.store(scratch + o, t, SCRATCH_PLACE);
+  }
+}
+
+/** The Hermite weights of slopes (SCRATCH_BLEND, rows 4 to 7) of `n4` pairs. After chunkGeometry. */
+function slopeWeights(ctx: usize, scratch: usize, n4: i32): void {
+  const step = value(ctx, VALUE_CUTOFF) / <f64>TABLE_INTERVALS;
+  const perStep = f32x4.splat(<f32>(1 / step));
+  const one = f32x4.splat(1);
+  const two = f32x4.splat(2);
+  const three = f32x4.splat(3);
+  const six = f32x4.splat(6);
+  for (let j = 0; j < n4; j += 4) {
+    const o = <usize>j << 2;
+    const t = v128.load(scratch + o, SCRATCH_PLACE);
+    const u = f32x4.sub(one, t);
+    const bend = f32x4.mul(f32x4.mul(six, f32x4.mul(t, u)), perStep);
+    const blend = scratch + SCRATCH_BLEND + o;
+    v128.store(blend, f32x4.neg(bend), 4 * CHUNK_BYTES);
+    v128.store(blend, f32x4.mul(f32x4.mul(u, f32x4.sub(one, f32x4.mul(three, t))), perStep), 5 * CHUNK_BYTES);
+    v128.store(blend, bend, 6 * CHUNK_BYTES);
+    v128.store(blend, f32x4.mul(f32x4.mul(t, f32x4.sub(f32x4.mul(three, t), two)), perStep), 7 * CHUNK_BYTES);
   }
 }
 
@@ -235,6 +247,7 @@ export function radialSlopes(ctx: usize, scratch: usize, n4: i32): void {
   const blend = scratch + SCRATCH_BLEND + 4 * CHUNK_BYTES;
   const out = scratch + SCRATCH_RADIAL_SLOPE;
   const weights = scratch + SCRATCH_WEIGHT_SLOPE;
+  slopeWeights(ctx, scratch, n4);
   if (count(ctx, COUNT_CHANNELS) == 8) interpolate<i64>(table, scratch, blend, out, weights, n4);
   else interpolate<v128>(table, scratch, blend, out, weights, n4);
 }

@@ -26,8 +26,9 @@ export const SCRATCH_ROW: i32 = SCRATCH_INVERSE + CHUNK_BYTES; // i32, byte offs
 export const SCRATCH_BLEND: i32 = SCRATCH_ROW + CHUNK_BYTES; // f32 8 x CHUNK, Hermite weights and their slopes
 export const SCRATCH_WEIGHT_SLOPE: i32 = SCRATCH_BLEND + 8 * CHUNK_BYTES; // dw/dr
 export const SCRATCH_LENGTH_ADJOINT: i32 = SCRATCH_WEIGHT_SLOPE + CHUNK_BYTES; // dL/dr
+export const SCRATCH_PLACE: i32 = SCRATCH_LENGTH_ADJOINT + CHUNK_BYTES; // t of the interpolation
 /** f32 1024, ROW_CAPACITY: adjoints of the message weights of one row. */
-export const SCRATCH_WEIGHT_ADJOINT: i32 = SCRATCH_LENGTH_ADJOINT + CHUNK_BYTES;
+export const SCRATCH_WEIGHT_ADJOINT: i32 = SCRATCH_PLACE + CHUNK_BYTES;
 
 // Groups of four atoms, interleaved: row lm of the four stands together, f32 rows of 4 x K; four rows of room for a tile.
 const GROUP_ROWS: i32 = 49 + 4;
@@ -51,8 +52,10 @@ export const SCRATCH_EXPONENTIALS: i32 = SCRATCH_LOGITS + 4 * 4096; // f32 4 x 1
 export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + 4 * 4096; // f32 x, y, z and i32 link, 1024 and room for one more, each
 export const CANDIDATES: i32 = 1024;
 export const ROW_STRIDE: i32 = 4096 + 64;
+/** Not a whole number of pages apart, nor nearly: a load that follows a store to the same place in another page waits for it. */
+export const PACKED_STRIDE: i32 = 4 * CANDIDATES + 320;
 export const SCRATCH_CANDIDATES: i32 = SCRATCH_PAIRS + 4 * ROW_STRIDE; // f32 x, y, z, i32 atom and run, CANDIDATES + 4 each; i32 2
-export const SCRATCH_NEAR: i32 = SCRATCH_CANDIDATES + 5 * 4 * (CANDIDATES + 4) + 16; // i32 CANDIDATES + 4
+export const SCRATCH_NEAR: i32 = SCRATCH_CANDIDATES + 5 * PACKED_STRIDE + 2048; // i32 CANDIDATES + 4
 
 /** What goes on the list of one atom: i32 link and image, CANDIDATES each, and their count. */
 export const SCRATCH_LISTED: i32 = SCRATCH_NEAR + 4 * (CANDIDATES + 4);
