@@ -11,7 +11,7 @@ import { startWorker } from "../lib/worker.mjs";
 const adaptiveCna = "OVITO adaptive CNA";
 const templateMatching = "OVITO PTM";
 
-/** Skin of neighbour lists that frames of one run share, units of a0: what docs/core-abi.md recommends. */
+/** Skin of neighbour lists that frames of one run share, units of a0. */
 const skin = 0.3;
 
 export const peers = {
