@@ -278,6 +278,8 @@ export const FEATURE_GRADIENT: i32 = 1;
 export const FEATURE_KEEP_DENSITY: i32 = 2;
 /** Lists with a skin: of VALUE_SKIN, or of DENOISE_SKIN in denoising where that is 0. */
 export const FEATURE_LISTS: i32 = 4;
+/** No logits and probabilities of all classes, only what is read off them; not with FEATURE_GRADIENT, which needs them. */
+export const FEATURE_NO_TABLES: i32 = 8;
 /** Units of a0. After its first step denoising moves most atoms by less than half of this. */
 export const DENOISE_SKIN: f64 = 0.2;
 /** Up to so many atoms keeping it is worth its memory; hosts should not ask for it beyond. */
@@ -460,6 +462,13 @@ export function layoutModel(ctx: usize, base: i32): f64 {
   return checked(end);
 }
 
+/** Whether a frame laid out for `features` holds logits and probabilities. */
+// @ts-ignore: decorator
+@inline
+export function hasTables(features: i32): bool {
+  return (features & FEATURE_NO_TABLES) == 0 || (features & FEATURE_GRADIENT) != 0;
+}
+
 /** Pairs that an atom of a crystal has up to `skin` beyond the cutoff, rows filled up to a multiple of 4 and some room beside. */
 function usualPairs(ctx: usize, skin: f64): f64 {
   const cutoff = load<f64>(ctx + VALUE_CUTOFF) + skin;
@@ -489,6 +498,7 @@ export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity:
 
   const skin = load<f64>(ctx + VALUE_SKIN);
   const lists: f64 = features & FEATURE_LISTS ? 1 : 0;
+  const tables: f64 = hasTables(features) ? 1 : 0;
   const listCapacity = Math.ceil(usualPairs(ctx, skin > 0 ? skin : DENOISE_SKIN) / 4) * 4 * n * lists;
   store<i32>(ctx + COUNT_LIST_STATE, 0);
   store<i32>(ctx + COUNT_LIST_REUSED, 0);
@@ -498,8 +508,8 @@ export function layoutFrame(ctx: usize, base: i32, atomCount: i32, pairCapacity:
   end = place(ctx, ADDRESS_POSITIONS, end, 24 * n);
   end = place(ctx, ADDRESS_SPECIES, end, 4 * n);
   end = place(ctx, ADDRESS_SEED, end, 4 * n * c * gradient);
-  end = place(ctx, ADDRESS_LOGITS, end, 4 * n * c);
-  end = place(ctx, ADDRESS_PROBABILITIES, end, 4 * n * c);
+  end = place(ctx, ADDRESS_LOGITS, end, 4 * n * c * tables);
+  end = place(ctx, ADDRESS_PROBABILITIES, end, 4 * n * c * tables);
   end = place(ctx, ADDRESS_LABELS, end, 2 * n);
   end = place(ctx, ADDRESS_CONFIDENCE, end, 4 * n);
   end = place(ctx, ADDRESS_MARGIN, end, 4 * n);

@@ -21,6 +21,8 @@ import {
   ADDRESS_SEED,
   COUNT_ATOMS,
   COUNT_CLASSES,
+  COUNT_FEATURES,
+  hasTables,
   VALUE_LENGTH_SCALE,
   VALUE_LOG_DENSITY,
   VALUE_LOGIT_LENGTH,
@@ -99,9 +101,10 @@ export function readOut(ctx: usize, atom: i32, logits: usize, exponentials: usiz
     v128.store(at4(exponentials, c), f32x4.div(v128.load(at4(exponentials, c)), divisor));
   }
 
-  const probabilityRow = at4(region(ctx, ADDRESS_PROBABILITIES), atom * classCount);
-  copyRow(at4(region(ctx, ADDRESS_LOGITS), atom * classCount), logits, classCount);
-  copyRow(probabilityRow, exponentials, classCount);
+  if (hasTables(count(ctx, COUNT_FEATURES))) {
+    copyRow(at4(region(ctx, ADDRESS_LOGITS), atom * classCount), logits, classCount);
+    copyRow(at4(region(ctx, ADDRESS_PROBABILITIES), atom * classCount), exponentials, classCount);
+  }
   store<u16>(at2(region(ctx, ADDRESS_LABELS), atom), <u16>label);
   store<f32>(at4(region(ctx, ADDRESS_CONFIDENCE), atom), loadF4(exponentials, label));
   store<f32>(at4(region(ctx, ADDRESS_MARGIN), atom), best - runnerUp);

@@ -6,7 +6,7 @@ export const denoisingSteps = 8;
 /** What is timed: each takes a frame's arrays and ends with what was asked for copied out: labels or score. Neighbour search included. */
 export const tasks = {
   async forward(core, frame) {
-    core.load(frame, { gradients: false });
+    core.load(frame, { gradients: false, perClass: false });
     const { labels } = await core.forward({ arrays: "views" });
     return labels.slice();
   },

@@ -1,5 +1,11 @@
 /** Frames analysed by the WASM core. */
-import { type CoreBuild, type CoreOptions, type ForwardResult, PhaseCore } from "../../src/core/index.js";
+import {
+  type CoreBuild,
+  type CoreOptions,
+  type ForwardResult,
+  type LoadOptions,
+  PhaseCore,
+} from "../../src/core/index.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import type { Model } from "../../src/model/index.js";
 import { resolveVariables, variableSeed, variableValues } from "../../src/variables/index.js";
@@ -8,6 +14,8 @@ import type { Analyse, ModelInfo, ResultField } from "./wire.js";
 
 /** What takes a backward pass. Frames that ask for nothing of it, as most in mode monitor, take less memory and time. */
 const gradientFields: ReadonlySet<ResultField> = new Set(["score", "forces", "virial"]);
+/** What takes logits and probabilities of every class. */
+const tableFields: ReadonlySet<ResultField> = new Set(["probabilities", "logits"]);
 
 /** Threads and build of the core, and the skin of its neighbour lists. */
 export type CoreAnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build" | "skin">;
@@ -71,7 +79,8 @@ export class CoreAnalyser implements FrameAnalyser {
     const { core } = this;
     core.setPrior(weights ?? undefined);
     const gradients = denoise !== null || fields.some((field) => gradientFields.has(field));
-    load(core, frame, gradients);
+    const perClass = variables.length > 0 || fields.some((field) => tableFields.has(field));
+    load(core, frame, { gradients, perClass });
     const needsForward = variables.length > 0 || denoise === null;
     const raw = needsForward ? await core.forward({ arrays: "views" }) : null;
     // Everything about the frame as it was sent comes before denoising, which leaves the core with another frame.
@@ -142,14 +151,14 @@ export class CoreAnalyser implements FrameAnalyser {
 }
 
 /** Has the frame written straight into the core's memory. */
-function load(core: PhaseCore, frame: FrameSource, gradients: boolean): void {
+function load(core: PhaseCore, frame: FrameSource, options: LoadOptions): void {
   const { atomCount, cell, periodic, lengthScale, hasSpecies } = frame;
-  const room = core.room(atomCount, { gradients });
+  const room = core.room(atomCount, options);
   const species = hasSpecies ? room.species : null;
   frame.read(room.positions, species);
   const { positions } = room;
   const scale = lengthScale === undefined ? {} : { lengthScale };
-  core.load({ positions, cell, periodic, species, ...scale }, { gradients });
+  core.load({ positions, cell, periodic, species, ...scale }, options);
 }
 
 /** A simulation must never get NaN or infinity for a force. */

@@ -224,7 +224,7 @@ export class Analyser {
         ...(onProgress === undefined ? {} : { onProgress }),
       });
     }
-    this.core.load(frame, { gradients: false });
+    this.core.load(frame, { gradients: false, perClass });
     const result = await this.core.forward({ arrays: perClass ? "copies" : "atoms" });
     return { ...result, slabs: 1 };
   }

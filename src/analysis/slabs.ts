@@ -74,8 +74,11 @@ export async function forwardBySlabs(
   const atomLogDensity = new Float32Array(atomCount);
   const distance = new Float32Array(atomCount);
   for (const [done, slab] of slabs.entries()) {
-    const part = takeSlab(core, frame, axis, places, slab, halo);
-    core.load({ ...part.frame, lengthScale }, { gradients: false, atomNumber: (row) => part.atoms[row]! });
+    const part = takeSlab(core, frame, axis, places, slab, halo, perClass);
+    core.load(
+      { ...part.frame, lengthScale },
+      { gradients: false, perClass, atomNumber: (row) => part.atoms[row]! },
+    );
     const result = await core.forward({ arrays: "views" });
     part.atoms.forEach((atom, row) => {
       if (part.isHalo[row]) return;
@@ -210,12 +213,13 @@ function takeSlab(
   places: Float64Array,
   slab: Slab,
   halo: number,
+  perClass: boolean,
 ): SlabPart {
   const { positions, species } = frame;
   const [from, to] = [slab.begin - halo, slab.end + halo];
   let rows = 0;
   for (const place of places) rows += firstImage(place, axis, to) - firstImage(place, axis, from);
-  const room = core.room(rows, { gradients: false });
+  const room = core.room(rows, { gradients: false, perClass });
   const atoms = new Uint32Array(rows);
   const isHalo = new Uint8Array(rows);
   let row = 0;

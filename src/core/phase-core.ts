@@ -66,6 +66,8 @@ export class PhaseCore {
   private progress: Progress = "empty";
   /** Whether the frame loaded has room for gradients. */
   private hasGradients = true;
+  /** Whether it has room for logits and probabilities. */
+  private hasTables = true;
   private atomNumber: ((atom: number) => number) | undefined;
   private busy = false;
   private disposed = false;
@@ -153,11 +155,12 @@ export class PhaseCore {
    * @returns views that hold until the next call
    * @throws PhasewireError `TOO_LARGE`
    */
-  room(atomCount: number, { gradients = true, atomNumber }: LoadOptions = {}): FrameRoom {
+  room(atomCount: number, { gradients = true, perClass = true, atomNumber }: LoadOptions = {}): FrameRoom {
     this.refuseIfBusy();
     this.progress = "empty";
     this.atomCount = atomCount;
     this.hasGradients = gradients;
+    this.hasTables = gradients || perClass;
     this.atomNumber = atomNumber;
     this.layOut(this.pairsPerAtom);
     return frameRoom(this.context, atomCount);
@@ -426,7 +429,8 @@ export class PhaseCore {
     // Denoising makes lists of its own where there is no skin.
     const lists = keep || skin > 0 ? core.FEATURE_LISTS.value : 0;
     const gradient = hasGradients ? core.FEATURE_GRADIENT.value : 0;
-    return gradient | lists | (keep ? core.FEATURE_KEEP_DENSITY.value : 0);
+    const tables = this.hasTables ? 0 : core.FEATURE_NO_TABLES.value;
+    return gradient | lists | tables | (keep ? core.FEATURE_KEEP_DENSITY.value : 0);
   }
 
   private requireGradients(): void {
@@ -514,7 +518,7 @@ export class PhaseCore {
 
   private forwardResult({ arrays = "copies" }: PassOptions): ForwardResult {
     const { context, atomCount } = this;
-    const table = arrays === "atoms" ? 0 : atomCount * this.shape.classCount;
+    const table = this.hasTables && arrays !== "atoms" ? atomCount * this.shape.classCount : 0;
     const views = {
       logits: context.singles("LOGITS", table),
       probabilities: context.singles("PROBABILITIES", table),

@@ -49,6 +49,11 @@ export interface FrameRoom {
 export interface LoadOptions {
   /** Whether passes that form gradients will follow (denoising, too); true if absent. Without them a frame takes less memory and a forward pass is faster. */
   readonly gradients?: boolean;
+  /**
+   * Whether logits and probabilities of every class are wanted; true if absent. Without them, which goes with `gradients: false` alone, a frame takes 8
+   * bytes an atom and class less, and those arrays are empty.
+   */
+  readonly perClass?: boolean;
   /** What errors call an atom, where the frame is a part of a larger one; its place if absent. */
   readonly atomNumber?: (atom: number) => number;
 }

@@ -78,3 +78,17 @@ describe("results as views", () => {
     expect(views.labels?.buffer).toBe(core.room(108).positions.buffer);
   });
 });
+
+describe("a frame without logits and probabilities", () => {
+  it("has all that is read off them, and takes less memory", async () => {
+    const frame = shakenCrystal(4, 0.3, 2);
+    core.load(frame);
+    const all = await core.forward();
+    core.load(frame, { gradients: false, perClass: false });
+    const few = await core.forward();
+    expect([few.logits.length, few.probabilities.length]).toEqual([0, 0]);
+    expect({ ...few, logits: all.logits, probabilities: all.probabilities }).toEqual(all);
+    core.load(frame, { perClass: false });
+    expect(await core.forward(), "gradients need them").toEqual(all);
+  });
+});

@@ -110,7 +110,9 @@ def test_a_shape_agrees_with_the_reference(tmp_path, shape, build):
 
 def test_sizes_that_a_file_leaves_out_are_the_usual_ones(tmp_path):
     usual = ModelShape(4, 10, 16, 6, 0, 64, 32, 32, 64)
-    absent = dict.fromkeys(["channels", "lmax", "skippedDegree", "innerWidth", "hiddenWidth", "messageWidth", "outerWidth"])
+    absent = dict.fromkeys(
+        ["channels", "lmax", "skippedDegree", "innerWidth", "hiddenWidth", "messageWidth", "outerWidth"]
+    )
     path = write_model(tmp_path / "model.safetensors", usual, **absent)
     assert phasewire.load_model(path).shape == usual
 

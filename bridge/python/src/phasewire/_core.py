@@ -127,7 +127,7 @@ class Core:
         self._run("setPrior")
         self._prior_set = True
 
-    def load(self, frame: Frame, length_scale: float | None, *, gradient: bool) -> None:
+    def load(self, frame: Frame, length_scale: float | None, *, gradient: bool, per_class: bool = True) -> None:
         """Hand a frame to the core and find its neighbours.
 
         Parameters
@@ -137,6 +137,8 @@ class Core:
             a0; estimated by the core if None.
         gradient : bool
             Whether `score`, `backward` or `denoise` will follow.
+        per_class : bool
+            Whether `logits` or `probabilities` will be read; without ``gradient`` it costs less not to.
 
         Raises
         ------
@@ -144,7 +146,7 @@ class Core:
             For whatever the core finds wrong with the frame.
         """
         self._atom_count = len(frame)
-        self._features = self._features_for(gradient)
+        self._features = self._features_for(gradient, per_class)
         self._lay_out_frame(self._pairs_per_atom)
         self._array("POSITIONS", np.float64, (self._atom_count, 3))[:] = frame.positions
         self._set_count("SPECIES_USED", frame.species is not None)
@@ -283,9 +285,9 @@ class Core:
         self._run("prepareModel")
         return end
 
-    def _features_for(self, gradient: bool) -> int:
+    def _features_for(self, gradient: bool, per_class: bool) -> int:
         keep = gradient and self._atom_count <= self._constants["KEEP_DENSITY_ATOMS"]
-        features = 0
+        features = 0 if per_class else self._constants["FEATURE_NO_TABLES"]
         if gradient:
             features |= self._constants["FEATURE_GRADIENT"]
         if keep:

@@ -135,7 +135,8 @@ class Local(Analyser):
         core = self._core
         self._set_prior(options)
         gradient = bool(options.denoise) or "score" in options.fields
-        core.load(frame, options.length_scale, gradient=gradient)
+        per_class = "probabilities" in options.fields or "logits" in options.fields
+        core.load(frame, options.length_scale, gradient=gradient, per_class=per_class)
         arrays: dict[str, NDArray[Any]] = {}
         steps, mean_displacement = 0, 0.0
         if not options.denoise or "score" in options.fields:
