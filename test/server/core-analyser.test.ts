@@ -171,7 +171,7 @@ describe("the core as the server's analyser", () => {
 
   it("keeps the weights of one frame from the next", async () => {
     const plain = kept(await analyser.analyse(crystal, request, null));
-    const weights = new Float64Array(model.classCount);
+    const weights = new Float64Array((await loadModel()).classCount);
     weights[2] = 1;
     const limited = await analyser.analyse(crystal, request, weights);
     expect(limited.labels).toEqual(Uint16Array.of(2, 2, 2, 2));
