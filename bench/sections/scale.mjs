@@ -9,6 +9,7 @@ import { RawCore } from "../lib/raw-core.mjs";
 const atomsAtLeast = 20_000;
 
 const features = {
+  "labels alone": ["NO_TABLES"],
   forward: [],
   "with gradient": ["GRADIENT"],
   // What hosts ask for up to a certain size, to spare the backward pass and the steps of denoising work.
