@@ -8,6 +8,7 @@ import {
   type ForwardResult,
   PhaseCore,
 } from "../core/index.js";
+import { inBatch, RefusedFrame } from "../core/refused-frame.js";
 import { PhasewireError } from "../errors/index.js";
 import type { Frame } from "../frame/index.js";
 import { type ClassWeights, classWeights, type Model } from "../model/index.js";
@@ -111,6 +112,9 @@ export interface FrameAnalysis {
   readonly seconds: number;
 }
 
+/** Frames up to this size are computed each on one thread in a batch; larger ones are worth sharing out. */
+const mostAtomsOfASmallFrame = 2000;
+
 type LabelResult = ForwardResult & Pick<FrameAnalysis, "slabs">;
 
 /**
@@ -152,16 +156,16 @@ export class Analyser {
   }
 
   /**
-   * Analyses many frames in order, in the memory of the first one as long as that is large enough. Small frames cost no more an atom than large ones but
-   * for the estimate of their length scale, which looks at every atom of frames below a thousand: where it is known, giving it makes frames of some
-   * dozens of atoms about twice as fast.
+   * Analyses many frames. Small ones are computed each on one thread, as many at a time as there are threads, so that they cost hardly more an atom than
+   * large ones but for the estimate of their length scale, which looks at every atom of frames below a thousand: where it is known, give it.
    *
-   * @throws PhasewireError what `analyse` throws, for the first frame that is refused
+   * @returns the analyses in the order of the frames; `seconds` of a small frame is its share of the time of those that were computed with it
+   * @throws PhasewireError what `analyse` throws, for the first frame that is refused, with its number in the batch
    */
-  async analyseBatch(frames: Iterable<Frame>, options: AnalyseOptions = {}): Promise<FrameAnalysis[]> {
-    const analyses: FrameAnalysis[] = [];
-    for (const frame of frames) analyses.push(await this.analyse(frame, options));
-    return analyses;
+  analyseBatch(frames: Iterable<Frame>, options: AnalyseOptions = {}): Promise<FrameAnalysis[]> {
+    const result = this.last.then(() => this.runBatch([...frames], options));
+    this.last = result.catch(() => undefined);
+    return result;
   }
 
   /**
@@ -182,6 +186,49 @@ export class Analyser {
   async dispose(): Promise<void> {
     await this.last;
     await this.core.dispose();
+  }
+
+  private async runBatch(frames: readonly Frame[], options: AnalyseOptions): Promise<FrameAnalysis[]> {
+    const { denoise, atomsAtOnce = mostAtomsOfASmallFrame } = options;
+    const isSmall = (frame: Frame): boolean =>
+      denoise === undefined && frame.positions.length / 3 <= Math.min(atomsAtOnce, mostAtomsOfASmallFrame);
+    const analyses: FrameAnalysis[] = [];
+    while (analyses.length < frames.length) {
+      const first = analyses.length;
+      let end = first;
+      while (end < frames.length && isSmall(frames[end]!)) end += 1;
+      try {
+        if (end === first) analyses.push(await this.run(frames[first]!, options));
+        else analyses.push(...(await this.runSmall(frames.slice(first, end), options)));
+      } catch (thrown) {
+        throw inBatch(thrown, first);
+      }
+    }
+    return analyses;
+  }
+
+  private async runSmall(frames: readonly Frame[], options: AnalyseOptions): Promise<FrameAnalysis[]> {
+    const begin = performance.now();
+    const { classes, perClass = true } = options;
+    const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
+    const prepared = frames.map((frame, index) => {
+      try {
+        return prepareFrame(frame, options);
+      } catch (thrown) {
+        throw new RefusedFrame(index, thrown);
+      }
+    });
+    this.core.setPrior(weights);
+    const results = await this.core.forwardBatch(
+      prepared.map(({ core }) => core),
+      { arrays: perClass ? "copies" : "atoms" },
+    );
+    const elapsed = (performance.now() - begin) / 1000;
+    return results.map((result, index) => {
+      const { core: _core, ...atoms } = prepared[index]!;
+      const analysis = this.collect({ ...result, slabs: 1 }, result.logDensity, atoms, weights, begin);
+      return { ...analysis, seconds: elapsed / frames.length };
+    });
   }
 
   private async run(frame: Frame, options: AnalyseOptions): Promise<FrameAnalysis> {

@@ -14,13 +14,23 @@ export class CoreContext {
   /** First address behind the context. */
   readonly end: number;
 
+  /** @param address where the context lies; at the first free address if absent */
   constructor(
     readonly core: CoreExports,
     private readonly memory: WebAssembly.Memory,
+    address: number = core.heapBase(),
   ) {
-    this.address = core.heapBase();
+    this.address = address;
     this.end = this.address + core.CONTEXT_BYTES.value;
     this.reserve(this.end, "context");
+  }
+
+  /** A context at another address that starts as a copy of this one: with the same model, and whatever frame is laid out next. */
+  copyTo(address: number): CoreContext {
+    const copy = new CoreContext(this.core, this.memory, address);
+    const bytes = new Uint8Array(this.memory.buffer);
+    bytes.copyWithin(address, this.address, this.end);
+    return copy;
   }
 
   /**

@@ -23,12 +23,17 @@ export const slots = Object.freeze({
   finished: 8,
   /** First atom not yet taken, one for each stage of the job. */
   next: 9,
+  /** Whole frames of a job, `mostFrames` pairs: the address of a context and, when it is done, the status. */
+  frames: 17,
   /** Number of the last job of each worker; it sleeps on its own. */
-  job: 17,
+  job: 273,
 });
 
+/** Most whole frames of a job. */
+export const mostFrames = (slots.job - slots.frames) / 2;
+
 /** Most stages that there is room for. */
-export const mostStages = slots.job - slots.next;
+export const mostStages = slots.frames - slots.next;
 
 /**
  * Length of the control block.

@@ -30,6 +30,7 @@ interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
     features: number,
   ): number;
   binAtoms(context: number): number;
+  loadFrame(context: number): number;
   finishPairs(context: number): number;
   forward(context: number): number;
   finishForward(context: number): void;

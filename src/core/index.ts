@@ -6,6 +6,7 @@ export { PhaseCore } from "./phase-core.js";
 export { findBadSize, type ModelShape, tensorShapes, usualShape } from "./shape.js";
 export type {
   BackwardResult,
+  BatchOptions,
   CoreFrame,
   CoreModel,
   CoreOptions,

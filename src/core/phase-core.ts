@@ -1,5 +1,6 @@
 /** The host of the compiled core: one model, one frame at a time. */
 import { PhasewireError } from "../errors/index.js";
+import { FrameBatch } from "./batch.js";
 import { type CoreBuild, chooseBuild } from "./build.js";
 import { CoreContext } from "./context.js";
 import type { CoreExports, StageName } from "./exports.js";
@@ -7,10 +8,12 @@ import type { CoreHost } from "./host.js";
 import { createMemory, instantiateCore } from "./instance.js";
 import { lengthScaleOf } from "./length-scale.js";
 import { WorkerPool } from "./pool.js";
+import { readForward } from "./read-forward.js";
 import { densityCount, invariantCount, type ModelShape } from "./shape.js";
 import { statusError } from "./status.js";
 import type {
   BackwardResult,
+  BatchOptions,
   CoreFrame,
   CoreModel,
   CoreOptions,
@@ -234,6 +237,25 @@ export class PhaseCore {
       await this.evaluate();
       return this.forwardResult(options);
     });
+  }
+
+  /**
+   * Forward passes of many small frames: each on one thread, as many at a time as there are threads. Of a frame that was loaded before nothing is left.
+   *
+   * @returns results in the order of the frames, their arrays copies or, with `arrays: "atoms"`, those of the atoms alone
+   * @throws RefusedFrame around what `load` and `forward` throw, for the first frame that is refused; PhasewireError `INTERNAL`
+   */
+  async forwardBatch(frames: readonly CoreFrame[], options: BatchOptions = {}): Promise<ForwardResult[]> {
+    this.refuseIfBusy();
+    this.progress = "empty";
+    this.layout = null;
+    this.busy = true;
+    try {
+      const batch = new FrameBatch(this.context, this.modelEnd, this.pool, this.shape.classCount);
+      return await batch.forward(frames, options);
+    } finally {
+      this.busy = false;
+    }
   }
 
   /**
@@ -516,31 +538,8 @@ export class PhaseCore {
     if (status !== this.core.STATUS_OK.value) throw statusError(status, this.context, this.atomNumber);
   }
 
-  private forwardResult({ arrays = "copies" }: PassOptions): ForwardResult {
-    const { context, atomCount } = this;
-    const table = this.hasTables && arrays !== "atoms" ? atomCount * this.shape.classCount : 0;
-    const views = {
-      logits: context.singles("LOGITS", table),
-      probabilities: context.singles("PROBABILITIES", table),
-      labels: context.shorts("LABELS", atomCount),
-      confidence: context.singles("CONFIDENCE", atomCount),
-      margin: context.singles("MARGIN", atomCount),
-      atomLogDensity: context.singles("ATOM_LOG_DENSITY", atomCount),
-      distance: context.singles("DISTANCE", atomCount),
-      logDensity: context.value("LOG_DENSITY"),
-      lengthScale: context.value("LENGTH_SCALE"),
-    };
-    if (arrays === "views") return views;
-    return {
-      ...views,
-      logits: views.logits.slice(),
-      probabilities: views.probabilities.slice(),
-      labels: views.labels.slice(),
-      confidence: views.confidence.slice(),
-      margin: views.margin.slice(),
-      atomLogDensity: views.atomLogDensity.slice(),
-      distance: views.distance.slice(),
-    };
+  private forwardResult(options: PassOptions): ForwardResult {
+    return readForward(this.context, this.atomCount, this.hasTables ? this.shape.classCount : 0, options);
   }
 
   private backwardResult(): BackwardResult {

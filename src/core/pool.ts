@@ -4,22 +4,27 @@
  * One job at a time: a run of consecutive stages over all atoms, with a barrier after each. Idle workers sleep and do not keep the process alive.
  */
 import { PhasewireError } from "../errors/index.js";
-import { controlLength, slots } from "./control.js";
+import { controlLength, mostFrames, slots } from "./control.js";
 import type { StageName } from "./exports.js";
 import type { CoreHost, WorkerHandle, WorkerMessage } from "./host.js";
+import { wholeFrames } from "./worker-loop.js";
 
 /** All stages in the order of the calls; a job is a run of this list. */
-const stageNames: readonly StageName[] = [
+const stageNames: readonly (StageName | typeof wholeFrames)[] = [
   "findPairs",
   "forwardDensity",
   "forwardLogits",
   "backwardLogits",
   "backwardDensity",
   "gatherGradient",
+  wholeFrames,
 ];
 
 /** Chunks an average worker gets of a stage: enough to even out busy cores, few enough to cost nothing. */
 const chunksPerWorker = 8;
+
+/** Most frames that `evaluateFrames` takes at once. */
+export const mostFramesOfAJob = mostFrames;
 
 interface Job {
   resolve(): void;
@@ -28,8 +33,8 @@ interface Job {
 
 /** A run of stages over the atoms of a context. */
 export interface StageRun {
-  readonly first: StageName;
-  readonly last: StageName;
+  readonly first: (typeof stageNames)[number];
+  readonly last: (typeof stageNames)[number];
   /** Address of the core's context. */
   readonly context: number;
   readonly atomCount: number;
@@ -80,6 +85,24 @@ export class WorkerPool {
         Atomics.notify(control, slots.job + worker);
       }
     });
+  }
+
+  /**
+   * Loads and evaluates whole frames, each on one of the workers.
+   *
+   * @param contexts addresses of at most `mostFramesOfAJob` contexts
+   * @returns the status of each
+   * @throws PhasewireError `INTERNAL` (rejection) if a worker trapped or died, now or before
+   */
+  async evaluateFrames(contexts: readonly number[]): Promise<number[]> {
+    const { control } = this;
+    for (const [frame, context] of contexts.entries()) {
+      Atomics.store(control, slots.frames + 2 * frame, context);
+    }
+    const workers = Math.min(this.workers.length, contexts.length);
+    const job = { first: wholeFrames, last: wholeFrames, context: 0, block: 1 } as const;
+    await this.run({ ...job, atomCount: contexts.length, workers });
+    return contexts.map((_, frame) => Atomics.load(control, slots.frames + 2 * frame + 1));
   }
 
   /** Ends the workers, a job under way included (it is rejected). */

@@ -67,6 +67,11 @@ export interface PassOptions {
   readonly arrays?: "copies" | "views" | "atoms";
 }
 
+/** What becomes of the arrays of a batch: its memory is used again at once, so there are no views. */
+export interface BatchOptions {
+  readonly arrays?: "copies" | "atoms";
+}
+
 /** Results of a forward pass, in the order of the atoms given. */
 export interface ForwardResult {
   /** N x C, log-weights of the prior included. */

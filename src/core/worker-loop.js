@@ -7,6 +7,11 @@
 import { instantiateSync } from "@assemblyscript/loader";
 import { slots } from "./control.js";
 
+/** @typedef {import("./exports.js").CoreExports} CoreExports */
+
+/** Name of the stage that evaluates whole frames, each on one thread. */
+export const wholeFrames = "wholeFrames";
+
 /**
  * Works off jobs for as long as the thread lives.
  *
@@ -14,9 +19,9 @@ import { slots } from "./control.js";
  * @param {(message: import("./host.js").WorkerMessage) => void} post tells the host
  */
 export function workOffJobs({ module, memory, control, worker, stageNames }, post) {
-  const core = /** @type {Record<string, (...numbers: number[]) => void>} */ (
-    instantiateSync(module, { env: { memory } }).exports
-  );
+  /** @type {unknown} */
+  const exported = instantiateSync(module, { env: { memory } }).exports;
+  const core = /** @type {CoreExports} */ (exported);
   const own = slots.job + worker;
   let job = 0;
   for (;;) {
@@ -34,7 +39,7 @@ export function workOffJobs({ module, memory, control, worker, stageNames }, pos
 }
 
 /**
- * @param {Record<string, (...numbers: number[]) => void>} core
+ * @param {CoreExports} core
  * @param {Int32Array} control
  * @param {number} worker
  * @param {number} workers that take part
@@ -47,8 +52,12 @@ function runStages(core, control, worker, workers, stageNames) {
   const atomCount = Atomics.load(control, slots.atomCount);
   const chunk = Atomics.load(control, slots.chunk);
   for (let index = 0; index < stageCount; index++) {
-    const stage = core[/** @type {string} */ (stageNames[first + index])];
-    if (stage === undefined) throw new Error(`the core has no stage ${stageNames[first + index]}`);
+    const name = stageNames[first + index];
+    const stage =
+      name === wholeFrames
+        ? frameStage(core, control)
+        : core[/** @type {import("./exports.js").StageName} */ (name)];
+    if (stage === undefined) throw new Error(`the core has no stage ${name}`);
     // Workers take the next chunk as they become free, so a busy core holds nobody up.
     for (;;) {
       const begin = Atomics.add(control, slots.next + index, chunk);
@@ -57,6 +66,33 @@ function runStages(core, control, worker, workers, stageNames) {
     }
     meet(control, workers);
   }
+}
+
+/**
+ * The stage that loads and evaluates whole frames: those of the control block from `begin` to `end`.
+ *
+ * @param {CoreExports} core
+ * @param {Int32Array} control
+ */
+function frameStage(core, control) {
+  /** @type {(context: number, worker: number, begin: number, end: number) => void} */
+  return (_context, _worker, begin, end) => {
+    for (let frame = begin; frame < end; frame++) {
+      const entry = slots.frames + 2 * frame;
+      const status = evaluateFrame(core, Atomics.load(control, entry));
+      Atomics.store(control, entry + 1, status);
+    }
+  };
+}
+
+/**
+ * Loads and evaluates the frame of a context on this thread; returns the first status that is not 0, STATUS_OK.
+ *
+ * @param {Pick<CoreExports, "loadFrame" | "forward">} core
+ * @param {number} context
+ */
+export function evaluateFrame(core, context) {
+  return core.loadFrame(context) || core.forward(context);
 }
 
 /**

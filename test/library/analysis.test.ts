@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
+  type AnalyseOptions,
   type Analyser,
   createAnalyser,
   createFrame,
@@ -130,22 +131,66 @@ describe("an analysis", () => {
 });
 
 describe("a batch", () => {
-  test("is its frames one by one, in order", async () => {
-    const sizes = [3, 4, 2, 4];
-    const frames = sizes.map((repeats, index) =>
-      shaken(crystal(fccSites, 3.61, repeats), 0.1 + 0.02 * index),
-    );
-    const batch = await analyser.analyseBatch(frames, { lengthScale: 2.3 });
+  // One of more atoms than the usual frame of its group, one with more pairs than there is room for, one large one between small ones.
+  const sizes = [3, 4, 2, 8, 4, 3, 5];
+  const frames = sizes.map((repeats, index) => shaken(crystal(fccSites, 3.61, repeats), 0.1 + 0.02 * index));
+  const withoutTime = ({ seconds: _, ...rest }: FrameAnalysis) => rest;
+
+  test.each([
+    ["as they are", {}],
+    ["with more neighbours than usual", { lengthScale: 3 }],
+    ["with some classes", { classes: [classNames[1]!], perClass: false }],
+    ["with denoising", { denoise: 2 }],
+  ])("of frames %s is its frames one by one, in order", async (_, options: AnalyseOptions) => {
     const alone = [];
-    for (const frame of frames) alone.push(await analyser.analyse(frame, { lengthScale: 2.3 }));
-    const withoutTime = ({ seconds: _, ...rest }: FrameAnalysis) => rest;
-    expect(batch.map(withoutTime)).toEqual(alone.map(withoutTime));
-    expect(await analyser.analyseBatch([])).toEqual([]);
+    for (const frame of frames) alone.push(withoutTime(await analyser.analyse(frame, options)));
+    for (const threads of [1, 3]) {
+      const many = await createAnalyser(model, { threads, build: analyser.info().build });
+      expect((await many.analyseBatch(frames, options)).map(withoutTime), `${threads} threads`).toEqual(
+        alone,
+      );
+      expect(withoutTime(await many.analyse(frames[3]!, options))).toEqual(alone[3]);
+      expect((await many.analyseBatch(frames, options)).map(withoutTime)).toEqual(alone);
+      expect(await many.analyseBatch([])).toEqual([]);
+      await many.dispose();
+    }
   });
 
-  test("ends with the first frame that is refused", async () => {
-    const [sound, broken] = [shaken(crystal(fccSites, 3.61, 3), 0.1), crystal(fccSites, Number.NaN, 3)];
-    await expectError("NON_FINITE_POSITIONS", () => analyser.analyseBatch([sound, broken, sound]));
+  test("of more frames than go into a group", async () => {
+    const [frame] = frames;
+    const many = Array.from({ length: 300 }, (_, index) =>
+      index % 2 === 0 ? frame! : { ...frame!, periodic: [true, true, false] as const },
+    );
+    const expected = [await analyser.analyse(many[0]!), await analyser.analyse(many[1]!)];
+    for (const [index, { labels, logits }] of (await analyser.analyseBatch(many)).entries()) {
+      expect({ labels, logits }).toEqual({
+        labels: expected[index % 2]!.labels,
+        logits: expected[index % 2]!.logits,
+      });
+    }
+  });
+
+  test("ends with the first frame that is refused, and names it", async () => {
+    const [sound] = frames;
+    const positions = sound!.positions.slice();
+    positions.copyWithin(30, 0, 3);
+    const twins = { ...sound!, positions };
+    const broken = {
+      ...sound!,
+      positions: sound!.positions.map((x, index) => (index === 7 ? Number.NaN : x)),
+    };
+    const large = frames[3]!;
+    for (const [code, refused] of [
+      ["COINCIDENT_ATOMS", twins],
+      ["NON_FINITE_POSITIONS", broken],
+    ] as const) {
+      const error = await expectError(code, () =>
+        analyser.analyseBatch([sound!, large, sound!, refused, twins]),
+      );
+      expect(error.message).toMatch(/^frame 3 of the batch: /);
+      expect(error.field).toBe("positions");
+    }
+    expect((await analyser.analyse(sound!)).atomCount).toBe(108);
   });
 });
 

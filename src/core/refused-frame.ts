@@ -1,0 +1,28 @@
+/** Which frame of several an error is about. */
+import { PhasewireError } from "../errors/index.js";
+
+/** Wraps an error on its way up through code that knows the place of a frame among several. */
+export class RefusedFrame {
+  constructor(
+    readonly index: number,
+    readonly cause: unknown,
+  ) {}
+}
+
+/**
+ * The error with the number of its frame in the message.
+ *
+ * @param first number of the first of the frames that were worked on
+ */
+export function inBatch(thrown: unknown, first: number): unknown {
+  const { index, cause } = thrown instanceof RefusedFrame ? thrown : new RefusedFrame(0, thrown);
+  if (!(cause instanceof PhasewireError)) return cause;
+  const { code, message, field, value, remedy } = cause;
+  return new PhasewireError(code, {
+    message: `frame ${first + index} of the batch: ${message}`,
+    ...(field === null ? {} : { field }),
+    value,
+    remedy,
+    cause,
+  });
+}
