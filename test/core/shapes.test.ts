@@ -39,7 +39,7 @@ const frame = { ...shakenCrystal(2, 0.4, 3), lengthScale: 2.3 };
  * Channels, lmax, innerWidth, hiddenWidth, messageWidth, outerWidth, classes, cutoff and skippedDegree: a small model, the least, odd mixtures, the
  * most, and two without l = 5.
  */
-const shapes = [
+const shapes: readonly (readonly number[])[] = [
   [8, 4, 48, 32, 16, 64, 31, 2.1],
   [8, 2, 8, 8, 8, 16, 2, 2],
   [8, 6, 40, 16, 16, 48, 7, 2.2],
@@ -49,7 +49,7 @@ const shapes = [
   [16, 2, 120, 64, 64, 512, 5, 1.7],
   [8, 6, 48, 32, 32, 64, 31, 2.2, 5],
   [16, 6, 64, 32, 24, 64, 9, 2, 5],
-] as const;
+];
 
 function modelOf(sizes: readonly number[], seed = 1): CoreModel {
   const [
