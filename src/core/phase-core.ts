@@ -116,7 +116,7 @@ export class PhaseCore {
         field: "skin",
         value: skin,
         remedy:
-          "Give about 0.3 for the frames of one run, 0 for frames that have nothing to do with each other.",
+          "Give about 0.1 for frames that hardly differ, 0 for frames that have nothing to do with each other.",
       });
     }
     const build = chooseBuild(options.build ?? "auto", () => host.acceptsRelaxed());
