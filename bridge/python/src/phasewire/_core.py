@@ -385,8 +385,8 @@ class Core:
             "the frame does not fit into the 4 GiB that the core can address",
             field="positions",
             value=self._atom_count,
-            remedy="analyse a part of the system at a time, or without denoising; `phasewire classify` labels frames of any "
-            "size, in slabs",
+            remedy="analyse a part of the system at a time, or without denoising; `phasewire classify` labels frames "
+            "of any size, in slabs",
         )
 
     def _status_error(self, stage: str, status: int) -> PhasewireError:
