@@ -83,7 +83,8 @@ def class_names(prototypes: list[Prototype]) -> tuple[str, ...]:
 def run_model(training: TrainingConfig, prototypes: list[Prototype]) -> ModelConfig:
     """Constants of a run's model: those of `start`, or the standard ones with the run's length constant."""
     if training.start is not None:
-        config = replace(read_model(find_model(training.start))[0], classes=class_names(prototypes))
+        start = read_model(find_model(training.start))[0]
+        config = replace(start, classes=class_names(prototypes), **training.shape)
     else:
         config = ModelConfig(classes=class_names(prototypes), logit_length=training.logit_length, **training.shape)
     return config if training.outer_width is None else replace(config, outer_width=training.outer_width)

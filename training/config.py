@@ -13,6 +13,7 @@ from .sampling import SamplingConfig
 POSSIBLE_SIZES = {
     "channels": (8, 16),
     "lmax": range(2, 7),
+    "skipped_degree": (0, 5),
     "inner_width": range(8, 129, 8),
     "hidden_width": range(8, 65, 8),
     "message_width": range(8, 65, 8),
@@ -37,7 +38,7 @@ class TrainingConfig:
         `training/configs`, which are then run first; None: random weights.
     shape
         Constants of the model that decide its cost (`cutoff`, `channels`, `lmax`, widths: see model.py), where they are
-        not the standard ones; only for a run from random weights.
+        not the standard ones or, for a run that starts from a model, not that model's (start.py says what may differ).
     outer_width
         Width of the last hidden layer; None: that of `start`, or the standard one.
     new_share
@@ -83,8 +84,6 @@ class TrainingConfig:
         for name in ("steps", "batch_atoms", "samplers", "checkpoint_every", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"`{name}` is {getattr(self, name)}; it must be at least 1")
-        if self.shape and self.start is not None:
-            raise ValueError("`shape` is that of the model to `start` from; leave one of the two out")
         for name, value in self.shape.items():
             check_constant(name, value)
         sizes = {"message_width": 32, "hidden_width": 32} | self.shape

@@ -32,6 +32,8 @@ class ModelConfig:
     logit_length: float = 0.06
     channels: int = 16
     lmax: int = 6
+    # A degree of the harmonics that is left out, to be had for 5 of 6: it costs eleven harmonics and tells little.
+    skipped_degree: int = 0
     # Widths: the first layer of network 1, the hidden numbers h_a, those of them that neighbours hear of.
     inner_width: int = 64
     hidden_width: int = 32
@@ -44,8 +46,13 @@ class ModelConfig:
         return len(self.classes)
 
     @property
+    def degrees(self) -> tuple[int, ...]:
+        """Degrees of the harmonics, 0 among them."""
+        return tuple(degree for degree in range(self.lmax + 1) if degree == 0 or degree != self.skipped_degree)
+
+    @property
     def invariant_count(self) -> int:
-        return self.channels * (self.lmax + 2)
+        return self.channels * (len(self.degrees) + 1)
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -90,8 +97,9 @@ def _associated_legendre_polynomials(lmax: int) -> dict[tuple[int, int], np.ndar
     return table
 
 
-def harmonics(lmax: int, unit: jax.Array) -> jax.Array:
-    """Racah-normalised real harmonics C_lm of unit vectors (..., 3) -> (..., (lmax + 1)^2)."""
+def harmonics(degrees: tuple[int, ...], unit: jax.Array) -> jax.Array:
+    """Racah-normalised real harmonics C_lm of unit vectors (..., 3), one degree after another: (..., sum of 2l + 1)."""
+    lmax = max(degrees)
     x, y, z = unit[..., 0], unit[..., 1], unit[..., 2]
     cosines, sines = [jnp.ones_like(x)], [jnp.zeros_like(x)]
     for _ in range(lmax):
@@ -106,30 +114,32 @@ def harmonics(lmax: int, unit: jax.Array) -> jax.Array:
         columns[centre + order] = polynomial * cosines[order]
         if order:
             columns[centre - order] = polynomial * sines[order]
-    return jnp.stack(columns, axis=-1)
+    return jnp.stack([column for degree in degrees for column in columns[degree**2 : (degree + 1) ** 2]], axis=-1)
 
 
 def densities(
     config: ModelConfig, params: Params, vectors: jax.Array, mask: jax.Array, other: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
-    """Radial functions of the own kind (N, J, channels + 1), densities A (N, channels, (lmax + 1)^2), lengths."""
+    """Radial functions of the own kind (N, J, channels + 1), densities A (N, channels, harmonics), lengths."""
     squared = jnp.sum(vectors * vectors, axis=-1)
     r = jnp.sqrt(jnp.where(mask, squared, 1.0))
     unit = jnp.where(mask[..., None], vectors / r[..., None], jnp.array([0.0, 0.0, 1.0]))
     both = radial_functions(config, params["radial.mix"], r)
     width = config.channels + 1
     radial = jnp.where(other[..., None], both[..., width:], both[..., :width]) * mask[..., None]
-    angular = harmonics(config.lmax, unit)
+    angular = harmonics(config.degrees, unit)
     density = jnp.einsum("njk,njm->nkm", radial[..., : config.channels], angular)
     return radial, density, r
 
 
 def invariants(config: ModelConfig, params: Params, density: jax.Array) -> jax.Array:
-    """Standardised rotation invariants b (N, channels * (lmax + 2))."""
+    """Standardised rotation invariants b (N, channels * (degrees + 1))."""
     blocks = []
-    for degree in range(config.lmax + 1):
-        block = density[:, :, degree * degree : (degree + 1) ** 2]
-        mixed = jnp.einsum("qk,nkm->nqm", params["invariants.mix"][degree], block)
+    first = 0
+    for index, degree in enumerate(config.degrees):
+        block = density[:, :, first : first + 2 * degree + 1]
+        first += 2 * degree + 1
+        mixed = jnp.einsum("qk,nkm->nqm", params["invariants.mix"][index], block)
         blocks.append(jnp.sqrt(jnp.sum(mixed * mixed, axis=-1) + config.epsilon))
     blocks.append(density[:, :, 0])
     raw = jnp.concatenate(blocks, axis=-1)
@@ -176,7 +186,7 @@ def initial_params(config: ModelConfig, seed: int) -> Params:
         mix[kind, -1] = 0.02 * np.exp(-0.5 * ((centres - 1.2) / 0.4) ** 2)
     mix[1, :-1] += 0.3 * rng.normal(size=shells.shape)
     invariants_mix = np.stack(
-        [np.eye(config.channels) + rng.normal(size=(config.channels,) * 2) * 0.3 for _ in range(config.lmax + 1)]
+        [np.eye(config.channels) + rng.normal(size=(config.channels,) * 2) * 0.3 for _ in config.degrees]
     )
 
     def dense(outputs: int, inputs: int, gain: float = 1.4) -> np.ndarray:

@@ -14,6 +14,8 @@ MODELS = Path(__file__).resolve().parent.parent / "models"
 CONFIGS = Path(__file__).resolve().parent / "configs"
 # The last layer, one row a class.
 CLASS_TENSORS = ("network2.weight1", "network2.bias1")
+# What else than classes may differ from the model to start from.
+RESHAPED = ("cutoff", "basis_last", "skipped_degree", "message_width")
 # A new class starts with next to no weight of its own, and this far below the flat level of class 0, where it takes
 # no atom from a class that is known.
 NEW_CLASS_SCALE = 0.1
@@ -78,12 +80,15 @@ def carry_over(
     ValueError
         If the two differ in more than classes and the width of the last hidden layer.
     """
-    if replace(old, classes=config.classes, outer_width=config.outer_width) != config:
-        raise ValueError("a run must have the constants of the model that it starts from, classes apart")
+    if replace(old, **{name: getattr(config, name) for name in ("classes", "outer_width", *RESHAPED)}) != config:
+        raise ValueError(
+            f"a run must have the constants of the model that it starts from, apart from classes, {', '.join(RESHAPED)}"
+        )
     result = {name: np.array(value, np.float32) for name, value in initial_params(config, seed).items()}
     width = old.outer_width
     if width > config.outer_width:
         raise ValueError(f"`outer_width` is {config.outer_width}; the model to start from has {width}")
+    weights = reshape(weights, old, config)
     row, bias = (result[name] for name in CLASS_TENSORS)
     row *= NEW_CLASS_SCALE
     bias[:] = weights["network2.bias1"][0] - NEW_CLASS_DEPTH
@@ -97,6 +102,58 @@ def carry_over(
             # Only the last hidden layer can be longer than it was.
             result[name][: len(weights[name])] = weights[name]
     return result
+
+
+def reshape(weights: dict[str, np.ndarray], old: ModelConfig, config: ModelConfig) -> dict[str, np.ndarray]:
+    """Weights for another cutoff, fewer degrees of the harmonics, more numbers in the messages.
+
+    Radial functions are fitted to those of before, times the new cutoff function; what a degree that is left out told
+    is lost; new numbers of the messages are not listened to yet.
+
+    Raises
+    ------
+    ValueError
+        If a degree is new, or the messages are to be shorter.
+    """
+    if not set(config.degrees) <= set(old.degrees) or config.message_width < old.message_width:
+        raise ValueError("a run may leave out a degree and lengthen the messages of its start, nothing else of these")
+    kept = [old.degrees.index(degree) for degree in config.degrees]
+    blocks = [*kept, len(old.degrees)]
+    features = np.concatenate([np.arange(old.channels) + old.channels * block for block in blocks])
+    spread = np.zeros((old.outer_width, config.hidden_width + config.message_width), np.float32)
+    spread[:, : old.hidden_width + old.message_width] = weights["network2.weight0"]
+    return weights | {
+        "radial.mix": refit_radial(weights["radial.mix"], old, config),
+        "invariants.mix": weights["invariants.mix"][kept],
+        "standard.mean": weights["standard.mean"][features],
+        "standard.scale": weights["standard.scale"][features],
+        "network1.weight0": weights["network1.weight0"][:, features],
+        "network2.weight0": spread,
+    }
+
+
+def refit_radial(mix: np.ndarray, old: ModelConfig, config: ModelConfig) -> np.ndarray:
+    """Mixing weights of the new basis whose functions come closest to the old ones, with the new cutoff function."""
+    if radial_constants(old) == radial_constants(config):
+        return mix
+    r = np.linspace(config.basis_first, min(old.cutoff, config.cutoff), 200)
+    before, after = (radial_basis(shape, r) for shape in (old, config))
+    targets = before @ mix.reshape(-1, old.basis_count).T.astype(np.float64)
+    ridge = 1e-3 * np.eye(config.basis_count)
+    fitted = np.linalg.solve(after.T @ after + ridge, after.T @ targets)
+    return fitted.T.reshape(2, config.channels + 1, config.basis_count).astype(np.float32)
+
+
+def radial_constants(config: ModelConfig) -> tuple[float, ...]:
+    """What decides the radial basis."""
+    return config.cutoff, config.basis_count, config.basis_first, config.basis_last, config.basis_width
+
+
+def radial_basis(config: ModelConfig, r: np.ndarray) -> np.ndarray:
+    """Basis functions times the cutoff function (docs/maths.md, "Radial functions"), shape (R, P)."""
+    centres = np.linspace(config.basis_first, config.basis_last, config.basis_count)
+    basis = np.exp(-0.5 * ((r[:, None] - centres) / config.basis_width) ** 2)
+    return (1.0 - np.minimum(r / config.cutoff, 1.0) ** 6)[:, None] ** 3 * basis
 
 
 def start_from(reference: str, config: ModelConfig, seed: int) -> dict[str, np.ndarray]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import jax.numpy as jnp
@@ -15,6 +16,7 @@ from training.export import read_model, write_model
 from training.model import Intermediates, ModelConfig, initial_params, logits
 from training.neighbours import neighbour_table
 from training.sampling import SamplingConfig
+from training.start import find_model
 
 SHAPE = {
     "channels": 8,
@@ -113,9 +115,11 @@ def test_a_shape_that_no_core_runs_is_refused(shape: dict, message: str) -> None
         TrainingConfig(prototypes=["fcc"], shape=shape)
 
 
-def test_a_run_that_starts_from_a_model_has_its_shape() -> None:
-    with pytest.raises(ValueError, match="shape"):
-        TrainingConfig(prototypes=["fcc"], start="core", shape={"lmax": 4})
+def test_a_run_that_starts_from_a_model_has_its_shape_but_for_what_it_names() -> None:
+    training = TrainingConfig(prototypes=["fcc"], start="core", shape={"message_width": 32})
+    start = read_model(find_model("core"))[0]
+    config = run_model(training, run_prototypes(training))
+    assert config == replace(start, classes=config.classes, message_width=32)
 
 
 @pytest.mark.parametrize(("cutoff", "width"), [(2.0, 48), (2.1, 56), (2.3, 72)])

@@ -16,10 +16,10 @@ from training.classes import class_names, favour, run_model, run_prototypes
 from training.config import TrainingConfig
 from training.export import read_model
 from training.finish import ideal_logits
-from training.model import logits
+from training.model import ModelConfig, initial_params, logits
 from training.neighbours import neighbour_table
 from training.prototypes import built_in
-from training.start import CONFIGS, MODELS, carry_over, find_model, start_from
+from training.start import CONFIGS, MODELS, carry_over, find_model, radial_basis, refit_radial, reshape, start_from
 
 SHIPPED = json.loads((MODELS / "manifest.json").read_text())["default"]
 
@@ -71,7 +71,7 @@ def test_new_rows_are_drawn_from_the_seed(shipped) -> None:
 def test_a_model_with_other_constants_is_refused(shipped) -> None:
     old, weights, _ = shipped
     with pytest.raises(ValueError, match="constants"):
-        carry_over(weights, old, replace(old, cutoff=2.5), 0)
+        carry_over(weights, old, replace(old, epsilon=2e-3), 0)
     with pytest.raises(ValueError, match="outer_width"):
         carry_over(weights, old, replace(old, outer_width=old.outer_width - 1), 0)
 
@@ -153,3 +153,63 @@ def test_settings_in_the_repository_can_be_read(path: Path) -> None:
 def test_fine_tuning_rehearses_as_the_last_stage_of_core_trained() -> None:
     core, ours = (TrainingConfig.load(CONFIGS / f"{name}.json") for name in ("core", "fine-tune"))
     assert (ours.weights, ours.sampling, ours.logit_length) == (core.weights, core.sampling, core.logit_length)
+
+
+def crystal_logits(constants, tensors) -> np.ndarray:
+    """Logits of a shaken rock-salt crystal in double precision."""
+    atoms = bulk("NaCl", "rocksalt", a=2.0)
+    atoms.positions += np.random.default_rng(1).normal(size=(2, 3)) * 0.05
+    table = neighbour_table(atoms.positions, np.asarray(atoms.cell), True, constants.cutoff, None)
+    vectors = jnp.asarray(atoms.positions[table.indices] - atoms.positions[:, None] + table.shifts)
+    other = atoms.numbers[table.indices] != atoms.numbers[:, None]
+    tensors = {name: jnp.asarray(value, jnp.float64) for name, value in tensors.items()}
+    return np.asarray(logits(constants, tensors, vectors, table.mask, other, table.indices)[0])
+
+
+@pytest.fixture
+def small():
+    config = ModelConfig(("disordered", "fcc", "bcc"), cutoff=2.0, basis_last=2.0, channels=8, message_width=16)
+    return config, {name: np.asarray(value, np.float64) for name, value in initial_params(config, 5).items()}
+
+
+def test_longer_messages_are_not_listened_to_at_first(small) -> None:
+    old, weights = small
+    config = replace(old, message_width=32)
+    carried = reshape(weights, old, config)
+    np.testing.assert_allclose(crystal_logits(config, carried), crystal_logits(old, weights), rtol=1e-5)
+
+
+def test_a_degree_that_is_left_out_takes_nothing_else_with_it(small) -> None:
+    old, weights = small
+    config = replace(old, skipped_degree=5)
+    deaf = weights | {"network1.weight0": weights["network1.weight0"].copy()}
+    deaf["network1.weight0"][:, 5 * old.channels : 6 * old.channels] = 0.0
+    carried = reshape(deaf, old, config)
+    assert carried["invariants.mix"].shape == (6, 8, 8)
+    np.testing.assert_allclose(crystal_logits(config, carried), crystal_logits(old, deaf), rtol=1e-5)
+
+
+def test_radial_functions_are_fitted_to_another_cutoff(small) -> None:
+    old, weights = small
+    config = replace(old, cutoff=2.2, basis_last=2.2)
+    mix = refit_radial(weights["radial.mix"], old, config)
+    # Up to where the old cutoff function has most of its fall.
+    r = np.linspace(0.7, 1.8, 200)
+    before = radial_basis(old, r) @ weights["radial.mix"].reshape(-1, old.basis_count).T
+    after = radial_basis(config, r) @ mix.reshape(-1, config.basis_count).T
+    assert np.abs(after - before).max() < 0.02 * np.abs(before).max()
+    np.testing.assert_array_equal(refit_radial(weights["radial.mix"], old, old), weights["radial.mix"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"message_width": 8}, "lengthen the messages"),
+        ({"channels": 16}, "apart from classes"),
+        ({"lmax": 4}, "apart from classes"),
+    ],
+)
+def test_other_changes_of_shape_are_refused(small, change: dict, message: str) -> None:
+    old, weights = small
+    with pytest.raises(ValueError, match=message):
+        carry_over(weights, old, replace(old, **change), seed=1)
