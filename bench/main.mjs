@@ -8,7 +8,7 @@ import { machine } from "./lib/machine.mjs";
 import { section } from "./lib/progress.mjs";
 import { columns } from "./report/format.mjs";
 import { headlines } from "./report/headlines.mjs";
-import { withTables } from "./report/page.mjs";
+import { recordKey, withTables } from "./report/page.mjs";
 import { tables } from "./report/tables.mjs";
 import { bridge } from "./sections/bridge.mjs";
 import { overhead } from "./sections/overhead.mjs";
@@ -27,7 +27,8 @@ const help = `npm run bench [-- OPTIONS]
   --only NAME     one of the sections, or several separated by commas; all but overhead if left out
 ${sections.map(({ name, about }) => `                    ${name.padEnd(9)} ${about}`).join("\n")}
   --json          print one JSON object on the last line, instead of tables
-  --write         renew docs/performance.json, and from it the tables and plots of docs/performance.md
+  --write         renew docs/performance.json, and from it the tables and plots of docs/performance.md; with --model those of
+                  another model that ships
   --render        measure nothing; write tables and plots again from docs/performance.json
   --quick         few atoms and one round: to see that everything runs, not to quote
   --model NAME    a shipped model, or a .safetensors file
@@ -64,6 +65,11 @@ function readOptions() {
     if (!chosen.includes(section)) throw new Error(`--${name} belongs to --only ${section.name}`);
     if (!(Number(values[name]) >= 1))
       throw new Error(`--${name} ${values[name]}: a number of at least 1 is needed`);
+  }
+  if (values.write && /[/\\.]/.test(values.model ?? "")) {
+    throw new Error(
+      `--write and --model ${values.model}: the page is about models that ship, by their names`,
+    );
   }
   if (values.write && values.quick)
     throw new Error("--write and --quick: a quick run is nothing to write down");
@@ -125,6 +131,10 @@ function write(records) {
   execFileSync(venvBin("python"), ["-m", "bench.plots", recordFile, inRoot("docs", "images")], { cwd: root });
 }
 
+/** Records by the keys under which the page has them. */
+const byKey = (records, model) =>
+  Object.fromEntries(Object.entries(records).map(([name, record]) => [recordKey(name, model), record]));
+
 function show(records) {
   for (const [name, record] of Object.entries(records)) {
     for (const table of tables[name](record)) console.log(`\n${table.caption}\n\n${columns(table)}`);
@@ -138,7 +148,7 @@ try {
   else if (options.render) write({});
   else {
     const records = await measure(options);
-    if (options.write) write(records);
+    if (options.write) write(byKey(records, options.model ?? null));
     if (options.json) {
       console.log(JSON.stringify({ benchmark: "phasewire", ...headlines(records), ...records }));
     } else show(records);

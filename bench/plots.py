@@ -104,16 +104,19 @@ PLOTS: dict[str, tuple[Callable[[Axes, Record], None], tuple[float, float]]] = {
 
 
 def main() -> int:
-    """Draw a plot for each section of the record that has one; the exit status."""
+    """Draw a plot for each record that has one; the exit status."""
     records = json.loads(Path(sys.argv[1]).read_text())
     folder = Path(sys.argv[2])
     plt.rcParams.update({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True})
-    for name, (draw, size) in PLOTS.items():
-        if name not in records:
+    # A key is a section, and a model behind an @ where it is not the default one.
+    for key, record in records.items():
+        section = key.partition("@")[0]
+        if section not in PLOTS:
             continue
+        draw, size = PLOTS[section]
         figure, axes = plt.subplots(figsize=size, layout="constrained")
-        draw(axes, records[name])
-        figure.savefig(folder / f"performance-{name}.png", dpi=110, metadata={"Software": None})
+        draw(axes, record)
+        figure.savefig(folder / f"performance-{key.replace('@', '-')}.png", dpi=110, metadata={"Software": None})
         plt.close(figure)
     return 0
 

@@ -2,12 +2,22 @@
 import { markdown } from "./format.mjs";
 import { tables } from "./tables.mjs";
 
-const begin = (name) => `<!-- begin ${name}: written by \`npm run bench -- --only ${name} --write\` -->`;
-const end = (name) => `<!-- end ${name} -->`;
+/** The section of a record, and the model it was measured with where that is not the default one: `peers@core-fast`. */
+const partsOf = (key) => key.split("@");
 
-/** What stands between the marks of a section. */
-export function generated(name, record) {
-  return tables[name](record)
+/** Under which key a record is kept. */
+export const recordKey = (section, model) => (model === null ? section : `${section}@${model}`);
+
+const begin = (key) => {
+  const [section, model] = partsOf(key);
+  const options = `--only ${section}${model === undefined ? "" : ` --model ${model}`} --write`;
+  return `<!-- begin ${key}: written by \`npm run bench -- ${options}\` -->`;
+};
+const end = (key) => `<!-- end ${key} -->`;
+
+/** What stands between the marks of a record. */
+export function generated(key, record) {
+  return tables[partsOf(key)[0]](record)
     .map((table) => `${table.caption}\n\n${markdown(table)}`)
     .join("\n\n");
 }
@@ -16,8 +26,8 @@ export function generated(name, record) {
  * The page with the tables of these records in their places.
  *
  * @param {string} page
- * @param {Record<string, object>} records what was measured, by section
- * @throws {Error} if the page lacks the marks of a section
+ * @param {Record<string, object>} records what was measured, by `recordKey`
+ * @throws {Error} if the page lacks the marks of a record
  */
 export function withTables(page, records) {
   return Object.entries(records).reduce((text, [name, record]) => {

@@ -68,6 +68,7 @@ describe("npm run bench", () => {
   it.each([
     [["--only", "peer"], /--only peer: known are peers, stages/],
     [["--write", "--quick"], /--write and --quick/],
+    [["--write", "--model", "runs/mine.safetensors"], /--write and --model/],
     [["--fast"], /--fast/],
   ])("refuses %j", async (options, message) => {
     await expect(bench(...options)).rejects.toMatchObject({

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { exponent, ratio, rounds, spread, threadCounts } from "../../bench/lib/measure.mjs";
 import { columns, markdown } from "../../bench/report/format.mjs";
 import { headlines } from "../../bench/report/headlines.mjs";
-import { generated, withTables } from "../../bench/report/page.mjs";
+import { generated, recordKey, withTables } from "../../bench/report/page.mjs";
 import { tables } from "../../bench/report/tables.mjs";
 import { inRoot } from "../../scripts/lib/paths.mjs";
 
@@ -133,6 +133,11 @@ describe("docs/performance.md", () => {
 
   it("holds what docs/performance.json says", () => {
     expect(withTables(page, record)).toBe(page);
+  });
+
+  it("keeps the records of other models apart", () => {
+    expect(recordKey("peers", null)).toBe("peers");
+    expect(recordKey("peers", "core-fast")).toBe("peers@core-fast");
   });
 
   it("refuses a page without the marks", () => {
