@@ -52,25 +52,25 @@ def describe(positions: np.ndarray, cell: np.ndarray, species: np.ndarray) -> np
     envelope = np.where(table.mask, (1.0 - (r / constants.cutoff) ** 6) ** 3, 0.0)
     centres = np.linspace(constants.basis_first, constants.basis_last, constants.basis_count)
     radial = envelope[..., None] * np.exp(-0.5 * ((r[..., None] - centres) / constants.basis_width) ** 2)
-    angular = _angular(constants.lmax, vectors / r[..., None])
+    angular = _angular(constants.degrees, vectors / r[..., None])
     other = species[table.indices] != species[:, None]
     numbers = []
     for kind in (False, True):
         density = np.swapaxes(angular, 1, 2) @ (radial * (other == kind)[..., None])
         numbers += [
             np.sqrt((density[:, degree**2 : (degree + 1) ** 2] ** 2).sum(axis=1) + constants.epsilon)
-            for degree in range(constants.lmax + 1)
+            for degree in constants.degrees
         ]
     own = np.concatenate(numbers, axis=1)
     messages = (envelope[..., None] * own[table.indices]).sum(axis=1) / envelope.sum(axis=1)[:, None]
     return np.concatenate([own, messages], axis=1)
 
 
-def _angular(lmax: int, unit: np.ndarray) -> np.ndarray:
+def _angular(degrees: tuple[int, ...], unit: np.ndarray) -> np.ndarray:
     """Harmonics of vectors (..., 3), block by block: arrays of one shape are compiled once."""
     flat = unit.reshape(-1, 3)
     padded = np.concatenate([flat, np.zeros((-len(flat) % BLOCK, 3))])
-    blocks = [np.asarray(_harmonics(lmax, block)) for block in padded.reshape(-1, BLOCK, 3)]
+    blocks = [np.asarray(_harmonics(degrees, block)) for block in padded.reshape(-1, BLOCK, 3)]
     return np.concatenate(blocks)[: len(flat)].reshape(*unit.shape[:-1], -1)
 
 

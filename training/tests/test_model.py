@@ -24,7 +24,8 @@ def default_model() -> Path:
 def test_harmonics_add_up_to_legendre_polynomials() -> None:
     rng = np.random.default_rng(2)
     first, second = (v / np.linalg.norm(v, axis=1, keepdims=True) for v in rng.normal(size=(2, 50, 3)))
-    left, right = harmonics(6, jnp.asarray(first)), harmonics(6, jnp.asarray(second))
+    degrees = tuple(range(7))
+    left, right = harmonics(degrees, jnp.asarray(first)), harmonics(degrees, jnp.asarray(second))
     cosine = (first * second).sum(axis=1)
     for degree in range(7):
         block = slice(degree**2, (degree + 1) ** 2)
