@@ -44,11 +44,11 @@ import {
 } from "./layout";
 import { addF8, at4, at8, copyVectors, count, loadF8, region, storeF8, value } from "./memory";
 import { gatherRows, weightAdjoints } from "./messages";
-import { reversePairs } from "./neighbours";
 import { backwardNetwork1, backwardNetwork2, network2 } from "./networks";
 import { adjointsReady } from "./phases";
 import { seedLogDensity } from "./readout";
 import { groupRecord, workerScratch } from "./record";
+import { reversePairs } from "./reverse";
 import {
   SCRATCH_DENSITY,
   SCRATCH_DENSITY_ADJOINT,

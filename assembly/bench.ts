@@ -3,6 +3,7 @@
  * what those left in the scratch memory where it does not matter which numbers are there. Built into a file of its own.
  */
 import { gatherGradient } from "./backward";
+import { binAtoms } from "./bin";
 import { formInvariants } from "./forward";
 import { harmonicsBackward, harmonicsForward } from "./harmonics";
 import { invariantsBackward } from "./invariants";
@@ -36,13 +37,14 @@ import {
 } from "./layout";
 import { at4, copyVectors, count, region } from "./memory";
 import { gatherRows, weightAdjoints } from "./messages";
-import { binAtoms, findPairs, reversePairs } from "./neighbours";
+import { findPairs } from "./neighbours";
 import { layerForward } from "./network";
 import { backwardNetwork1, backwardNetwork2, network1, network2 } from "./networks";
 import { product } from "./product";
 import { chunkGeometry, radialBackward, radialForward, radialSlopes, turnRadial } from "./radial";
 import { readOut } from "./readout";
 import { workerScratch } from "./record";
+import { reversePairs } from "./reverse";
 import {
   CHUNK,
   CHUNK_BYTES,

@@ -48,6 +48,8 @@ export const GRID_REACH: i32 = COUNT_GRID + 12;
 export const GRID_DENSE: i32 = COUNT_GRID + 24;
 export const GRID_SLOTS: i32 = COUNT_GRID + 28;
 
+/** Cells a little wider than needed, so that rounding of a cell index cannot lose a pair. */
+export const MARGIN: f64 = 1.00001;
 /** Most cells along one axis: an index fits into 21 bits of a key. */
 const MOST_CELLS: f64 = 1048576;
 /** A cell whose volume is below this part of the product of its edges is called singular. */

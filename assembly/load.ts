@@ -1,7 +1,8 @@
 /** The neighbours of a frame on one thread. */
+import { binAtoms } from "./bin";
 import { COUNT_ATOMS, STATUS_OK } from "./layout";
 import { count } from "./memory";
-import { binAtoms, findPairs, finishPairs } from "./neighbours";
+import { findPairs, finishPairs } from "./neighbours";
 
 export function loadFrame(ctx: usize): i32 {
   const status = binAtoms(ctx);

@@ -1,4 +1,5 @@
 /** What is formed once from a model's tensors: tables, constants, turned weights. */
+import { prepareCompaction } from "./candidates";
 import { prepareHarmonics } from "./harmonics";
 import { prepareInvariants } from "./invariants";
 import {
@@ -42,7 +43,6 @@ import {
   VALUE_LOGIT_LENGTH,
 } from "./layout";
 import { at4, count, loadF4, loadF8, region, value } from "./memory";
-import { prepareCompaction } from "./neighbours";
 import { turn } from "./network";
 import { clearPrior } from "./prior";
 import { prepareRadial } from "./radial";

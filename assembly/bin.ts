@@ -1,0 +1,93 @@
+/**
+ * What precedes the neighbour search, on one thread: checks, the length scale, and either the atoms sorted into cells or the lists of a load before.
+ */
+import { basisVolume, checkPositions, findOrigin, formBasis, MARGIN, sortAtoms } from "./cells";
+import {
+  ADDRESS_SCRATCH,
+  COUNT_ATOMS,
+  COUNT_CURSOR_MARK,
+  COUNT_ERROR_ATOM,
+  COUNT_ERROR_OTHER,
+  COUNT_LIST_MEAN,
+  COUNT_LIST_REUSED,
+  COUNT_LIST_STATE,
+  COUNT_PAIR_TROUBLE,
+  COUNT_PAIRS_NEEDED,
+  COUNT_PERIODIC,
+  COUNT_REVERSE_READY,
+  ROW_CAPACITY,
+  STATUS_BAD_LENGTH_SCALE,
+  STATUS_NO_LENGTH_SCALE,
+  STATUS_OK,
+  STATUS_SINGULAR_CELL,
+  STATUS_TOO_DENSE,
+  VALUE_CUTOFF,
+  VALUE_ERROR_DISTANCE,
+  VALUE_GRID_UNIT,
+  VALUE_LENGTH_SCALE,
+  VALUE_LENGTH_SCALE_GIVEN,
+} from "./layout";
+import { formLengthScale } from "./lengthscale";
+import { beginLists, LISTS_HOLD, LISTS_NONE, renewLists, wantedSkin } from "./lists";
+import { count, region, value } from "./memory";
+import { clearCursors } from "./reverse";
+import { SCRATCH_UNIT_X } from "./scratch";
+
+/**
+ * Checks the frame, settles the length scale and sorts the atoms into cells. One thread.
+ */
+export function binAtoms(ctx: usize): i32 {
+  store<i32>(ctx + COUNT_ERROR_ATOM, -1);
+  store<i32>(ctx + COUNT_ERROR_OTHER, -1);
+  store<f64>(ctx + VALUE_ERROR_DISTANCE, 0);
+  store<i32>(ctx + COUNT_PAIRS_NEEDED, 0);
+  store<i32>(ctx + COUNT_PAIR_TROUBLE, 0);
+  store<i32>(ctx + COUNT_REVERSE_READY, 0);
+  if (count(ctx, COUNT_CURSOR_MARK) == 0) clearCursors(ctx);
+  let status = checkPositions(ctx);
+  if (status != STATUS_OK) return status;
+  status = formBasis(ctx);
+  if (status != STATUS_OK) return status;
+  const given = value(ctx, VALUE_LENGTH_SCALE_GIVEN);
+  // Squares and reciprocals of the length scale are formed, so it must stay away from the ends of the range.
+  if (given != 0 && !(given > 1e-100 && given < 1e100)) return STATUS_BAD_LENGTH_SCALE;
+  const skin = wantedSkin(ctx);
+  if (skin > 0 && reuseLists(ctx, given)) return STATUS_OK;
+  store<i32>(ctx + COUNT_LIST_REUSED, 0);
+  store<i32>(ctx + COUNT_LIST_STATE, LISTS_NONE);
+  const reach = (value(ctx, VALUE_CUTOFF) + skin) * MARGIN;
+  const extents = region(ctx, ADDRESS_SCRATCH) + SCRATCH_UNIT_X;
+  findOrigin(ctx, extents);
+  const lengthScale = given != 0 ? given : formLengthScale(ctx, extents, reach);
+  store<f64>(ctx + VALUE_LENGTH_SCALE, lengthScale);
+  if (!(lengthScale > 0)) return STATUS_NO_LENGTH_SCALE;
+  const distance = reach * lengthScale;
+  // The estimate may have left the atoms sorted just so.
+  const mean = given == 0 && value(ctx, VALUE_GRID_UNIT) == lengthScale;
+  // Cells one cutoff wide: three of them in a row are one run of contiguous atoms. Narrower ones were measured to be slower.
+  if (!mean) status = sortAtoms(ctx, extents, distance, distance, lengthScale);
+  if (status == STATUS_OK && skin > 0) {
+    beginLists(ctx, skin);
+    store<i32>(ctx + COUNT_LIST_MEAN, mean ? 1 : 0);
+  }
+  if (status != STATUS_SINGULAR_CELL || count(ctx, COUNT_PERIODIC) != 7) return status;
+  // So many images are the length scale's fault if they are full of neighbours, the cell's if they lie far apart.
+  const sphere = (4.0 / 3.0) * Math.PI * distance * distance * distance;
+  if (!((sphere / basisVolume(ctx)) * <f64>count(ctx, COUNT_ATOMS) > <f64>ROW_CAPACITY)) return status;
+  store<i32>(ctx + COUNT_ERROR_ATOM, 0);
+  return STATUS_TOO_DENSE;
+}
+
+/** Whether the lists of a load before hold: then the length scale is that given or, where theirs was, that of the mean volume. */
+function reuseLists(ctx: usize, given: f64): bool {
+  if (count(ctx, COUNT_LIST_STATE) != LISTS_HOLD) return false;
+  let lengthScale = given;
+  if (given == 0) {
+    if (!count(ctx, COUNT_LIST_MEAN) || count(ctx, COUNT_PERIODIC) != 7) return false;
+    lengthScale = Math.cbrt(basisVolume(ctx) / <f64>count(ctx, COUNT_ATOMS));
+  }
+  if (!renewLists(ctx, lengthScale)) return false;
+  store<f64>(ctx + VALUE_LENGTH_SCALE, lengthScale);
+  store<i32>(ctx + COUNT_LIST_REUSED, 1);
+  return true;
+}

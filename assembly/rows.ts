@@ -1,0 +1,194 @@
+/**
+ * The row of one atom: which of its candidates are pairs, in f64, from the cells or from a list.
+ */
+import { RUN_IMAGE, RUN_X, RUN_Y, RUN_Z } from "./candidates";
+import { GRID_BASIS } from "./cells";
+import {
+  ADDRESS_LIST_COUNT,
+  ADDRESS_LIST_IMAGE,
+  ADDRESS_LIST_LINK,
+  ADDRESS_LIST_START,
+  ADDRESS_SORTED_SPECIES,
+  ADDRESS_WRAPPED,
+  COUNT_LIST_CAPACITY,
+  COUNT_LIST_NEEDED,
+  COUNT_PAIR_TROUBLE,
+  COUNT_SPECIES_USED,
+  ROW_CAPACITY,
+  VALUE_CUTOFF,
+  VALUE_LENGTH_SCALE,
+} from "./layout";
+import { imagesAlong, packImages } from "./lists";
+import { at4, at8, copyVectors, count, loadF8, region, value } from "./memory";
+import { CANDIDATES, PACKED_STRIDE, ROW_STRIDE } from "./scratch";
+
+/** Atoms closer than this, in units of a0, are refused. */
+const COINCIDENT: f64 = 0.05;
+
+/** Bits of COUNT_PAIR_TROUBLE, above those of a row's length. */
+export const TROUBLE_COINCIDENT: i32 = 1 << 16;
+export const TROUBLE_DENSE: i32 = 1 << 17;
+export const TROUBLE: i32 = TROUBLE_COINCIDENT | TROUBLE_DENSE;
+/** Some atom has no list. */
+export const TROUBLE_UNLISTED: i32 = 1 << 18;
+
+/** The list at hand: places of the images and of the count behind the links. */
+const LISTED_IMAGE: i32 = CANDIDATES * 4;
+export const LISTED_COUNT: i32 = 2 * LISTED_IMAGE;
+
+/** The row at hand in the scratch memory: places of y, z and link behind x. */
+export const ROW_Y: i32 = ROW_STRIDE;
+export const ROW_Z: i32 = 2 * ROW_STRIDE;
+export const ROW_LINK: i32 = 3 * ROW_STRIDE;
+
+/**
+ * Writes the pair vector from (wx, wy, wz) to sorted atom j, shifted by (sx, sy, sz), to the place `row` of the row at hand, whether it is a pair or not;
+ * returns its square, units of a0.
+ */
+// @ts-ignore: decorator
+@inline
+function formPair(row: usize, wrapped: usize, j: i32, wx: f64, wy: f64, wz: f64, sx: f64, sy: f64, sz: f64, inverse: f64): f64 {
+  const there = at8(wrapped, 3 * j);
+  const x = (load<f64>(there) - wx + sx) * inverse;
+  const y = (load<f64>(there, 8) - wy + sy) * inverse;
+  const z = (load<f64>(there, 16) - wz + sz) * inverse;
+  store<f32>(row, <f32>x);
+  store<f32>(row, <f32>y, ROW_Y);
+  store<f32>(row, <f32>z, ROW_Z);
+  return x * x + y * y + z * z;
+}
+
+/**
+ * Which of the candidates (i32, their numbers among the packed, from `near` to `end`) are pairs of sorted atom s, in f64: they are added to its row,
+ * which is `length` long (with the bits of its troubles); returns what that becomes. With a skin, those within it are added to `listed`, too, an i32
+ * count behind link and image of each; the count goes beyond CANDIDATES, or far beyond, where they are no list.
+ */
+export function acceptPairs(
+  ctx: usize,
+  rows: usize,
+  length: i32,
+  near: usize,
+  end: usize,
+  s: i32,
+  packed: usize,
+  runs: usize,
+  listed: usize,
+  skin: f64,
+): i32 {
+  const wrapped = region(ctx, ADDRESS_WRAPPED);
+  const species = region(ctx, ADDRESS_SORTED_SPECIES);
+  const here = at8(wrapped, 3 * s);
+  const wx = load<f64>(here);
+  const wy = load<f64>(here, 8);
+  const wz = load<f64>(here, 16);
+  const inverse: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
+  const cutoff = value(ctx, VALUE_CUTOFF);
+  const limit = cutoff * cutoff;
+  const listLimit = skin > 0 ? (cutoff + skin) * (cutoff + skin) : 0;
+  const ownSpecies = load<i32>(at4(species, s));
+  const tellSpecies = count(ctx, COUNT_SPECIES_USED);
+  const still = packImages(0, 0, 0);
+  let listedCount = load<i32>(listed, LISTED_COUNT);
+  let trouble = length & TROUBLE;
+  let row = rows + (<usize>(length & ~TROUBLE) << 2);
+  for (let at = near; at < end; at += 4) {
+    const candidate = at4(packed, load<i32>(at));
+    const j = load<i32>(candidate, 3 * PACKED_STRIDE);
+    const run = runs + load<i32>(candidate, 4 * PACKED_STRIDE);
+    const image = load<i32>(run, RUN_IMAGE);
+    if (j == s && image == still) continue;
+    const squared = formPair(
+      row,
+      wrapped,
+      j,
+      wx,
+      wy,
+      wz,
+      load<f64>(run, RUN_X),
+      load<f64>(run, RUN_Y),
+      load<f64>(run, RUN_Z),
+      inverse,
+    );
+    const kind = tellSpecies && load<i32>(at4(species, j)) != ownSpecies ? 1 : 0;
+    if (squared < listLimit) {
+      if (listedCount < CANDIDATES) {
+        store<i32>(at4(listed, listedCount), 2 * j + kind);
+        store<i32>(at4(listed, listedCount), image, LISTED_IMAGE);
+      }
+      listedCount += image < 0 ? CANDIDATES + 1 : 1;
+    }
+    if (!(squared < limit)) continue;
+    if (squared < COINCIDENT * COINCIDENT) trouble |= TROUBLE_COINCIDENT;
+    if (row == rows + ROW_CAPACITY * 4) {
+      trouble |= TROUBLE_DENSE;
+      continue;
+    }
+    store<i32>(row, 2 * j + kind, ROW_LINK);
+    row += 4;
+  }
+  store<i32>(listed, listedCount, LISTED_COUNT);
+  return <i32>((row - rows) >> 2) | trouble;
+}
+
+/** The row of sorted atom s from its list; its length, with the bits of its troubles. */
+export function rowFromList(ctx: usize, rows: usize, s: i32): i32 {
+  const wrapped = region(ctx, ADDRESS_WRAPPED);
+  const here = at8(wrapped, 3 * s);
+  const wx = load<f64>(here);
+  const wy = load<f64>(here, 8);
+  const wz = load<f64>(here, 16);
+  const inverse: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
+  const cutoff = value(ctx, VALUE_CUTOFF);
+  const limit = cutoff * cutoff;
+  const basis = ctx + GRID_BASIS;
+  const start = load<i32>(at4(region(ctx, ADDRESS_LIST_START), s));
+  const stop = start + load<i32>(at4(region(ctx, ADDRESS_LIST_COUNT), s));
+  const links = region(ctx, ADDRESS_LIST_LINK);
+  const images = region(ctx, ADDRESS_LIST_IMAGE);
+  let trouble = 0;
+  let row = rows;
+  let image = packImages(0, 0, 0);
+  let sx: f64 = 0;
+  let sy: f64 = 0;
+  let sz: f64 = 0;
+  for (let p = start; p < stop; ++p) {
+    const link = load<i32>(at4(links, p));
+    const next = load<i32>(at4(images, p));
+    if (next != image) {
+      image = next;
+      const a = <f64>imagesAlong(image, 0);
+      const b = <f64>imagesAlong(image, 1);
+      const c = <f64>imagesAlong(image, 2);
+      sx = a * loadF8(basis, 0) + b * loadF8(basis, 3) + c * loadF8(basis, 6);
+      sy = a * loadF8(basis, 1) + b * loadF8(basis, 4) + c * loadF8(basis, 7);
+      sz = a * loadF8(basis, 2) + b * loadF8(basis, 5) + c * loadF8(basis, 8);
+    }
+    const squared = formPair(row, wrapped, link >> 1, wx, wy, wz, sx, sy, sz, inverse);
+    if (!(squared < limit)) continue;
+    if (squared < COINCIDENT * COINCIDENT) trouble |= TROUBLE_COINCIDENT;
+    if (row == rows + ROW_CAPACITY * 4) {
+      trouble |= TROUBLE_DENSE;
+      continue;
+    }
+    store<i32>(row, link, ROW_LINK);
+    row += 4;
+  }
+  return <i32>((row - rows) >> 2) | trouble;
+}
+
+/** Keeps the list of sorted atom s, `listed` as acceptPairs left it, where there is room. */
+export function keepList(ctx: usize, s: i32, listed: usize): void {
+  const length = load<i32>(listed, LISTED_COUNT);
+  if (length > CANDIDATES) {
+    // Never true again, so that finishPairs finds no room.
+    atomic.or<i32>(ctx + COUNT_PAIR_TROUBLE, TROUBLE_UNLISTED);
+    return;
+  }
+  const padded = (length + 3) & ~3;
+  const start = atomic.add<i32>(ctx + COUNT_LIST_NEEDED, padded);
+  store<i32>(at4(region(ctx, ADDRESS_LIST_START), s), start);
+  store<i32>(at4(region(ctx, ADDRESS_LIST_COUNT), s), length);
+  if (start < 0 || start > count(ctx, COUNT_LIST_CAPACITY) - padded) return;
+  copyVectors(at4(region(ctx, ADDRESS_LIST_LINK), start), listed, padded << 2);
+  copyVectors(at4(region(ctx, ADDRESS_LIST_IMAGE), start), listed + LISTED_IMAGE, padded << 2);
+}
