@@ -87,7 +87,6 @@ export const STAGE_DENSITY_ADJOINT: i32 = 15;
 export const STAGE_RADIAL_ADJOINT: i32 = 16;
 export const STAGE_HARMONICS_ADJOINT: i32 = 17;
 export const STAGE_GATHER: i32 = 18;
-export const STAGES: i32 = 19;
 
 /** Runs a stage `repeats` times over all atoms, as worker 0. */
 export function benchStage(ctx: usize, stage: i32, repeats: i32): void {

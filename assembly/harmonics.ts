@@ -13,7 +13,7 @@
  * off the sphere.
  */
 import { COUNT_LMAX, COUNT_SKIPPED_DEGREE, firstHarmonic, MAX_LMAX } from "./layout";
-import { addF8, at4, count, loadF4, loadF8, storeF8 } from "./memory";
+import { addF8, at4, count, loadF8, storeF8 } from "./memory";
 import {
   CHUNK_BYTES,
   SCRATCH_HARMONICS,

@@ -37,7 +37,7 @@ import {
   VALUE_LENGTH_SCALE,
   VALUE_VIRIAL,
 } from "./layout";
-import { addF8, at4, at8, count, loadF8, region, storeF8, value } from "./memory";
+import { addF8, at4, at8, count, loadF8, region, value } from "./memory";
 import { addRowReference, dotReference } from "./messages";
 import { layerReference, layerReferenceBackward, siluReference, siluReferenceBackward } from "./network";
 import { radialReference } from "./radial";

@@ -58,6 +58,14 @@ function formPair(row: usize, wrapped: usize, j: i32, wx: f64, wy: f64, wz: f64,
   return x * x + y * y + z * z;
 }
 
+/** What is wrong with a pair of this square that is to go to the place `row` of the row at hand. */
+// @ts-ignore: decorator
+@inline
+function troubleOf(squared: f64, rows: usize, row: usize): i32 {
+  const coincident = squared < COINCIDENT * COINCIDENT ? TROUBLE_COINCIDENT : 0;
+  return row == rows + ROW_CAPACITY * 4 ? coincident | TROUBLE_DENSE : coincident;
+}
+
 /**
  * Which of the candidates (i32, their numbers among the packed, from `near` to `end`) are pairs of sorted atom s, in f64: they are added to its row,
  * which is `length` long (with the bits of its troubles); returns what that becomes. With a skin, those within it are added to `listed`, too, an i32
@@ -118,11 +126,8 @@ export function acceptPairs(
       listedCount += image < 0 ? CANDIDATES + 1 : 1;
     }
     if (!(squared < limit)) continue;
-    if (squared < COINCIDENT * COINCIDENT) trouble |= TROUBLE_COINCIDENT;
-    if (row == rows + ROW_CAPACITY * 4) {
-      trouble |= TROUBLE_DENSE;
-      continue;
-    }
+    trouble |= troubleOf(squared, rows, row);
+    if (row == rows + ROW_CAPACITY * 4) continue;
     store<i32>(row, 2 * j + kind, ROW_LINK);
     row += 4;
   }
@@ -165,22 +170,18 @@ export function rowFromList(ctx: usize, rows: usize, s: i32): i32 {
     }
     const squared = formPair(row, wrapped, link >> 1, wx, wy, wz, sx, sy, sz, inverse);
     if (!(squared < limit)) continue;
-    if (squared < COINCIDENT * COINCIDENT) trouble |= TROUBLE_COINCIDENT;
-    if (row == rows + ROW_CAPACITY * 4) {
-      trouble |= TROUBLE_DENSE;
-      continue;
-    }
+    trouble |= troubleOf(squared, rows, row);
+    if (row == rows + ROW_CAPACITY * 4) continue;
     store<i32>(row, link, ROW_LINK);
     row += 4;
   }
   return <i32>((row - rows) >> 2) | trouble;
 }
 
-/** Keeps the list of sorted atom s, `listed` as acceptPairs left it, where there is room. */
+/** Keeps the list of sorted atom s, `listed` as acceptPairs left it, where there is room; a list that is none makes finishPairs give up all. */
 export function keepList(ctx: usize, s: i32, listed: usize): void {
   const length = load<i32>(listed, LISTED_COUNT);
   if (length > CANDIDATES) {
-    // Never true again, so that finishPairs finds no room.
     atomic.or<i32>(ctx + COUNT_PAIR_TROUBLE, TROUBLE_UNLISTED);
     return;
   }

@@ -75,15 +75,6 @@ export function sigmoid4(z: v128): v128 {
   return f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(z))));
 }
 
-/** Sum of the four lanes, pairs first: (0 + 1) + (2 + 3). */
-// @ts-ignore: decorator
-@inline
-export function sum4(v: v128): f32 {
-  return (
-    f32x4.extract_lane(v, 0) + f32x4.extract_lane(v, 1) + (f32x4.extract_lane(v, 2) + f32x4.extract_lane(v, 3))
-  );
-}
-
 /** The sums of the lanes of four vectors, pairs first: lane i is the sum of s_i. */
 // @ts-ignore: decorator
 @inline

@@ -125,6 +125,18 @@ describe("denoising", () => {
     expect(await core.backward(seed)).toEqual(before);
   });
 
+  it("gives way to a seed of one's own at the place where it ended", async () => {
+    core.load(shaken);
+    const { positions, lengthScale, probabilities } = await core.denoise({ steps: 2 });
+    const seed = probabilities.map((p, index) => (index % 3 === 0 ? p : -0.5));
+    const there = await core.backward(seed);
+    core.load({ ...shaken, positions, lengthScale });
+    await core.forward();
+    const again = await core.backward(seed);
+    expectClose("gradient", there.gradient, again.gradient, 1e-4, 1);
+    expectClose("virial", there.virial, again.virial, 1e-4, 1);
+  });
+
   it("of no steps is a forward pass", async () => {
     core.load(shaken);
     const before = await core.forward();
