@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phasewire._classes import Classes, as_weights, class_weights
+from phasewire._energy import Energy, Task, check_seconds, linear_energy, resolve_length_scale
 from phasewire._frame import Frame, check_length_scale, make_frame
 from phasewire._result import DEFAULT_FIELDS, FIELDS, Evaluation, Result
+from phasewire._schema import check_variables
 from phasewire._selection import Select, choose_atoms
 from phasewire.errors import make_error
-from phasewire.variables import Variable, class_number, unknown_class
+from phasewire.variables import Variable
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -155,34 +157,52 @@ class Analyser(ABC):
         species: ArrayLike | Sequence[str] | None = None,
         *,
         variables: Variable | Sequence[Variable],
+        energy: Energy | None = None,
         coefficients: ArrayLike | None = None,
         select: Select | None = None,
-        length_scale: float | None = None,
+        length_scale: float | Literal["cell"] | None = None,
         classes: Classes | None = None,
         step: int = 0,
+        deadline: float | None = None,
     ) -> Evaluation:
-        """Evaluate order parameters, and the forces of the energy that is a sum of them.
+        """Evaluate order parameters, and the forces of an energy of them.
 
         Parameters
         ----------
-        positions, cell, periodic, species, select, length_scale, classes, step
-            As for `analyse`; an atom that is not selected feels no force. Give ``length_scale`` when the forces drive
-            a simulation: an estimate that changes from step to step is not conservative.
+        positions, cell, periodic, species, select, classes, step
+            As for `analyse`; an atom that is not selected feels no force.
         variables : Variable or sequence of Variable
-            From `phasewire.fraction`, `phasewire.log_density`, `phasewire.mean_logit`,
-            `phasewire.logit_difference`.
+            From `phasewire.fraction`, `phasewire.log_density`, `phasewire.smooth_min` and the like
+            (`phasewire.variables`).
+        energy : callable, optional
+            Takes the values of the variables, float64 of shape (V,), between the forward and the backward pass; returns
+            E and dE/dV, shape (V,), in the simulation's energy unit. It must not use this analyser; what it raises
+            goes through. With a server it may be called twice for one frame.
         coefficients : array_like, shape (V,), optional
-            E = sum of coefficient times variable, in the simulation's energy unit. Default: all 1.
+            Instead of ``energy``: E = sum of coefficient times variable. Default: all 1.
+        length_scale : float or "cell", optional
+            a0. Give it when the forces drive a simulation: an estimate that changes from step to step is not
+            conservative. ``"cell"``: a0 = (volume of the cell / atoms)^(1/3), with its part in the virial.
+        deadline : float, optional
+            Seconds within which a server has to give the forces, all in all. Default: the client's timeout. Nothing
+            in this process is waited for.
 
         Raises
         ------
         InputError, ServerUnreachableError, DeadlineError
-            As for `analyse`.
+            As for `analyse`; and ``EMPTY_SELECTION``, ``MISSING_CELL`` or ``BAD_OPTION`` for a variable that this frame
+            cannot give (docs/variables.md).
         """
         whole = make_frame(positions, cell, periodic, species, step=step, copy=False)
         frame = choose_atoms(whole, select)
         evaluation = self.evaluate_frame(
-            frame, variables=variables, coefficients=coefficients, length_scale=length_scale, classes=classes
+            frame,
+            variables=variables,
+            energy=energy,
+            coefficients=coefficients,
+            length_scale=length_scale,
+            classes=classes,
+            deadline=deadline,
         )
         if frame.selection is None:
             return evaluation
@@ -212,31 +232,39 @@ class Analyser(ABC):
         frame: Frame,
         *,
         variables: Variable | Sequence[Variable],
+        energy: Energy | None = None,
         coefficients: ArrayLike | None = None,
-        length_scale: float | None = None,
+        length_scale: float | Literal["cell"] | None = None,
         classes: Classes | None = None,
+        deadline: float | None = None,
     ) -> Evaluation:
-        """Like `forces`, for a frame that `make_frame` has checked."""
-        chosen = [variables] if isinstance(variables, Variable) else list(variables)
+        """Like `forces`, for a frame that `make_frame` has checked; the forces are those of its atoms alone."""
+        chosen = (variables,) if isinstance(variables, Variable) else tuple(variables)
+        seconds = check_seconds(deadline)
         check_variables(chosen, self.phases, self.aliases)
-        weights = check_coefficients(coefficients, len(chosen))
-        options = check_options(length_scale, 0, (), classes)
+        number, follows_cell = resolve_length_scale(length_scale, frame)
+        if energy is not None and coefficients is not None:
+            raise make_error(
+                "BAD_OPTION",
+                "an energy and coefficients exclude each other",
+                field="coefficients",
+                remedy="give coefficients for a sum of the variables, or an energy for any other function of them",
+            )
+        if energy is None:
+            energy, where = linear_energy(check_coefficients(coefficients, len(chosen))), "coefficients"
+        else:
+            where = "energy"
+        options = check_options(number, 0, (), classes)
         if options.classes is not None:
             class_weights(options.classes, self.phases, self.aliases)
         with self._turn:
-            return self._evaluate(frame, chosen, weights, options)
+            return self._evaluate(frame, Task(chosen, energy, where, follows_cell, seconds), options)
 
     @abstractmethod
     def _analyse(self, frame: Frame, options: Options) -> Result: ...
 
     @abstractmethod
-    def _evaluate(
-        self,
-        frame: Frame,
-        variables: Sequence[Variable],
-        coefficients: NDArray[np.float64],
-        options: Options,
-    ) -> Evaluation: ...
+    def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation: ...
 
     @abstractmethod
     def close(self) -> None:
@@ -322,34 +350,6 @@ def check_fields(fields: Iterable[str]) -> tuple[str, ...]:
             remedy=f"choose among {', '.join(FIELDS)}",
         )
     return wanted
-
-
-_KEYS_OF_KIND = {"fraction": (True, False), "logDensity": (False, False)}
-_KEYS_OF_KIND |= {"meanLogit": (True, False), "logitDifference": (True, True)}
-
-
-def check_variables(variables: Sequence[Variable], phases: Sequence[str], aliases: Mapping[str, str]) -> None:
-    """Raise ``BAD_OPTION`` unless the variables exist and name classes of the model."""
-    if not variables:
-        raise make_error(
-            "BAD_OPTION", "no variables were given", field="variables", remedy='for example fraction("fcc")'
-        )
-    for index, variable in enumerate(variables):
-        needs = _KEYS_OF_KIND.get(variable.kind)
-        if needs is None:
-            raise make_error(
-                "BAD_OPTION",
-                f"there is no variable of kind {variable.kind!r}",
-                field=f"variables[{index}].kind",
-                value=variable.kind,
-                remedy=f"choose among {', '.join(_KEYS_OF_KIND)}",
-            )
-        for needed, key, name in zip(needs, ("class", "minus"), (variable.phase, variable.minus), strict=True):
-            if needed:
-                where = f"variables[{index}].{key}"
-                if name is None:
-                    raise unknown_class(name, phases, aliases, where)
-                class_number(name, phases, aliases, where)
 
 
 def check_coefficients(coefficients: ArrayLike | None, count: int) -> NDArray[np.float64]:

@@ -185,15 +185,18 @@ class Evaluation:
     values : float64 array, shape (V,)
         One value a variable, in the order given.
     energy : float
-        Sum of coefficient times value.
+        Of these values: the sum of coefficient times value, or what the function given says.
     forces : float64 array, shape (N, 3)
-        -dE/dr at fixed a0, of all atoms handed over: zero for those that are not analysed.
+        -dE/dr, of all atoms handed over: zero for those that are not analysed.
     virial : float64 array, shape (3, 3)
-        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta (docs/maths.md).
+        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta (docs/maths.md), at fixed a0 unless that follows the cell
+        (docs/variables.md, "Derivatives").
     length_scale : float
         a0 that was used.
     step : int
     seconds : float
+    coefficients : float64 array, shape (V,)
+        dE/dV.
     selection : int64 array, shape (M,), or None
         Indices of the atoms analysed; None if all were.
     selected : str or None
@@ -207,6 +210,7 @@ class Evaluation:
     length_scale: float
     step: int = 0
     seconds: float = 0.0
+    coefficients: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     selection: NDArray[np.int64] | None = None
     selected: str | None = None
 

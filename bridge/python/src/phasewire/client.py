@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from phasewire._analyser import Analyser, Options
 from phasewire._classes import Classes
 from phasewire._connection import Connection, Settings, Welcome, make_settings
+from phasewire._energy import Task
 from phasewire._frame import Frame
 from phasewire._result import Evaluation, Result
 from phasewire._wire import Array, Message, evaluation_from_message, evaluation_space, result_from_message, result_space
 from phasewire.errors import PhasewireError, ServerUnreachableError, error_from_wire, make_error
-from phasewire.variables import Variable
 
 _RETRY_PAUSE = 0.05
 # Longest name in a header, in bytes (bridge/PROTOCOL.md, section 4).
@@ -228,24 +227,21 @@ class Client(Analyser):
             raise _unexpected(reply, "result")
         return result_from_message(reply, self.phases, self.aliases)
 
-    def _evaluate(
-        self,
-        frame: Frame,
-        variables: Sequence[Variable],
-        coefficients: NDArray[np.float64],
-        options: Options,
-    ) -> Evaluation:
+    def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
         header, arrays = analyse_message(frame, options)
         header |= {
             "mode": "request",
             "fields": ["forces", "virial"],
-            "variables": [variable.to_wire() for variable in variables],
-            "coefficients": coefficients.tolist(),
+            "variables": [variable.to_wire() for variable in task.variables],
         }
+        zeros = np.zeros(len(task.variables))
+        reply = self._ask(header | {"coefficients": zeros.tolist()}, arrays, evaluation_space(len(frame)))
+        values = evaluation_from_message(reply, len(task.variables)).values
+        energy, slopes = task.energy(values)
+        header |= {"coefficients": np.asarray(slopes).tolist(), "lengthScale": reply.header["lengthScale"]}
         reply = self._ask(header, arrays, evaluation_space(len(frame)))
-        if reply.type != "result":
-            raise _unexpected(reply, "result")
-        return evaluation_from_message(reply, len(variables))
+        found = evaluation_from_message(reply, len(task.variables))
+        return replace(found, energy=energy, coefficients=np.array(slopes))
 
     def _ask(self, header: Mapping[str, Any], arrays: Mapping[str, Array], result_bytes: int = 0) -> Message:
         """Send a message and return its answer, whose arrays take ``result_bytes``.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +14,12 @@ from phasewire._analyser import Analyser, Options
 from phasewire._build import Build
 from phasewire._classes import Classes, as_weights, class_weights
 from phasewire._core import Core
+from phasewire._energy import Demand, Task
+from phasewire._evaluate import ForwardPass
 from phasewire._frame import Frame
 from phasewire._model import Model, load_model
 from phasewire._result import Evaluation, Result
 from phasewire.errors import make_error
-from phasewire.variables import Variable, class_number
 
 
 class Local(Analyser):
@@ -174,69 +175,28 @@ class Local(Analyser):
             **{name: array for name, array in arrays.items() if name in options.fields},  # type: ignore[arg-type]
         )
 
-    def _evaluate(
-        self,
-        frame: Frame,
-        variables: Sequence[Variable],
-        coefficients: NDArray[np.float64],
-        options: Options,
-    ) -> Evaluation:
+    def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
         started = time.perf_counter()
         core = self._core
-        self._set_prior(options)
+        own = self._weights_of(options.classes)
+        weights = self._weights if own is None else own
+        core.set_prior(weights)
         core.load(frame, options.length_scale, gradient=True)
         core.forward()
-        logits = core.logits().astype(np.float64)
-        probabilities = core.probabilities().astype(np.float64)
-        values = np.empty(len(variables))
-        seed = np.zeros_like(logits)
-        # The pass is linear and in single precision, which joules would leave:
-        # a power of two is taken out of it without rounding.
-        largest = np.abs(coefficients).max(initial=0.0)
-        unit = 2.0 ** np.floor(np.log2(largest)) if largest > 0 else 1.0
-        for index, (variable, coefficient) in enumerate(zip(variables, coefficients / unit, strict=True)):
-            values[index], part = self._value_and_seed(variable, logits, probabilities)
-            seed += coefficient * part
-        core.backward(seed)
-        with np.errstate(over="ignore", invalid="ignore"):
-            energy = float(coefficients @ values)
-            forces = -unit * core.gradient()
-            virial = unit * core.virial()
-        if not (np.isfinite(energy) and np.isfinite(forces).all() and np.isfinite(virial).all()):
-            raise make_error(
-                "BAD_OPTION",
-                f"with the coefficients {coefficients.tolist()} the energy or its forces are beyond double precision",
-                field="coefficients",
-                value=coefficients.tolist(),
-                remedy="give smaller coefficients, in the energy unit of the simulation",
-            )
-        return Evaluation(
-            values=values,
-            energy=energy,
-            forces=forces,
-            virial=virial,
-            length_scale=core.length_scale,
-            step=frame.step,
-            seconds=time.perf_counter() - started,
+        demand = Demand(
+            task,
+            ForwardPass(
+                frame=frame,
+                logits=core.logits(),
+                length_scale=core.length_scale,
+                phases=self.phases,
+                aliases=self.aliases,
+                class_weights=weights,
+                ideal_logits=self._model.ideal_logits,
+                logit_length=float(self._model.settings["logitLength"]),
+            ),
         )
-
-    def _value_and_seed(
-        self, variable: Variable, logits: NDArray[np.float64], probabilities: NDArray[np.float64]
-    ) -> tuple[float, NDArray[np.float64]]:
-        """Return a variable's value and its derivative by the logits (bridge/PROTOCOL.md, section 7)."""
-        if variable.kind == "logDensity":
-            return self._core.log_density, probabilities
-        count = len(logits)
-        chosen = class_number(str(variable.phase), self.phases, self.aliases, "class")
-        seed = np.zeros_like(logits)
-        if variable.kind == "fraction":
-            share = probabilities[:, chosen]
-            seed[:, chosen] = share / count
-            return float(share.mean()), seed - share[:, None] * probabilities / count
-        seed[:, chosen] = 1.0 / count
-        value = float(logits[:, chosen].mean())
-        if variable.kind == "logitDifference":
-            other = class_number(str(variable.minus), self.phases, self.aliases, "minus")
-            seed[:, other] -= 1.0 / count
-            value -= float(logits[:, other].mean())
-        return value, seed
+        if demand.seed is None:
+            return demand.evaluation(None, None, frame, started)
+        core.backward(demand.seed)
+        return demand.evaluation(core.gradient(), core.virial(), frame, started)

@@ -1,0 +1,52 @@
+"""Classes by their names, and what to say where there is none of a name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from phasewire.errors import PhasewireError, make_error
+
+# Models of more classes than this are not listed in full in a message.
+_MOST_LISTED = 40
+_MOST_SUGGESTED = 5
+_SIMILAR = 0.6
+
+
+def class_number(name: str, phases: Sequence[str], aliases: Mapping[str, str], where: str) -> int:
+    """Return the number of a class from its name or an alias.
+
+    Raises
+    ------
+    InputError
+        ``BAD_OPTION`` with the field ``where`` if the model has no such class.
+    """
+    resolved = aliases.get(name, name)
+    if resolved not in phases:
+        raise unknown_class(name, phases, aliases, where)
+    return phases.index(resolved)
+
+
+def unknown_class(name: Any, phases: Sequence[str], aliases: Mapping[str, str], where: str) -> PhasewireError:
+    """Build the error for a class name that the model does not have; it says which names are near."""
+    near = _near(str(name), [*phases, *aliases])
+    remedy = f"did you mean {' or '.join(near)}? " if near else ""
+    if len(phases) <= _MOST_LISTED:
+        remedy += f"use one of {', '.join(phases)}"
+    else:
+        remedy += "`phasewire models --search TEXT` finds classes by all their names"
+    return make_error("BAD_OPTION", f"the model has no class {name!r}", field=where, value=name, remedy=remedy)
+
+
+def _near(name: str, known: Sequence[str]) -> list[str]:
+    """Return the names that resemble a name, the most similar first."""
+    # The later of two names that read the same gives way, so a class goes before its aliases.
+    plain = {_letters(other): other for other in reversed(known)}
+    found = difflib.get_close_matches(_letters(name), plain, n=_MOST_SUGGESTED, cutoff=_SIMILAR)
+    return [plain[match] for match in found]
+
+
+def _letters(name: str) -> str:
+    """Return a name without what people write differently: ``L12``, ``l1_2`` and ``L1_2`` are one."""
+    return "".join(character for character in name.lower() if character.isalnum())
