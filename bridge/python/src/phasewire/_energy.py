@@ -130,8 +130,9 @@ class Demand:
         if not math.isfinite(largest):
             raise self._beyond()
         exponent = min(max(math.frexp(largest)[1] - 1, -_MOST_EXPONENT), _MOST_EXPONENT)
-        scaled = np.empty(seed.shape, np.float32)
-        np.multiply(seed, math.ldexp(1.0, -exponent), out=scaled, casting="same_kind")
+        seed *= math.ldexp(1.0, -exponent)
+        scaled = forward.room.array("scaled seed", seed.shape, np.float32)
+        np.copyto(scaled, seed, casting="same_kind")
         return scaled, math.ldexp(1.0, exponent)
 
     def _beyond(self) -> PhasewireError:

@@ -15,7 +15,7 @@ from phasewire._build import Build
 from phasewire._classes import Classes, as_weights, class_weights
 from phasewire._core import Core
 from phasewire._energy import Demand, Task
-from phasewire._evaluate import ForwardPass
+from phasewire._evaluate import ForwardPass, Room
 from phasewire._frame import Frame
 from phasewire._model import Model, load_model
 from phasewire._result import Evaluation, Result
@@ -66,6 +66,7 @@ class Local(Analyser):
         super().__init__()
         self._model = model if isinstance(model, Model) else load_model(model)
         self._weights = self._weights_of(as_weights(classes))
+        self._room = Room()
         self._open_core: Core | None = Core(self._model, None if wasm is None else Path(wasm), build=build, skin=skin)
 
     @property
@@ -107,6 +108,7 @@ class Local(Analyser):
         """Free the core's memory, after the call that another thread may have under way."""
         with self._turn:
             self._open_core = None
+            self._room = Room()
 
     def __repr__(self) -> str:
         core = "" if self._open_core is None else f", build {self.build}"
@@ -194,6 +196,7 @@ class Local(Analyser):
                 class_weights=weights,
                 ideal_logits=self._model.ideal_logits,
                 logit_length=float(self._model.settings["logitLength"]),
+                room=self._room,
             ),
         )
         if demand.seed is None:
