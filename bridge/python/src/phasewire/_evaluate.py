@@ -38,7 +38,8 @@ Pull = Callable[[float, "Adjoint"], None]
 class Room:
     """Large arrays that the next frame of the same size uses again.
 
-    Memory that is new to the process costs more than what is computed in it: without, 4000 atoms take four times as long.
+    Memory that is new to the process costs more than what is computed in it: without this, 4000 atoms take four times
+    as long.
     """
 
     def __init__(self) -> None:
