@@ -23,3 +23,4 @@ export {
   type Periodic,
 } from "./frame/index.js";
 export * from "./model/index.js";
+export * from "./variables/index.js";

@@ -11,6 +11,10 @@ export interface FrameSource {
   readonly lengthScale: number | undefined;
   /** Whether species count. */
   readonly hasSpecies: boolean;
+  /** The cell as it was sent, in which regions are measured; null if none was. */
+  readonly box: Float64Array | null;
+  /** Names of species 0, 1, ..; null if they have none. */
+  readonly speciesNames: readonly string[] | null;
   /**
    * Copies the arrays and checks them.
    *
@@ -19,6 +23,10 @@ export interface FrameSource {
    * @throws PhasewireError if the values cannot be analysed
    */
   read(positions: Float64Array, species: Int32Array | null): void;
+  /** N, whether they count or not; null if there are none. */
+  readSpecies(): Int32Array | null;
+  /** N, the simulation's ids of the atoms; null if there are none. */
+  readIds(): Int32Array | null;
 }
 
 /**
@@ -45,15 +53,15 @@ export interface Analysis {
   score?: Float64Array;
   /** Present if variables were given. */
   bias?: BiasAnalysis;
+  /** -dE/dr, N x 3, and the virial, 3 x 3, of the variables or of a seed; present if a field asked for them. */
+  forces?: Float64Array;
+  virial?: Float64Array;
 }
 
 /** The variables of a frame and their energy E = sum of coefficient x value. */
 export interface BiasAnalysis {
   values: number[];
   energy: number;
-  /** -dE/dr, N x 3, and the virial, 3 x 3; present if a field asked for them. */
-  forces?: Float64Array;
-  virial?: Float64Array;
 }
 
 /** Analyses frames, one at a time. The server calls `analyse` again only when the last promise has settled. */

@@ -29,7 +29,8 @@ export interface CodecLimits {
 /** The bounds that bridge/PROTOCOL.md fixes. */
 export const codecLimits: CodecLimits = { maxHeaderBytes: 262_144, maxArrays: 16 };
 
-const scanLimits = { depth: 8, values: 32_768 };
+/** Variables four deep with a selection take 15 levels. */
+const scanLimits = { depth: 16, values: 32_768 };
 
 const packr = new Packr({
   // Records are msgpackr's own extension: other decoders would see an extension type, and other encoders' maps would arrive as Map.

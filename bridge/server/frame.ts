@@ -9,6 +9,8 @@ import type { Analyse } from "./wire.js";
 export class MessageFrame implements FrameSource {
   readonly atomCount: number;
   readonly cell: Float64Array | null;
+  readonly box: Float64Array | null;
+  readonly speciesNames: readonly string[] | null;
   readonly hasSpecies: boolean;
   readonly lengthScale: number | undefined;
   readonly periodic: readonly [boolean, boolean, boolean];
@@ -21,6 +23,8 @@ export class MessageFrame implements FrameSource {
     this.atomCount = atomCount;
     this.periodic = periodic;
     this.cell = completeCell(cell, periodic);
+    this.box = cell;
+    this.speciesNames = message.speciesNames;
     this.hasSpecies = species !== null && !ignoreSpecies;
     this.lengthScale = lengthScale ?? undefined;
   }
@@ -40,6 +44,16 @@ export class MessageFrame implements FrameSource {
       checkNames(numbers, message.speciesNames);
     }
     this.secondsRead = (performance.now() - began) / 1000;
+  }
+
+  /** @throws PhasewireError `SHARED_MEMORY` */
+  readSpecies(): Int32Array | null {
+    return this.message.species && (readArray(this.message.species).data as Int32Array);
+  }
+
+  /** @throws PhasewireError `SHARED_MEMORY` */
+  readIds(): Int32Array | null {
+    return this.message.ids && (readArray(this.message.ids).data as Int32Array);
   }
 }
 

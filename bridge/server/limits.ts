@@ -1,4 +1,6 @@
 /** The limits that a server announces in its welcome. */
+
+import { mostVariables } from "../../src/variables/index.js";
 import { codecLimits } from "./codec.js";
 import type { Limits } from "./wire.js";
 
@@ -17,7 +19,7 @@ export function serverLimits(maxAtoms: number): Limits {
     maxFrameBytes: Math.max(1 << 20, 2 * bytesPerPosition * maxAtoms),
     monitorQueue: 2,
     requestQueue: 8,
-    maxVariables: 16,
+    maxVariables: mostVariables,
     maxDenoiseSteps: 64,
     maxObservables: 32,
   };

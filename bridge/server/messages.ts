@@ -3,6 +3,7 @@
  * with each other. What depends on the model (class names) or on the values of the atoms is checked where it is used.
  */
 import { PhasewireError } from "../../src/errors/index.js";
+import { readVariables } from "../../src/variables/index.js";
 import { readArray, show } from "./codec.js";
 import { longestName, Reader } from "./reader.js";
 import { headBytes, isSharedOffer } from "./shared-file.js";
@@ -21,7 +22,6 @@ import type {
   SharedOffer,
   SharedSpace,
   Subscribe,
-  Variable,
 } from "./wire.js";
 
 const modes: readonly Mode[] = ["monitor", "request", "bias"];
@@ -158,14 +158,22 @@ function readAnalyse(reader: Reader, sequence: number, arrays: Sources, limits: 
   const speciesNames = reader.has("speciesNames")
     ? reader.list("speciesNames", isString, "a list of strings")
     : null;
-  const variables = readVariables(reader, limits);
-  const fields = readFields(reader, mode);
+  const variables = reader.has("variables")
+    ? readVariables(reader.value("variables"), "variables", limits.maxVariables)
+    : [];
+  const fields = readFields(reader, mode, arrays);
   const denoise = readDenoise(reader, limits);
-  if (mode === "bias" && variables.length === 0) {
-    throw reader.bad("variables", null, "mode bias needs at least one variable");
+  const seed = readSeed(reader, arrays, mode, variables.length > 0);
+  const hasEnergy = variables.length > 0 || seed !== null;
+  if (mode === "bias" && !hasEnergy && fields.length === 0) {
+    throw reader.bad("variables", null, "mode bias needs at least one variable, a seed, or fields");
   }
-  if (variables.length === 0 && (fields.includes("forces") || fields.includes("virial"))) {
-    throw reader.bad("fields", fields, "forces and virial are those of variables, and there are none");
+  if (!hasEnergy && (fields.includes("forces") || fields.includes("virial"))) {
+    throw reader.bad(
+      "fields",
+      fields,
+      "forces and virial are those of variables or of a seed, and there are none",
+    );
   }
   if (denoise === null && fields.includes("denoised")) {
     throw reader.bad("fields", fields, "the field denoised needs the key denoise");
@@ -194,13 +202,16 @@ function readAnalyse(reader: Reader, sequence: number, arrays: Sources, limits: 
     atomCount,
     positions,
     cell: readCell(arrays),
-    species: readSpecies(arrays, atomCount),
+    species: readIntegers("species", arrays, atomCount),
+    ids: readIntegers("ids", arrays, atomCount),
+    seed: checkSeed(seed, atomCount),
   };
 }
 
-function readFields(reader: Reader, mode: Mode): ResultField[] {
+function readFields(reader: Reader, mode: Mode, arrays: Sources): ResultField[] {
   if (reader.has("fields")) return reader.choices("fields", resultFields);
-  return mode === "bias" ? ["forces", "virial"] : [];
+  const hasEnergy = reader.has("variables") || arrays.has("seed");
+  return mode === "bias" && hasEnergy ? ["forces", "virial"] : [];
 }
 
 function readDenoise(reader: Reader, limits: Limits): number | "converged" | null {
@@ -220,21 +231,6 @@ function readLengthScale(reader: Reader, mode: Mode): number | null {
       "lengthScale is missing; mode bias needs a fixed one, because forces at a changing length scale would not conserve energy",
     remedy:
       "Send the lengthScale of a result in mode request for the run's first frame with every bias frame.",
-  });
-}
-
-function readVariables(reader: Reader, limits: Limits): Variable[] {
-  if (!reader.has("variables")) return [];
-  return reader.maps("variables", limits.maxVariables).map((item) => {
-    const kind = item.choice("kind", ["fraction", "meanLogit", "logitDifference", "logDensity"]);
-    switch (kind) {
-      case "logDensity":
-        return { kind };
-      case "logitDifference":
-        return { kind, class: item.name("class"), minus: item.name("minus") };
-      default:
-        return { kind, class: item.name("class") };
-    }
   });
 }
 
@@ -318,16 +314,42 @@ function readCell(arrays: Sources): Float64Array | null {
   return readArray(array).data as Float64Array;
 }
 
-function readSpecies(arrays: Sources, atomCount: number): ArraySource | null {
-  const array = arrays.get("species");
+function readIntegers(name: "species" | "ids", arrays: Sources, atomCount: number): ArraySource | null {
+  const array = arrays.get(name);
   if (array === undefined) return null;
   const { dtype, shape } = array;
-  if (dtype !== "i32" || shape.length !== 1) throw wrongArray("species", array, "i32 of shape N");
+  if (dtype !== "i32" || shape.length !== 1) throw wrongArray(name, array, "i32 of shape N");
   if (shape[0] === atomCount) return array;
-  throw new PhasewireError("SHAPE_MISMATCH", {
-    field: "species",
+  throw wrongCount(name, array, atomCount);
+}
+
+function readSeed(reader: Reader, arrays: Sources, mode: Mode, hasVariables: boolean): ArraySource | null {
+  const array = arrays.get("seed");
+  if (array === undefined) return null;
+  const { dtype, shape } = array;
+  if ((dtype !== "f32" && dtype !== "f64") || shape.length !== 2) {
+    throw wrongArray("seed", array, "f32 or f64 of shape N x C");
+  }
+  if (mode === "monitor") throw reader.bad("seed", mode, "a seed needs mode request or bias");
+  if (!hasVariables) return array;
+  throw reader.bad(
+    "seed",
+    null,
+    "a seed and variables exclude each other: the forces would be of one or the other",
+  );
+}
+
+/** How many classes there are is the analyser's to check. */
+function checkSeed(seed: ArraySource | null, atomCount: number): ArraySource | null {
+  if (seed === null || seed.shape[0] === atomCount) return seed;
+  throw wrongCount("seed", seed, atomCount);
+}
+
+function wrongCount(name: string, { shape }: ArraySource, atomCount: number): PhasewireError {
+  return new PhasewireError("SHAPE_MISMATCH", {
+    field: name,
     value: shape[0],
-    message: `species has ${shape[0]} entries, but positions has ${atomCount} atoms`,
+    message: `${name} has ${shape[0]} entries, but positions has ${atomCount} atoms`,
   });
 }
 

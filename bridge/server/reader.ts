@@ -98,19 +98,6 @@ export class Reader {
     return new Reader(value, `${this.path}${key}.`);
   }
 
-  /** A list of maps. */
-  maps(key: string, longest: number): Reader[] {
-    const list = this.list(key, isMap, "a list of maps");
-    if (list.length > longest) {
-      throw this.bad(
-        key,
-        list.length,
-        `${this.path}${key} has ${list.length} entries; at most ${longest} are allowed`,
-      );
-    }
-    return list.map((item, index) => new Reader(item, `${this.path}${key}[${index}].`));
-  }
-
   /** The keys that are there. */
   names(): string[] {
     return Object.keys(this.map).filter((key) => this.has(key));
@@ -121,7 +108,8 @@ export class Reader {
     return new PhasewireError("BAD_OPTION", { field: this.path + key, value, message });
   }
 
-  private value(key: string): unknown {
+  /** What a key holds, unchecked; undefined if it is absent or nil. */
+  value(key: string): unknown {
     return Object.hasOwn(this.map, key) ? (this.map[key] ?? undefined) : undefined;
   }
 

@@ -106,9 +106,9 @@ export function resultArrays(
       case "score":
         return vectors(analysis.score);
       case "forces":
-        return vectors(analysis.bias?.forces);
+        return vectors(analysis.forces);
       case "virial":
-        return analysis.bias?.virial && { dtype: "f64", shape: [3, 3], data: analysis.bias.virial };
+        return analysis.virial && { dtype: "f64", shape: [3, 3], data: analysis.virial };
     }
   };
   return new Map(

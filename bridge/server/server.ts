@@ -40,7 +40,15 @@ import type {
 /** Protocol versions that this server speaks. */
 export const protocolVersions: readonly number[] = [2];
 
-const capabilities: readonly Capability[] = ["monitor", "request", "bias", "denoise", "subscribe", "series"];
+const capabilities: readonly Capability[] = [
+  "monitor",
+  "request",
+  "bias",
+  "denoise",
+  "seed",
+  "subscribe",
+  "series",
+];
 
 /** Arrays in the space for results begin at multiples of so many bytes. */
 const alignment = 64;
@@ -358,7 +366,9 @@ class Server {
       });
       const arrays = resultArrays(frame.fields, analysis, classes.length);
       // Once the frame is answered, its client may reuse the memory that its arrays lie in.
-      const observed = this.observedOf(session, frame, analysis, scalars);
+      // A seed is a second question about a frame that was told about already.
+      const isNews = frame.seed === null;
+      const observed = isNews ? this.observedOf(session, frame, analysis, scalars) : [];
       session.analysed++;
       session.lastStep = frame.step;
       this.analysed++;
@@ -367,7 +377,7 @@ class Server {
         const { queued } = session;
         await this.answer(session, frame, { type: "result", sequence, ...scalars, queued }, arrays);
       }
-      this.series.record(scalars);
+      if (isNews) this.series.record(scalars);
       for (const send of observed) send();
     } catch (error) {
       if (this.sessions.includes(session))

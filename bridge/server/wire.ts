@@ -3,7 +3,7 @@
  * Types and nothing else, so that a browser or a test can import them without the server.
  */
 import type { ErrorObject } from "../../src/errors/index.js";
-import type { NamedVariable } from "../../src/variables/index.js";
+import type { Variable } from "../../src/variables/index.js";
 
 /** An array's element type on the wire. */
 export type Dtype = "f32" | "f64" | "i32" | "u16" | "u8";
@@ -53,7 +53,7 @@ export interface WireMessage {
 
 export type Mode = "monitor" | "request" | "bias";
 
-export type Capability = Mode | "denoise" | "subscribe" | "series" | "shared";
+export type Capability = Mode | "denoise" | "seed" | "subscribe" | "series" | "shared";
 
 /** Per-atom and global arrays that a result can carry. */
 export type ResultField =
@@ -122,6 +122,7 @@ export interface Limits {
   monitorQueue: number;
   /** Frames in mode request and bias that wait in one session; one more is refused. */
   requestQueue: number;
+  /** Variables inside others included. */
   maxVariables: number;
   maxDenoiseSteps: number;
   maxObservables: number;
@@ -159,9 +160,6 @@ export interface Welcome {
   limits: Limits;
 }
 
-/** An order parameter by class names, as it stands on the wire. */
-export type Variable = NamedVariable;
-
 /** One frame to analyse. Lengths in the simulation's unit. */
 export interface Analyse {
   type: "analyse";
@@ -195,6 +193,10 @@ export interface Analyse {
   cell: Float64Array | null;
   /** N, i32. */
   species: ArraySource | null;
+  /** N, i32: the simulation's ids of the atoms. */
+  ids: ArraySource | null;
+  /** N x C, f32 or f64: dL/dl_ac of the L whose forces are wanted. */
+  seed: ArraySource | null;
 }
 
 export interface Subscribe {

@@ -215,6 +215,11 @@ export class PhaseCore {
     return Math.max(1, Math.floor(0.9 * fits));
   }
 
+  /** The arrays of the frame whose forward pass stands, as views to read; null if none does, as after `room`, or a new prior. */
+  evaluated(): FrameRoom | null {
+    return this.progress === "evaluated" ? frameRoom(this.context, this.atomCount) : null;
+  }
+
   /** Whether the neighbours of the frame loaded were found by the lists of one before. */
   get hasReusedLists(): boolean {
     this.requireFrame();

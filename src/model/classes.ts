@@ -76,6 +76,11 @@ export function classWeights(given: ClassWeights, classes: readonly ClassNames[]
   return weights;
 }
 
+/** What weights add to the logits: their logarithms, and -1000 for 0, as in the core (docs/maths.md, "Prior over classes"). */
+export function logWeights(weights: Float64Array): Float64Array {
+  return weights.map((weight) => (weight > 0 ? Math.log(weight) : -1000));
+}
+
 function entries(given: ClassWeights): (readonly [string, unknown])[] {
   if (Array.isArray(given)) {
     const wrong = given.find((name) => typeof name !== "string");

@@ -1,3 +1,3 @@
-export { type ClassNames, type ClassWeights, classWeights, findClass } from "./classes.js";
+export { type ClassNames, type ClassWeights, classWeights, findClass, logWeights } from "./classes.js";
 export { loadModel, type Manifest, type ManifestEntry, readManifest } from "./locate.js";
 export { type Model, type PhaseClass, parseModel } from "./model.js";

@@ -73,9 +73,11 @@ export class FakeAnalyser implements FrameAnalyser {
       analysis.bias = {
         values: request.variables.map(() => 0.5),
         energy: 2,
-        forces: new Float64Array(3 * atoms).fill(request.step),
-        virial: new Float64Array(9).fill(1),
       };
+    }
+    if (request.variables.length > 0 || request.seed !== null) {
+      analysis.forces = new Float64Array(3 * atoms).fill(request.step);
+      analysis.virial = new Float64Array(9).fill(1);
     }
     return analysis;
   }

@@ -76,7 +76,7 @@ describe("greeting", () => {
       model: analyser.model,
       limits: { maxAtoms: 1000, monitorQueue: 2, maxHeaderBytes: 262_144 },
     });
-    expect(header.capabilities).toEqual(["monitor", "request", "bias", "denoise", "subscribe", "series"]);
+    expect(header.capabilities).toEqual(["monitor", "request", "bias", "denoise", "seed", "subscribe", "series"]);
     expect(String(header.session)).toMatch(/^[0-9a-f-]{36}$/);
   });
 
@@ -480,7 +480,7 @@ describe("bad frames", () => {
     ],
     [
       "a variable without class",
-      "MESSAGE_FORMAT",
+      "BAD_OPTION",
       "variables[0].class",
       { ...header, variables: [{ kind: "fraction" }] },
       [two],

@@ -1,0 +1,25 @@
+/** What files of results call variables. */
+import type { Variable } from "./declare.js";
+
+/**
+ * The name of each variable of a list: its own, else one after its kind and classes, such as `fraction.fcc`, with `.2`, `.3`, .. where that is taken.
+ */
+export function variableNames(variables: readonly Variable[]): string[] {
+  const taken = new Set(variables.flatMap(({ name }) => (name === undefined ? [] : [name])));
+  return variables.map((variable) => {
+    if (variable.name !== undefined) return variable.name;
+    const usual = usualName(variable);
+    let name = usual;
+    for (let number = 2; taken.has(name); number++) name = `${usual}.${number}`;
+    taken.add(name);
+    return name;
+  });
+}
+
+function usualName(variable: Variable): string {
+  const parts: string[] = [variable.kind];
+  if ("class" in variable) parts.push(variable.class);
+  if ("classes" in variable) parts.push(...variable.classes);
+  if ("minus" in variable) parts.push(variable.minus);
+  return parts.join(".");
+}
