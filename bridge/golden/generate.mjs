@@ -92,7 +92,7 @@ good("welcome", "server", {
   session: "5d0c3b0e-7a51-4a7e-9f5e-0a4bb5a1f0c2",
   run: "melt-17",
   server: { name: "phasewire", version: "0.1.0" },
-  capabilities: ["monitor", "request", "bias", "denoise", "subscribe", "series", "shared"],
+  capabilities: ["monitor", "request", "bias", "denoise", "seed", "subscribe", "series", "shared"],
   model: {
     name: "elements-and-binaries",
     sha256: "00ff".repeat(16),
@@ -111,7 +111,7 @@ good("welcome", "server", {
     maxArrays: 16,
     monitorQueue: 2,
     requestQueue: 8,
-    maxVariables: 16,
+    maxVariables: 64,
     maxDenoiseSteps: 64,
     maxObservables: 32,
   },
@@ -172,6 +172,120 @@ good(
     timeoutMs: 5000,
   },
   [["positions", "f64", [2, 3], positions]],
+);
+good(
+  "analyse-variables",
+  "client",
+  {
+    type: "analyse",
+    sequence: 12,
+    mode: "bias",
+    step: 5,
+    periodic,
+    lengthScale: 2,
+    speciesNames: ["Cu", "Zn"],
+    variables: [
+      {
+        kind: "fraction",
+        classes: ["fcc", "hcp"],
+        name: "solid",
+        reduce: "sum",
+        switch: { centre: 0.5, width: 0.125 },
+        select: { species: ["Cu"], region: { axis: 2, from: 0.25, to: 0.75, width: 0.125 } },
+      },
+      {
+        kind: "sum",
+        constant: -1,
+        terms: [
+          {
+            weight: 0.5,
+            variable: {
+              kind: "smoothMin",
+              sharpness: 4,
+              variables: [
+                { kind: "distance", class: "bcc", select: { ids: [7, 2147483647] } },
+                {
+                  kind: "switch",
+                  centre: -2,
+                  width: 0.5,
+                  variable: {
+                    kind: "logDensity",
+                    reduce: "mean",
+                    select: { region: { centre: [0.5, 0.25, 0], radius: 1, width: 0.5 } },
+                  },
+                },
+              ],
+            },
+          },
+        ],
+      },
+    ],
+    coefficients: [2, -0.5],
+  },
+  [
+    ["positions", "f64", [2, 3], positions],
+    cellArray,
+    ["species", "i32", [2], [0, 1]],
+    ["ids", "i32", [2], [7, 2147483647]],
+  ],
+);
+good(
+  "analyse-logits",
+  "client",
+  {
+    type: "analyse",
+    sequence: 13,
+    mode: "bias",
+    step: 6,
+    periodic,
+    lengthScale: 2,
+    fields: ["logits"],
+  },
+  [["positions", "f64", [2, 3], positions], cellArray],
+);
+good(
+  "analyse-seed",
+  "client",
+  {
+    type: "analyse",
+    sequence: 14,
+    mode: "bias",
+    step: 6,
+    periodic,
+    lengthScale: 2,
+    fields: ["forces", "virial"],
+  },
+  [
+    ["positions", "f64", [2, 3], positions],
+    cellArray,
+    ["seed", "f64", [2, 12], [...classes.map((_, c) => 0.25 * c - 1), ...classes.map((_, c) => 1e-9 * c)]],
+  ],
+);
+good(
+  "result-seed",
+  "server",
+  {
+    type: "result",
+    sequence: 14,
+    run: "melt-17",
+    mode: "bias",
+    step: 6,
+    observables: {},
+    atomCount: 2,
+    lengthScale: 2,
+    fractions,
+    logDensity: -12.5,
+    meanLogDensityPerAtom: -6.25,
+    meanMargin: 3.75,
+    dropped: 0,
+    queued: 0,
+    seconds: 0.0078125,
+    waitedSeconds: 0,
+  },
+  [
+    ["forces", "f64", [2, 3], [0.125, 0, -1, -0.125, 0, 1]],
+    ["virial", "f64", [3, 3], [1, 2, 3, 2, 4, 5, 3, 5, 6]],
+  ],
 );
 good(
   "unknown-keys",

@@ -85,8 +85,8 @@ const catalogue = {
     remedy: "Correct the line, or write the file again as extended XYZ.",
   },
   EMPTY_SELECTION: {
-    meaning: "No atom of the frame has the selected species.",
-    remedy: "Select a species that the frame holds.",
+    meaning: "A selection holds no atom of the frame, or names a species or an id that no atom has.",
+    remedy: "Select what the frame holds.",
   },
   MESSAGE_FORMAT: {
     meaning: "A message is not the MessagePack header and frames that the protocol asks for.",

@@ -76,7 +76,15 @@ describe("greeting", () => {
       model: analyser.model,
       limits: { maxAtoms: 1000, monitorQueue: 2, maxHeaderBytes: 262_144 },
     });
-    expect(header.capabilities).toEqual(["monitor", "request", "bias", "denoise", "seed", "subscribe", "series"]);
+    expect(header.capabilities).toEqual([
+      "monitor",
+      "request",
+      "bias",
+      "denoise",
+      "seed",
+      "subscribe",
+      "series",
+    ]);
     expect(String(header.session)).toMatch(/^[0-9a-f-]{36}$/);
   });
 
