@@ -100,6 +100,7 @@ good("welcome", "server", {
     aliases: { "ice-Ih": "hexdiamond", "ice-Ic": "diamond" },
     waterNames: { hexdiamond: "ice-Ih", diamond: "ice-Ic" },
     logitLength: 0.0625,
+    idealLogits: classes.map((_, c) => 0.5 * c + 1.25),
     cutoff: 2.3,
   },
   classes: { disordered: 0, fcc: 2, diamond: 0.5 },

@@ -43,7 +43,7 @@ export class CoreAnalyser implements FrameAnalyser {
     /** The build of the core that was chosen. */
     readonly build: CoreBuild,
   ) {
-    const { name, sha256, classes, logitLength, cutoff } = phases;
+    const { name, sha256, classes, logitLength, idealLogits, cutoff } = phases;
     this.model = {
       name,
       sha256,
@@ -55,6 +55,7 @@ export class CoreAnalyser implements FrameAnalyser {
         classes.flatMap(({ name: known, water }) => (water === null ? [] : [[known, water] as const])),
       ),
       logitLength,
+      idealLogits: Array.from(idealLogits),
       cutoff,
     };
   }

@@ -140,6 +140,8 @@ export interface ModelInfo {
   waterNames?: Record<string, string>;
   /** s, in units of a0. */
   logitLength: number;
+  /** Logit of each class on its own prototype, without weights: what a distance is measured from. */
+  idealLogits?: number[];
   /** Neighbour cutoff, in units of a0. */
   cutoff: number;
 }
