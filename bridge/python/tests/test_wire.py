@@ -11,7 +11,7 @@ import pytest
 
 import phasewire
 from phasewire._connection import Welcome
-from phasewire._wire import decode, encode, evaluation_from_message, result_from_message
+from phasewire._wire import decode, encode, forces_from_message, logits_from_message, result_from_message
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"
 NAMES = sorted(path.stem for path in GOLDEN.glob("*.json"))
@@ -94,14 +94,22 @@ def test_result_with_a_wrong_shape_is_refused():
     assert (caught.value.code, caught.value.field) == ("MESSAGE_SHAPE", "logits")
 
 
-def test_result_with_bias():
-    evaluation = evaluation_from_message(
-        decode(parts_of("result-bias")), len(described("result-bias")["header"]["values"])
-    )
-    assert evaluation.forces.shape == (described("result-bias")["header"]["atomCount"], 3)
-    assert evaluation.virial.shape == (3, 3)
+def test_forces():
+    header = described("result-bias")["header"]
+    message, count, scale = decode(parts_of("result-bias")), header["atomCount"], header["lengthScale"]
+    forces, virial = forces_from_message(message, count, scale)
+    assert (forces.shape, virial.shape) == ((count, 3), (3, 3))
+    for wrong in ((count + 1, scale), (count, 1.001 * scale)):
+        with pytest.raises(phasewire.ProtocolError):
+            forces_from_message(message, *wrong)
+
+
+def test_logits():
+    message, header = decode(parts_of("result")), described("result")["header"]
+    logits, scale = logits_from_message(message, header["atomCount"], 2, None)
+    assert (logits.shape, scale) == ((header["atomCount"], 2), header["lengthScale"])
     with pytest.raises(phasewire.ProtocolError):
-        evaluation_from_message(decode(parts_of("result-bias")), 99)
+        logits_from_message(message, header["atomCount"], 3, None)
 
 
 def test_every_cut_of_a_message_is_refused():

@@ -16,7 +16,7 @@ from phasewire._classes import Classes, as_weights, class_weights
 from phasewire._energy import Energy, Task, check_seconds, linear_energy, resolve_length_scale
 from phasewire._frame import Frame, check_length_scale, make_frame
 from phasewire._result import DEFAULT_FIELDS, FIELDS, Evaluation, Result
-from phasewire._schema import check_variables
+from phasewire._schema import check_list
 from phasewire._selection import Select, choose_atoms
 from phasewire.errors import make_error
 from phasewire.variables import Variable
@@ -241,7 +241,7 @@ class Analyser(ABC):
         """Like `forces`, for a frame that `make_frame` has checked; the forces are those of its atoms alone."""
         chosen = (variables,) if isinstance(variables, Variable) else tuple(variables)
         seconds = check_seconds(deadline)
-        check_variables(chosen, self.phases, self.aliases)
+        check_list(chosen, "variables")
         number, follows_cell = resolve_length_scale(length_scale, frame)
         if energy is not None and coefficients is not None:
             raise make_error(
@@ -255,8 +255,6 @@ class Analyser(ABC):
         else:
             where = "energy"
         options = check_options(number, 0, (), classes)
-        if options.classes is not None:
-            class_weights(options.classes, self.phases, self.aliases)
         with self._turn:
             return self._evaluate(frame, Task(chosen, energy, where, follows_cell, seconds), options)
 
@@ -265,6 +263,12 @@ class Analyser(ABC):
 
     @abstractmethod
     def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation: ...
+
+    def forget(self) -> None:  # noqa: B027
+        """Begin anew with the next frame what is kept of earlier ones, so that its results depend on it alone.
+
+        By default nothing is kept.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -73,6 +74,10 @@ class Welcome:
     """Weights in effect, of ``disordered`` and of the classes that are not left out; None: all are equal."""
     shared_memory: bool = False
     """Whether arrays go through shared memory, where that pays, instead of messages."""
+    logit_length: float = math.nan
+    """s, in units of a0."""
+    ideal_logits: tuple[float, ...] | None = None
+    """Logit of each class on its own prototype; None: the server does not say."""
 
     @classmethod
     def from_message(cls, message: Message) -> Welcome:
@@ -93,6 +98,8 @@ class Welcome:
                 limits={str(key): int(value) for key, value in header["limits"].items()},
                 classes=None if classes is None else {str(name): float(weight) for name, weight in classes.items()},
                 shared_memory=header.get("shared") is True,
+                logit_length=float(model["logitLength"]),
+                ideal_logits=_ideal_logits(model),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise make_error(
@@ -101,6 +108,15 @@ class Welcome:
                 field="welcome",
                 remedy="install the same release of phasewire on both sides",
             ) from error
+
+
+def _ideal_logits(model: Mapping[str, Any]) -> tuple[float, ...] | None:
+    given = model.get("idealLogits")
+    if given is None:
+        return None
+    if len(given) != len(model["classes"]):
+        raise ValueError("idealLogits has another length than classes")
+    return tuple(float(logit) for logit in given)
 
 
 def make_settings(

@@ -158,6 +158,10 @@ class Core:
         self._values("LENGTH_SCALE_GIVEN")[0] = 0.0 if length_scale is None else length_scale
         self._run("loadFrame")
 
+    def forget(self) -> None:
+        """Lay out the next frame anew, with neighbour lists of its own."""
+        self._layout = None
+
     @property
     def reused_lists(self) -> bool:
         """Whether the neighbours of the loaded frame were found by the lists of one before."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from phasewire._declaration import Variable
 from phasewire._evaluate import Adjoint, ForwardPass, evaluate
 from phasewire._frame import Frame, check_length_scale
 from phasewire._result import Evaluation
+from phasewire._schema import check_variables
 from phasewire.errors import PhasewireError, make_error
 
 F64 = NDArray[np.float64]
@@ -46,6 +47,10 @@ class Task:
     energy_field: str
     follows_cell: bool = False
     seconds: float | None = None
+
+    def check_classes(self, phases: Sequence[str], aliases: Mapping[str, str]) -> None:
+        """Raise ``BAD_OPTION`` unless the variables name classes of the model."""
+        check_variables(self.variables, phases, aliases)
 
 
 def linear_energy(coefficients: F64) -> Energy:

@@ -11,13 +11,13 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
-from phasewire._result import FIELD_DTYPES, Evaluation, Result
+from phasewire._result import FIELD_DTYPES, Result
 from phasewire._shared import HEAD_BYTES, SharedArrays, aligned
 from phasewire.errors import make_error
 
 PROTOCOL_VERSION = 2
 MAX_HEADER_BYTES = 262144
-MAX_DEPTH = 8
+MAX_DEPTH = 16
 MAX_VALUES = 32768
 MAX_ARRAYS = 16
 DTYPES: dict[str, np.dtype[Any]] = {
@@ -137,7 +137,7 @@ def result_space(fields: Sequence[str], atom_count: int, class_count: int) -> in
     return sum(aligned(FIELD_DTYPES[name].itemsize * atom_count * math.prod(widths[name])) for name in fields)
 
 
-def evaluation_space(atom_count: int) -> int:
+def forces_space(atom_count: int) -> int:
     """Return the bytes that forces and virial take in shared memory."""
     return aligned(24 * atom_count) + aligned(72)
 
@@ -180,26 +180,50 @@ def result_from_message(
     )
 
 
-def evaluation_from_message(message: Message, variable_count: int) -> Evaluation:
-    """Build an `Evaluation` from a ``result`` message that carries variables."""
-    header = message.header
-    count = _integer(header, "atomCount")
-    values = header.get("values")
-    if not isinstance(values, list) or len(values) != variable_count:
-        _refuse("MESSAGE_FORMAT", f"{variable_count} values were asked for", "values", values)
-    for name, shape in (("forces", (count, 3)), ("virial", (3, 3))):
-        if name not in message.arrays:
-            _refuse("MESSAGE_SHAPE", f"the array {name} is missing", name, None)
-        _require_shape(message.arrays[name], name, DTYPES["f64"], shape)
-    return Evaluation(
-        values=np.array([_number({"values": value}, "values") for value in values]),
-        energy=_number(header, "energy"),
-        forces=message.arrays["forces"],
-        virial=message.arrays["virial"],
-        length_scale=_number(header, "lengthScale"),
-        step=_integer(header, "step"),
-        seconds=_number(header, "seconds"),
-    )
+def logits_from_message(
+    message: Message, atom_count: int, class_count: int, length_scale: float | None
+) -> tuple[Array, float]:
+    """Return the logits, float32 of shape ``(N, C)``, and the a0 of a ``result`` message.
+
+    Parameters
+    ----------
+    message : Message
+    atom_count, class_count : int
+        N and C that were asked about.
+    length_scale : float or None
+        a0 that was asked for, if any.
+
+    Raises
+    ------
+    ProtocolError
+        ``MESSAGE_SHAPE`` or ``MESSAGE_FORMAT`` if it does not answer that, or a number is not finite.
+    """
+    used = _used_length_scale(message, length_scale)
+    return _finite_array(message, "logits", FIELD_DTYPES["logits"], (atom_count, class_count)), used
+
+
+def forces_from_message(message: Message, atom_count: int, length_scale: float) -> tuple[Array, Array]:
+    """Return forces, float64 of shape ``(N, 3)``, and virial ``(3, 3)`` of a ``result`` message; errors as above."""
+    _used_length_scale(message, length_scale)
+    forces = _finite_array(message, "forces", DTYPES["f64"], (atom_count, 3))
+    return forces, _finite_array(message, "virial", DTYPES["f64"], (3, 3))
+
+
+def _used_length_scale(message: Message, wanted: float | None) -> float:
+    used = _number(message.header, "lengthScale")
+    if not used > 0 or (wanted is not None and used != wanted):
+        _refuse("MESSAGE_FORMAT", f"the length scale asked for is {wanted}", "lengthScale", used)
+    return used
+
+
+def _finite_array(message: Message, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> Array:
+    if name not in message.arrays:
+        _refuse("MESSAGE_SHAPE", f"the array {name} is missing", name, None)
+    array = message.arrays[name]
+    _require_shape(array, name, dtype, shape)
+    if not np.isfinite(array).all():
+        _refuse("MESSAGE_FORMAT", f"{name} holds NaN or infinity", name, None)
+    return array
 
 
 def _field_widths(class_count: int) -> dict[str, tuple[int, ...]]:

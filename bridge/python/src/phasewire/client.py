@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,17 +12,29 @@ from typing import Any
 import numpy as np
 
 from phasewire._analyser import Analyser, Options
-from phasewire._classes import Classes
+from phasewire._classes import Classes, class_weights
 from phasewire._connection import Connection, Settings, Welcome, make_settings
-from phasewire._energy import Task
+from phasewire._energy import Demand, Task
+from phasewire._evaluate import ForwardPass, Room
 from phasewire._frame import Frame
 from phasewire._result import Evaluation, Result
-from phasewire._wire import Array, Message, evaluation_from_message, evaluation_space, result_from_message, result_space
+from phasewire._wire import (
+    Array,
+    Message,
+    forces_from_message,
+    forces_space,
+    logits_from_message,
+    result_from_message,
+    result_space,
+)
 from phasewire.errors import PhasewireError, ServerUnreachableError, error_from_wire, make_error
 
 _RETRY_PAUSE = 0.05
 # Longest name in a header, in bytes (bridge/PROTOCOL.md, section 4).
 _LONGEST_NAME = 128
+# What asking the whole frame anew may cure: a server that was restarted, or memory that could not be shared.
+_CURABLE = ("NO_SESSION", "SERVER_UNREACHABLE", "SHARED_MEMORY")
+_SEED = "seed"
 _START_SERVER = "start one with `phasewire serve`, and compare the addresses"
 
 
@@ -91,6 +103,30 @@ def connect(
     return client
 
 
+class _Deadline:
+    """A moment until which an answer counts."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.moment = time.monotonic() + seconds
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until then, negative afterwards."""
+        return self.moment - time.monotonic()
+
+
+class _Interrupted(Exception):  # noqa: N818
+    """A trip to the server failed in a way that asking anew may cure; the cause is the error."""
+
+
+Accept = Callable[[Message], bool]
+
+
+def _accept_all(message: Message) -> bool:
+    return True
+
+
 class Client(Analyser):
     """A server that answers each frame in turn; made by `connect`.
 
@@ -104,6 +140,9 @@ class Client(Analyser):
         self._welcome: Welcome | None = None
         self._session_open = False
         self._losses_at_welcome = 0
+        self._room = Room()
+        # The model that forces were asked of: a run must not go on with those of another.
+        self._driving_model: str | None = None
 
     @property
     def settings(self) -> Settings:
@@ -160,7 +199,9 @@ class Client(Analyser):
         ProtocolError
             If it speaks another version of the protocol.
         """
-        deadline = time.monotonic() + self._settings.timeout
+        self._open(_Deadline(self._settings.timeout))
+
+    def _open(self, deadline: _Deadline) -> None:
         message = self._greet(deadline)
         if message.type != "welcome":
             raise _unexpected(message, "welcome")
@@ -172,9 +213,9 @@ class Client(Analyser):
         connection.settings = self._settings
         self._losses_at_welcome = connection.losses
 
-    def _greet(self, deadline: float) -> Message:
+    def _greet(self, deadline: _Deadline) -> Message:
         connection = self._connect()
-        while connection.wait_for_peer(deadline):
+        while connection.wait_for_peer(deadline.moment):
             sequence = connection.hello()
             if sequence is None:
                 # The peer went away in this instant; the next turn waits for it.
@@ -228,20 +269,114 @@ class Client(Analyser):
         return result_from_message(reply, self.phases, self.aliases)
 
     def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
+        """Ask for the logits of a frame, then for the forces of the seed that the energy makes of them.
+
+        After a server was lost the whole frame is asked about anew, as long as there is time: what one server began no
+        other goes on with.
+        """
+        started = time.perf_counter()
+        deadline = _Deadline(self._settings.timeout if task.seconds is None else task.seconds)
+        while True:
+            try:
+                self._ensure_session(deadline)
+                return self._forces_of(frame, task, options, deadline, started)
+            except _Interrupted as interruption:
+                error = interruption.__cause__
+                assert isinstance(error, PhasewireError)
+                if error.code == "SHARED_MEMORY":
+                    self._connect().stop_sharing()
+                time.sleep(_RETRY_PAUSE)
+                if deadline.remaining <= 0:
+                    raise error from None
+
+    def _forces_of(self, frame: Frame, task: Task, options: Options, deadline: _Deadline, started: float) -> Evaluation:
+        welcome = self.server
+        self._check_driver(welcome)
+        task.check_classes(welcome.phases, welcome.aliases)
+        allowed = welcome.classes if options.classes is None else options.classes
+        weights = None if allowed is None else class_weights(allowed, welcome.phases, welcome.aliases)
         header, arrays = analyse_message(frame, options)
-        header |= {
-            "mode": "request",
-            "fields": ["forces", "virial"],
-            "variables": [variable.to_wire() for variable in task.variables],
-        }
-        zeros = np.zeros(len(task.variables))
-        reply = self._ask(header | {"coefficients": zeros.tolist()}, arrays, evaluation_space(len(frame)))
-        values = evaluation_from_message(reply, len(task.variables)).values
-        energy, slopes = task.energy(values)
-        header |= {"coefficients": np.asarray(slopes).tolist(), "lengthScale": reply.header["lengthScale"]}
-        reply = self._ask(header, arrays, evaluation_space(len(frame)))
-        found = evaluation_from_message(reply, len(task.variables))
-        return replace(found, energy=energy, coefficients=np.array(slopes))
+        # Without a length scale the server estimates one, which mode bias has no place for.
+        header |= {"mode": "request" if options.length_scale is None else "bias", "fields": ["logits"]}
+        space = result_space(("logits",), len(frame), len(welcome.phases))
+        reply = self._trip(header, arrays, space, deadline)
+        logits, length_scale = logits_from_message(reply, len(frame), len(welcome.phases), options.length_scale)
+        demand = Demand(
+            task,
+            ForwardPass(
+                frame=frame,
+                logits=logits,
+                length_scale=length_scale,
+                phases=welcome.phases,
+                aliases=welcome.aliases,
+                class_weights=weights,
+                ideal_logits=None if welcome.ideal_logits is None else np.array(welcome.ideal_logits),
+                logit_length=welcome.logit_length,
+                room=self._room,
+            ),
+        )
+        if demand.seed is None:
+            return demand.evaluation(None, None, frame, started)
+        header |= {"mode": "bias", "fields": ["forces", "virial"], "lengthScale": length_scale}
+        reply = self._trip(header, {**arrays, "seed": demand.seed}, forces_space(len(frame)), deadline)
+        forces, virial = forces_from_message(reply, len(frame), length_scale)
+        return demand.evaluation(-forces, virial, frame, started)
+
+    def _check_driver(self, welcome: Welcome) -> None:
+        """Raise unless the server can give forces, and with the model that it gave them with before."""
+        if _SEED not in welcome.capabilities:
+            raise make_error(
+                "PROTOCOL_VERSION",
+                f"{welcome.server} at {self.endpoint} gives no forces of an energy: it lacks the capability seed",
+                field="capabilities",
+                value=list(welcome.capabilities),
+                remedy="start a server of this release, or use phasewire.Local()",
+            )
+        if self._driving_model not in (None, welcome.model_sha256):
+            raise make_error(
+                "MODEL_HASH",
+                f"the server at {self.endpoint} has another model than the one that gave the forces before",
+                field="model",
+                value=welcome.model_sha256,
+                remedy="start the server with the model of before, or connect anew and begin a new run",
+            )
+        self._driving_model = welcome.model_sha256
+
+    def _trip(
+        self, header: Mapping[str, Any], arrays: Mapping[str, Array], result_bytes: int, deadline: _Deadline
+    ) -> Message:
+        """Ask within the session at hand, in time, and take no answer but that of this step.
+
+        Raises
+        ------
+        _Interrupted
+            If the frame may be asked about anew.
+        PhasewireError
+            Any other refusal; ``TIMEOUT``.
+        """
+        session, step = self.server.session, header["step"]
+
+        def is_of_this_step(message: Message) -> bool:
+            return message.header.get("step") == step and message.header.get("session", session) == session
+
+        try:
+            if not self._session_open or self._connect().losses != self._losses_at_welcome:
+                raise self._unreachable("the connection was lost between two questions about a frame")
+            limit = {"timeoutMs": max(1.0, 1000 * deadline.remaining)}
+            reply = self._exchange({**header, **limit}, arrays, result_bytes, deadline, is_of_this_step)
+        except PhasewireError as error:
+            if error.code in _CURABLE:
+                raise _Interrupted from error
+            raise
+        if reply.type != "result":
+            raise _unexpected(reply, "result")
+        return reply
+
+    def _ensure_session(self, deadline: _Deadline) -> None:
+        connection = self._connect()
+        connection.refresh()
+        if not self._session_open or connection.losses != self._losses_at_welcome:
+            self._open(deadline)
 
     def _ask(self, header: Mapping[str, Any], arrays: Mapping[str, Array], result_bytes: int = 0) -> Message:
         """Send a message and return its answer, whose arrays take ``result_bytes``.
@@ -251,38 +386,50 @@ class Client(Analyser):
         is noticed only after sending. Asking twice is safe, since no question changes anything at the server.
         """
         for last_try in (False, True):
-            connection = self._connect()
-            connection.refresh()
-            if not self._session_open or connection.losses != self._losses_at_welcome:
-                self.open()
-            check_limits(arrays, self.server.limits)
-            deadline = time.monotonic() + self._settings.timeout
-            sequence = connection.send(header, arrays, result_bytes)
+            self._ensure_session(_Deadline(self._settings.timeout))
             try:
-                if sequence is None:
-                    raise self._unreachable("the server is gone")
-                reply = self._await(sequence, deadline)
-                connection.settle(sequence)
-                return reply
+                return self._exchange(header, arrays, result_bytes, _Deadline(self._settings.timeout))
             except PhasewireError as error:
-                if error.code == "SHARED_MEMORY" and not last_try:
-                    connection.stop_sharing()
-                    continue
-                self._session_open = False
-                if last_try or error.code not in ("NO_SESSION", "SERVER_UNREACHABLE"):
+                if last_try or error.code not in _CURABLE:
                     raise
+                if error.code == "SHARED_MEMORY":
+                    self._connect().stop_sharing()
         raise self._unreachable("the server is gone")
 
-    def _await(self, sequence: int, deadline: float) -> Message:
+    def _exchange(
+        self,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, Array],
+        result_bytes: int,
+        deadline: _Deadline,
+        accept: Accept = _accept_all,
+    ) -> Message:
+        """Send a message in this session and return its answer; errors, but of shared memory, end the session."""
+        check_limits(arrays, self.server.limits)
+        connection = self._connect()
+        try:
+            sequence = connection.send(header, arrays, result_bytes)
+            if sequence is None:
+                raise self._unreachable("the server is gone")
+            reply = self._await(sequence, deadline, accept)
+            connection.settle(sequence)
+            return reply
+        except PhasewireError as error:
+            self._session_open = self._session_open and error.code == "SHARED_MEMORY"
+            raise
+
+    def _await(self, sequence: int, deadline: _Deadline, accept: Accept = _accept_all) -> Message:
         connection = self._connect()
         losses = connection.losses
+        strays = 0
         while True:
-            remaining = deadline - time.monotonic()
+            remaining = deadline.remaining
             if remaining <= 0:
                 self._session_open = False
                 raise make_error(
                     "TIMEOUT",
-                    f"the server did not answer within {self._settings.timeout:g} s",
+                    f"the server did not answer within {deadline.seconds:g} s"
+                    + (f"; {strays} answers of other steps were discarded" if strays else ""),
                     field="endpoint",
                     value=self.endpoint,
                     remedy="give a longer timeout, fewer atoms, or the server more threads",
@@ -295,6 +442,9 @@ class Client(Analyser):
                     continue
                 if message.type == "error":
                     raise error_from_wire(message.header)
+                if not accept(message):
+                    strays += 1
+                    continue
                 return message
             if connection.losses != losses:
                 self._session_open = False

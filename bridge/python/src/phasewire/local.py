@@ -104,6 +104,11 @@ class Local(Analyser):
         """What classes are called where the atoms are the oxygens of water."""
         return self._model.water_names
 
+    def forget(self) -> None:
+        """Begin new neighbour lists with the next frame; with a skin, old ones change the last digits of results."""
+        with self._turn:
+            self._core.forget()
+
     def close(self) -> None:
         """Free the core's memory, after the call that another thread may have under way."""
         with self._turn:
@@ -180,6 +185,7 @@ class Local(Analyser):
     def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
         started = time.perf_counter()
         core = self._core
+        task.check_classes(self.phases, self.aliases)
         own = self._weights_of(options.classes)
         weights = self._weights if own is None else own
         core.set_prior(weights)
