@@ -239,7 +239,7 @@ class Analyser(ABC):
         deadline: float | None = None,
     ) -> Evaluation:
         """Like `forces`, for a frame that `make_frame` has checked; the forces are those of its atoms alone."""
-        chosen = (variables,) if isinstance(variables, Variable) else tuple(variables)
+        chosen = tuple(variables) if isinstance(variables, Iterable) else (variables,)
         seconds = check_seconds(deadline)
         check_list(chosen, "variables")
         number, follows_cell = resolve_length_scale(length_scale, frame)

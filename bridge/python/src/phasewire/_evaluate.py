@@ -295,7 +295,7 @@ def _custom(variable: Variable, forward: ForwardPass, where: str) -> tuple[float
     value = function.whole(forward.rows, where)
 
     def pull(weight: float, adjoint: Adjoint) -> None:
-        adjoint.add_in_full(weight * function.derivative(forward.rows, where, per_atom=False))
+        adjoint.add_in_full(weight * function.derivative(forward.rows, where))
 
     return value, pull
 
@@ -357,7 +357,7 @@ def _quantity(variable: Variable, forward: ForwardPass, where: str) -> tuple[F64
             assert function is not None
 
             def pull(by_q: F64, adjoint: Adjoint) -> None:
-                adjoint.add_in_full(by_q[:, None] * function.derivative(forward.rows, where, per_atom=True))
+                adjoint.add_in_full(by_q[:, None] * function.derivative(forward.rows, where))
 
             return function.per_atom(forward.rows, where), pull
 

@@ -15,6 +15,8 @@ LogitFunction = Callable[[NDArray[np.float64]], Any]
 # Long enough for functions that compute in single precision, short enough for logits that are of the order of 10.
 _CHECK_STEP = 1e-3
 _CHECK_TOLERANCE = 1e-3
+# Of differences of a function that hardly depends on the logits, relative to the function.
+_ROUNDING = 1e-14
 _DIRECTIONS = 3
 _STEP = 1e-5
 _SEED = 20
@@ -30,11 +32,18 @@ class Function:
     derivative : callable, optional
         float64 (N, C) to the derivatives of that number, or of each atom's number, by the logits, shape (N, C). None:
         central differences, for functions of each atom alone.
+    is_of_all_atoms : bool
+        Whether it makes one number of all atoms, and so cannot do without a derivative.
     """
 
-    def __init__(self, function: LogitFunction, derivative: LogitFunction | None) -> None:
-        for role, given in (("function", function), ("derivative", derivative)):
-            if not callable(given) and not (role == "derivative" and given is None):
+    def __init__(
+        self, function: LogitFunction, derivative: LogitFunction | None, *, is_of_all_atoms: bool = False
+    ) -> None:
+        needed = {"function": function}
+        if derivative is not None or is_of_all_atoms:
+            needed["derivative"] = derivative  # type: ignore[assignment]
+        for role, given in needed.items():
+            if not callable(given):
                 raise make_error(
                     "BAD_OPTION",
                     f"the {role} must be callable",
@@ -44,6 +53,7 @@ class Function:
                 )
         self._function = function
         self._derivative = derivative
+        self._is_of_all_atoms = is_of_all_atoms
         self._is_checked = False
 
     def whole(self, logits: NDArray[np.float64], where: str) -> float:
@@ -62,7 +72,7 @@ class Function:
             )
         return values
 
-    def derivative(self, logits: NDArray[np.float64], where: str, *, per_atom: bool) -> NDArray[np.float64]:
+    def derivative(self, logits: NDArray[np.float64], where: str) -> NDArray[np.float64]:
         """Return the derivatives by the logits, shape ``(N, C)``.
 
         Raises
@@ -76,7 +86,7 @@ class Function:
         if slopes.shape != logits.shape:
             raise _refused(f"the derivative must have the shape {logits.shape}, not {slopes.shape}", where)
         if not self._is_checked:
-            self._check(logits, slopes, where, per_atom)
+            self._check(logits, slopes, where)
             self._is_checked = True
         return slopes
 
@@ -93,20 +103,21 @@ class Function:
             moved[:, column] = logits[:, column]
         return slopes
 
-    def _check(self, logits: NDArray[np.float64], slopes: NDArray[np.float64], where: str, per_atom: bool) -> None:
+    def _values(self, logits: NDArray[np.float64], where: str) -> NDArray[np.float64]:
+        return np.array([self.whole(logits, where)]) if self._is_of_all_atoms else self.per_atom(logits, where)
+
+    def _check(self, logits: NDArray[np.float64], slopes: NDArray[np.float64], where: str) -> None:
         random = np.random.default_rng(_SEED)
         for _ in range(_DIRECTIONS):
             direction = random.normal(size=logits.shape)
-            if per_atom:
-                ends = [self.per_atom(logits + sign * _CHECK_STEP * direction, where) for sign in (1, -1)]
-                found, said = (ends[0] - ends[1]) / (2 * _CHECK_STEP), (slopes * direction).sum(axis=1)
-            else:
-                whole = [self.whole(logits + sign * _CHECK_STEP * direction, where) for sign in (1, -1)]
-                found, said = np.array((whole[0] - whole[1]) / (2 * _CHECK_STEP)), np.array((slopes * direction).sum())
+            above, below = (self._values(logits + sign * _CHECK_STEP * direction, where) for sign in (1, -1))
+            found = (above - below) / (2 * _CHECK_STEP)
+            said = np.atleast_1d((slopes * direction).sum(axis=None if self._is_of_all_atoms else 1))
             error = float(np.linalg.norm(found - said))
             # The norm of the derivative is what it typically says along a direction.
             scale = max(float(np.linalg.norm(found)), float(np.linalg.norm(slopes)))
-            if not error <= _CHECK_TOLERANCE * scale:
+            rounding = _ROUNDING * float(np.linalg.norm(above)) / _CHECK_STEP
+            if not error <= _CHECK_TOLERANCE * scale + rounding:
                 raise _refused(
                     f"the derivative is wrong: along a random direction it says {np.linalg.norm(said):.6g}, finite "
                     f"differences of the function {np.linalg.norm(found):.6g}, and the two differ by {error:.3g}",

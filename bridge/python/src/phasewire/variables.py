@@ -76,7 +76,8 @@ def fraction(
     InputError
         ``BAD_OPTION`` that names the key, here and in all the functions below.
     """
-    names = tuple(name for part in phases for name in ((part,) if isinstance(part, str) else part))
+    lists = (part if isinstance(part, Iterable) and not isinstance(part, str) else (part,) for part in phases)
+    names = tuple(name for part in lists for name in part)
     chosen = {"phase": names[0]} if len(names) == 1 else {"phases": names}
     return _checked(Variable("fraction", **chosen, **_means(select, switch, reduce, name)))  # type: ignore[arg-type]
 
@@ -174,7 +175,7 @@ def custom(function: LogitFunction, derivative: LogitFunction, *, name: str | No
     name : str, optional
         What files of results call it. Default: ``custom``.
     """
-    return _checked(Variable("custom", name=name, function=Function(function, derivative)))
+    return _checked(Variable("custom", name=name, function=Function(function, derivative, is_of_all_atoms=True)))
 
 
 def per_atom(
