@@ -12,6 +12,14 @@ import { inBatch, RefusedFrame } from "../core/refused-frame.js";
 import { PhasewireError } from "../errors/index.js";
 import type { Frame } from "../frame/index.js";
 import { type ClassWeights, classWeights, type Model } from "../model/index.js";
+import type { Variable } from "../variables/index.js";
+import {
+  type EnergyAnalysis,
+  type EvaluateOptions,
+  evaluateEnergy,
+  FrameVariables,
+  lengthScaleOfCell,
+} from "./energy.js";
 import { type FrameOptions, type PreparedFrame, prepareFrame } from "./prepare.js";
 import { forwardBySlabs } from "./slabs.js";
 
@@ -23,6 +31,8 @@ export interface AnalyseOptions extends FrameOptions {
   readonly denoise?: number | "converged";
   /** The classes allowed, with weights where they are not equal (docs/maths.md, "Prior over classes"); all if absent. */
   readonly classes?: ClassWeights;
+  /** Order parameters (docs/variables.md) of the frame as given, wanted in `values`. */
+  readonly variables?: readonly Variable[];
   /** Whether logits and probabilities, M x C numbers each, are handed out; true if absent. */
   readonly perClass?: boolean;
   /**
@@ -94,6 +104,8 @@ export interface FrameAnalysis {
   readonly probabilities: Float32Array;
   /** Share of the M atoms by class name, for `disordered` and every class that is not left out, in order. */
   readonly fractions: Readonly<Record<string, number>>;
+  /** Values of the variables by their names, of the frame as given; absent if none were wanted. */
+  readonly values?: Readonly<Record<string, number>>;
   /** logP of the frame as given. */
   readonly logDensity: number;
   /** `logDensity` / M. */
@@ -182,6 +194,38 @@ export class Analyser {
     return result;
   }
 
+  /**
+   * Order parameters of one frame, and an energy of them with its forces and virial:
+   *
+   * ```ts
+   * const { byName, forces, virial } = await analyser.evaluate(frame, [{ kind: "fraction", class: "fcc" }], { coefficients: [-2.5] });
+   * ```
+   *
+   * @param variables as docs/variables.md declares them, and functions of one's own
+   * @throws PhasewireError what `analyse` throws; `BAD_OPTION` that names the key at fault of a variable, `EMPTY_SELECTION`; `BAD_LENGTH_SCALE` for
+   *   `"cell"` of a frame that is not periodic along all axes
+   */
+  evaluate(
+    frame: Frame,
+    variables: readonly Variable[],
+    options: EvaluateOptions = {},
+  ): Promise<EnergyAnalysis> {
+    const result = this.last.then(() => {
+      const { lengthScale, classes, ...atoms } = options;
+      const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
+      const known = new FrameVariables(this.model, variables);
+      const isNumber = typeof lengthScale === "number";
+      const prepared = prepareFrame(frame, { ...atoms, ...(isNumber ? { lengthScale } : {}) });
+      const scaled: PreparedFrame =
+        lengthScale === "cell"
+          ? { ...prepared, core: { ...prepared.core, lengthScale: lengthScaleOfCell(prepared) } }
+          : prepared;
+      return evaluateEnergy(this.core, known, frame, scaled, weights, options);
+    });
+    this.last = result.catch(() => undefined);
+    return result;
+  }
+
   /** Ends the worker threads, after the analyses under way. */
   async dispose(): Promise<void> {
     await this.last;
@@ -211,6 +255,7 @@ export class Analyser {
     const begin = performance.now();
     const { classes, perClass = true } = options;
     const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
+    const variables = this.variablesOf(options);
     const prepared = frames.map((frame, index) => {
       try {
         return prepareFrame(frame, options);
@@ -221,37 +266,69 @@ export class Analyser {
     this.core.setPrior(weights);
     const results = await this.core.forwardBatch(
       prepared.map(({ core }) => core),
-      { arrays: perClass ? "copies" : "atoms" },
+      { arrays: perClass || variables !== null ? "copies" : "atoms" },
     );
-    const elapsed = (performance.now() - begin) / 1000;
-    return results.map((result, index) => {
-      const { core: _core, ...atoms } = prepared[index]!;
-      const analysis = this.collect({ ...result, slabs: 1 }, result.logDensity, atoms, weights, begin);
-      return { ...analysis, seconds: elapsed / frames.length };
+    const analyses = results.map((result, index) => {
+      const one = prepared[index]!;
+      const { core: _core, ...atoms } = one;
+      try {
+        const values = this.valuesOf(variables, frames[index]!, one, result, weights);
+        const read = perClass ? result : withoutTables(result);
+        return { ...this.collect({ ...read, slabs: 1 }, read.logDensity, atoms, weights, begin), ...values };
+      } catch (thrown) {
+        throw new RefusedFrame(index, thrown);
+      }
     });
+    const elapsed = (performance.now() - begin) / 1000;
+    return analyses.map((analysis) => ({ ...analysis, seconds: elapsed / frames.length }));
   }
 
   private async run(frame: Frame, options: AnalyseOptions): Promise<FrameAnalysis> {
     const begin = performance.now();
-    const { denoise, classes } = options;
+    const { denoise, classes, perClass = true } = options;
     if (denoise !== undefined) validateSteps(denoise);
     const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
-    const { core: coreFrame, ...atoms } = prepareFrame(frame, options);
+    const variables = this.variablesOf(options);
+    const prepared = prepareFrame(frame, options);
+    const { core: coreFrame, ...atoms } = prepared;
     this.core.setPrior(weights);
     if (denoise === undefined) {
-      const result = await this.label(coreFrame, options);
-      return this.collect(result, result.logDensity, atoms, weights, begin);
+      const result = await this.label(coreFrame, { ...options, perClass: perClass || variables !== null });
+      const values = this.valuesOf(variables, frame, prepared, result, weights);
+      const read = perClass ? result : withoutTables(result);
+      return { ...this.collect(read, result.logDensity, atoms, weights, begin), ...values };
     }
     this.loadWhole(coreFrame);
+    // Variables are those of the frame as given; denoising leaves the core with another one.
+    const values =
+      variables === null
+        ? {}
+        : this.valuesOf(variables, frame, prepared, await this.core.forward({ arrays: "views" }), weights);
     const result = await this.core.denoise(
       denoise === "converged" ? { untilConverged: true } : { steps: denoise },
     );
     const { steps, converged, displacement } = result;
     return {
       ...this.collect({ ...result, slabs: 1 }, result.initialLogDensity, atoms, weights, begin),
+      ...values,
       denoised: result.positions,
       denoising: { steps, converged, displacement },
     };
+  }
+
+  private variablesOf({ variables }: AnalyseOptions): FrameVariables | null {
+    return variables === undefined ? null : new FrameVariables(this.model, variables);
+  }
+
+  private valuesOf(
+    variables: FrameVariables | null,
+    frame: Frame,
+    prepared: PreparedFrame,
+    result: ForwardResult,
+    weights: Float64Array | undefined,
+  ): Pick<FrameAnalysis, "values"> {
+    if (variables === null) return {};
+    return { values: variables.named(variables.evaluate(frame, prepared, result, weights).values) };
   }
 
   /** The forward pass of a frame of any size. */
@@ -337,6 +414,11 @@ export class Analyser {
  */
 export async function createAnalyser(model: Model, options: AnalyserOptions = {}): Promise<Analyser> {
   return new Analyser(model, await PhaseCore.create(model, options));
+}
+
+/** A result whose logits and probabilities were needed, but are not wanted. */
+function withoutTables<Result extends ForwardResult>(result: Result): Result {
+  return { ...result, logits: new Float32Array(0), probabilities: new Float32Array(0) };
 }
 
 function validateAtomsAtOnce(atoms: number): void {

@@ -8,6 +8,7 @@ export {
   type FrameAnalysis,
 } from "./analyser.js";
 export { denoisedFrame, labelFrame, notAnalysed } from "./annotate.js";
+export type { EnergyAnalysis, EnergyOfValues, EvaluateOptions } from "./energy.js";
 export {
   type FrameOptions,
   type PreparedFrame,

@@ -4,7 +4,7 @@
  *
  * Keys with a meaning of their own are `Properties`, `Lattice` (9 numbers, vector after vector) and `pbc`, in any
  * capitalisation. Without `pbc` a frame is periodic along all axes if it has a lattice, else along none. Species come from the
- * first of the columns species, element, symbol, symbols, type, Z that exists.
+ * first of the columns species, element, symbol, symbols, type, Z that exists, ids from a column `id` of integers.
  */
 import { PhasewireError } from "../errors/index.js";
 import { type Column, createFrame, type Frame, type InfoValue, type Periodic } from "../frame/index.js";
@@ -92,6 +92,7 @@ async function readFrame(lines: LineReader, count: number): Promise<Frame> {
     cell: comment.cell,
     periodic: comment.periodic,
     species,
+    ids: idsOf(columns),
     info: comment.info,
     arrays: Object.fromEntries(columns),
   });
@@ -133,6 +134,11 @@ function speciesOf(columns: ReadonlyMap<string, Column>): string[] | null {
     return column.kind === "string" ? column.data : Array.from(column.data, String);
   }
   return null;
+}
+
+function idsOf(columns: ReadonlyMap<string, Column>): Float64Array | null {
+  const column = columns.get("id");
+  return column?.kind === "integer" && column.width === 1 ? column.data : null;
 }
 
 interface Comment {

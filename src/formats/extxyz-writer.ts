@@ -112,6 +112,10 @@ function columnsOf(frame: Frame): [name: string, column: Column][] {
     columns.push(["species", { kind: "string", width: 1, data: [...frame.species] }]);
   }
   columns.push(["pos", { kind: "real", width: 3, data: frame.positions }]);
+  // Ids that were read stand among the arrays already.
+  if (frame.ids && frame.arrays.id === undefined) {
+    columns.push(["id", { kind: "integer", width: 1, data: Float64Array.from(frame.ids) }]);
+  }
   for (const [name, column] of Object.entries(frame.arrays)) {
     if (name === "pos" || name === "species") {
       throw unwritable(`arrays.${name}`, name, "the name belongs to the positions or species of the frame");

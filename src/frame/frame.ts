@@ -26,6 +26,8 @@ export interface Frame {
   readonly periodic: Periodic;
   /** One name an atom; null if all atoms count as one species. */
   readonly species: readonly string[] | null;
+  /** N, the simulation's own numbers of the atoms, by which variables select; absent or null where there are none. */
+  readonly ids?: ArrayLike<number> | null;
   /** Key-value pairs of the frame, in order. */
   readonly info: Readonly<Record<string, InfoValue>>;
   /** Further per-atom columns by name, in order. */
@@ -38,6 +40,7 @@ export interface FrameParts {
   cell?: ArrayLike<number> | null;
   periodic?: Periodic;
   species?: readonly string[] | null;
+  ids?: ArrayLike<number> | null;
   info?: Readonly<Record<string, InfoValue>>;
   arrays?: Readonly<Record<string, Column>>;
 }
@@ -53,6 +56,7 @@ export function createFrame(parts: FrameParts): Frame {
     cell: cell === null ? null : Float64Array.from(cell),
     periodic: parts.periodic ?? (cell === null ? [false, false, false] : [true, true, true]),
     species: parts.species ?? null,
+    ...(parts.ids ? { ids: Float64Array.from(parts.ids) } : {}),
     info: parts.info ?? {},
     arrays: parts.arrays ?? {},
   };

@@ -50,6 +50,13 @@ export function validateShapes(frame: Frame): void {
       value: frame.species.length,
     });
   }
+  if (frame.ids && frame.ids.length !== count) {
+    throw new PhasewireError("SHAPE_MISMATCH", {
+      message: `there are ${frame.ids.length} ids for ${count} atoms`,
+      field: "ids",
+      value: frame.ids.length,
+    });
+  }
   for (const [name, column] of Object.entries(frame.arrays)) {
     if (column.data.length !== count * column.width) {
       throw new PhasewireError("SHAPE_MISMATCH", {

@@ -7,6 +7,8 @@ type Vector = [number, number, number];
 const flat = 1e-6;
 
 export interface CellGeometry {
+  /** Above 0, whichever handedness the cell has. */
+  readonly volume: number;
   /** 9 numbers: row i is the reciprocal vector g_i, so that s_i = r . g_i. */
   readonly reciprocal: Float64Array;
   /** Distances between opposite faces, in the order of the axes. */
@@ -39,6 +41,7 @@ export function cellGeometry(cell: ArrayLike<number>, field: string): CellGeomet
   const toCartesian = (fractions: readonly [number, number, number]): Vector =>
     [0, 1, 2].map((i) => rows.reduce((sum, row, axis) => sum + fractions[axis]! * row[i]!, 0)) as Vector;
   return {
+    volume: Math.abs(volume),
     reciprocal,
     heights,
     toCartesian,

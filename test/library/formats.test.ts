@@ -36,6 +36,24 @@ const python = join(
   process.platform === "win32" ? ".venv/Scripts/python.exe" : ".venv/bin/python",
 );
 
+describe("ids of atoms", () => {
+  const text = (kind: string): string =>
+    `2\nProperties=species:S:1:pos:R:3:id:${kind}:1\nCu 0 0 0 12\nCu 1 1 1 7\n`;
+
+  test("are those of an integer column id", async () => {
+    expect((await readOne(text("I"))).ids).toEqual(Float64Array.of(12, 7));
+    expect((await readOne(text("R"))).ids).toBeUndefined();
+    expect((await readOne("1\n\nCu 0 0 0\n")).ids).toBeUndefined();
+  });
+
+  test("are written, once", async () => {
+    const frame = createFrame({ positions: [0, 0, 0, 1, 1, 1], ids: [3, 2] });
+    const once = await readOne([...formatFrame(frame)].join(""));
+    expect(once.ids).toEqual(Float64Array.of(3, 2));
+    expect([...formatFrame(once)].join("")).toBe([...formatFrame(frame)].join(""));
+  });
+});
+
 describe("reading extended XYZ", () => {
   test("lattice, pbc, info, species, positions and further columns", async () => {
     const frame = await readOne(
@@ -52,6 +70,7 @@ describe("reading extended XYZ", () => {
       cell: Float64Array.of(4, 0, 0, 0, 5, 0, 0.5, 0, 6),
       periodic: [true, false, true],
       species: ["Na", "Cl"],
+      ids: Float64Array.of(7, 8),
       info: { T: 300, E: -1500, name: "NaCl", note: "two words", flag: true },
       arrays: {
         id: { kind: "integer", width: 1, data: Float64Array.of(7, 8) },

@@ -39,6 +39,7 @@ describe("validating a frame", () => {
     ["no atoms", "EMPTY_FRAME", "positions", { positions: new Float64Array(0), species: null }],
     ["5 coordinates", "SHAPE_MISMATCH", "positions", { positions: new Float64Array(5) }],
     ["too few species", "SHAPE_MISMATCH", "species", { species: ["Na"] }],
+    ["too many ids", "SHAPE_MISMATCH", "ids", { ids: [1, 2, 3] }],
     [
       "a short column",
       "SHAPE_MISMATCH",

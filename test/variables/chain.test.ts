@@ -1,0 +1,283 @@
+/**
+ * Variables on the core: the chain from positions through logits to values and back. In double precision the reference's derivatives are compared with
+ * central differences of the reference; the kernels, in single precision, with the reference.
+ */
+import { afterAll, describe, expect, it } from "vitest";
+import { addDirect, type Derivatives, pullBack } from "../../src/analysis/differentiate.js";
+import { everyKind, hasRegion } from "../../src/cli/every-kind.js";
+import { type CoreFrame, type CoreModel, PhaseCore } from "../../src/core/index.js";
+import { logWeights } from "../../src/model/index.js";
+import { cellGeometry } from "../../src/variables/geometry.js";
+import {
+  evaluateVariables,
+  readVariables,
+  resolveVariables,
+  type VariableEvaluation,
+  variableNames,
+} from "../../src/variables/index.js";
+import {
+  builds,
+  expectClose,
+  multiply,
+  randomFrame,
+  randomModel,
+  randomNumbers,
+  shakenCrystal,
+} from "../core/support.js";
+
+const classCount = 7;
+const model: CoreModel = randomModel(5, classCount);
+const classes = Array.from({ length: classCount }, (_, c) => ({ name: `c${c}`, aliases: [] }));
+const weights = Float64Array.of(1, 2, 0.5, 1, 0.25, 1, 0);
+const cores = await Promise.all(builds.map((build) => PhaseCore.create(model, { threads: 1, build })));
+afterAll(() => Promise.all(cores.map((core) => core.dispose())));
+for (const core of cores) core.setPrior(weights);
+const [reference] = cores as [PhaseCore];
+
+/** A frame with what variables ask of it, and the variables. */
+function subject(frame: CoreFrame) {
+  const atomCount = frame.positions.length / 3;
+  const ids = Float64Array.from({ length: atomCount }, (_, atom) => 7 * atom + 100);
+  const { cell, periodic } = frame;
+  const region = cell === null ? null : nearFirst(frame.positions, cell, periodic);
+  const species = frame.species ?? new Int32Array(atomCount);
+  const selected = { ids: Array.from(ids.filter((_, atom) => atom % 3 === 0)), species: [species[0]!] };
+  const declared = readVariables(everyKind({ first: "c2", second: "c4", region, ...selected }));
+  return { frame, ids, species, declared, names: variableNames(declared) };
+}
+
+/** A place near the first atom, and how far a ball about it may reach. */
+function nearFirst(positions: Float64Array, cell: Float64Array, periodic: CoreFrame["periodic"]) {
+  const { reciprocal, heights } = cellGeometry(cell, "cell");
+  const [x, y, z] = positions as unknown as [number, number, number];
+  const along = (axis: number): number =>
+    x * reciprocal[3 * axis]! + y * reciprocal[3 * axis + 1]! + z * reciprocal[3 * axis + 2]! + 0.04;
+  // Strained cells must still hold it.
+  const reach = 0.47 * Math.min(12, ...heights.filter((_, axis) => periodic[axis]));
+  return { centre: [along(0), along(1), along(2)] as const, reach };
+}
+
+type Subject = ReturnType<typeof subject>;
+
+function evaluate(
+  { frame, ids, species, declared }: Subject,
+  logits: Float32Array | Float64Array,
+  lengthScale: number,
+): VariableEvaluation {
+  return evaluateVariables(resolveVariables(declared, classes), {
+    classCount,
+    logits,
+    logWeights: logWeights(weights),
+    idealLogits: model.idealLogits,
+    logitLength: model.logitLength,
+    lengthScale,
+    positions: frame.positions,
+    cell: frame.cell,
+    periodic: frame.periodic,
+    species,
+    ids,
+  });
+}
+
+/** In double precision. */
+function referenceValues(one: Subject, changed: Partial<CoreFrame> = {}): readonly number[] {
+  const frame = { ...one.frame, ...changed };
+  reference.load(frame);
+  const { logits, lengthScale } = reference.forwardReference();
+  return evaluate({ ...one, frame }, logits, lengthScale).values;
+}
+
+function referenceDerivatives(one: Subject, followsCell = false): Derivatives[] {
+  reference.load(one.frame);
+  const { logits, lengthScale } = reference.forwardReference();
+  const evaluation = evaluate(one, logits, lengthScale);
+  return one.declared.map((_, index) => {
+    const known = evaluation.derivatives(one.declared.map((_other, place) => Number(place === index)));
+    return addDirect(reference.backwardReference(known.seed), known, followsCell);
+  });
+}
+
+/** Derivatives at 0 of several functions by the central five-point rule. */
+function slopes(f: (x: number) => readonly number[], step: number): number[] {
+  const [a, b, c, d] = [-2, -1, 1, 2].map((times) => f(times * step)) as [
+    readonly number[],
+    readonly number[],
+    readonly number[],
+    readonly number[],
+  ];
+  return a.map((value, index) => (value - 8 * b[index]! + 8 * c[index]! - d[index]!) / (12 * step));
+}
+
+/** Values under r (1 + eps), H (1 + eps), eps of one component. */
+function strainSlopes(
+  one: Subject,
+  component: number,
+  scaleOf: (cell: ArrayLike<number>) => number,
+): number[] {
+  return slopes((x) => {
+    const strain = [1, 0, 0, 0, 1, 0, 0, 0, 1];
+    strain[component]! += x;
+    const { positions, cell } = one.frame;
+    const strained = cell === null ? null : Float64Array.from(multiply(cell, strain));
+    return referenceValues(one, {
+      positions: Float64Array.from(multiply(positions, strain)),
+      cell: strained,
+      lengthScale: scaleOf(strained ?? []),
+    });
+  }, 1e-4);
+}
+
+/** Scale of a gradient: its largest component, or what is nothing beside values of order one. */
+function sizeOf(numbers: ArrayLike<number>): number {
+  return Array.from(numbers).reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
+}
+
+const structures = [
+  ["random, triclinic, periodic", randomFrame(11)],
+  ["random, mixed periodicity, atoms outside the cell", randomFrame(15)],
+  ["random, few atoms", randomFrame(23)],
+  ["crystal", { ...shakenCrystal(2, 0.15, 4), lengthScale: 2.27 }],
+  ["cluster without a cell", { ...randomFrame(17), cell: null, periodic: [false, false, false] as const }],
+] as const;
+
+describe.each(structures)("variables on the core, %s", (_, frame) => {
+  const one = subject(frame);
+  const atomCount = frame.positions.length / 3;
+  const known = referenceDerivatives(one);
+
+  it("have the gradients that central differences give", () => {
+    const random = randomNumbers(atomCount);
+    const coordinates = Array.from({ length: 5 }, () => Math.floor(random() * 3 * atomCount));
+    const differences = coordinates.map((coordinate) =>
+      slopes((x) => {
+        const positions = frame.positions.slice();
+        positions[coordinate]! += x;
+        return referenceValues(one, { positions });
+      }, 3e-4),
+    );
+    known.forEach(({ gradient }, index) => {
+      const found = coordinates.map((coordinate) => gradient[coordinate]!);
+      const expected = differences.map((all) => all[index]!);
+      expectClose(one.names[index]!, found, expected, 1e-6, sizeOf(gradient));
+    });
+    expect(known.some(({ gradient }) => sizeOf(gradient) > 0.01)).toBe(true);
+  });
+
+  it("have the virials that strain differences give", () => {
+    const differences = Array.from({ length: 9 }, (_none, component) =>
+      strainSlopes(one, component, () => frame.lengthScale!),
+    );
+    known.forEach(({ virial }, index) => {
+      // dV/d eps_ab = -virial_ba
+      const expected = Array.from(
+        { length: 9 },
+        (_none, at) => -differences[3 * (at % 3) + Math.floor(at / 3)]![index]!,
+      );
+      expectClose(one.names[index]!, virial, expected, 1e-6, 1e-2 * sizeOf(one.frame.positions));
+    });
+  });
+
+  it("have forces that sum to zero, but for regions", () => {
+    known.forEach(({ gradient }, index) => {
+      const sum = [0, 1, 2].map((axis) => gradient.reduce((s, g, at) => (at % 3 === axis ? s + g : s), 0));
+      const isBalanced = Math.hypot(...sum) <= 1e-11 * (1 + atomCount * sizeOf(gradient));
+      const declared = one.declared[index]!;
+      if (!hasRegion(declared)) expect(isBalanced, `${one.names[index]} has the sum ${sum}`).toBe(true);
+    });
+  });
+
+  it.each(cores)("come out the same in single precision, build $build", async (core) => {
+    core.load(frame);
+    const { logits, lengthScale } = await core.forward();
+    const evaluation = evaluate(one, logits, lengthScale);
+    expectClose("values", evaluation.values, referenceValues(one), 1e-4, 1);
+    for (const [index, expected] of known.entries()) {
+      core.load(frame);
+      await core.forward();
+      const derivatives = evaluation.derivatives(
+        one.declared.map((_other, place) => Number(place === index)),
+      );
+      const { gradient, virial } = addDirect(await pullBack(core, derivatives.seed), derivatives, false);
+      expectClose(`gradient of ${one.names[index]}`, gradient, expected.gradient, 1e-3, 1e-3);
+      expectClose(`virial of ${one.names[index]}`, virial, expected.virial, 1e-3, sizeOf(expected.gradient));
+    }
+  });
+});
+
+describe("variables do not depend on how a frame is written", () => {
+  const one = subject(randomFrame(11));
+  const { frame, ids, species } = one;
+  const values = referenceValues(one);
+  const known = referenceDerivatives(one);
+  const random = randomNumbers(3);
+
+  it("with atoms moved by lattice vectors", () => {
+    const positions = frame.positions.slice();
+    for (let atom = 0; atom < ids.length; atom++) {
+      const whole = frame.periodic.map((wraps) => (wraps ? Math.floor(5 * random()) - 2 : 0));
+      multiply(whole, frame.cell!).forEach((shift, axis) => {
+        positions[3 * atom + axis]! += shift;
+      });
+    }
+    const moved = { ...one, frame: { ...frame, positions } };
+    expectClose("values", referenceValues(moved), values, 1e-10);
+    referenceDerivatives(moved).forEach(({ gradient, virial }, index) => {
+      expectClose("gradient", gradient, known[index]!.gradient, 1e-9, 1e-3);
+      expectClose("virial", virial, known[index]!.virial, 1e-9, 1e-2);
+    });
+  });
+
+  it("with atoms in another order", () => {
+    const order = Array.from(ids.keys()).reverse();
+    const positions = Float64Array.from(
+      order.flatMap((atom) => [0, 1, 2].map((i) => frame.positions[3 * atom + i]!)),
+    );
+    const take = (numbers: ArrayLike<number>): number[] => order.map((atom) => numbers[atom]!);
+    const other = {
+      ...one,
+      ids: Float64Array.from(take(ids)),
+      species: Int32Array.from(take(species)),
+      frame: { ...frame, positions, species: frame.species && Int32Array.from(take(frame.species)) },
+    };
+    expectClose("values", referenceValues(other), values, 1e-10);
+    referenceDerivatives(other).forEach(({ gradient }, index) => {
+      const expected = order.flatMap((atom) => [0, 1, 2].map((i) => known[index]!.gradient[3 * atom + i]!));
+      expectClose("gradient", gradient, expected, 1e-9, 1e-3);
+    });
+  });
+});
+
+describe("a length scale that follows the cell", () => {
+  const frame = { ...shakenCrystal(2, 0.15, 9) };
+  const atomCount = frame.positions.length / 3;
+  const scaleOf = (cell: ArrayLike<number>): number =>
+    Math.cbrt(cellGeometry(cell, "cell").volume / atomCount);
+  // The edges of a triclinic cell, and species, whatever the crystal has.
+  const shear = [1, 0.1, 0, -0.05, 1.02, 0.03, 0.02, 0, 0.97];
+  const cell = Float64Array.from(multiply(frame.cell!, shear));
+  const one = subject({
+    ...frame,
+    positions: Float64Array.from(multiply(frame.positions, shear)),
+    cell,
+    lengthScale: scaleOf(cell),
+  });
+
+  it("has the virial of strain differences with a0 formed anew", () => {
+    const known = referenceDerivatives(one, true);
+    const fixed = referenceDerivatives(one);
+    const differences = Array.from({ length: 9 }, (_none, component) =>
+      strainSlopes(one, component, scaleOf),
+    );
+    known.forEach(({ virial }, index) => {
+      const expected = Array.from(
+        { length: 9 },
+        (_none, at) => -differences[3 * (at % 3) + Math.floor(at / 3)]![index]!,
+      );
+      expectClose(one.names[index]!, virial, expected, 1e-6, 1);
+    });
+    const changed = known.filter(
+      ({ virial }, index) => Math.abs(virial[0]! - fixed[index]!.virial[0]!) > 0.1,
+    );
+    expect(changed.length).toBeGreaterThan(5);
+  });
+});
