@@ -500,6 +500,79 @@ describe("bad frames", () => {
       { ...header, variables: [{ kind: "logDensity" }], coefficients: [1, 2] },
       [two],
     ],
+    [
+      "a variable with a width below 0",
+      "BAD_OPTION",
+      "variables[0].select.region.width",
+      {
+        ...header,
+        variables: [
+          {
+            kind: "logDensity",
+            select: { region: { axis: 0, from: 0, to: 1, width: -1 } },
+          },
+        ],
+      },
+      [two],
+    ],
+    [
+      "more variables than a frame may have, inner ones included",
+      "BAD_OPTION",
+      "variables",
+      {
+        ...header,
+        variables: [
+          {
+            kind: "smoothMin",
+            sharpness: 1,
+            variables: Array.from({ length: 64 }, () => ({ kind: "logDensity" })),
+          },
+        ],
+      },
+      [two],
+    ],
+    [
+      "ids of other length",
+      "SHAPE_MISMATCH",
+      "ids",
+      { ...header, arrays: [positions, array("ids", "i32", 3)] },
+      [two, i32(0, 0, 0)],
+    ],
+    [
+      "ids that are no integers",
+      "MESSAGE_SHAPE",
+      "ids",
+      { ...header, arrays: [positions, array("ids", "f64", 2)] },
+      [two, f64(0, 1)],
+    ],
+    [
+      "a seed of a monitor",
+      "BAD_OPTION",
+      "seed",
+      { ...header, mode: "monitor", arrays: [positions, array("seed", "f64", 2, 2)] },
+      [two, f64(0, 1, 0, 1)],
+    ],
+    [
+      "a seed beside variables",
+      "BAD_OPTION",
+      "seed",
+      { ...header, variables: [{ kind: "logDensity" }], arrays: [positions, array("seed", "f64", 2, 2)] },
+      [two, f64(0, 1, 0, 1)],
+    ],
+    [
+      "a seed of integers",
+      "MESSAGE_SHAPE",
+      "seed",
+      { ...header, arrays: [positions, array("seed", "i32", 2, 2)] },
+      [two, i32(0, 1, 0, 1)],
+    ],
+    [
+      "a seed for other atoms",
+      "SHAPE_MISMATCH",
+      "seed",
+      { ...header, arrays: [positions, array("seed", "f64", 1, 4)] },
+      [two, f64(0, 1, 0, 1)],
+    ],
     ["no step", "MESSAGE_FORMAT", "step", { ...header, step: null }, [two]],
     ["a fractional step", "MESSAGE_FORMAT", "step", { ...header, step: 1.5 }, [two]],
     ["two axes", "MESSAGE_FORMAT", "periodic", { ...header, periodic: [true, true] }, [two]],
@@ -568,6 +641,61 @@ describe("bad frames", () => {
       expect(errorOf(await client.receive())).toMatchObject({ code: "MESSAGE_FORMAT", sequence: null });
     }
     expect((await client.ask(...frame())).type).toBe("result");
+  });
+});
+
+describe("two questions about one frame", () => {
+  const header = {
+    type: "analyse",
+    mode: "bias",
+    step: 4,
+    periodic: [false, false, false],
+    lengthScale: 1,
+  };
+  const positions = { name: "positions", dtype: "f64", shape: [2, 3] };
+  const two = f64(0, 0, 0, 1, 1, 1);
+
+  it("are answered with logits, then with the forces of a seed, and are one row and one piece of news", async () => {
+    const { server, analyser } = await start();
+    const client = await greeted(server.endpoint, { run: "biased" });
+    const watcher = await greeted(server.endpoint);
+    expect((await watcher.ask({ type: "subscribe" })).type).toBe("subscribed");
+    const first = await client.ask({ ...header, fields: ["logits"], arrays: [positions] }, two);
+    expect([...first.arrays.keys()]).toEqual(["logits"]);
+    const seed = { name: "seed", dtype: "f32", shape: [2, 2] };
+    const second = await client.ask({ ...header, arrays: [positions, seed] }, two, f32(1, 2, 3, 4));
+    expect([...second.arrays.keys()]).toEqual(["forces", "virial"]);
+    expect(second.header.values).toBeUndefined();
+    expect(second.header.energy).toBeUndefined();
+    expect(analyser.seen[1]!.seed!.shape).toEqual([2, 2]);
+    const { arrays } = await client.ask({ type: "series" });
+    expect(arrays.get("step")!.data).toEqual(Float64Array.of(4));
+    const { type } = await watcher.receive();
+    expect(type).toBe("observed");
+    expect((await watcher.ask({ type: "ping" })).type).toBe("pong");
+  });
+
+  it("may be asked about variables as deep as they go, and ids", async () => {
+    const { server, analyser } = await start();
+    const client = await greeted(server.endpoint);
+    const leaf = {
+      kind: "distance",
+      class: "ccp",
+      select: { ids: [7], region: { centre: [0, 0.5, 1], radius: 1, width: 0.5 } },
+    };
+    const deep = [0, 1, 2].reduce<Plain>(
+      (variable) => ({ kind: "sum", terms: [{ weight: 0.5, variable }] }),
+      leaf,
+    );
+    const ids = { name: "ids", dtype: "i32", shape: [2] };
+    const { type } = await client.ask(
+      { ...header, variables: [deep], arrays: [positions, ids] },
+      two,
+      i32(7, 9),
+    );
+    expect(type).toBe("result");
+    expect(analyser.seen[0]!.variables).toEqual([deep]);
+    expect(analyser.seen[0]!.ids!.shape).toEqual([2]);
   });
 });
 
