@@ -1,0 +1,262 @@
+"""What all biases are: an energy of a few numbers that may move on once a step.
+
+A bias knows numbers and no atoms. Energies and kT are in the simulation's own energy unit, values in the units of the
+variables (docs/biasing.md, "Interfaces").
+"""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from phasewire.errors import PhasewireError, make_error
+from phasewire.variables import Variable, variable_names
+
+Values = NDArray[np.float64]
+
+
+class BiasPotential(ABC):
+    """An energy of the values of some variables.
+
+    Parameters
+    ----------
+    variables : Variable or sequence of Variable
+        What the values stand for, in order.
+    name : str
+        What the columns of COLVAR begin with; unique among the biases of one run.
+
+    Attributes
+    ----------
+    name : str
+    variables : tuple of Variable
+
+    Notes
+    -----
+    A step is `energy`, then `update`. `energy` may be asked as often as one likes, at any values: nothing of the run
+    depends on it. All that `update` changes is in `state`.
+    """
+
+    def __init__(self, variables: Any, *, name: str) -> None:
+        self.name = name
+        self.variables: tuple[Any, ...] = as_variables(variables, f"{name}.variables")
+        self._last_energy = math.nan
+
+    @abstractmethod
+    def energy(self, values: ArrayLike, step: int) -> tuple[float, Values]:
+        """Return the energy at some values, and its derivatives.
+
+        Parameters
+        ----------
+        values : array_like, shape (V,)
+        step : int
+            The simulation's step, on which a bias that follows a schedule depends.
+
+        Returns
+        -------
+        energy : float
+        derivatives : ndarray, shape (V,), float64
+            dE/dV; the forces on the variables are their negative.
+
+        Raises
+        ------
+        InputError
+            ``SHAPE_MISMATCH`` or ``BAD_OPTION`` for values of another number or that are not finite.
+        """
+
+    def update(self, values: ArrayLike, step: int, time: float | None = None) -> None:  # noqa: B027
+        """Move on, once a step, after `energy`. A bias that stays what it is does nothing.
+
+        Parameters
+        ----------
+        values : array_like, shape (V,)
+        step : int
+        time : float, optional
+            The simulation's time, for files; where it is absent they get the step.
+        """
+
+    def columns(self) -> dict[str, float]:
+        """Return what belongs into COLVAR, of the last `energy` and `update`: at least ``NAME.bias``."""
+        return {f"{self.name}.bias": self._last_energy}
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Return all that the bias was made with, as JSON takes it."""
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that `update` has changed, as arrays that ``numpy.savez`` writes without pickle."""
+        return {}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Become what `state` described, to the last bit.
+
+        Raises
+        ------
+        InputError
+            ``FILE_FORMAT`` if the state is that of another kind of bias.
+        """
+        require_keys(state, (), self.name)
+
+    def check_settings(self, stored: Mapping[str, Any]) -> None:
+        """Refuse to go on with a run that had other settings.
+
+        Raises
+        ------
+        InputError
+            ``BAD_OPTION``, whose field names the first setting that differs, such as ``metad.height``.
+        """
+        mine = self.settings()
+        for key in [*mine, *(key for key in stored if key not in mine)]:
+            if key not in stored or key not in mine or not _equal(mine[key], stored[key]):
+                raise make_error(
+                    "BAD_OPTION",
+                    f"the run to go on with had {stored.get(key, 'no such setting')!r} here",
+                    field=f"{self.name}.{key}",
+                    value=mine.get(key),
+                    remedy="give the bias the settings it had, or begin a new run",
+                )
+
+    def _describe(self, **settings: Any) -> dict[str, Any]:
+        """Return settings with what every bias has, arrays as lists."""
+        described: dict[str, Any] = {"kind": type(self).__name__, "variables": [v.name for v in self.variables]}
+        for key, value in settings.items():
+            described[key] = value.tolist() if isinstance(value, np.ndarray) else value
+        return described
+
+    def _check_values(self, values: ArrayLike) -> Values:
+        checked = np.asarray(values, dtype=np.float64)
+        if checked.shape != (len(self.variables),):
+            raise make_error(
+                "SHAPE_MISMATCH",
+                f"the bias has {len(self.variables)} variables",
+                field=f"{self.name}.values",
+                value=checked.shape,
+                remedy="give one value for each",
+            )
+        if not np.isfinite(checked).all():
+            raise make_error(
+                "BAD_OPTION",
+                "a value is not a finite number",
+                field=f"{self.name}.values",
+                value=checked.tolist(),
+                remedy="look at the frame it came from: the run has probably blown up",
+            )
+        return checked
+
+
+def as_variables(variables: Any, field: str) -> tuple[Any, ...]:
+    """Return one variable or several as a tuple; those without a name get that of `variable_names`.
+
+    Raises
+    ------
+    InputError
+        ``BAD_OPTION`` if there is none, or one has no name, or two have the same.
+    """
+    several = isinstance(variables, Iterable) and not isinstance(variables, str | Mapping)
+    found = tuple(variables) if several else (variables,)
+    if found and all(isinstance(variable, Variable) for variable in found):
+        # Columns of files call them by names, which differ.
+        found = tuple(replace(variable, name=name) for variable, name in zip(found, variable_names(found), strict=True))
+    names = [getattr(variable, "name", None) for variable in found]
+    if not found or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
+        raise make_error(
+            "BAD_OPTION",
+            "a bias acts on one or more variables of different names",
+            field=field,
+            value=names,
+            remedy="give variables, such as phasewire.fraction('fcc')",
+        )
+    return found
+
+
+def per_variable(value: ArrayLike, count: int, field: str, *, positive: bool = False) -> Values:
+    """Return one finite number for each variable; a single number counts for all.
+
+    Raises
+    ------
+    InputError
+        ``BAD_OPTION`` if there are more or fewer, or they are not finite, or not above 0 although they must be.
+    """
+    try:
+        numbers = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        numbers = np.array([np.nan])
+    if numbers.ndim == 0:
+        numbers = np.full(count, float(numbers))
+    if numbers.shape != (count,) or not np.isfinite(numbers).all() or (positive and not (numbers > 0).all()):
+        wanted = "number above 0" if positive else "finite number"
+        raise bad_option(field, value, f"{wanted} for each of {count} variables, or one for all")
+    return numbers
+
+
+def bad_option(field: str, value: Any, wanted: str) -> PhasewireError:
+    """Build the error for a parameter that cannot have its value."""
+    return make_error(
+        "BAD_OPTION", "the bias cannot have this value", field=field, value=value, remedy=f"give {wanted}"
+    )
+
+
+def positive_number(value: Any, field: str, *, least: float = 0.0) -> float:
+    """Return a finite number above ``least``.
+
+    Raises
+    ------
+    InputError
+        ``BAD_OPTION``.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not least < value < math.inf:
+        raise bad_option(field, value, f"a finite number above {least:g}")
+    return float(value)
+
+
+def positive_integer(value: Any, field: str) -> int:
+    """Return a whole number above 0.
+
+    Raises
+    ------
+    InputError
+        ``BAD_OPTION``.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise bad_option(field, value, "a whole number above 0")
+    return int(value)
+
+
+def require_keys(state: Mapping[str, Any], keys: Iterable[str], name: str) -> None:
+    """Refuse a state that another kind of bias wrote.
+
+    Raises
+    ------
+    InputError
+        ``FILE_FORMAT``, with the keys that are missing or too many.
+    """
+    missing, surplus = set(keys) - set(state), set(state) - set(keys)
+    if missing or surplus:
+        raise make_error(
+            "FILE_FORMAT",
+            "the state does not belong to this kind of bias",
+            field=f"{name}.state",
+            value=sorted(missing | surplus),
+            remedy="restore the bias that wrote it",
+        )
+
+
+def passed(pace: int, before: int | None, step: int) -> bool:
+    """Tell whether a multiple of ``pace`` lies behind ``before`` and not behind ``step``.
+
+    So a bias that is asked at every k-th step alone keeps its pace too. At the first step of a run, ``before`` None,
+    the answer is no.
+    """
+    return before is not None and step // pace > before // pace
+
+
+def _equal(mine: Any, theirs: Any) -> bool:
+    # JSON has lists alone, and NaN equals nothing, so what cannot be compared counts as different.
+    if isinstance(mine, list | tuple) and isinstance(theirs, list | tuple):
+        return len(mine) == len(theirs) and all(_equal(a, b) for a, b in zip(mine, theirs, strict=True))
+    return bool(mine == theirs)

@@ -1,0 +1,316 @@
+"""PLUMED's column files (COLVAR, HILLS, KERNELS), written and read.
+
+A file is lines of numbers below a line ``#! FIELDS time a b`` that names the columns, and lines ``#! SET key value``
+for what does not change. Both begin with ``#``, so ``numpy.loadtxt`` reads the numbers too.
+
+A row reaches the operating system before `ColumnWriter.write` returns. A run that is killed leaves at worst a last line
+that is torn; readers leave out a last line that does not end, since nobody can tell whether its last number is whole.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phasewire.errors import PhasewireError, make_error
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_HEADER = b"#!"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a column file holds.
+
+    Attributes
+    ----------
+    fields : tuple of str
+        Names of the columns.
+    rows : ndarray, shape (R, F), float64
+    constants : dict of str to str
+        What ``#! SET`` lines say.
+    """
+
+    fields: tuple[str, ...]
+    rows: NDArray[np.float64]
+    constants: dict[str, str]
+
+    def __getitem__(self, field: str) -> NDArray[np.float64]:
+        """Return a column, shape (R,).
+
+        Raises
+        ------
+        InputError
+            ``FILE_FORMAT`` if the file has none of this name.
+        """
+        if field not in self.fields:
+            raise make_error(
+                "FILE_FORMAT",
+                "the file has no such column",
+                field="fields",
+                value=field,
+                remedy=f"it has {' '.join(self.fields)}",
+            )
+        return self.rows[:, self.fields.index(field)]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def read_columns(path: str | PathLike[str]) -> Columns:
+    """Read a COLVAR, HILLS or KERNELS file.
+
+    A header that is repeated, as restarts of PLUMED leave it, must name the same columns. A torn last line is left out.
+
+    Raises
+    ------
+    InputError
+        ``FILE_ACCESS`` if the file cannot be read; ``FILE_FORMAT`` with the number of the line that is wrong.
+    """
+    fields: tuple[str, ...] = ()
+    constants: dict[str, str] = {}
+    rows: list[list[float]] = []
+    for number, _, line in _whole_lines(_read(path)):
+        words = line.split()
+        if line.startswith(_HEADER):
+            fields = _read_header(words[1:], fields, constants, path, number)
+        elif words and not line.lstrip().startswith(b"#"):
+            rows.append(_read_row(words, fields, path, number))
+    if not fields:
+        raise _wrong(path, 1, "there is no line of `#! FIELDS`")
+    return Columns(fields, np.array(rows, dtype=np.float64).reshape(len(rows), len(fields)), constants)
+
+
+def cut_after(path: str | PathLike[str], time: float) -> None:
+    """Cut a column file off before the first row that is later than a time, and with it a torn last line.
+
+    Parameters
+    ----------
+    path : path
+        A file whose first column is the time.
+    time : float
+        Rows of this time stay.
+    """
+    data = _read(path)
+    end = 0
+    for _, start, line in _whole_lines(data):
+        words = line.split()
+        if words and not line.startswith(b"#") and _is_later(words[0], time):
+            break
+        end = start + len(line)
+    if end < len(data):
+        os.truncate(path, end)
+
+
+def back_up(path: str | PathLike[str]) -> Path | None:
+    """Move a file out of the way as PLUMED does, to ``bck.0.NAME``, ``bck.1.NAME``, ..; return where it is now."""
+    existing = Path(path)
+    if not existing.exists():
+        return None
+    number = 0
+    while (kept := existing.with_name(f"bck.{number}.{existing.name}")).exists():
+        number += 1
+    return existing.rename(kept)
+
+
+class ColumnWriter:
+    """Write a column file a row at a time.
+
+    Parameters
+    ----------
+    path : path
+        A file that exists is moved to ``bck.0.NAME``, unless the run is a restart.
+    fields : sequence of str
+        Names of the columns, the first being ``time``.
+    constants : mapping of str to object, optional
+        What ``#! SET`` lines say.
+    restart_time : float, optional
+        Go on with a file that exists: its rows after this time are dropped.
+
+    Raises
+    ------
+    InputError
+        ``FILE_ACCESS``; ``BAD_OPTION`` if the file to go on with has other columns or constants; ``FILE_FORMAT`` if it
+        is no column file.
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        fields: Sequence[str],
+        *,
+        constants: Mapping[str, object] | None = None,
+        restart_time: float | None = None,
+    ) -> None:
+        self.path = Path(path)
+        self.fields = tuple(fields)
+        self.constants = {key: _word(value) for key, value in (constants or {}).items()}
+        unfit = [name for name in self.fields if not re.fullmatch(r"\S+", name)]
+        if unfit or len(set(self.fields)) < len(self.fields) or self.fields[:1] != ("time",):
+            raise make_error(
+                "BAD_OPTION",
+                "columns have different names without blanks, and the first is `time`",
+                field="fields",
+                value=list(self.fields),
+                remedy="rename them",
+            )
+        resumed = restart_time is not None and self._resume(restart_time)
+        try:
+            if not resumed:
+                back_up(self.path)
+            # Unbuffered: each row is one write to the operating system.
+            self._stream: BinaryIO = self.path.open("ab", buffering=0)
+            self._close = weakref.finalize(self, self._stream.close)
+            if not resumed:
+                self._stream.write(self._header())
+        except OSError as error:
+            raise _access(self.path, error) from error
+
+    def write(self, row: Mapping[str, float]) -> None:
+        """Add a row, as one write.
+
+        Parameters
+        ----------
+        row : mapping of str to float
+            A number for each column.
+
+        Raises
+        ------
+        InputError
+            ``FILE_ACCESS``, for example when the disk is full; ``BAD_OPTION`` if a column is missing or one too many.
+        """
+        if set(row) != set(self.fields):
+            differing = sorted(set(row) ^ set(self.fields))
+            raise make_error("BAD_OPTION", "the row does not have the file's columns", field="row", value=differing)
+        line = f" {' '.join(repr(float(row[name])) for name in self.fields)}\n".encode()
+        before = self._stream.tell()
+        try:
+            while line:
+                line = line[self._stream.write(line) :]
+        except OSError as error:
+            # A disk that fills up takes a part of a line; what follows it later would not be readable.
+            os.truncate(self.path, before)
+            raise _access(self.path, error) from error
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _header(self) -> bytes:
+        lines = [f"#! FIELDS {' '.join(self.fields)}"]
+        lines += [f"#! SET {key} {value}" for key, value in self.constants.items()]
+        return "".join(f"{line}\n" for line in lines).encode()
+
+    def _resume(self, time: float) -> bool:
+        """Cut the file off at a time; tell whether there is one that has its header."""
+        if not self.path.exists():
+            return False
+        cut_after(self.path, time)
+        if self.path.stat().st_size == 0:
+            # Killed before the header was whole.
+            self.path.unlink()
+            return False
+        found = read_columns(self.path)
+        mine, theirs = (self.fields, self.constants), (found.fields, found.constants)
+        if mine != theirs:
+            raise make_error(
+                "BAD_OPTION",
+                f"the file to go on with has other columns or constants: {theirs[0]}, {theirs[1]}",
+                field=str(self.path.name),
+                value=mine,
+                remedy="restart with the variables and biases that the file was written with, or move it away",
+            )
+        return True
+
+
+def _whole_lines(data: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yield number, offset and bytes of the lines that end."""
+    offset = 0
+    for number, line in enumerate(data.splitlines(keepends=True), start=1):
+        if line.endswith(b"\n"):
+            yield number, offset, line
+        offset += len(line)
+
+
+def _read_header(
+    words: list[bytes], fields: tuple[str, ...], constants: dict[str, str], path: str | PathLike[str], number: int
+) -> tuple[str, ...]:
+    """Take in a line that begins with ``#!``; return the fields that hold from there on."""
+    if words[:1] == [b"FIELDS"]:
+        named = tuple(word.decode(errors="replace") for word in words[1:])
+        if fields and named != fields:
+            raise _wrong(path, number, "the columns change on the way")
+        return named
+    if words[:1] == [b"SET"] and len(words) == 3:
+        constants[words[1].decode(errors="replace")] = words[2].decode(errors="replace")
+        return fields
+    raise _wrong(path, number, "a line of `#!` says neither FIELDS nor SET")
+
+
+def _read_row(words: list[bytes], fields: tuple[str, ...], path: str | PathLike[str], number: int) -> list[float]:
+    if len(words) != len(fields):
+        raise _wrong(path, number, f"{len(words)} numbers in {len(fields)} columns")
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise _wrong(path, number, "this is not a number") from error
+
+
+def _is_later(word: bytes, time: float) -> bool:
+    try:
+        return float(word) > time
+    except ValueError:
+        # Not a row: the reader says so with its line.
+        return False
+
+
+def _word(value: object) -> str:
+    # PLUMED writes truth values in small letters.
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _read(path: str | PathLike[str]) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise _access(path, error) from error
+
+
+def _access(path: str | PathLike[str], error: OSError) -> PhasewireError:
+    return make_error(
+        "FILE_ACCESS",
+        f"the file cannot be read or written: {error.strerror}",
+        field="path",
+        value=str(path),
+        remedy="check the path, the permissions and the free space",
+    )
+
+
+def _wrong(path: str | PathLike[str], number: int, message: str) -> PhasewireError:
+    return make_error(
+        "FILE_FORMAT",
+        f"line {number}: {message}",
+        field="path",
+        value=str(path),
+        remedy="correct the line, or give a file that PLUMED or phasewire wrote",
+    )

@@ -1,0 +1,80 @@
+"""Toys for the tests of biases: walks in landscapes whose free energy is known, kT = 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Named:
+    """All that a bias needs of a variable."""
+
+    name: str
+
+
+X, Y = Named("x"), Named("y")
+
+
+def double_well(points):
+    """Energies and gradients at (W, 1) points: minima at -1 and 1, a barrier of 5 kT between them.
+
+    2.5 (1 + cos(pi x)) between the minima, beyond them the parabola that goes on from it.
+    """
+    x = points[:, 0]
+    beyond = np.where(np.abs(x) > 1.0, x - np.sign(x), 0.0)
+    inside = np.clip(x, -1.0, 1.0)
+    energies = 2.5 * (1.0 + np.cos(np.pi * inside)) + 1.25 * np.pi**2 * beyond**2
+    return energies, (-2.5 * np.pi * np.sin(np.pi * inside) + 2.5 * np.pi**2 * beyond)[:, None]
+
+
+def double_well_2d(points):
+    """The double well in x, 2 (y - x/2)^2, and a slope of 1/2 that lifts one of the minima."""
+    energies, slopes = double_well(points)
+    away = points[:, 1] - 0.5 * points[:, 0]
+    gradients = np.stack([slopes[:, 0] - 2.0 * away + 0.5, 4.0 * away], axis=1)
+    return energies + 2.0 * away**2 + 0.5 * points[:, 0], gradients
+
+
+class Walkers:
+    """A Metropolis walk of independent walkers in a landscape, a box and one bias.
+
+    Averages are exact whatever the stride, so what differs from the known free energy is the bias's doing; that its
+    forces belong to its energy is tested elsewhere. The bias is told of one walker after the other, as if each were a
+    step of one run, where it moves on: at multiples of its pace, which must not divide the number of walkers, or the
+    same walkers would make all hills.
+    """
+
+    BOX = 2.5
+
+    def __init__(self, landscape, start, walkers, *, seed, stride=0.5):
+        self.landscape = landscape
+        self.rng = np.random.default_rng(seed)
+        self.positions = np.repeat(np.array([start], dtype=float), walkers, axis=0)
+        self.stride = stride
+        self.step = 0
+
+    def run(self, bias, rounds):
+        """Move all walkers some times."""
+        bias.update(self.positions[0], self.step, float(self.step))
+        for _ in range(rounds):
+            proposed = self.positions + self.stride * self.rng.normal(size=self.positions.shape)
+            inside = (np.abs(proposed) <= self.BOX).all(axis=1)
+            proposed = np.where(inside[:, None], proposed, self.positions)
+            energies, _ = bias.energies(np.concatenate([self.positions, proposed]))
+            rise = np.diff(energies.reshape(2, -1), axis=0)[0]
+            rise += self.landscape(proposed)[0] - self.landscape(self.positions)[0]
+            taken = np.log(self.rng.random(len(rise))) < -rise
+            self.positions = np.where(taken[:, None], proposed, self.positions)
+            for position in self.positions:
+                self.step += 1
+                if self.step % bias.pace == 0:
+                    bias.update(position, self.step, float(self.step))
+
+
+def error_within(estimate, exact, limit=6.0):
+    """Largest deviation of two free energies where the exact one is within a limit, their means there subtracted."""
+    inside = exact - exact.min() < limit
+    difference = (estimate - exact)[inside]
+    return float(np.max(np.abs(difference - difference.mean())))
