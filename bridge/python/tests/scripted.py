@@ -56,7 +56,7 @@ class Scripted(Analyser):
             raise share
         return replace(result_with(share, frame.step, len(frame)), time=frame.time)
 
-    def _evaluate(self, frame, variables, coefficients, options):
+    def _evaluate(self, frame, task, options):
         raise NotImplementedError
 
     def close(self):

@@ -179,7 +179,12 @@ def test_no_backward_pass_where_nothing_is_asked_of_it(local, monkeypatch):
     assert not quiet.forces.any()
     assert not quiet.virial.any()
     assert quiet.values[0] > 0
-    local.evaluate_frame(hot_frame(), energy=lambda values: (7.0, [0.0, 1e-300]), **arguments)
+    # No atom of this sum is there to be moved.
+    frame = hot_frame()
+    empty = fraction("fcc", select=atoms(ids=[0], region=slab(0, 0.5, 0.5, width=0.1)), reduce="sum")
+    assert local.evaluate_frame(frame, variables=empty, length_scale=SCALE).values == [0.0]
+    assert passes == []
+    local.evaluate_frame(frame, energy=lambda values: (7.0, [0.0, 1e-300]), **arguments)
     assert passes == [1]
 
 

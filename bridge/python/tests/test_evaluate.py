@@ -309,3 +309,16 @@ def test_a_singular_cell_is_refused():
     with pytest.raises(PhasewireError) as caught:
         value_of(variable, replace(own_system(), frame=frame))
     assert caught.value.code == "SINGULAR_CELL"
+
+
+@pytest.mark.parametrize("region", [slab(0, 0.2, 0.4, width=0.2), ball((0.2, 0.5, 0.4), 1.0, width=2.0)])
+def test_regions_count_from_the_origin_of_the_cell(region):
+    forward, variable = own_system(), phasewire.fraction("fcc", select=atoms(region=region))
+    frame, shift = forward.frame, np.array([0.9, -1.7, 2.3])
+    together = replace(frame, positions=frame.positions + shift, origin=frame.origin + shift)
+    alone = replace(frame, origin=frame.origin + shift)
+    none, zero = replace(frame, origin=None), replace(frame, origin=np.zeros(3))
+    value, *values = (value_of(variable, replace(forward, frame=one)) for one in (frame, together, alone, none, zero))
+    assert values[0] == pytest.approx(value, rel=1e-12)
+    assert abs(values[1] - value) > 1e-3
+    assert values[2] == values[3]
