@@ -69,6 +69,16 @@ class BiasPotential(ABC):
             ``SHAPE_MISMATCH`` or ``BAD_OPTION`` for values of another number or that are not finite.
         """
 
+    def energies(self, points: ArrayLike) -> tuple[Values, Values]:
+        """Return the energies at many points, shape (P,), and their derivatives, shape (P, V), of step 0.
+
+        Parameters
+        ----------
+        points : array_like, shape (P,) or (P, V)
+        """
+        found = [self.energy(point, 0) for point in as_points(points, len(self.variables), self.name)]
+        return np.array([energy for energy, _ in found]), np.array([derivatives for _, derivatives in found])
+
     def update(self, values: ArrayLike, step: int, time: float | None = None) -> None:  # noqa: B027
         """Move on, once a step, after `energy`. A bias that stays what it is does nothing.
 
@@ -172,6 +182,28 @@ def as_variables(variables: Any, field: str) -> tuple[Any, ...]:
             remedy="give variables, such as phasewire.fraction('fcc')",
         )
     return found
+
+
+def as_points(points: ArrayLike, count: int, name: str) -> Values:
+    """Return points as an array of shape (P, V); with one variable a list of numbers will do.
+
+    Raises
+    ------
+    InputError
+        ``SHAPE_MISMATCH``.
+    """
+    array = np.asarray(points, dtype=np.float64)
+    if array.ndim == 1 and count == 1:
+        array = array[:, None]
+    if array.ndim != 2 or array.shape[1] != count or len(array) == 0:
+        raise make_error(
+            "SHAPE_MISMATCH",
+            f"points in {count} variables are an array of shape (P, {count})",
+            field=f"{name}.points",
+            value=array.shape,
+            remedy="give a row for each point",
+        )
+    return array
 
 
 def per_variable(value: ArrayLike, count: int, field: str, *, positive: bool = False) -> Values:

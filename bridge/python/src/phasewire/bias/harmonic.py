@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phasewire.bias._base import BiasPotential, Values, bad_option, per_variable, require_keys
+from phasewire.bias._base import BiasPotential, Values, as_points, bad_option, per_variable, require_keys
 
 
 class Harmonic(BiasPotential):
@@ -52,6 +52,11 @@ class Harmonic(BiasPotential):
         energy, derivatives = _harmonic(self._check_values(values), self.centre, self.strength)
         self._last_energy = energy
         return energy, derivatives
+
+    def energies(self, points: ArrayLike) -> tuple[Values, Values]:
+        """Return the energies at many points, shape (P,), and their derivatives, shape (P, V)."""
+        away = as_points(points, len(self.variables), self.name) - self.centre
+        return 0.5 * np.sum(self.strength * away * away, axis=1), self.strength * away
 
     def settings(self) -> dict[str, Any]:
         """Return centre and strength."""

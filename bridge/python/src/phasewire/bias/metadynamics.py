@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 from phasewire.bias._base import (
     BiasPotential,
     Values,
+    as_points,
     bad_option,
     passed,
     per_variable,
@@ -35,7 +36,6 @@ from phasewire.bias._base import (
     require_keys,
 )
 from phasewire.bias._grid import HermiteGrid
-from phasewire.bias._points import as_points
 from phasewire.colvars import Columns, ColumnWriter, read_columns
 from phasewire.errors import make_error
 

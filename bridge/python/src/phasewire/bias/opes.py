@@ -34,6 +34,7 @@ from numpy.typing import ArrayLike, NDArray
 from phasewire.bias._base import (
     BiasPotential,
     Values,
+    as_points,
     bad_option,
     passed,
     per_variable,
@@ -42,7 +43,6 @@ from phasewire.bias._base import (
     require_keys,
 )
 from phasewire.bias._kernels import KernelSum
-from phasewire.bias._points import as_points
 from phasewire.colvars import ColumnWriter
 from phasewire.errors import make_error
 
