@@ -4,11 +4,13 @@ import { type CliIo, writeText } from "./io.js";
 import { type AnalysisOptions, addAnalysisOptions, parseCount } from "./options.js";
 import { createReport, runText } from "./report.js";
 import { runFiles } from "./run-files.js";
+import { readVariablesFile, variablesOption } from "./variables-file.js";
 
 interface ClassifyOptions extends AnalysisOptions {
   denoise?: number | "converged";
   json?: boolean;
   out?: string;
+  variables?: string;
 }
 
 /** `phasewire classify`: the phase of every atom. */
@@ -25,6 +27,11 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
         text === "converged" ? text : parseCount("denoise", text, 10_000, " or `converged`"),
       ),
     )
+    .addOption(
+      variablesOption(
+        "JSON file with a list of variables (docs/variables.md), whose values are told of each frame",
+      ),
+    )
     .option("--json", "print one JSON object a frame on a line, and nothing else, on standard output")
     .option(
       "--out <file>",
@@ -34,9 +41,12 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
     const { denoise, json, out } = options;
     const report = createReport(io.stdout.isTTY === true);
     const printLine = (value: unknown): Promise<void> => writeText(io.stdout, `${JSON.stringify(value)}\n`);
+    const variables =
+      options.variables === undefined ? undefined : await readVariablesFile(options.variables);
     const exitCode = await runFiles(io, {
       files,
       options,
+      variables,
       denoise,
       out,
       hints: json !== true,
@@ -53,6 +63,7 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
               selection: analysis.selected,
               lengthScale: analysis.lengthScale,
               fractions: analysis.fractions,
+              values: analysis.values,
               meanLogDensityPerAtom: analysis.meanLogDensityPerAtom,
               meanMargin: analysis.meanMargin,
               model: info.model,

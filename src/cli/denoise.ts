@@ -27,6 +27,7 @@ export function addDenoiseCommand(program: Command, io: CliIo, finish: (exitCode
     const exitCode = await runFiles(io, {
       files,
       options,
+      variables: undefined,
       denoise: options.steps ?? "converged",
       out: options.out,
       hints: false,

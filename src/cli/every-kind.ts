@@ -7,7 +7,8 @@ export interface Selectable {
   readonly first: string;
   readonly second: string;
   readonly ids: readonly number[];
-  readonly species: readonly (string | number)[];
+  /** null where all atoms are of one species that has no name. */
+  readonly species: readonly (string | number)[] | null;
   /** Where regions are put; null without a cell. */
   readonly region: {
     /** Near some atoms, in fractional coordinates. */
@@ -22,15 +23,25 @@ export function everyKind({ first, second, ids, species, region }: Selectable): 
   const distance: Variable = { kind: "distance", class: second };
   const everywhere: Variable[] = [
     fraction,
-    { kind: "fraction", classes: [first, second], reduce: "sum" },
+    { name: "fraction.sum", kind: "fraction", classes: [first, second], reduce: "sum" },
     { kind: "meanLogit", class: first },
     { kind: "logitDifference", class: first, minus: second },
     distance,
-    { kind: "distance", class: first, switch: { centre: 0.4, width: 0.2 } },
+    { name: "distance.switch", kind: "distance", class: first, switch: { centre: 0.4, width: 0.2 } },
     { kind: "logDensity" },
-    { kind: "logDensity", reduce: "mean", switch: { centre: 2, width: 1 } },
-    { kind: "meanLogit", class: second, select: { ids } },
-    { kind: "meanLogit", class: second, reduce: "sum", select: { species } },
+    { name: "logDensity.switch", kind: "logDensity", reduce: "mean", switch: { centre: 2, width: 1 } },
+    { name: "meanLogit.ids", kind: "meanLogit", class: second, select: { ids } },
+    ...(species === null
+      ? []
+      : [
+          {
+            name: "meanLogit.species",
+            kind: "meanLogit",
+            class: second,
+            reduce: "sum",
+            select: { species },
+          } as const,
+        ]),
     {
       kind: "sum",
       terms: [
@@ -48,11 +59,18 @@ export function everyKind({ first, second, ids, species, region }: Selectable): 
   const ball = { centre, radius: 0.2 * reach, width: 0.8 * reach };
   return [
     ...everywhere,
-    { kind: "meanLogit", class: first, select: { region: slab } },
-    { kind: "logDensity", select: { region: slab } },
-    { ...distance, select: { region: ball } },
-    { kind: "meanLogit", class: second, reduce: "sum", select: { region: ball, species } },
+    { name: "meanLogit.slab", kind: "meanLogit", class: first, select: { region: slab } },
+    { name: "logDensity.slab", kind: "logDensity", select: { region: slab } },
+    { ...distance, name: "distance.ball", select: { region: ball } },
     {
+      name: "meanLogit.ball.ids",
+      kind: "meanLogit",
+      class: second,
+      reduce: "sum",
+      select: { region: ball, ids },
+    },
+    {
+      name: "switch.regions",
       kind: "switch",
       centre: 1,
       width: 2,
@@ -68,9 +86,4 @@ export function everyKind({ first, second, ids, species, region }: Selectable): 
       },
     },
   ];
-}
-
-/** Whether forces of a variable may have a sum, because a region holds it in place. */
-export function hasRegion(variable: Variable): boolean {
-  return JSON.stringify(variable).includes('"region"');
 }

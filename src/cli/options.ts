@@ -4,13 +4,17 @@ import { validateLengthScale } from "../analysis/index.js";
 import { type BuildChoice, buildChoices, coresGiven } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
 
-/** Options of commands that analyse files. */
-export interface AnalysisOptions {
+/** How the atoms of a frame are looked at. */
+export interface FrameChoices {
   select?: string[];
   ignoreSpecies?: boolean;
   lengthScale?: number;
   /** Class names and their weights. */
   classes?: Record<string, number>;
+}
+
+/** Options of commands that analyse files. */
+export interface AnalysisOptions extends FrameChoices {
   model?: string;
   threads?: number;
   build?: BuildChoice;
@@ -19,8 +23,8 @@ export interface AnalysisOptions {
 /** Most worker threads that may be asked for. */
 export const mostThreads = 256;
 
-/** Adds the options of `AnalysisOptions` to a command. */
-export function addAnalysisOptions(command: Command): Command {
+/** Adds the options of `FrameChoices` to a command. */
+export function addFrameOptions(command: Command): Command {
   return command
     .addOption(
       new Option(
@@ -35,7 +39,12 @@ export function addAnalysisOptions(command: Command): Command {
         "(volume per atom)^(1/3) of the phase looked at, in the unit of the file; estimated if left out",
       ).argParser(parseLengthScale),
     )
-    .addOption(classesOption())
+    .addOption(classesOption());
+}
+
+/** Adds the options of `AnalysisOptions` to a command. */
+export function addAnalysisOptions(command: Command): Command {
+  return addFrameOptions(command)
     .option("--model <name>", "a model that `phasewire models` lists, or a .safetensors file")
     .addOption(
       new Option(

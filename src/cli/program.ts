@@ -4,6 +4,7 @@
 import { Command, CommanderError } from "commander";
 import { asPhasewireError, PhasewireError } from "../errors/index.js";
 import { packageVersion } from "../package.js";
+import { addCheckGradientsCommand } from "./check-gradients.js";
 import { addClassifyCommand } from "./classify.js";
 import { addDenoiseCommand } from "./denoise.js";
 import { type CliIo, exitCodes, writeError } from "./io.js";
@@ -11,6 +12,13 @@ import { addModelsCommand } from "./models.js";
 
 /** Adds a command to the program; `finish` takes the exit code. */
 export type AddCommand = (program: Command, io: CliIo, finish: (exitCode: number) => void) => void;
+
+const commands: readonly AddCommand[] = [
+  addClassifyCommand,
+  addDenoiseCommand,
+  addModelsCommand,
+  addCheckGradientsCommand,
+];
 
 /**
  * Runs the command line and returns the exit code: 0 for success, 1 for an error in the input, 2 for wrong usage, 130 when interrupted.
@@ -28,8 +36,7 @@ export async function runCli(
     exitCode = code;
   };
   const program = createProgram(io);
-  for (const add of [addClassifyCommand, addDenoiseCommand, addModelsCommand, ...more])
-    add(program, io, finish);
+  for (const add of commands.concat(more)) add(program, io, finish);
   // Commands take over these settings when they are added, so they are given to all.
   for (const command of [program, ...program.commands]) command.exitOverride().configureOutput(quiet(io));
   try {

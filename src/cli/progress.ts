@@ -17,9 +17,26 @@ const silent: Progress = {
   stop: () => undefined,
 };
 
+/** Whether a bar can be seen, and disturbs nothing else. */
+function isWatched(io: CliIo): boolean {
+  return io.stderr.isTTY === true && io.stdout.isTTY !== true;
+}
+
+/** A bar over the steps of one long calculation, if standard error is a terminal that shows nothing else, otherwise none. */
+export function createStepProgress(io: CliIo, what: string): { update(share: number): void; stop(): void } {
+  if (!isWatched(io)) return { update: () => undefined, stop: () => undefined };
+  const format = `{bar} {percentage} %  ${what}`;
+  const bar = new SingleBar(
+    { stream: io.stderr, format, hideCursor: true, clearOnComplete: true },
+    Presets.shades_classic,
+  );
+  bar.start(1, 0);
+  return { update: (share) => bar.update(share), stop: () => bar.stop() };
+}
+
 /** A bar if standard error is a terminal that shows nothing else, otherwise none. */
 export function createProgress(io: CliIo, files: number): Progress {
-  if (!io.stderr.isTTY || io.stdout.isTTY) return silent;
+  if (!isWatched(io)) return silent;
   const bar = new SingleBar(
     {
       stream: io.stderr,

@@ -17,6 +17,7 @@ export function createReport(
     [
       `${colors.bold(file)}  frame ${frame}  ${analysis.atomCount} atoms${selectedText(analysis)}  length scale ${analysis.lengthScale.toFixed(4)}  ${analysis.seconds.toFixed(3)} s${slabText(analysis)}`,
       ...phaseLines(analysis, colors),
+      ...valueLines(analysis),
       colors.dim(
         `  log density ${analysis.meanLogDensityPerAtom.toFixed(3)} an atom, margin ${analysis.meanMargin.toFixed(3)}${denoisingText(analysis)}`,
       ),
@@ -52,6 +53,14 @@ function phaseLines({ phases, titles, fractions }: FrameAnalysis, colors: Colors
     const percent = (100 * fraction).toFixed(1).padStart(5);
     return `  ${title.padEnd(width)} ${percent} %  ${colors.cyan(bar(fraction))}`;
   });
+}
+
+/** The values of variables, where some were asked for. */
+function valueLines({ values = {} }: FrameAnalysis): string[] {
+  const width = Math.max(0, ...Object.keys(values).map((name) => name.length));
+  return Object.entries(values).map(
+    ([name, value]) => `  ${name.padEnd(width)}  ${Number(value.toPrecision(6))}`,
+  );
 }
 
 function bar(fraction: number): string {

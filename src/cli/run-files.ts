@@ -15,6 +15,7 @@ import { asPhasewireError, PhasewireError } from "../errors/index.js";
 import { FrameWriter, readFrames } from "../formats/index.js";
 import type { Frame } from "../frame/index.js";
 import { classWeights, loadModel } from "../model/index.js";
+import { resolveVariables, type Variable } from "../variables/index.js";
 import { createHints } from "./hints.js";
 import { type CliIo, exitCodes, writeError } from "./io.js";
 import type { AnalysisOptions } from "./options.js";
@@ -24,6 +25,8 @@ import { createProgress } from "./progress.js";
 export interface FileTask {
   readonly files: readonly string[];
   readonly options: AnalysisOptions;
+  /** Whose values are wanted. */
+  readonly variables: readonly Variable[] | undefined;
   readonly denoise: number | "converged" | undefined;
   /** Path of the output file, if there is one. */
   readonly out: string | undefined;
@@ -56,6 +59,7 @@ export async function runFiles(io: CliIo, task: FileTask): Promise<number> {
     const { threads, build, classes } = task.options;
     // Refused here, where it ends the run, rather than with every frame.
     if (classes !== undefined) classWeights(classes, model.classes);
+    if (task.variables !== undefined) resolveVariables(task.variables, model.classes);
     analyser = await createAnalyser(model, {
       ...(threads === undefined ? {} : { threads }),
       ...(build === undefined ? {} : { build }),
@@ -141,7 +145,7 @@ async function writeFrame(
   }
 }
 
-function analyseOptions({ options, denoise }: FileTask): AnalyseOptions {
+function analyseOptions({ options, denoise, variables }: FileTask): AnalyseOptions {
   const { select, ignoreSpecies, lengthScale, classes } = options;
   return {
     ...(select === undefined ? {} : { select }),
@@ -149,6 +153,7 @@ function analyseOptions({ options, denoise }: FileTask): AnalyseOptions {
     ...(lengthScale === undefined ? {} : { lengthScale }),
     ...(classes === undefined ? {} : { classes }),
     ...(denoise === undefined ? {} : { denoise }),
+    ...(variables === undefined ? {} : { variables }),
     // Files hold none of what is told of each class.
     perClass: false,
   };

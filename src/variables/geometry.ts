@@ -24,11 +24,10 @@ export interface CellGeometry {
  * @throws PhasewireError `SINGULAR_CELL` if its three vectors span no volume, whichever axes are periodic
  */
 export function cellGeometry(cell: ArrayLike<number>, field: string): CellGeometry {
-  const rows = [0, 3, 6].map((at): Vector => [cell[at]!, cell[at + 1]!, cell[at + 2]!]);
+  const rows = rowsOf(cell);
   const normals = [0, 1, 2].map((axis) => cross(rows[(axis + 1) % 3]!, rows[(axis + 2) % 3]!));
   const volume = dot(rows[0]!, normals[0]!);
-  const edges = rows.reduce((product, row) => product * Math.hypot(...row), 1);
-  if (!(Math.abs(volume) > flat * edges)) {
+  if (!spansVolume(cell)) {
     throw new PhasewireError("SINGULAR_CELL", {
       field: "cell",
       value: Array.from(cell),
@@ -57,6 +56,18 @@ export function cellGeometry(cell: ArrayLike<number>, field: string): CellGeomet
       return image;
     },
   };
+}
+
+/** Whether the three vectors of a cell span a volume, whichever axes are periodic. */
+export function spansVolume(cell: ArrayLike<number>): boolean {
+  const rows = rowsOf(cell);
+  const [a, b, c] = rows as [Vector, Vector, Vector];
+  const edges = rows.reduce((product, row) => product * Math.hypot(...row), 1);
+  return Math.abs(dot(a, cross(b, c))) > flat * edges;
+}
+
+function rowsOf(cell: ArrayLike<number>): Vector[] {
+  return [0, 3, 6].map((at) => [cell[at]!, cell[at + 1]!, cell[at + 2]!]);
 }
 
 function cross(u: Vector, v: Vector): Vector {

@@ -1,0 +1,42 @@
+/** A part of a frame that is small enough for slow calculations. */
+import { createFrame, type Frame } from "../frame/index.js";
+import { cellGeometry } from "../variables/geometry.js";
+
+/**
+ * The atoms nearest to one of a frame that is chosen at random, each where its image nearest to that one is, as a cluster in the cell of the frame, which no
+ * longer repeats.
+ *
+ * @param among which atoms may be taken; null for all
+ * @param repeats the cell whose axes repeat, completed; null if none does
+ */
+export function cutOut(
+  frame: Frame,
+  among: Uint32Array | null,
+  repeats: Float64Array | null,
+  count: number,
+  random: () => number,
+): Frame {
+  const { positions, cell, periodic, species, ids } = frame;
+  const atoms = Array.from(among ?? { length: positions.length / 3 }, (atom, index) =>
+    among === null ? index : (atom as number),
+  );
+  const centre = 3 * atoms[Math.floor(random() * atoms.length)]!;
+  const geometry = repeats === null ? null : cellGeometry(repeats, "the frame");
+  const vectors = atoms.map((atom) => {
+    const [x, y, z] = [0, 1, 2].map((i) => positions[3 * atom + i]! - positions[centre + i]!) as [
+      number,
+      number,
+      number,
+    ];
+    const vector = geometry === null ? [x, y, z] : geometry.nearestImage(x, y, z, periodic);
+    return { atom, vector, length: Math.hypot(...vector) };
+  });
+  const kept = vectors.sort((a, b) => a.length - b.length).slice(0, count);
+  return createFrame({
+    positions: kept.flatMap(({ vector }) => vector.map((part, i) => positions[centre + i]! + part)),
+    cell,
+    periodic: [false, false, false],
+    species: species && kept.map(({ atom }) => species[atom]!),
+    ids: kept.map(({ atom }) => ids?.[atom] ?? atom),
+  });
+}

@@ -1,0 +1,33 @@
+/** Variables in a file: a JSON list, as docs/variables.md declares them. */
+import { readFile } from "node:fs/promises";
+import { Option } from "commander";
+import { PhasewireError } from "../errors/index.js";
+import { readAccessError } from "../formats/access.js";
+import { readVariables, type Variable } from "../variables/index.js";
+
+/** `--variables` */
+export function variablesOption(description: string): Option {
+  return new Option("--variables <file>", description);
+}
+
+/** @throws PhasewireError `FILE_ACCESS`, `FILE_FORMAT` if it is no JSON, `BAD_OPTION` that names the key at fault */
+export async function readVariablesFile(path: string): Promise<Variable[]> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (thrown) {
+    throw readAccessError(path, thrown);
+  }
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new PhasewireError("FILE_FORMAT", {
+      field: path,
+      message: `${path} is no JSON: ${(cause as Error).message}`,
+      remedy: 'Give a list of variables, such as [{"kind": "fraction", "class": "fcc"}].',
+      cause,
+    });
+  }
+  return readVariables(json);
+}
