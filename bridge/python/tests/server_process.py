@@ -55,6 +55,16 @@ class ServerProcess:
             # A killed process leaves its socket file behind, as it would for a user.
             assert os.path.exists(self.endpoint.removeprefix("ipc://"))  # noqa: PTH110
 
+    def pause(self) -> None:
+        """Let it hang, with its connections open."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after `pause`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
     def stop(self) -> None:
         """End it, if it runs."""
         if self._process is not None:

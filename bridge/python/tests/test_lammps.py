@@ -11,6 +11,7 @@ import pytest
 import phasewire
 import phasewire.lammps
 from fake_server import FakeServer, deaf_after_hello
+from phasewire import _lammps_frames
 from scripted import Scripted
 
 UNITS = {
@@ -423,7 +424,7 @@ def test_lost_atoms_and_reordering_keep_ids_in_order(tmp_path):
 @pytest.mark.parametrize("tags", [[1], [3, 1, 2], [2, 5, 1], [4, 2, 3], [0, 0, 0], [], [7, 1, 3, 2, 6, 4, 5]])
 def test_atoms_are_ordered_by_id(tags):
     ids = np.array(tags, dtype=np.int32)
-    np.testing.assert_array_equal(phasewire.lammps._order_of(ids), np.argsort(ids, kind="stable"))
+    np.testing.assert_array_equal(_lammps_frames.order_of(ids), np.argsort(ids, kind="stable"))
 
 
 def test_a_hanging_server_does_not_hold_the_run(endpoint):

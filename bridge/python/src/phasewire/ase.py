@@ -1,4 +1,4 @@
-"""Watching an ASE run: molecular dynamics, an optimiser, or anything else that calls observers.
+"""Watching and biasing an ASE run: molecular dynamics, an optimiser, or anything else that calls observers.
 
 Examples
 --------
@@ -10,22 +10,38 @@ Examples
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 from phasewire._analyser import Analyser, check_every
+from phasewire._ase_frames import AtomsReader, atoms_of, chosen
 from phasewire._links import Snapshot
-from phasewire._selection import ALL_ATOMS, as_choice, describe_choice, empty_selection
-from phasewire.errors import make_error
+from phasewire.driver import Driver
 from phasewire.monitor import Monitor as _Monitor
 
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.optimize.optimize import Dynamics
 
+    from phasewire._ase_bias import BiasCalculator
+    from phasewire._ase_checkpoints import run_checkpointed
     from phasewire._result import Result
+    from phasewire.bias import BiasPotential
+
+__all__ = ["BiasCalculator", "Monitor", "analyse", "attach", "bias", "run_checkpointed"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what needs ASE when it is asked for."""
+    if name == "BiasCalculator":
+        from phasewire._ase_bias import BiasCalculator
+
+        return BiasCalculator
+    if name == "run_checkpointed":
+        from phasewire._ase_checkpoints import run_checkpointed
+
+        return run_checkpointed
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Monitor(_Monitor):
@@ -70,13 +86,12 @@ class Monitor(_Monitor):
         from ase import __version__
 
         if select is not None:
-            _chosen(atoms, select)
+            chosen(atoms, select)
+        self._reader = AtomsReader(ignore_species=ignore_species, select=select)
         options.setdefault("engine", f"ASE {__version__}")
         super().__init__(analyser, **options)
         self.atoms = atoms
         self.dynamics = dynamics
-        self._ignore_species = ignore_species
-        self._select = select
         self._calls = 0
 
     def __call__(self) -> None:
@@ -91,24 +106,11 @@ class Monitor(_Monitor):
 
     def _snapshot(self) -> Snapshot:
         atoms, dynamics = self.atoms, self.dynamics
-        names, species = None, None
-        if not self._ignore_species:
-            numbers, species = np.unique(atoms.get_atomic_numbers(), return_inverse=True)
-            names = tuple(_symbol(number) for number in numbers)
-        cell = atoms.cell.array.copy()
-        timestep = getattr(dynamics, "get_time", None)
-        return Snapshot(
-            positions=atoms.get_positions(),
-            cell=cell if cell.any() else None,
-            periodic=tuple(bool(flag) for flag in atoms.pbc),  # type: ignore[arg-type]
-            species=species,
-            names=names,
-            step=self._calls if dynamics is None else dynamics.nsteps,
-            time=None if timestep is None else timestep(),
-            observables={"temperature": float(atoms.get_temperature())} if atoms.has("momenta") else {},
-            atoms=None if self._select is None else _chosen(atoms, self._select),
-            selected=None if self._select is None else describe_choice(as_choice(self._select)),
-        )
+        elapsed = getattr(dynamics, "get_time", None)
+        step = self._calls if dynamics is None else dynamics.nsteps
+        observables = {"temperature": float(atoms.get_temperature())} if atoms.has("momenta") else {}
+        snapshot = self._reader.read(atoms, step, None if elapsed is None else elapsed())
+        return replace(snapshot, observables=observables)
 
     def _stop_dynamics(self) -> None:
         if self.dynamics is None:
@@ -150,7 +152,7 @@ def attach(
         ``BAD_OPTION``, also for a run of many images, such as a nudged elastic band.
     """
     interval = check_every(every)
-    monitor = Monitor(_atoms_of(dynamics) if atoms is None else atoms, analyser, dynamics=dynamics, **options)
+    monitor = Monitor(atoms_of(dynamics) if atoms is None else atoms, analyser, dynamics=dynamics, **options)
     dynamics.attach(monitor, interval=interval)
     return monitor
 
@@ -183,50 +185,55 @@ def analyse(
     InputError
         ``EMPTY_SELECTION`` if no atom is selected; those of `Analyser.analyse`.
     """
-    cell = atoms.cell.array
-    snapshot = Snapshot(
-        atoms.get_positions(),
-        cell if cell.any() else None,
-        tuple(bool(flag) for flag in atoms.pbc),  # type: ignore[arg-type]
-        None if ignore_species else np.array(atoms.get_chemical_symbols()),
-        step=options.pop("step", 0),
-        time=options.pop("time", None),
-        atoms=None if select is None else _chosen(atoms, select),
-        selected=None if select is None else describe_choice(as_choice(select)),
-    )
+    reader = AtomsReader(ignore_species=ignore_species, select=select)
+    snapshot = reader.read(atoms, options.pop("step", 0), options.pop("time", None))
     return analyser.analyse_frame(snapshot.checked(), **options)
 
 
-def _chosen(atoms: Atoms, select: str | Sequence[str]) -> NDArray[np.int64] | Literal["all"]:
-    """Return the indices of the selected atoms, or ``"all"``."""
-    choice = as_choice(select)
-    if choice == ALL_ATOMS:
-        return "all"
-    symbols = np.array(atoms.get_chemical_symbols())
-    indices = np.flatnonzero(np.isin(symbols, [str(name) for name in choice]))
-    if not len(indices):
-        raise empty_selection(choice, np.unique(symbols), "no atom has the species")
-    return indices
+def bias(
+    dynamics: Dynamics,
+    biases: Driver | Sequence[BiasPotential] | BiasPotential,
+    *,
+    atoms: Atoms | None = None,
+    ignore_species: bool = False,
+    select: str | Sequence[str] | None = None,
+    **options: Any,
+) -> BiasCalculator:
+    """Bias a run by the order parameters of its atoms.
 
+    The calculator of the atoms becomes a ``SumCalculator`` of itself and a `BiasCalculator`, and an observer tells that
+    one when a step is complete. A step without forces ends the run with the error that says why, raised from
+    ``dynamics.run``.
 
-def _atoms_of(dynamics: Dynamics) -> Atoms:
-    from ase import Atoms
+    Parameters
+    ----------
+    dynamics : ase Dynamics
+        Molecular dynamics or an optimiser.
+    biases : sequence of BiasPotential, or Driver
+    atoms : ase.Atoms, optional
+        Default: those of the run.
+    ignore_species, select
+        As for `Monitor`. Atoms that are not selected feel no force.
+    **options
+        As for `phasewire.Driver`: ``watch``, ``analyser``, ``every``, ``length_scale``, ``colvar``, ``on_failure``, ..
 
-    found = dynamics.atoms
-    # A filter, such as one that relaxes the cell too, stands before the atoms.
-    while not isinstance(found, Atoms):
-        found = getattr(found, "atoms", None)
-        if found is None:
-            raise make_error(
-                "BAD_OPTION",
-                f"the run moves a {type(dynamics.atoms).__name__}, which is no single structure",
-                field="atoms",
-                remedy="say which atoms to watch: atoms=...",
-            )
-    return found
+    Raises
+    ------
+    InputError
+        Those of `phasewire.Driver`.
 
+    Examples
+    --------
+    >>> bias = phasewire.ase.bias(dyn, Harmonic(fraction("fcc"), 0.5, 200.0), colvar="COLVAR")  # doctest: +SKIP
+    >>> dyn.run(10_000)  # doctest: +SKIP
+    """
+    from phasewire._ase_bias import attach_bias
 
-def _symbol(number: int) -> str:
-    from ase.data import chemical_symbols
-
-    return str(chemical_symbols[number])
+    return attach_bias(
+        dynamics,
+        atoms_of(dynamics) if atoms is None else atoms,
+        biases,
+        ignore_species=ignore_species,
+        select=select,
+        **options,
+    )

