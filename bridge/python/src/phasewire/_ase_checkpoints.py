@@ -94,7 +94,11 @@ def _forget(calculator: BaseCalculator) -> None:
     """Have a calculator, and those that it is the sum of, begin anew with the next structure."""
     for part in getattr(getattr(calculator, "mixer", None), "calcs", ()):
         _forget(part)
-    calculator.reset()
+    if hasattr(calculator, "reset"):
+        calculator.reset()
+    else:
+        # What a sum of calculators knows it by.
+        calculator.atoms, calculator.results = None, {}
 
 
 def _store(dynamics: MolecularDynamics, atoms: Atoms, path: Path) -> None:

@@ -60,8 +60,9 @@ def run_checkpointed(
 
     Notes
     -----
-    What LAMMPS's restart files leave out is lost on the way: states of random thermostats (``fix langevin``), and of
-    fixes that write none. With ``fix nve`` and ``nvt`` the run that goes on is the same up to rounding.
+    A run that goes on is the one that was not killed, to the last bit, with ``fix nve``, ``nvt`` and ``npt`` on the
+    same machine. What LAMMPS's restart files leave out is lost on the way: the random numbers of ``fix langevin``, and
+    the state of fixes that write none.
     """
     check_every(every)
     path = Path(folder)
@@ -79,6 +80,7 @@ def run_checkpointed(
         bias.driver.restore(found / _BIAS)
     last = first + int(steps)
     while (step := int(lmp.extract_global("ntimestep"))) < last:
+        bias.driver.analyser.forget()
         bias.run(min(every - (step - first) % every, last - step))
         step = int(lmp.extract_global("ntimestep"))
         with step_folder(path, step) as new:
