@@ -10,6 +10,7 @@ import { columns } from "./report/format.mjs";
 import { headlines } from "./report/headlines.mjs";
 import { recordKey, withTables } from "./report/page.mjs";
 import { tables } from "./report/tables.mjs";
+import { bias } from "./sections/bias.mjs";
 import { bridge } from "./sections/bridge.mjs";
 import { overhead } from "./sections/overhead.mjs";
 import { peers } from "./sections/peers.mjs";
@@ -18,13 +19,13 @@ import { stages } from "./sections/stages.mjs";
 import { threads } from "./sections/threads.mjs";
 
 const usual = [peers, stages, threads, scale, bridge];
-const sections = [...usual, overhead];
+const sections = [...usual, overhead, bias];
 const recordFile = inRoot("docs", "performance.json");
 const pageFile = inRoot("docs", "performance.md");
 
 const help = `npm run bench [-- OPTIONS]
 
-  --only NAME     one of the sections, or several separated by commas; all but overhead if left out
+  --only NAME     one of the sections, or several separated by commas; all but overhead and bias if left out
 ${sections.map(({ name, about }) => `                    ${name.padEnd(9)} ${about}`).join("\n")}
   --json          print one JSON object on the last line, instead of tables
   --write         renew docs/performance.json, and from it the tables and plots of docs/performance.md; with --model those of
@@ -34,11 +35,11 @@ ${sections.map(({ name, about }) => `                    ${name.padEnd(9)} ${abo
   --model NAME    a shipped model, or a .safetensors file
   --largest N     section scale: label a frame of N atoms beside, however large
   --rounds N, --steps N, --every N
-                  section overhead: how often each way is run, steps of a run, steps between frames
+                  sections overhead and bias: how often each way is run, steps of a run; overhead: steps between frames
 `;
 
-/** Options that only one section takes, with that section. */
-const particular = { largest: scale, rounds: overhead, steps: overhead, every: overhead };
+/** Options that only some sections take, with those sections. */
+const particular = { largest: [scale], rounds: [overhead, bias], steps: [overhead, bias], every: [overhead] };
 
 function readOptions() {
   const { values } = parseArgs({
@@ -60,9 +61,10 @@ function readOptions() {
       throw new Error(`--only ${name}: known are ${sections.map((known) => known.name).join(", ")}`);
     return found;
   });
-  for (const [name, section] of Object.entries(particular)) {
+  for (const [name, takers] of Object.entries(particular)) {
     if (values[name] === undefined) continue;
-    if (!chosen.includes(section)) throw new Error(`--${name} belongs to --only ${section.name}`);
+    if (!takers.some((section) => chosen.includes(section)))
+      throw new Error(`--${name} belongs to --only ${takers.map((section) => section.name).join(" or ")}`);
     if (!(Number(values[name]) >= 1))
       throw new Error(`--${name} ${values[name]}: a number of at least 1 is needed`);
   }
@@ -98,7 +100,7 @@ function describeModel({
 async function measure({ chosen, quick, model: modelName, largest, ...values }) {
   const model = await loadModel(modelName);
   const origin = { date: new Date().toISOString().slice(0, 10), model: describeModel(model) };
-  const overheadOptions = ["rounds", "steps", "every"].flatMap((name) =>
+  const runOptions = ["rounds", "steps", "every"].flatMap((name) =>
     values[name] === undefined ? [] : [`--${name}`, values[name]],
   );
   const settings = {
@@ -106,7 +108,7 @@ async function measure({ chosen, quick, model: modelName, largest, ...values }) 
     model,
     modelName: modelName ?? null,
     largest: largest === undefined ? null : Number(largest),
-    overheadOptions,
+    runOptions,
   };
   const records = {};
   for (const { name, about, run } of chosen) {

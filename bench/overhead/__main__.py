@@ -20,12 +20,12 @@ import json
 import os
 import sys
 import time
-from pathlib import Path
 
 import phasewire
 import phasewire.lammps
 
 from bench.measure import lammps_potential, machine, spread
+from bench.server import Server
 
 WARM_UP_STEPS = 100
 
@@ -43,28 +43,6 @@ velocity all create 1600 4928 dist gaussian
 timestep 0.002
 fix move all nve
 """
-
-
-class Server:
-    """The server process: where it runs, and the CPU time it has used."""
-
-    def __init__(self, endpoint: str, pid: int | None) -> None:
-        self.endpoint = endpoint
-        self._tasks = Path(f"/proc/{pid}/task") if pid is not None else None
-        self.can_be_pinned = self._tasks is not None and self._tasks.is_dir() and hasattr(os, "sched_setaffinity")
-
-    def pin(self, cores: set[int]) -> None:
-        """Put all its threads on these cores."""
-        assert self._tasks is not None
-        for task in self._tasks.iterdir():
-            os.sched_setaffinity(int(task.name), cores)
-
-    def cpu_seconds(self) -> float:
-        """CPU time of all its threads, ended ones included."""
-        assert self._tasks is not None
-        # proc(5): the 14th and 15th field, counted here from behind the name in parentheses.
-        fields = (self._tasks.parent / "stat").read_text().rpartition(") ")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> int:

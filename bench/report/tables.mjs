@@ -224,5 +224,34 @@ function overhead(record) {
   ];
 }
 
+function bias(record) {
+  const { sizes, rounds, build, impulses, pinned } = record;
+  const where = pinned
+    ? `simulation pinned to core ${pinned.simulation}, server to ${pinned.server}`
+    : "nothing pinned";
+  const more = ({ median, least, largest }) => {
+    const percents = [median, least, largest].map((value) => (100 * value).toFixed(0));
+    return `${percents[0]} % (${percents[1]} to ${percents[2]})`;
+  };
+  return [
+    {
+      caption:
+        `Copper (EAM) with a harmonic bias of \`fraction\` of fcc, ${rounds} rounds, build ${build} in process; impulses at every ${impulses}th ` +
+        `step; ${where}. ${provenance(record)}`,
+      header: ["atoms", "way", "step, CPU ms", "more wall time", "more CPU time, the server's included"],
+      rows: sizes.flatMap(({ atoms, millisecondsAStep, cost }) => [
+        [grouped(atoms), "without bias", spreadText(millisecondsAStep.plain.cpu), "", ""],
+        ...Object.entries(cost).map(([way, { wall, cpu }]) => [
+          grouped(atoms),
+          way,
+          spreadText(millisecondsAStep[way].cpu),
+          more(wall),
+          more(cpu),
+        ]),
+      ]),
+    },
+  ];
+}
+
 /** `record => [{caption, header, rows}]` of every section. */
-export const tables = { peers, stages, threads, scale, bridge, overhead };
+export const tables = { peers, stages, threads, scale, bridge, overhead, bias };

@@ -17,7 +17,7 @@ describe("npm run bench -- --quick --json", () => {
   // What needs packages that the tests do without (peers) or minutes (overhead) is left out.
   let report;
   beforeAll(async () => {
-    const { stdout } = await bench("--quick", "--json", "--only", "stages,threads,scale,bridge");
+    const { stdout } = await bench("--quick", "--json", "--only", "stages,threads,scale,bridge,bias");
     report = JSON.parse(stdout.trim().split("\n").at(-1));
     // Seconds of work, which a busy machine may stretch.
   }, 300_000);
@@ -28,7 +28,7 @@ describe("npm run bench -- --quick --json", () => {
   });
 
   it("says of every section where, when and with which model", () => {
-    for (const name of ["stages", "threads", "scale", "bridge"]) {
+    for (const name of ["stages", "threads", "scale", "bridge", "bias"]) {
       expect(report[name].machine.cores).toBeGreaterThan(0);
       expect(report[name].date).toMatch(/^\d{4}-\d\d-\d\d$/);
       expect(report[name].model.shape.channels).toBeGreaterThan(0);
@@ -50,6 +50,26 @@ describe("npm run bench -- --quick --json", () => {
     const { memory, mostAtoms } = report.scale;
     for (const { bytesAnAtom } of memory) expect(bytesAnAtom.forward).toBeGreaterThan(100);
     expect(mostAtoms.forward).toBeGreaterThan(mostAtoms["with gradient"]);
+  });
+
+  it("has what a biased step costs, in process and over the server", () => {
+    const { sizes, impulses } = report.bias;
+    expect(impulses).toBe(5);
+    expect(sizes.map(({ atoms }) => atoms)).toEqual([108, 256]);
+    for (const { millisecondsAStep, cost } of sizes) {
+      expect(millisecondsAStep.plain).toEqual({ wall: times, cpu: times });
+      expect(Object.keys(cost)).toEqual([
+        "in process, every step",
+        "in process, impulses",
+        "server, every step",
+        "server, impulses",
+      ]);
+      for (const { wall, cpu } of Object.values(cost)) {
+        expect(wall).toEqual(times);
+        // A tenth of a step's arithmetic would show.
+        expect(cpu.median).toBeGreaterThan(0.1);
+      }
+    }
   });
 
   it("splits the latency of a frame and puts echoes beside it", () => {
@@ -79,7 +99,7 @@ describe("npm run bench", () => {
 
   it("lists its sections with --help", async () => {
     const { stdout } = await bench("--help");
-    for (const name of ["peers", "stages", "threads", "scale", "bridge", "overhead"]) {
+    for (const name of ["peers", "stages", "threads", "scale", "bridge", "overhead", "bias"]) {
       expect(stdout).toContain(name);
     }
   });

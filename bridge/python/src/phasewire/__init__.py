@@ -12,6 +12,7 @@ from phasewire._result import Evaluation, Result
 from phasewire._series import FailedFrame, Series
 from phasewire._version import __version__
 from phasewire.client import Client, connect
+from phasewire.driver import Applied, Driver
 from phasewire.errors import (
     DeadlineError,
     InputError,
@@ -51,10 +52,12 @@ from phasewire.variables import (
 
 __all__ = [
     "Analyser",
+    "Applied",
     "AtomSelection",
     "Ball",
     "Client",
     "DeadlineError",
+    "Driver",
     "Evaluation",
     "Event",
     "FailedFrame",

@@ -1,0 +1,1 @@
+"""What biasing a run costs it."""
