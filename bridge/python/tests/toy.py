@@ -17,21 +17,22 @@ class Named:
 X, Y = Named("x"), Named("y")
 
 
-def double_well(points):
-    """Energies and gradients at (W, 1) points: minima at -1 and 1, a barrier of 5 kT between them.
+def double_well(points, barrier=5.0):
+    """Energies and gradients at (W, 1) points: minima at -1 and 1, a barrier between them.
 
-    2.5 (1 + cos(pi x)) between the minima, beyond them the parabola that goes on from it.
+    barrier / 2 (1 + cos(pi x)) between the minima, beyond them the parabola that goes on from it.
     """
     x = points[:, 0]
     beyond = np.where(np.abs(x) > 1.0, x - np.sign(x), 0.0)
     inside = np.clip(x, -1.0, 1.0)
-    energies = 2.5 * (1.0 + np.cos(np.pi * inside)) + 1.25 * np.pi**2 * beyond**2
-    return energies, (-2.5 * np.pi * np.sin(np.pi * inside) + 2.5 * np.pi**2 * beyond)[:, None]
+    half = 0.5 * barrier
+    energies = half * (1.0 + np.cos(np.pi * inside)) + 0.5 * half * np.pi**2 * beyond**2
+    return energies, (-half * np.pi * np.sin(np.pi * inside) + half * np.pi**2 * beyond)[:, None]
 
 
 def double_well_2d(points):
-    """The double well in x, 2 (y - x/2)^2, and a slope of 1/2 that lifts one of the minima."""
-    energies, slopes = double_well(points)
+    """A double well of barrier 3 in x, 2 (y - x/2)^2, and a slope of 1/2 that lifts one of the minima."""
+    energies, slopes = double_well(points, 3.0)
     away = points[:, 1] - 0.5 * points[:, 0]
     gradients = np.stack([slopes[:, 0] - 2.0 * away + 0.5, 4.0 * away], axis=1)
     return energies + 2.0 * away**2 + 0.5 * points[:, 0], gradients
@@ -46,7 +47,7 @@ class Walkers:
     same walkers would make all hills.
     """
 
-    BOX = 2.5
+    BOX = 3.5
 
     def __init__(self, landscape, start, walkers, *, seed, stride=0.5):
         self.landscape = landscape
@@ -78,3 +79,9 @@ def error_within(estimate, exact, limit=6.0):
     inside = exact - exact.min() < limit
     difference = (estimate - exact)[inside]
     return float(np.max(np.abs(difference - difference.mean())))
+
+
+def spread_within(estimate, exact, limit=6.0):
+    """Root mean square of that deviation: in two variables the largest of a thousand says little."""
+    inside = exact - exact.min() < limit
+    return float(np.std((estimate - exact)[inside]))

@@ -51,12 +51,17 @@ class KernelSum:
         block = max(1, _BLOCK // max(1, self.centres.size))
         for start in range(0, len(points), block):
             part = slice(start, start + block)
-            scaled = (points[part, None] - self.centres) / self.sigmas
-            square = np.sum(scaled * scaled, axis=2)
-            gaussian = np.where(square < self.cutoff**2, self.heights * np.exp(-0.5 * square), 0.0)
-            # What is cut off is taken off only where there is something.
-            sums[part] = np.sum(gaussian - np.where(gaussian > 0, self.heights * self._at_cutoff, 0.0), axis=1)
-            gradients[part] = -np.sum(gaussian[:, :, None] * scaled / self.sigmas, axis=1)
+            # A variable at a time: arrays of (P, K) are several times as fast as one of (P, K, V).
+            scaled = [
+                (points[part, along, None] - self.centres[:, along]) / self.sigmas[:, along]
+                for along in range(points.shape[1])
+            ]
+            square = np.sum([one * one for one in scaled], axis=0)
+            near = square < self.cutoff**2
+            gaussian = np.where(near, self.heights * np.exp(-0.5 * square), 0.0)
+            sums[part] = np.sum(gaussian, axis=1) - self._at_cutoff * np.sum(np.where(near, self.heights, 0.0), axis=1)
+            for along, one in enumerate(scaled):
+                gradients[part, along] = -np.sum(gaussian * (one / self.sigmas[:, along]), axis=1)
         return sums, gradients
 
     def add(self, centre: Values, sigma: Values, height: float) -> None:

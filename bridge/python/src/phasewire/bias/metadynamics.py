@@ -302,13 +302,18 @@ class Metadynamics(BiasPotential):
         count = self.hill_count
         energies, derivatives = np.zeros(len(points)), np.zeros(points.shape)
         block = max(1, _BLOCK // max(1, count * len(self.variables)))
-        sigmas = self._sigmas[:count]
+        centres, sigmas = self._centres[:count], self._sigmas[:count]
         for start in range(0, len(points), block):
             part = slice(start, start + block)
-            scaled = (points[part, None] - self._centres[:count]) / sigmas
-            hills = self._heights[:count] * np.exp(-0.5 * np.sum(scaled * scaled, axis=2))
-            energies[part] = hills.sum(axis=1)
-            derivatives[part] = -np.sum(hills[:, :, None] * scaled / sigmas, axis=1)
+            # A variable at a time: arrays of (P, H) are several times as fast as one of (P, H, V).
+            scaled = [
+                (points[part, along, None] - centres[:, along]) / sigmas[:, along] for along in range(points.shape[1])
+            ]
+            square = np.sum([one * one for one in scaled], axis=0)
+            hills = self._heights[:count] * np.exp(-0.5 * square)
+            energies[part] = np.sum(hills, axis=1)
+            for along, one in enumerate(scaled):
+                derivatives[part, along] = -np.sum(hills * (one / sigmas[:, along]), axis=1)
         return energies, derivatives
 
     def _add(self, centre: Values, sigma: Values, height: float, time: float) -> None:
