@@ -25,6 +25,7 @@ from phasewire.errors import (
 from phasewire.events import Event, snapshot, stop
 from phasewire.local import Local
 from phasewire.monitor import Incident, Monitor
+from phasewire.plumed import Plumed
 from phasewire.variables import (
     AtomSelection,
     Ball,
@@ -72,6 +73,7 @@ __all__ = [
     "Monitor",
     "PhaseClass",
     "PhasewireError",
+    "Plumed",
     "ProtocolError",
     "Result",
     "Series",
