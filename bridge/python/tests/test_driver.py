@@ -150,6 +150,17 @@ def test_a_step_without_forces_stops_and_is_on_record(fault, local, tmp_path):
     assert np.isnan(table["meanLogit.fcc"]).tolist() == [False, True, False]
 
 
+def test_a_step_whose_last_evaluation_failed_moves_nothing_on(local):
+    bias = Counting(FCC)
+    driver = Driver(bias, analyser=Faulty(local, {1: GONE}))
+    driver.apply(frame_at(0))
+    with pytest.raises(phasewire.ServerUnreachableError):
+        driver.apply(frame_at(0))
+    driver.apply(frame_at(1))
+    driver.advance()
+    assert bias.steps == [1]
+
+
 def test_a_step_may_go_without_bias_if_asked_to(local, tmp_path):
     bias = Counting(FCC)
     driver = Driver(bias, analyser=Faulty(local, {1: GONE, 2: GONE}), on_failure="unbiased", colvar=tmp_path / "COLVAR")
