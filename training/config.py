@@ -39,6 +39,9 @@ class TrainingConfig:
     shape
         Constants of the model that decide its cost (`cutoff`, `channels`, `lmax`, widths: see model.py), where they are
         not the standard ones or, for a run that starts from a model, not that model's (start.py says what may differ).
+    teacher
+        Name or path of a model with the same classes whose probabilities the run learns beside the labels, as a small
+        model does from a large one (Hinton et al., arXiv:1503.02531); None: labels alone.
     outer_width
         Width of the last hidden layer; None: that of `start`, or the standard one.
     new_share
@@ -54,6 +57,7 @@ class TrainingConfig:
     prototypes: list[str] | str | None = None
     files: list[str] = field(default_factory=list)
     start: str | None = None
+    teacher: str | None = None
     shape: dict[str, float] = field(default_factory=dict)
     outer_width: int | None = None
     new_share: float | None = None

@@ -56,6 +56,11 @@ def _commit() -> str:
     return answer.stdout.strip() or "unknown"
 
 
+def _model_name(reference: str | None) -> str | None:
+    """Name of the model of this name or path."""
+    return None if reference is None else Path(reference).name.removesuffix(".safetensors")
+
+
 def finish_model(
     folder: Path,
     name: str,
@@ -79,7 +84,10 @@ def finish_model(
     settings = asdict(training) | {
         # What a reader on another machine can use of these: names, not places.
         "files": [Path(file).name for file in training.files],
-        "start": None if training.start is None else Path(training.start).name.removesuffix(".safetensors"),
+        **{
+            name: None if path is None else Path(path).name.removesuffix(".safetensors")
+            for name, path in models.items()
+        },
         "stepsDone": steps_done,
         "commit": _commit(),
     }

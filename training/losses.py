@@ -3,7 +3,9 @@
 - labels: cross-entropy over all classes (class 0 flat); beside a defect a part of the label belongs to class 0;
 - displacement: delta = s^2 dlogP/dr against the way back to the ideal site, relative to the noise;
   zero in a fluid, which is to stay where it is;
-- calibration: the true class' logit against -d^2 / (2 s^2).
+- calibration: the true class' logit against -d^2 / (2 s^2);
+- teacher, in a run that has one: cross-entropy against the probabilities of a larger model, less its least value, at
+  every atom, also where no label is known.
 """
 
 from __future__ import annotations
@@ -24,10 +26,18 @@ class LossWeights:
     displacement: float = 1.0
     fluid_rest: float = 1.0
     calibration: float = 0.2
+    teacher: float = 1.0
     # How many times the label of an atom beside a defect counts: they are rare, and their doubt is learned last.
     doubtful: float = 1.0
     # Displacements are weighed by 1 / (d^2 + floor^2): small noise counts, but not without bound.
     displacement_floor: float = 0.05
+
+
+def teacher_probabilities(config: ModelConfig, params: Params, batch: Batch) -> jax.Array:
+    """Probabilities (N, C) that a trained model gives to the atoms of a batch."""
+    vectors = batch["positions"][batch["indices"]] - batch["positions"][:, None] + batch["shifts"]
+    table, _ = logits(config, params, vectors, batch["mask"], batch["other"], batch["indices"])
+    return jax.nn.softmax(table, axis=-1)
 
 
 def evaluate(config: ModelConfig, params: Params, batch: Batch) -> tuple[jax.Array, jax.Array]:
@@ -78,6 +88,14 @@ def loss(
         + weights.fluid_rest * rest_loss
         + weights.calibration * calibration_loss
     )
+    taught: dict[str, jax.Array] = {}
+    if "teacher" in batch:
+        likely = batch["teacher"]
+        divergence = jnp.sum(likely * (jnp.log(likely + 1e-9) - log_probability), axis=-1)
+        # Padding atoms have no neighbours; nor has a lone atom, whose label says all there is to say.
+        real = jnp.any(batch["mask"], axis=1)
+        taught["teacher"] = jnp.sum(jnp.where(real, emphasis * divergence, 0.0)) / jnp.sum(real)
+        total = total + weights.teacher * taught["teacher"]
     right = jnp.argmax(table, axis=-1) == labels
     parts = {
         "loss": total,
@@ -85,6 +103,7 @@ def loss(
         "displacement": displacement_loss,
         "rest": rest_loss,
         "calibration": calibration_loss,
+        **taught,
         "accuracy": jnp.sum(jnp.where(known, right, False)) / jnp.sum(known),
         "accuracy0": jnp.sum(jnp.where(labels == 0, right, False)) / jnp.maximum(jnp.sum(labels == 0), 1),
     }

@@ -27,6 +27,8 @@ DEFECT_DOUBT = 0.25
 # Crystal this near to a fluid or to another grain is doubtful too (`boundary_doubt`).
 BOUNDARY_DEPTH = 0.5
 DOUBT_FADES = (1.08, 1.16)
+# Displacements that denoising leaves (`quiet_share`).
+QUIET_NOISE = 0.03
 # Room in the neighbour tables, in mean densities.
 DENSEST = 1.4
 
@@ -83,6 +85,8 @@ class SamplingConfig:
     uniaxial_share: float = 0.14
     uniaxial_range: tuple[float, float] = (-0.25, 0.06)
     defect_share: float = 0.3
+    # Share of crystals with point defects that are displaced no more than a denoised one, so that defects show there.
+    quiet_share: float = 0.0
     # Share of the label that belongs to `disordered` at boundaries; none: atoms there carry no label.
     boundary_doubt: float = 0.35
     # Factors on how often classes are drawn for interfaces, surfaces and grains.
@@ -290,7 +294,10 @@ class Sampler:
         species = self._mark_alloy(species)
         defects = np.zeros((0, 3))
         weight = np.ones(len(ideal))
+        sigma = self._sigma()
         if rng.random() < self.config.defect_share:
+            if rng.random() < self.config.quiet_share:
+                sigma = rng.uniform(0.0, QUIET_NOISE)
             gone = rng.choice(len(ideal), size=max(1, rng.binomial(len(ideal), 0.015)), replace=False)
             keep = np.setdiff1d(np.arange(len(ideal)), gone)
             defects = ideal[gone]
@@ -303,7 +310,7 @@ class Sampler:
                     ideal = np.vstack([ideal, extra])
                     species = np.append(species, rng.choice(species))
                     labels, weight = np.append(labels, MASKED), np.append(weight, 0.0)
-        noise = self._noise(ideal, cell, species, self._sigma())
+        noise = self._noise(ideal, cell, species, sigma)
         noise -= noise.mean(axis=0)
         return finish(ideal, noise, cell, species, labels, weight, defects)
 

@@ -160,3 +160,17 @@ def start_from(reference: str, config: ModelConfig, seed: int) -> dict[str, np.n
     """`carry_over` from the model of this name or path."""
     old, weights, _ = read_model(find_model(reference))
     return carry_over(weights, old, config, seed)
+
+
+def read_teacher(reference: str, classes: tuple[str, ...]) -> tuple[ModelConfig, dict[str, np.ndarray]]:
+    """Constants and weights of the model of this name or path, for a run with these classes to learn from.
+
+    Raises
+    ------
+    ValueError
+        If there is no such model, or its classes are others.
+    """
+    config, weights, _ = read_model(find_model(reference))
+    if config.classes != classes:
+        raise ValueError(f"`teacher` {reference!r} has other classes than the run; choose one with the same, or null")
+    return config, weights

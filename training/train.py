@@ -28,13 +28,13 @@ from tqdm import tqdm
 from .classes import run_model, run_prototypes
 from .config import TrainingConfig
 from .finish import finish_model
-from .losses import loss
+from .losses import loss, teacher_probabilities
 from .model import ModelConfig, Params, densities, initial_params, invariants
 from .plot import plot_run, schedule
 from .pool import load_or_generate
 from .prototypes import Prototype
 from .sampling import Sampler, SamplingConfig
-from .start import CONFIGS, find_model, first_stage, start_from
+from .start import CONFIGS, find_model, first_stage, read_teacher, start_from
 
 CHECKPOINT = "checkpoint.pkl"
 
@@ -115,11 +115,18 @@ def make_optimiser(training: TrainingConfig) -> optax.GradientTransformation:
     )
 
 
-def make_step(config: ModelConfig, training: TrainingConfig, optimiser: optax.GradientTransformation):
+def make_step(
+    config: ModelConfig,
+    training: TrainingConfig,
+    optimiser: optax.GradientTransformation,
+    teacher: tuple[ModelConfig, Params] | None = None,
+):
     """One optimiser step; a non-finite loss or gradient leaves everything as it was, and counts for nothing."""
 
     @jax.jit
     def step(params: Params, state: Any, batch: dict[str, jax.Array]):
+        if teacher is not None:
+            batch = batch | {"teacher": teacher_probabilities(*teacher, batch)}
         (_, parts), gradient = jax.value_and_grad(loss, has_aux=True)(params, config, training.weights, batch)
         updates, new_state = optimiser.update(gradient, state, params)
         new_params = optax.apply_updates(params, updates)
@@ -177,10 +184,12 @@ def record(training: TrainingConfig, folder: Path) -> None:
         if not (copy.exists() and copy.samefile(file)):
             shutil.copyfile(file, copy)
         names.append(str(copy.relative_to(folder)))
-    start = training.start
-    if start is not None and start.endswith(".safetensors"):
-        start = str(find_model(start).resolve())
-    settings = asdict(replace(training, files=names, start=start))
+    models = {
+        name: str(find_model(reference).resolve())
+        for name in ("start", "teacher")
+        if (reference := getattr(training, name)) is not None and reference.endswith(".safetensors")
+    }
+    settings = asdict(replace(training, files=names, **models))
     (folder / "config.json").write_text(json.dumps(settings, indent=2) + "\n")
 
 
@@ -208,7 +217,13 @@ def train(
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = run_model(training, prototypes)
-    sampling = replace(training.sampling, atoms_per_batch=training.batch_atoms, cutoff=config.cutoff)
+    teacher = None
+    if training.teacher is not None:
+        large, weights = read_teacher(training.teacher, config.classes)
+        teacher = large, {name: jnp.asarray(value) for name, value in weights.items()}
+    # Radial functions vanish at the cutoff, so neighbours that only the teacher sees count for nothing.
+    reach = config.cutoff if teacher is None else max(config.cutoff, teacher[0].cutoff)
+    sampling = replace(training.sampling, atoms_per_batch=training.batch_atoms, cutoff=reach)
     checkpoint = folder / CHECKPOINT
     log = folder / "log.jsonl"
     saved = load_checkpoint(checkpoint, config) if checkpoint.exists() else None
@@ -233,7 +248,7 @@ def train(
     average = None if training.ema is None else saved.get("average", params)
     keep_log(log, first)
 
-    step_function = make_step(config, training, optimiser)
+    step_function = make_step(config, training, optimiser, teacher)
     stream = BatchStream(prototypes, fluids, sampling, [training.seed, first], training.samplers)
     began = time.monotonic()
     done = first
@@ -335,8 +350,11 @@ def main() -> None:
             changes["batch_atoms"] = arguments.batch_atoms
         training = after_first_stage(replace(training, **changes), arguments.runs)
         prototypes = run_prototypes(training)
+        model = run_model(training, prototypes)
+        if training.teacher is not None:
+            read_teacher(training.teacher, model.classes)
         if (folder / CHECKPOINT).exists():
-            load_checkpoint(folder / CHECKPOINT, run_model(training, prototypes))
+            load_checkpoint(folder / CHECKPOINT, model)
     except (ValueError, OSError) as error:
         raise SystemExit(f"training: {error}") from error
     config, params, done = train(training, prototypes, folder, arguments.seconds)

@@ -21,7 +21,7 @@ const stageNames: readonly (StageName | typeof wholeFrames)[] = [
 ];
 
 /** Chunks an average worker gets of a stage: enough to even out busy cores, few enough to cost nothing. */
-const chunksPerWorker = 8;
+const chunksPerWorker = 32;
 
 /** Most frames that `evaluateFrames` takes at once. */
 export const mostFramesOfAJob = mostFrames;
