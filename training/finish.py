@@ -84,10 +84,8 @@ def finish_model(
     settings = asdict(training) | {
         # What a reader on another machine can use of these: names, not places.
         "files": [Path(file).name for file in training.files],
-        **{
-            name: None if path is None else Path(path).name.removesuffix(".safetensors")
-            for name, path in models.items()
-        },
+        "start": _model_name(training.start),
+        "teacher": _model_name(training.teacher),
         "stepsDone": steps_done,
         "commit": _commit(),
     }
