@@ -89,7 +89,8 @@ class SamplingConfig:
     quiet_share: float = 0.0
     # Share of the label that belongs to `disordered` at boundaries; none: atoms there carry no label.
     boundary_doubt: float = 0.35
-    # Factors on how often classes are drawn for interfaces, surfaces and grains.
+    # Factors on how often classes are drawn, and further ones for interfaces, surfaces and grains.
+    class_weights: dict[str, float] = field(default_factory=dict)
     boundary_weights: dict[str, float] = field(default_factory=dict)
     alloy_share: float = 0.25
 
@@ -116,7 +117,9 @@ class Sampler:
         self.fluids = fluids
         self.config = config
         self.rng = np.random.default_rng(seed)
-        weights = np.array([prototype.weight for prototype in prototypes])
+        weights = np.array(
+            [prototype.weight * config.class_weights.get(prototype.name, 1.0) for prototype in prototypes]
+        )
         self._weights = weights / weights.sum()
         factors = [config.boundary_weights.get(prototype.name, 1.0) for prototype in prototypes]
         at_boundaries = weights * factors

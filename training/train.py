@@ -304,8 +304,8 @@ def main() -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        help="settings of the run; default: configs/core.json, with --from configs/fine-tune.json, "
-        "with --only-prototypes alone configs/core-base.json",
+        help="settings of the run; default: configs/core-large.json, with --from configs/fine-tune.json, "
+        "with --only-prototypes alone configs/core-large-base.json",
     )
     parser.add_argument(
         "--from",
@@ -330,7 +330,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, help="stop, checkpointed, after so long")
     arguments = parser.parse_args()
     # A last stage that builds on other classes is of no use where they are not wanted.
-    from_scratch = "core-base" if arguments.only_prototypes else "core"
+    from_scratch = "core-large-base" if arguments.only_prototypes else "core-large"
     default = from_scratch if arguments.start is None else "fine-tune"
     settings = arguments.config or CONFIGS / f"{default}.json"
     name = arguments.name or settings.stem
