@@ -2,7 +2,7 @@
 import { markdown } from "./format.mjs";
 import { tables } from "./tables.mjs";
 
-/** The section of a record, and the model it was measured with where that is not the default one: `peers@core-fast`. */
+/** The section of a record, and the model it was measured with where that is not the default one: `peers@core-large`. */
 const partsOf = (key) => key.split("@");
 
 /** Under which key a record is kept. */

@@ -137,7 +137,7 @@ describe("docs/performance.md", () => {
 
   it("keeps the records of other models apart", () => {
     expect(recordKey("peers", null)).toBe("peers");
-    expect(recordKey("peers", "core-fast")).toBe("peers@core-fast");
+    expect(recordKey("peers", "core-large")).toBe("peers@core-large");
   });
 
   it("refuses a page without the marks", () => {

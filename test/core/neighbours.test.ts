@@ -133,7 +133,7 @@ describe("neighbours against brute force", () => {
       lengthScale: 1.4 * 2 ** (1 / 3),
     };
     const rows = await found(frame);
-    expect(rows[0]!.length).toBe(54);
+    expect(rows[0]!.length).toBe(42);
     await compare(frame, "primitive fcc");
   });
 
@@ -145,7 +145,7 @@ describe("neighbours against brute force", () => {
       species: null,
       lengthScale: 1,
     };
-    expect((await found(frame))[0]!.length).toBe(56);
+    expect((await found(frame))[0]!.length).toBe(32);
     await compare(frame, "skewed sc");
   });
 
@@ -172,7 +172,7 @@ describe("neighbours against brute force", () => {
       species: null,
       lengthScale: 1,
     };
-    for (const row of await found(frame)) expect(row.length).toBe(56);
+    for (const row of await found(frame)) expect(row.length).toBe(32);
     await compare(frame, "sc on boundaries");
   });
 

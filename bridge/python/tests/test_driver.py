@@ -276,7 +276,7 @@ def make_driver(local, **changes):
         ({"every": 2}, "every"),
         ({"length_scale": "cell"}, "length_scale"),
         ({"classes": ["fcc", "hcp"]}, "classes"),
-        ({"analyser": "core-fast"}, "model.name"),
+        ({"analyser": "core-large"}, "model.name"),
     ],
 )
 def test_other_settings_are_refused_by_name(changes, field, local, tmp_path):
