@@ -2,6 +2,7 @@
 
 from show.interrupt import Interrupt
 from show.picture import draw_picture
+from show.progress import Progress
 from show.terminal import TerminalView
 
-__all__ = ["Interrupt", "TerminalView", "draw_picture"]
+__all__ = ["Interrupt", "Progress", "TerminalView", "draw_picture"]
