@@ -127,7 +127,7 @@ class Strained:
     errors: NDArray[np.float64]
 
 
-FULL = Plan(4, 15000, 21, 3000)
+FULL = Plan(4, 60000, 21, 6000)
 QUICK = Plan(1, 4000, 5, 1000)
 
 
