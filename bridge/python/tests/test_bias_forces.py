@@ -168,6 +168,22 @@ def test_jarzynski_gives_the_free_energy_of_the_pulled_spring():
     assert mean > 1.2
 
 
+def test_columns_tell_centre_and_work_of_the_step_that_was_evaluated_last():
+    bias = Moving([X], [0, 10], [0.0, 1.0], 4.0)
+    assert np.isnan(bias.columns()["moving.x_cntr"])
+    for step in (0, 5, 10):
+        bias.energy([0.0], step)
+        # A row of COLVAR is written before the bias moves on, and a second look at the step changes nothing.
+        for _ in range(2):
+            columns = bias.columns()
+            assert columns["moving.x_cntr"] == pytest.approx(step / 10)
+            assert columns["moving.work"] == pytest.approx(2.0 * (step / 10) ** 2)
+            assert columns["moving.bias"] == pytest.approx(2.0 * (step / 10) ** 2)
+            bias.energy([0.0], step)
+        bias.update([0.0], step)
+        assert bias.columns()["moving.work"] == pytest.approx(2.0 * (step / 10) ** 2)
+
+
 def test_the_work_goes_on_after_a_restart(tmp_path):
     def make():
         return Moving(X, [0, 50], [0.0, 2.0], [1.0, 9.0])

@@ -5,7 +5,7 @@ simulation with either; `phasewire.lammps` and `phasewire.ase` couple it to thos
 """
 
 from phasewire._analyser import Analyser
-from phasewire._frame import Frame
+from phasewire._frame import Frame, make_frame
 from phasewire._links import Snapshot
 from phasewire._model import Model, ModelInfo, PhaseClass, classes, load_model, shipped_models
 from phasewire._result import Evaluation, Result
@@ -93,6 +93,7 @@ __all__ = [
     "load_model",
     "log_density",
     "logit_difference",
+    "make_frame",
     "mean_logit",
     "per_atom",
     "read_variables",

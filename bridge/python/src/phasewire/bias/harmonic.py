@@ -96,6 +96,9 @@ class Moving(BiasPotential):
             raise bad_option(f"{name}.strengths", strengths, "numbers of 0 or more")
         self.work = 0.0
         self._step: int | None = None
+        # Of the last `energy`, for `columns`: its step, and the work since the step before, which `update` will add.
+        self._evaluated: int | None = None
+        self._increment = 0.0
 
     def at(self, step: int) -> tuple[Values, Values]:
         """Return centre and strength of a step, shape (V,) each."""
@@ -103,25 +106,23 @@ class Moving(BiasPotential):
 
     def energy(self, values: ArrayLike, step: int) -> tuple[float, Values]:
         """Return the energy of this step and its derivatives."""
-        energy, derivatives = _harmonic(self._check_values(values), *self.at(step))
+        checked = self._check_values(values)
+        energy, derivatives = _harmonic(checked, *self.at(step))
         self._last_energy = energy
+        self._evaluated, self._increment = int(step), self._work_since(checked, step)
         return energy, derivatives
 
     def update(self, values: ArrayLike, step: int, time: float | None = None) -> None:
         """Add the work of the motion since the step before."""
-        if self._step is not None and step != self._step:
-            checked = self._check_values(values)
-            self.work += _harmonic(checked, *self.at(step))[0] - _harmonic(checked, *self.at(self._step))[0]
-        self._step = int(step)
+        self.work += self._work_since(self._check_values(values), step)
+        self._step, self._increment = int(step), 0.0
 
     def columns(self) -> dict[str, float]:
-        """Return the bias, the work, and where the centres are."""
-        columns = {**super().columns(), f"{self.name}.work": self.work}
-        if self._step is not None:
-            for variable, centre in zip(self.variables, self.at(self._step)[0], strict=True):
-                columns[f"{self.name}.{variable.name}_cntr"] = float(centre)
-        else:
-            columns |= {f"{self.name}.{variable.name}_cntr": np.nan for variable in self.variables}
+        """Return the bias of the last `energy`, the work until then, and where the centres were."""
+        columns = {**super().columns(), f"{self.name}.work": self.work + self._increment}
+        centres = np.full(len(self.variables), np.nan) if self._evaluated is None else self.at(self._evaluated)[0]
+        for variable, centre in zip(self.variables, centres, strict=True):
+            columns[f"{self.name}.{variable.name}_cntr"] = float(centre)
         return columns
 
     def settings(self) -> dict[str, Any]:
@@ -142,6 +143,13 @@ class Moving(BiasPotential):
         require_keys(state, ("work", "step", "begun"), self.name)
         self.work = float(state["work"])
         self._step = int(state["step"]) if bool(state["begun"]) else None
+        self._increment = 0.0
+
+    def _work_since(self, values: Values, step: int) -> float:
+        """Return the work of the motion from the step of the last `update` to this one, at these values."""
+        if self._step is None or step == self._step:
+            return 0.0
+        return _harmonic(values, *self.at(step))[0] - _harmonic(values, *self.at(self._step))[0]
 
     def _table(self, numbers: ArrayLike, field: str) -> Values:
         table = np.array(numbers, dtype=np.float64)
