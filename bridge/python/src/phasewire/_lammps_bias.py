@@ -177,10 +177,10 @@ class Bias:
             # Forces stay what they are until they are written, and those of an atom that is new are anything.
             forces[:] = 0.0
             if step % self.driver.every == 0:
-                self._hand_over(lmp, self._apply(lmp, step, count, tags, positions, forces))
+                applied = self._apply(lmp, step, count, tags, positions, forces)
+                self._hand_over(lmp, applied.energy, applied.virial)
             elif self.driver.last is not None:
-                # The virial of the last impulse at every step, so that averages of the pressure are right.
-                self._hand_over(lmp, self.driver.last)
+                self._hand_over(lmp, self.driver.last.energy, np.zeros((3, 3)))
         except BaseException as error:
             # KeyboardInterrupt and SystemExit too: ctypes would print and drop them, and LAMMPS would go on.
             forces[:] = 0.0
@@ -205,9 +205,9 @@ class Bias:
         forces[order if frame.selection is None else order[frame.selection]] = applied.forces
         return applied
 
-    def _hand_over(self, lmp: lammps, applied: Applied) -> None:
-        lmp.fix_external_set_energy_global(self._fix, applied.energy)
-        lmp.fix_external_set_virial_global(self._fix, applied.virial[_VOIGT].tolist())
+    def _hand_over(self, lmp: lammps, energy: float, virial: NDArray[np.float64]) -> None:
+        lmp.fix_external_set_energy_global(self._fix, energy)
+        lmp.fix_external_set_virial_global(self._fix, virial[_VOIGT].tolist())
 
     def _stop(self, lmp: lammps, step: int, error: BaseException) -> None:
         """Have LAMMPS end the run with an error: now, if nothing of it has happened yet, else when the step is over."""

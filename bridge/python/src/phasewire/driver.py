@@ -56,8 +56,9 @@ class Applied:
     forces : float64 array, shape (N, 3)
         To be added to those of the engine; `Driver.every` times -dE/dr, and 0 at steps between.
     virial : float64 array, shape (3, 3)
-        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta, an energy; not multiplied by `Driver.every`, and at a step
-        between impulses that of the last one: a barostat averages over steps what an integrator sums up.
+        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta, an energy; like the forces `Driver.every` times as large, and 0 at
+        steps between. Impulses of the same energy to atoms and cell are what a barostat conserves; were the last virial
+        kept until the next, its delay would heat the cell.
     values : float64 array, shape (V,)
         Values of `Driver.variables`; NaN where there are none.
     biased : bool
@@ -84,7 +85,8 @@ class Driver:
         A server's address, or the analyser itself. Default: the core in this process, of the build that gives the same
         bits on every machine, ``Local(build="baseline", skin=0.1)``.
     every : int
-        Steps between impulses: the forces act at every ``every``-th step, so many times as large.
+        Steps between impulses: forces and virial act at every ``every``-th step, so many times as large. Means of the
+        pressure must be over all steps: at that of an impulse it is far off.
     length_scale : float or "cell", optional
         a0. ``"cell"``: (V/N)^(1/3) of each frame, with its part in the virial. Default: estimated from the first frame,
         and kept.
@@ -207,8 +209,10 @@ class Driver:
             self._row_step = frame.step
         if frame.step != self._moved_step:
             self._pending = (frame.step, frame.time, evaluation.values)
-        forces = evaluation.forces if self.every == 1 else self.every * evaluation.forces
-        self.last = Applied(evaluation.energy, forces, evaluation.virial, evaluation.values, True)
+        forces, virial = evaluation.forces, evaluation.virial
+        if self.every > 1:
+            forces, virial = self.every * forces, self.every * virial
+        self.last = Applied(evaluation.energy, forces, virial, evaluation.values, True)
         return self.last
 
     def fail(self, error: Exception, step: int, time: float | None, atom_count: int) -> Applied:
@@ -344,7 +348,7 @@ class Driver:
     def _between(self, frame: Frame) -> Applied:
         """Return what a step between two impulses gets."""
         before = self.last or _nothing(len(frame), len(self.variables))
-        self.last = replace(before, forces=np.zeros((len(frame), 3)))
+        self.last = replace(before, forces=np.zeros((len(frame), 3)), virial=np.zeros((3, 3)))
         return self.last
 
     def _fields(self) -> list[str]:
