@@ -56,9 +56,9 @@ class Applied:
     forces : float64 array, shape (N, 3)
         To be added to those of the engine; `Driver.every` times -dE/dr, and 0 at steps between.
     virial : float64 array, shape (3, 3)
-        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta, an energy; like the forces `Driver.every` times as large, and 0 at
-        steps between. Impulses of the same energy to atoms and cell are what a barostat conserves; were the last virial
-        kept until the next, its delay would heat the cell.
+        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta, an energy; like the forces `Driver.every` times as large, and 0
+        at steps between. Impulses of one energy to atoms and cell alike are what a barostat conserves; were the last
+        virial kept until the next, its delay would heat the cell.
     values : float64 array, shape (V,)
         Values of `Driver.variables`; NaN where there are none.
     biased : bool
