@@ -62,6 +62,8 @@ const PLACES: usize = <usize>LAST * 8;
 const VECTORS: usize = PLACES + <usize>LAST * 4;
 /** Steps by which the search grows evenly, among cells. */
 const RINGS: f64 = 4;
+/** A first step where one would hardly reach LAST atoms, as in cells as wide as a cutoff of 2.2 a0. */
+const LITTLE_MORE: f64 = 1.2;
 /** Most cells, or atoms and images, that a search from one atom may visit; what lies beyond them counts as infinitely far. */
 const MOST_VISITED: f64 = 1e6;
 
@@ -97,7 +99,9 @@ function scan(list: usize, length: i32, wrapped: usize, s: i32, begin: i32, end:
     const y = load<f64>(there, 8) - load<f64>(here, 8) + sy;
     const z = load<f64>(there, 16) - load<f64>(here, 16) + sz;
     const squared = x * x + y * y + z * z;
-    if (squared <= limit) length = insert(list, length, squared, x, y, z);
+    if (!(squared <= limit)) continue;
+    length = insert(list, length, squared, x, y, z);
+    if (length == LAST) limit = min(limit, loadF8(list, LAST - 1));
   }
   return length;
 }
@@ -231,9 +235,12 @@ function findNearest(ctx: usize, list: usize, s: i32): i32 {
   for (let axis = 0; axis < 3; ++axis) {
     if (isPeriodic(ctx, axis) || count(ctx, GRID_CELLS + 4 * axis) > 1) step = min(step, loadF8(ctx + GRID_WIDTH, axis));
   }
-  // The radius grows by steps and then by half: in flat or skewed cells many steps are needed, and reach few atoms each.
+  // The first radius is one that reaches enough atoms at the mean density, where there is one.
+  const reached = ((4.0 / 3.0) * Math.PI * step * step * step * atoms) / basisVolume(ctx);
+  const first = count(ctx, COUNT_PERIODIC) == 7 && reached < 1.04 * <f64>enough ? LITTLE_MORE : 1;
+  // Then it grows by steps and later by half: in flat or skewed cells many steps are needed, and reach few atoms each.
   let length = 0;
-  for (let rings: f64 = 1; ; rings = rings < RINGS ? rings + 1 : rings * 1.5) {
+  for (let rings = first; ; rings = rings < RINGS ? Math.floor(rings) + 1 : rings * 1.5) {
     const radius = rings * step;
     const cells = cellsWithin(ctx, 0, radius) * cellsWithin(ctx, 1, radius) * cellsWithin(ctx, 2, radius);
     const images = imagesWithin(ctx, 0, radius) * imagesWithin(ctx, 1, radius) * imagesWithin(ctx, 2, radius);

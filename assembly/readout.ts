@@ -58,7 +58,7 @@ function copyRow(to: usize, from: usize, length: i32): void {
 
 /**
  * Writes the results of `atom` (order given) from its logits (f32, the padded classes: those past the last are far below any other); `exponentials`, of
- * the same size, receives the probabilities.
+ * the same size, is for the work in between.
  */
 export function readOut(ctx: usize, atom: i32, logits: usize, exponentials: usize): void {
   const classCount = count(ctx, COUNT_CLASSES);
@@ -88,25 +88,28 @@ export function readOut(ctx: usize, atom: i32, logits: usize, exponentials: usiz
 
   const shift = f32x4.splat(best);
   // Up to a thousand terms: summed in f64, they lose nothing that f32 shows.
-  let sums = f64x2.splat(0);
+  let low = f64x2.splat(0);
+  let high = low;
   for (let c = 0; c < classCount; c += 4) {
     const e = exp4(f32x4.sub(v128.load(at4(logits, c)), shift));
     v128.store(at4(exponentials, c), e);
-    sums = f64x2.add(sums, f64x2.promote_low_f32x4(e));
-    sums = f64x2.add(sums, f64x2.promote_low_f32x4(v128.shuffle<i64>(e, e, 1, 1)));
+    low = f64x2.add(low, f64x2.promote_low_f32x4(e));
+    high = f64x2.add(high, f64x2.promote_low_f32x4(v128.shuffle<i64>(e, e, 1, 1)));
   }
+  const sums = f64x2.add(low, high);
   const sum = f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
-  const divisor = f32x4.splat(<f32>sum);
-  for (let c = 0; c < classCount; c += 4) {
-    v128.store(at4(exponentials, c), f32x4.div(v128.load(at4(exponentials, c)), divisor));
-  }
+  const confidence = loadF4(exponentials, label) / <f32>sum;
 
   if (hasTables(count(ctx, COUNT_FEATURES))) {
+    const divisor = f32x4.splat(<f32>sum);
+    for (let c = 0; c < classCount; c += 4) {
+      v128.store(at4(exponentials, c), f32x4.div(v128.load(at4(exponentials, c)), divisor));
+    }
     copyRow(at4(region(ctx, ADDRESS_LOGITS), atom * classCount), logits, classCount);
     copyRow(at4(region(ctx, ADDRESS_PROBABILITIES), atom * classCount), exponentials, classCount);
   }
   store<u16>(at2(region(ctx, ADDRESS_LABELS), atom), <u16>label);
-  store<f32>(at4(region(ctx, ADDRESS_CONFIDENCE), atom), loadF4(exponentials, label));
+  store<f32>(at4(region(ctx, ADDRESS_CONFIDENCE), atom), confidence);
   store<f32>(at4(region(ctx, ADDRESS_MARGIN), atom), best - runnerUp);
   store<f32>(at4(region(ctx, ADDRESS_ATOM_LOG_DENSITY), atom), <f32>(<f64>best + Math.log(sum)));
   const phase = label > 0 ? label : crystal;
