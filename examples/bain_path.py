@@ -140,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = QUICK if options.quick else FULL
     options.out.mkdir(parents=True, exist_ok=True)
     interrupt, progress = Interrupt(), Progress(plan.steps)
-    with phasewire.Local("core-fast", skin=0.1) as analyser:
+    with phasewire.Local(skin=0.1) as analyser:
         found = measure(plan, analyser, options.out, "quick-" if options.quick else "", progress, interrupt)
     progress.close()
     if found is None:

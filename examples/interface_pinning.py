@@ -139,7 +139,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     interrupt = Interrupt()
     progress = Progress(plan.steps * len(plan.temperatures))
     results = []
-    with phasewire.Local("core-fast", skin=0.1) as analyser:
+    with phasewire.Local(skin=0.1) as analyser:
         for temperature in plan.temperatures:
             path = options.out / f"{prefix}{temperature:.0f}.json"
             stem = path.with_suffix("")

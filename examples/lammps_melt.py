@@ -38,7 +38,8 @@ class Stage:
     end: float
 
 
-# The potential melts at 1327 K; heated this fast, the crystal holds out for a while beyond it.
+# The potential melts at about 1340 K (S. M. Foiles and J. B. Adams, Phys. Rev. B 40, 5909, 1989); heated this fast, the
+# crystal holds out for a while.
 STAGES = (
     Stage("heating", 3600, 300, 1700),
     Stage("melting", 1200, 1700, 1700),

@@ -120,7 +120,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     each = plan.melting + plan.cooling + plan.driving + plan.free
     progress = Progress(each * plan.runs * len(TEMPERATURES))
     grown = []
-    with phasewire.Local("core-fast", skin=0.1) as analyser:
+    with phasewire.Local(skin=0.1) as analyser:
         for run in range(plan.runs):
             for temperature in TEMPERATURES:
                 name = f"{'quick-' if options.quick else ''}{temperature:.0f}-{run}"

@@ -38,7 +38,7 @@ def test_windows_give_back_the_free_energy_with_an_error_that_is_true():
     fine = np.linspace(edges[:-1], edges[1:], 21)
     exact = -np.log(np.mean(np.exp(-double_well(fine.reshape(-1, 1))[0]).reshape(fine.shape), axis=0))
     inside = exact - exact.min() < 6.0
-    assert not error_within(found.free_energy, exact) > 0.25
+    assert not error_within(found.free_energy, exact) > 0.2
     assert found.error[inside].max() < 0.15
     pulls = (found.free_energy - exact + exact.min())[inside] / np.maximum(found.error[inside], 0.02)
     assert not np.sqrt(np.mean(pulls**2)) > 3.0
