@@ -52,11 +52,11 @@ BAR_VOLUME = 6.241509e-7
 TEMPERATURE = 300.0
 TIMESTEP = 0.002
 CELLS = 3
-# eV/Å^2. The barrier pulls with 14 eV/Å at most, so the spring lags by 0.14 Å; it swings by 0.016 Å.
-STRENGTH = 100.0
+# eV/Å^2. The barrier pulls with some 17 eV/Å at most, so the spring lags by 0.11 Å; it swings by 0.013 Å.
+STRENGTH = 150.0
 EVERY = 5
-# Å; fcc in full is 0.78, bcc -0.70.
-TURN, FCC = 0.62, 0.74
+# Å; with the model core fcc in full is 0.53, bcc -0.69.
+TURN, FCC = 0.42, 0.50
 # At least so far beyond, or before, a profile is looked at for its minima.
 NEAR = 0.1
 CHUNK = 250
