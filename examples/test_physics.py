@@ -47,20 +47,28 @@ def test_interface_pinning_feels_which_phase_is_stable(tmp_path: Path) -> None:
 
 def test_bain_path_leads_there_and_back(tmp_path: Path) -> None:
     printed, _ = run("bain_path.py", tmp_path)
-    passage = json.loads((tmp_path / "quick-passage-0.json").read_text())
-    there, back, last = (np.array(way) for way in passage["ways"])
-    assert there[0, 0] < -0.55
-    assert there[-1, 0] > 0.33
-    assert back[-1, 0] < -0.45
-    assert last[-1, 0] > 0.4
-    # Uphill towards fcc; downhill on the way back, which gives back a part of the work.
-    assert there[:, 1].max() - there[0, 1] > 100
-    assert back[0, 1] - back[-1, 1] > 60
-    assert 0 < passage["work"] < 0.1
-    ratios = np.array(passage["shape"])[:, 1]
-    assert ratios[0] < 1.15 < 1.2 < ratios[-1]
+    places, there, there_error, back, back_error = np.loadtxt(tmp_path / "profile.txt").T
+    for energy, error in ((there, there_error), (back, back_error)):
+        known = np.isfinite(energy)
+        assert known.sum() > 20
+        # Uphill towards fcc, from where bcc is.
+        assert abs(places[np.nanargmin(energy)] + 0.69) < 0.06
+        assert np.nanmax(energy[places < 0.45]) > 100
+        assert (error[known] < 50).all()
+    mean, ratio = np.loadtxt(tmp_path / "quick" / "shape.txt").T
+    # There, back, and from beyond the barrier to fcc.
+    assert len(ratio) == 16 + 16 + 2
+    assert ratio[0] < 1.05 < 1.2 < ratio[15]
+    assert ratio[31] < 1.05
+    assert np.argmax(mean[:16]) == 15
+    assert np.argmax(mean[16:32]) == 0
+    assert abs(ratio[-1] - np.sqrt(2)) < 0.05
     assert "barrier" in printed
     assert drawn(tmp_path / "bain_path.png")
+    # Windows that are done are read.
+    again, _ = run("bain_path.py", tmp_path)
+    assert again == printed
+    assert len(np.loadtxt(tmp_path / "quick" / "shape.txt")) == len(ratio)
 
 
 def test_ice_is_driven(tmp_path: Path) -> None:
