@@ -41,8 +41,9 @@ def run(bias, series, first=0):
 
 
 def test_the_free_energy_of_a_double_well():
-    bias = Metadynamics(X, height=0.05, sigma=0.12, pace=23, bias_factor=6.0, kT=1.0, grid=(-3.5, 3.5, 200))
+    bias = Metadynamics(X, height=0.03, sigma=0.12, pace=23, bias_factor=6.0, kT=1.0, grid=(-3.5, 3.5, 200))
     Walkers(double_well, [-1.0], 128, seed=0, stride=0.7).run(bias, 4000)
+    # Of seven seeds: 0.08 to 0.12.
     assert not error_within(bias.free_energy(LINE), double_well(LINE)[0]) > 0.2
 
 

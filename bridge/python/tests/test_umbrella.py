@@ -10,12 +10,12 @@ import pytest
 from phasewire import umbrella
 from phasewire.bias import Harmonic
 from phasewire.errors import InputError
-from toy import X, Y, double_well, error_within
+from toy import X, Y, double_well, double_well_in_bins, error_within
 
 WINDOWS = umbrella.windows(X, np.linspace(-1.9, 1.9, 20), 25.0)
 
 
-def walk(bias, seed, *, walkers=100, rounds=120):
+def walk(bias, seed, *, walkers=200, rounds=220):
     """Metropolis walks in the double well and a window, one after the other."""
     rng = np.random.default_rng(seed)
     position = np.full((walkers, 1), bias.centre[0])
@@ -34,12 +34,11 @@ def test_windows_give_back_the_free_energy_with_an_error_that_is_true():
     samples = umbrella.sample(WINDOWS, lambda bias: walk(bias, 4 + WINDOWS.index(bias)))
     edges = np.linspace(-1.8, 1.8, 37)
     found = umbrella.profile(WINDOWS, samples, kT=1.0, edges=edges)
-    # What a bin holds is the mean of exp(-F) over it.
-    fine = np.linspace(edges[:-1], edges[1:], 21)
-    exact = -np.log(np.mean(np.exp(-double_well(fine.reshape(-1, 1))[0]).reshape(fine.shape), axis=0))
+    exact = double_well_in_bins(edges)
     inside = exact - exact.min() < 6.0
+    # Of six seeds: 0.05 to 0.10, by errors of up to 0.05.
     assert not error_within(found.free_energy, exact) > 0.2
-    assert found.error[inside].max() < 0.15
+    assert found.error[inside].max() < 0.1
     pulls = (found.free_energy - exact + exact.min())[inside] / np.maximum(found.error[inside], 0.02)
     assert not np.sqrt(np.mean(pulls**2)) > 3.0
     assert (found.inefficiency > 1.5).all()

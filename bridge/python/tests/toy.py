@@ -30,6 +30,12 @@ def double_well(points, barrier=5.0):
     return energies, (-half * np.pi * np.sin(np.pi * inside) + half * np.pi**2 * beyond)[:, None]
 
 
+def double_well_in_bins(edges):
+    """Free energies of bins: of the mean of exp(-F) over each, which a histogram tends to."""
+    fine = np.linspace(edges[:-1], edges[1:], 21)
+    return -np.log(np.mean(np.exp(-double_well(fine.reshape(-1, 1))[0]).reshape(fine.shape), axis=0))
+
+
 def double_well_2d(points):
     """A double well of barrier 3 in x, 2 (y - x/2)^2, and a slope of 1/2 that lifts one of the minima."""
     energies, slopes = double_well(points, 3.0)
@@ -72,6 +78,15 @@ class Walkers:
                 self.step += 1
                 if self.step % bias.pace == 0:
                     bias.update(position, self.step, float(self.step))
+
+    def sample(self, bias, rounds, *, every=10):
+        """Move on, and return the first variable and the bias of all walkers in every so many rounds, in that order."""
+        values, energies = [], []
+        for _ in range(rounds // every):
+            self.run(bias, every)
+            values.append(self.positions[:, 0])
+            energies.append(bias.energies(self.positions)[0])
+        return np.concatenate(values), np.concatenate(energies)
 
 
 def error_within(estimate, exact, limit=6.0):

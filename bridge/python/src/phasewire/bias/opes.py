@@ -201,6 +201,8 @@ class Opes(BiasPotential):
     def free_energy(self, points: ArrayLike) -> Values:
         """Return the estimate of the free energy, 0 at the lowest of the points; infinite where no kernel reaches.
 
+        It follows the run as it goes. `reweight`, from all its frames, is more precise.
+
         Parameters
         ----------
         points : array_like, shape (P,) or (P, V)

@@ -1,0 +1,141 @@
+"""The unbiased free energy from the frames of a biased run.
+
+A frame that was sampled under the bias V counts exp(V / kT) (G. M. Torrie, J. P. Valleau, J. Comput. Phys. 23, 187,
+1977). V may move on if it does so slowly: exp(V / kT) with OPES (M. Invernizzi, M. Parrinello, J. Phys. Chem. Lett. 11,
+2731, 2020), exp((V - c(t)) / kT) with metadynamics (P. Tiwary, M. Parrinello, J. Phys. Chem. B 119, 736, 2015). A
+histogram is smoothed by its bins alone, and all frames count in it, not only those at which the bias moved on: with
+OPES it is the more precise estimate (docs/biasing.md has numbers).
+
+With n blocks of consecutive frames, F_b from all but block b, and F_m the mean of the F_b, the error of F is
+sqrt((n - 1) / n sum_b (F_b - F_m)^2), the jackknife (B. Efron, C. Stein, Ann. Statist. 9, 586, 1981).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from phasewire.errors import make_error
+
+
+@dataclass(frozen=True)
+class Reweighted:
+    """A free energy along a quantity.
+
+    Attributes
+    ----------
+    centres : ndarray, shape (B,)
+        Middles of the bins.
+    free_energy : ndarray, shape (B,)
+        In the unit of kT, 0 in the lowest bin: -kT log of a bin's share, whatever its width. NaN in bins without
+        frames.
+    error : ndarray, shape (B,)
+        One standard deviation of the difference from the lowest bin; infinite where a single block has all frames of
+        either, so that nothing is known of it; NaN in bins without frames.
+    counts : ndarray, shape (B,)
+        Frames.
+    effective_samples : float
+        (sum w)^2 / sum w^2 of all frames' weights (Kish): as many frames of equal weight would do. Correlations in time
+        are not in it.
+    """
+
+    centres: NDArray[np.float64]
+    free_energy: NDArray[np.float64]
+    error: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    effective_samples: float
+
+
+def reweight(
+    values: ArrayLike,
+    energies: ArrayLike,
+    *,
+    kT: float,  # noqa: N803
+    edges: ArrayLike,
+    blocks: int = 10,
+) -> Reweighted:
+    """Compute the free energy along any quantity of the frames of a biased run.
+
+    Parameters
+    ----------
+    values : array_like, shape (N,)
+        The quantity in each frame, in the order of time: a variable of the bias or another. Leave out the beginning, in
+        which the bias still changed much.
+    energies : array_like, shape (N,)
+        The bias in each frame: COLVAR's ``opes.bias``, ``metad.rbias``, and of other biases, such as walls, the sum.
+    kT : float
+        In the unit of the energies.
+    edges : array_like, shape (B + 1,)
+        Edges of the bins; the last belongs to its bin. Frames outside are in no bin.
+    blocks : int
+        Blocks of consecutive frames for the error, at least 2; each should be longer than what the run remembers.
+
+    Raises
+    ------
+    InputError
+        ``SHAPE_MISMATCH``; ``BAD_OPTION`` for numbers that are not finite, edges that do not rise, or no frame within.
+    """
+    if not 0 < kT < np.inf:
+        raise make_error("BAD_OPTION", "kT is an energy above 0", field="kT", value=kT)
+    if isinstance(blocks, bool) or not isinstance(blocks, int) or blocks < 2:
+        raise make_error("BAD_OPTION", "blocks are two or more", field="blocks", value=blocks)
+    borders = np.asarray(edges, dtype=np.float64)
+    if borders.ndim != 1 or len(borders) < 2 or not (np.diff(borders) > 0).all():
+        raise make_error("BAD_OPTION", "the edges of bins rise", field="edges", value=borders.tolist())
+    places, bias = _as_frames(values, "values", blocks), _as_frames(energies, "energies", blocks)
+    if len(places) != len(bias):
+        raise make_error(
+            "SHAPE_MISMATCH",
+            f"{len(places)} values and {len(bias)} energies",
+            field="energies",
+            value=bias.shape,
+            remedy="give the bias of each frame",
+        )
+    counts = np.histogram(places, bins=borders)[0]
+    full = counts > 0
+    if not full.any():
+        raise make_error("BAD_OPTION", "no frame lies within the edges", field="edges", value=borders.tolist())
+    weights = np.exp((bias - bias.max()) / kT)
+    parts = np.array_split(np.arange(len(places)), blocks)
+    sums = np.array([np.histogram(places[part], bins=borders, weights=weights[part])[0] for part in parts])[:, full]
+    free, error = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
+    found = -kT * _log(np.sum(sums, axis=0))
+    lowest = int(np.argmin(found))
+    free[full] = found - found[lowest]
+    # Sums without a block, rather than differences from all: where a block has nearly everything those are rounding.
+    without = np.array([np.sum(np.delete(sums, block, axis=0), axis=0) for block in range(blocks)])
+    lone = (without == 0).any(axis=0)
+    others = -kT * _log(np.where(without > 0, without, 1.0))
+    others -= others[:, lowest, None]
+    jackknife = np.sqrt((blocks - 1.0) * np.var(others, axis=0))
+    error[full] = np.where(lone | lone[lowest], np.inf, jackknife)
+    effective = float(np.sum(weights) ** 2 / np.sum(weights**2))
+    return Reweighted(0.5 * (borders[1:] + borders[:-1]), free, error, counts, effective)
+
+
+def _log(sums: NDArray[np.float64]) -> NDArray[np.float64]:
+    # Frames whose weight is 0 in doubles make a bin of none.
+    with np.errstate(divide="ignore"):
+        logarithms: NDArray[np.float64] = np.log(sums)
+    return logarithms
+
+
+def _as_frames(numbers: ArrayLike, field: str, blocks: int) -> NDArray[np.float64]:
+    frames = np.asarray(numbers, dtype=np.float64)
+    if frames.ndim != 1 or len(frames) < blocks:
+        raise make_error(
+            "SHAPE_MISMATCH",
+            f"one number a frame, for at least as many frames as blocks, {blocks}",
+            field=field,
+            value=frames.shape,
+        )
+    if not np.isfinite(frames).all():
+        raise make_error(
+            "BAD_OPTION",
+            "a number is not finite",
+            field=field,
+            remedy="leave out frames without bias: rows of COLVAR with `biased` 0",
+        )
+    return frames
