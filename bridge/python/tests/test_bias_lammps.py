@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -271,6 +272,31 @@ def test_a_barostat_conserves_under_impulses():
     assert np.ptp(exchanged) > 60 * np.ptp(series)
     bias.close()
     lmp.close()
+
+
+def leave_in_free_memory(value):
+    """Fill free blocks of the sizes that a fix may take, as objects do that are gone."""
+    libc = ctypes.CDLL(None)
+    libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    numbers = np.full(512, value)
+    blocks = [(libc.malloc(size), size) for size in range(256, 4097, 16) for _ in range(30)]
+    for block, size in blocks:
+        ctypes.memmove(block, numbers.ctypes.data, size)
+    for block, _ in blocks:
+        libc.free(block)
+
+
+@pytest.mark.parametrize("left", [np.nan, 1e9])
+def test_a_barostat_defined_before_the_bias_does_not_see_what_lies_in_memory(left):
+    volumes = []
+    for value in (0.0, left):
+        lmp = copper(fix="npt temp 300 300 0.1 iso 0 0 1.0")
+        leave_in_free_memory(value)
+        with phasewire.lammps.bias(lmp, Linear(Q, 0.0), every=5, length_scale=SCALE) as bias:
+            bias.run(12)
+            volumes.append(lmp.get_thermo("vol"))
+        lmp.close()
+    assert volumes[0] == volumes[1]
 
 
 def test_a_minimiser_finds_the_minimum_of_the_whole():

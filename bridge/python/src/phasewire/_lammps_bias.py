@@ -11,6 +11,7 @@ evaluated, which a ``fix indent`` of no atom asks for.
 
 from __future__ import annotations
 
+import ctypes
 import itertools
 from collections.abc import Sequence
 from types import TracebackType
@@ -34,6 +35,9 @@ _numbers = itertools.count(1)
 # Order of a symmetric tensor in LAMMPS.
 _VOIGT = ((0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2))
 _MINIMISING = 2
+# Bytes that a fix may take, in the steps of the allocator, and how many free blocks of a size it may choose from.
+_FIX_SIZES = range(256, 4097, 16)
+_BLOCKS_OF_A_SIZE = 40
 
 
 class Bias:
@@ -69,6 +73,7 @@ class Bias:
         self._stopped: BaseException | None = None
         self._last_step: int | None = None
         name = f"phasewire_bias{next(_numbers)}"
+        _zero_free_memory()
         self._fix, self._group = name, f"{name}_no_atom"
         self._halt = self._refuse = f"{name}_has_no_forces"
         self._halt_flag, self._refuse_flag = f"{name}_halt", f"{name}_refuse"
@@ -229,6 +234,32 @@ class Bias:
                 "BAD_OPTION", "the bias was closed", field="bias", remedy="attach it anew: phasewire.lammps.bias(..)"
             )
         return self._lmp
+
+
+def _zero_free_memory() -> None:
+    """Zero the free blocks of memory among which the next fix will find its place.
+
+    LAMMPS's fixes begin with a virial that nobody has written, and a barostat that was defined before ours adds it up
+    when a run is set up, before ours is asked for the first time. It overwrites what it found, but refuses a run if
+    that is no number, as what other objects left there at times is. Neither ``fix_external_set_virial_global`` nor a
+    ``run 0`` reaches the virial by then.
+    """
+    try:
+        libc = ctypes.CDLL(None)
+        allocate, free = libc.malloc, libc.free
+    except (OSError, AttributeError, TypeError):
+        # Another C library: no worse than without.
+        return
+    allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
+    free.restype, free.argtypes = None, [ctypes.c_void_p]
+    # Not calloc, which leaves out the blocks that a thread has freed last, those that come first.
+    sizes = [size for size in _FIX_SIZES for _ in range(_BLOCKS_OF_A_SIZE)]
+    blocks = [(allocate(size), size) for size in sizes]
+    for block, size in blocks:
+        if block:
+            ctypes.memset(block, 0, size)
+    for block, _ in blocks:
+        free(block)
 
 
 def _check_integrator(lmp: lammps) -> None:
