@@ -46,6 +46,27 @@ def test_windows_give_back_the_free_energy_with_an_error_that_is_true():
     assert found.counts.sum() < sum(map(len, samples)) / 2
 
 
+def test_stiff_windows_up_a_high_slope_are_solved():
+    # Beginning with equal heights of all windows, the solver does not arrive in minutes.
+    biases = umbrella.windows(X, np.linspace(0.0, 1.2, 34), 9700.0)
+    edges = np.linspace(0.0, 1.2, 41)
+    fine = np.linspace(-0.1, 1.3, 14001)
+    height = 330.0 * np.sin(np.pi * fine / 2.4)
+    rng = np.random.default_rng(3)
+    samples = []
+    for bias in biases:
+        energy = height + bias.energies(fine[:, None])[0]
+        weights = np.exp(energy.min() - energy)
+        samples.append(rng.choice(fine, 60, p=weights / weights.sum()))
+    found = umbrella.profile(biases, samples, kT=1.0, edges=edges)
+    bins = np.digitize(fine, edges) - 1
+    exact = np.array([-np.log(np.exp(-height[bins == number]).mean()) for number in range(len(edges) - 1)])
+    assert (found.free_energy == 0.0).nonzero()[0] == [0]
+    assert found.free_energy[-1] > 300.0
+    assert found.error[-1] < 4.0
+    np.testing.assert_array_less(np.abs(found.free_energy - exact + exact[0])[1:], 3.0 * found.error[1:])
+
+
 def test_energies_scale_with_kt_and_bins_without_samples_are_nan():
     samples = [walk(bias, 1, walkers=20, rounds=60) for bias in WINDOWS[8:12]]
     edges = np.linspace(-1.0, 3.0, 21)
