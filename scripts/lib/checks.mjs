@@ -70,6 +70,13 @@ export const checks = [
   single("types (tsc)", node, [npmTool.tsc, "--noEmit", "-p", "test/tsconfig.json"]),
   single("style of Python (ruff check)", venvBin("ruff"), ["check", "."]),
   single("format of Python (ruff format)", venvBin("ruff"), ["format", "--check", "."]),
+  single("types of Python (mypy)", venvBin("mypy"), [
+    "--config-file",
+    "bridge/python/pyproject.toml",
+    "--cache-dir",
+    path.join(stateFolder, "mypy"),
+    "bridge/python/src/phasewire",
+  ]),
   suite(
     "core, library, server (vitest)",
     node,

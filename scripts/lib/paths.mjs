@@ -23,5 +23,5 @@ export const npmTool = {
   vitest: inRoot("node_modules", "vitest", "vitest.mjs"),
 };
 
-/** Lock and log of the set-up. */
+/** Lock and log of the set-up, reports and caches of the checks. */
 export const stateFolder = inRoot(".setup");

@@ -17,7 +17,7 @@ from phasewire.errors import PhasewireError, make_error
 
 if TYPE_CHECKING:
     from ase import Atoms
-    from ase.optimize.optimize import Dynamics
+    from ase.optimize.optimize import BaseDynamics
     from typing_extensions import Self
 
     from phasewire.bias import BiasPotential
@@ -58,13 +58,14 @@ class BiasCalculator(Calculator):
     such as ``VelocityVerlet``; the energy at steps between is that of the last impulse. Do not optimise with it.
     """
 
+    atoms: Atoms | None
     implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012
 
     def __init__(
         self,
         biases: Driver | Sequence[BiasPotential] | BiasPotential,
         *,
-        dynamics: Dynamics | None = None,
+        dynamics: BaseDynamics | None = None,
         ignore_species: bool = False,
         select: str | Sequence[str] | None = None,
         **options: Any,
@@ -106,6 +107,7 @@ class BiasCalculator(Calculator):
         """
         super().calculate(atoms, properties, system_changes)
         structure = self.atoms
+        assert structure is not None  # the copy that ASE has just made, or that of the structure before
         if self._is_complete and self._last is not None and _differ(structure, self._last):
             self.step += 1
             self._is_complete = False
@@ -150,7 +152,7 @@ class BiasCalculator(Calculator):
 
 
 def attach_bias(
-    dynamics: Dynamics, atoms: Atoms, biases: Driver | Sequence[BiasPotential] | BiasPotential, **options: Any
+    dynamics: BaseDynamics, atoms: Atoms, biases: Driver | Sequence[BiasPotential] | BiasPotential, **options: Any
 ) -> BiasCalculator:
     """Do what `phasewire.ase.bias` says."""
     calculator = BiasCalculator(biases, dynamics=dynamics, **options)

@@ -14,7 +14,7 @@ from phasewire.errors import make_error
 
 if TYPE_CHECKING:
     from ase import Atoms
-    from ase.optimize.optimize import Dynamics
+    from ase.optimize.optimize import BaseDynamics
 
 
 class AtomsReader:
@@ -71,7 +71,7 @@ def chosen(atoms: Atoms, select: str | Sequence[str]) -> NDArray[np.int64] | Lit
     return indices
 
 
-def atoms_of(dynamics: Dynamics) -> Atoms:
+def atoms_of(dynamics: BaseDynamics) -> Atoms:
     """Return the atoms that a run moves, also where it moves them through a filter."""
     from ase import Atoms
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phasewire._frame import Frame
 from phasewire._result import Result
@@ -42,7 +43,7 @@ def write_extxyz(path: str | PathLike[str], frame: Frame, result: Result, *, app
         _write(stream, frame, result, names)
 
 
-def _write(stream: TextIO, frame: Frame, result: Result, phase_names: np.ndarray) -> None:
+def _write(stream: TextIO, frame: Frame, result: Result, phase_names: NDArray[np.str_]) -> None:
     columns: list[tuple[str, str, list[str]]] = [("species", "S:1", _species(frame))]
     columns.append(("pos", "R:3", [f"{x:.10g} {y:.10g} {z:.10g}" for x, y, z in frame.positions]))
     if frame.ids is not None:

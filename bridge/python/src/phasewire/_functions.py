@@ -39,9 +39,9 @@ class Function:
     def __init__(
         self, function: LogitFunction, derivative: LogitFunction | None, *, is_of_all_atoms: bool = False
     ) -> None:
-        needed = {"function": function}
+        needed: dict[str, LogitFunction | None] = {"function": function}
         if derivative is not None or is_of_all_atoms:
-            needed["derivative"] = derivative  # type: ignore[assignment]
+            needed["derivative"] = derivative
         for role, given in needed.items():
             if not callable(given):
                 raise make_error(

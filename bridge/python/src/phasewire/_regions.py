@@ -296,7 +296,8 @@ def _by_ids(wanted: tuple[int, ...], frame: Frame, where: str) -> NDArray[np.boo
 
 
 def _by_species(wanted: tuple[str | int, ...], frame: Frame, where: str) -> NDArray[np.bool_]:
-    present: list[int] = [] if frame.species is None else np.unique(frame.species).tolist()
+    species = np.zeros(0, dtype=np.int32) if frame.species is None else frame.species
+    present: list[int] = np.unique(species).tolist()
     names: dict[int, str | int] = {kind: kind if frame.names is None else frame.names[kind] for kind in present}
     chosen = np.zeros(len(frame), dtype=bool)
     for name in wanted:
@@ -310,7 +311,7 @@ def _by_species(wanted: tuple[str | int, ...], frame: Frame, where: str) -> NDAr
                 value=name,
                 remedy=f"select one of {known}" if known else "hand the species over with the frame",
             )
-        chosen |= np.isin(frame.species, matching)
+        chosen |= np.isin(species, matching)
     return chosen
 
 
@@ -394,7 +395,7 @@ def _cell_and_inverse(frame: Frame, where: str) -> tuple[NDArray[np.float64], ND
             "MISSING_CELL", "a region needs a cell", field=where, remedy="give the frame a cell, periodic or not"
         )
     try:
-        inverse = np.linalg.inv(frame.cell)
+        inverse = np.asarray(np.linalg.inv(frame.cell), dtype=np.float64)
     except np.linalg.LinAlgError:
         inverse = np.full((3, 3), np.nan)
     if not np.isfinite(inverse).all():

@@ -278,7 +278,7 @@ def _read_region(body: Any, where: str) -> Region:
     _require_map(body, where, ("centre", "radius", "width"))
     if not isinstance(body["centre"], (list, tuple)):
         raise refused("centre must be three numbers", f"{where}.centre", body["centre"])
-    return Ball(tuple(body["centre"]), body["radius"], body["width"])  # type: ignore[arg-type]
+    return Ball(tuple(body["centre"]), body["radius"], body["width"])
 
 
 def _edges(body: Mapping[str, Any]) -> tuple[Any, Any, Any]:

@@ -14,6 +14,7 @@ from phasewire._water import OXYGEN_OF_WATER, water_oxygens
 from phasewire.errors import PhasewireError, make_error
 
 _NAMED_SPECIES = 8
+_NONE_FOUND = "no atom has the species"
 
 Select = str | int | Sequence[str | int]
 
@@ -42,11 +43,13 @@ def choose_atoms(frame: Frame, select: Select | None) -> Frame:
     choice = as_choice(select)
     if choice == ALL_ATOMS:
         return frame
-    kinds: list[int] = [] if frame.species is None else np.unique(frame.species).tolist()
+    if frame.species is None:
+        raise empty_selection(choice, (), _NONE_FOUND)
+    kinds: list[int] = np.unique(frame.species).tolist()
     names: dict[int, str | int] = {kind: kind if frame.names is None else frame.names[kind] for kind in kinds}
     found = np.flatnonzero(np.isin(frame.species, [kind for kind in kinds if names[kind] in choice]))
     if not len(found):
-        raise empty_selection(choice, names.values(), "no atom has the species")
+        raise empty_selection(choice, names.values(), _NONE_FOUND)
     return take_atoms(frame, found, describe_choice(choice))
 
 

@@ -46,7 +46,8 @@ class ModelShape:
     def of(cls, settings: Mapping[str, Any]) -> ModelShape:
         """Return the shape that a file's settings describe, sound or not."""
         given = {**_USUAL, **settings, "classCount": len(settings["classes"])}
-        return cls(**{field.name: given.get(field.name) for field in fields(cls)})
+        sizes: dict[str, Any] = {field.name: given.get(field.name) for field in fields(cls)}
+        return cls(**sizes)
 
     def sizes(self) -> Iterator[tuple[str, int]]:
         """Yield each size with its name, in the order in which they are checked."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import msgpack
 import numpy as np
@@ -76,7 +76,7 @@ def encode(
     descriptors: list[dict[str, Any]] = []
     for name, array in (arrays or {}).items():
         ordered = wire_order(array)
-        descriptor = {"name": name, "dtype": _NAMES[ordered.dtype], "shape": list(ordered.shape)}
+        descriptor: dict[str, Any] = {"name": name, "dtype": _NAMES[ordered.dtype], "shape": list(ordered.shape)}
         if offsets is not None and name in offsets:
             descriptor |= {"source": "shared", "offset": offsets[name]}
         else:
@@ -149,7 +149,7 @@ def result_from_message(
     header = message.header
     count = _integer(header, "atomCount")
     widths = _field_widths(len(phases))
-    fields = {}
+    fields: dict[str, Any] = {}
     for name, dtype in FIELD_DTYPES.items():
         if name in message.arrays:
             _require_shape(message.arrays[name], name, dtype, (count, *widths[name]))
@@ -301,10 +301,13 @@ def _read_descriptor(descriptor: Any, where: str, may_share: bool) -> _Descripto
         )
     if not isinstance(shape, list) or not all(_is_extent(extent) for extent in shape):
         _refuse("MESSAGE_SHAPE", "the shape must be a list of whole numbers from 0 on", f"{where}.shape", shape)
+    extents = tuple(int(extent) for extent in shape)
+    if not shared:
+        return _Descriptor(name, dtype, extents, None)
     offset = descriptor.get("offset")
-    if shared and not (_is_extent(offset) and offset >= HEAD_BYTES):
+    if not (_is_extent(offset) and offset >= HEAD_BYTES):
         _refuse("MESSAGE_FORMAT", f"the offset must be a whole number from {HEAD_BYTES} on", f"{where}.offset", offset)
-    return _Descriptor(name, dtype, tuple(int(extent) for extent in shape), int(offset) if shared else None)
+    return _Descriptor(name, dtype, extents, int(offset))
 
 
 def _copy_part(descriptor: _Descriptor, part: Part) -> Array:
@@ -315,7 +318,7 @@ def _copy_part(descriptor: _Descriptor, part: Part) -> Array:
     return np.frombuffer(part, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=True)
 
 
-def _is_extent(value: Any) -> bool:
+def _is_extent(value: Any) -> TypeGuard[int | float]:
     return _is_whole(value) and not isinstance(value, bool) and value >= 0
 
 
@@ -326,7 +329,7 @@ def _require_shape(array: Array, name: str, dtype: np.dtype[Any], shape: tuple[i
         )
 
 
-def _is_whole(value: Any) -> bool:
+def _is_whole(value: Any) -> TypeGuard[int | float]:
     return isinstance(value, int) or (isinstance(value, float) and value.is_integer())
 
 
@@ -341,7 +344,7 @@ def _integer(header: Mapping[str, Any], key: str) -> int:
     value = header.get(key)
     if isinstance(value, bool) or not _is_whole(value):
         _refuse("MESSAGE_FORMAT", f"{key} must be a whole number", key, value)
-    return int(value)  # type: ignore[arg-type]
+    return int(value)
 
 
 def _refuse(code: str, message: str, field: str, value: Any) -> NoReturn:

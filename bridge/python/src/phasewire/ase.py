@@ -21,7 +21,7 @@ from phasewire.monitor import Monitor as _Monitor
 
 if TYPE_CHECKING:
     from ase import Atoms
-    from ase.optimize.optimize import Dynamics
+    from ase.optimize.optimize import BaseDynamics
 
     from phasewire._ase_bias import BiasCalculator
     from phasewire._ase_checkpoints import run_checkpointed
@@ -78,7 +78,7 @@ class Monitor(_Monitor):
         atoms: Atoms,
         analyser: Analyser | str | None = None,
         *,
-        dynamics: Dynamics | None = None,
+        dynamics: BaseDynamics | None = None,
         ignore_species: bool = False,
         select: str | Sequence[str] | None = None,
         **options: Any,
@@ -124,7 +124,7 @@ class Monitor(_Monitor):
 
 
 def attach(
-    dynamics: Dynamics,
+    dynamics: BaseDynamics,
     every: int = 100,
     analyser: Analyser | str | None = None,
     *,
@@ -191,7 +191,7 @@ def analyse(
 
 
 def bias(
-    dynamics: Dynamics,
+    dynamics: BaseDynamics,
     biases: Driver | Sequence[BiasPotential] | BiasPotential,
     *,
     atoms: Atoms | None = None,

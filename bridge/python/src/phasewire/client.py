@@ -357,7 +357,8 @@ class Client(Analyser):
         session, step = self.server.session, header["step"]
 
         def is_of_this_step(message: Message) -> bool:
-            return message.header.get("step") == step and message.header.get("session", session) == session
+            answer = message.header
+            return bool(answer.get("step") == step and answer.get("session", session) == session)
 
         try:
             if not self._session_open or self._connect().losses != self._losses_at_welcome:

@@ -297,7 +297,7 @@ def _same(snapshot: Snapshot, other: Snapshot) -> bool:
     """
     if snapshot.step != other.step or snapshot.periodic != other.periodic:
         return False
-    if not (np.array_equal(snapshot.ids, other.ids) and _equal_or_none(snapshot.species, other.species)):
+    if not (_equal_or_none(snapshot.ids, other.ids) and _equal_or_none(snapshot.species, other.species)):
         return False
     if not _equal_or_none(snapshot.atoms, other.atoms):
         return False
@@ -311,7 +311,9 @@ def _same(snapshot: Snapshot, other: Snapshot) -> bool:
 
 
 def _equal_or_none(first: ArrayLike | None, second: ArrayLike | None) -> bool:
-    return first is second is None or np.array_equal(first, second)
+    if first is None or second is None:
+        return first is second
+    return np.array_equal(first, second)
 
 
 def _load_mpi() -> None:

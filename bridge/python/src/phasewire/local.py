@@ -145,7 +145,7 @@ class Local(Analyser):
         gradient = bool(options.denoise) or "score" in options.fields
         per_class = "probabilities" in options.fields or "logits" in options.fields
         core.load(frame, options.length_scale, gradient=gradient, per_class=per_class)
-        arrays: dict[str, NDArray[Any]] = {}
+        arrays: dict[str, Any] = {}
         steps, mean_displacement = 0, 0.0
         if not options.denoise or "score" in options.fields:
             core.forward()
@@ -179,7 +179,7 @@ class Local(Analyser):
             denoising_steps=steps,
             mean_displacement=mean_displacement,
             seconds=time.perf_counter() - started,
-            **{name: array for name, array in arrays.items() if name in options.fields},  # type: ignore[arg-type]
+            **{name: array for name, array in arrays.items() if name in options.fields},
         )
 
     def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:

@@ -79,7 +79,7 @@ def fraction(
     lists = (part if isinstance(part, Iterable) and not isinstance(part, str) else (part,) for part in phases)
     names = tuple(name for part in lists for name in part)
     chosen = {"phase": names[0]} if len(names) == 1 else {"phases": names}
-    return _checked(Variable("fraction", **chosen, **_means(select, switch, reduce, name)))  # type: ignore[arg-type]
+    return _checked(Variable("fraction", **chosen, **_means(select, switch, reduce, name)))
 
 
 def mean_logit(

@@ -38,7 +38,9 @@ class KernelSum:
     def __init__(self, count: int, cutoff: float, compression: float) -> None:
         self.cutoff, self.compression = cutoff, compression
         self._at_cutoff = float(np.exp(-0.5 * cutoff**2))
-        self.centres, self.sigmas, self.heights = np.empty((0, count)), np.empty((0, count)), np.empty(0)
+        self.centres: Values = np.empty((0, count))
+        self.sigmas: Values = np.empty((0, count))
+        self.heights: Values = np.empty(0)
         # sum over kernels k, l of h_l G_l(s_k), kept up to date: a new kernel costs what an evaluation costs.
         self.pairs = 0.0
 

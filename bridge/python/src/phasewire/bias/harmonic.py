@@ -133,9 +133,9 @@ class Moving(BiasPotential):
         """Return the work and the step until which it is counted."""
         # A run may begin at any step, so a flag of its own says that it has not begun.
         return {
-            "work": np.float64(self.work).reshape(()),
-            "step": np.int64(0 if self._step is None else self._step).reshape(()),
-            "begun": np.bool_(self._step is not None).reshape(()),
+            "work": np.array(self.work, dtype=np.float64),
+            "step": np.array(0 if self._step is None else self._step, dtype=np.int64),
+            "begun": np.array(self._step is not None),
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:

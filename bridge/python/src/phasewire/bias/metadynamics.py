@@ -119,10 +119,10 @@ class Metadynamics(BiasPotential):
             )
         self.kT = None if kT is None else positive_number(kT, f"{name}.kT")
         self.hills = None if hills is None else Path(hills)
-        self._centres = np.empty((0, count))
-        self._sigmas = np.empty((0, count))
-        self._heights = np.empty(0)
-        self._times = np.empty(0)
+        self._centres: Values = np.empty((0, count))
+        self._sigmas: Values = np.empty((0, count))
+        self._heights: Values = np.empty(0)
+        self._times: Values = np.empty(0)
         self.hill_count = 0
         self._grid_options, self._grid = None, None
         if grid is not None:
@@ -188,8 +188,9 @@ class Metadynamics(BiasPotential):
         """
         bias = self._evaluate_many(as_points(points, len(self.variables), self.name))[0]
         scale = 1.0 if self.bias_factor is None else self.bias_factor / (self.bias_factor - 1.0)
-        free = -scale * bias
-        return free - free.min()
+        free: Values = -scale * bias
+        free -= free.min()
+        return free
 
     def settings(self) -> dict[str, Any]:
         """Return all parameters but the file."""

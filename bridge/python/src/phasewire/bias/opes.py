@@ -139,7 +139,8 @@ class Opes(BiasPotential):
         self._samples = 1.0
         self._weights = self.epsilon**self._prefactor if normalise else 1.0
         self._squares = self._weights**2
-        self._mean, self._deviation = np.zeros(count), np.zeros(count)
+        self._mean: Values = np.zeros(count)
+        self._deviation: Values = np.zeros(count)
         self._measured = 0.0
         self._step: int | None = None
 
@@ -216,7 +217,8 @@ class Opes(BiasPotential):
             return np.zeros(len(density))
         with np.errstate(divide="ignore"):
             free: Values = -self.kT * np.log(density)
-        return free - free.min()
+        free -= free.min()
+        return free
 
     def settings(self) -> dict[str, Any]:
         """Return all parameters but the file, defaults worked out."""

@@ -44,7 +44,8 @@ class Placed:
 
     def heights(self) -> NDArray[np.float64]:
         """Return the distances of opposite faces of the cell, shape ``(3,)``."""
-        return 1.0 / np.linalg.norm(np.linalg.inv(self.cell), axis=0)
+        heights: NDArray[np.float64] = 1.0 / np.linalg.norm(np.linalg.inv(self.cell), axis=0)
+        return heights
 
     def with_images(self, reach: float) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
         """Return the atoms and their periodic images up to a distance from the cell.
@@ -96,9 +97,9 @@ def place(result: Result, frame: Frame | Atoms, *, cell_needed: bool = True) -> 
         ``SHAPE_MISMATCH`` if frame and result have not the same atoms, ``BAD_OPTION`` if they are of different steps,
         ``MISSING_CELL``, ``SINGULAR_CELL``.
     """
-    own = isinstance(frame, Frame)
-    checked: Frame = frame if own else _frame_of(frame)  # type: ignore[assignment]
-    if own and checked.step != result.step:
+    checked = frame if isinstance(frame, Frame) else _frame_of(frame)
+    # Atoms know no step.
+    if checked is frame and checked.step != result.step:
         raise make_error(
             "BAD_OPTION",
             f"the frame is of step {checked.step}, the result of step {result.step}",

@@ -115,7 +115,8 @@ def interface_positions(
     bins = max(8, round(length / (_LAYER * result.length_scale)))
     layer = layers_of(heights, span, bins)
     counts = np.bincount(layer, minlength=bins).astype(np.float64)
-    sums = np.bincount(layer, crystallinity(result, phase), minlength=bins)
+    # Weighted counts are floats already, which the types of numpy do not say.
+    sums = np.bincount(layer, crystallinity(result, phase), minlength=bins).astype(np.float64)
     periodic = bool(placed.periodic[axis])
     coarse = _running_mean(sums, counts, max(1, round(_COARSE / _LAYER / 2)), periodic)
     low, high = float(np.nanmin(coarse)), float(np.nanmax(coarse))
@@ -127,7 +128,7 @@ def interface_positions(
     if len(edges) > _MOST:
         return _none(f"{len(edges)} changes between crystal and melt are not planes but patches", result.step)
     step = length / bins
-    middles = (np.arange(bins) + 0.5) * step
+    middles = (np.arange(bins, dtype=np.float64) + 0.5) * step
     fit = _fit(middles, sums, counts, (edges + 0.5) * step, signs, length if periodic else None, result.length_scale)
     if isinstance(fit, str):
         return _none(fit, result.step)
@@ -203,7 +204,8 @@ def _fit(
 
     def model(numbers: NDArray[np.float64], at: NDArray[np.float64]) -> NDArray[np.float64]:
         width, low, high = numbers[planes:]
-        return low + (high - low) * _between(at, numbers[:planes], signs, width, period)
+        modelled: NDArray[np.float64] = low + (high - low) * _between(at, numbers[:planes], signs, width, period)
+        return modelled
 
     guess = np.array([*first, length_scale, shares.min(), shares.max()])
     bounds = np.array([[-np.inf, np.inf]] * planes + [[0.02 * length_scale, np.inf], [-0.2, 1.2], [-0.2, 1.2]]).T
@@ -240,4 +242,5 @@ def _between(
     steps = np.tanh((at[:, None, None] - planes[:, None] - shifts) / width) @ np.ones(len(shifts)) @ signs
     # Far below the first plane all steps are -1, and the state there is what the first step leaves.
     below = 0.0 if signs[0] > 0 else 1.0
-    return below + (steps + len(shifts) * signs.sum()) / 2
+    between: NDArray[np.float64] = below + (steps + len(shifts) * signs.sum()) / 2
+    return between

@@ -118,7 +118,7 @@ def profile(result: Result, frame: Frame | Atoms, axis: int = 2, bins: int = 50)
     membership(result, None)  # refuses a result without labels
     assert result.labels is not None
     heights, span = heights_along(place(result, frame), axis)
-    edges = np.linspace(*span, int(bins) + 1)
+    edges = np.linspace(*span, int(bins) + 1, dtype=np.float64)
     layer = layers_of(heights, span, int(bins))
     counts = np.bincount(layer, minlength=bins)
     class_count = len(result.phases)
