@@ -67,6 +67,20 @@ def test_stiff_windows_up_a_high_slope_are_solved():
     np.testing.assert_array_less(np.abs(found.free_energy - exact + exact[0])[1:], 3.0 * found.error[1:])
 
 
+def test_what_moves_the_variable_little_but_for_long_counts_as_correlated():
+    # A hidden state that changes every 1000 samples moves the mean by a tenth of the noise; pymbar alone finds 1.2.
+    rng = np.random.default_rng(5)
+    count, runs = 8000, 40
+    series = rng.normal(size=(runs, count))
+    series += 0.1 * np.where(np.cumsum(rng.random((runs, count)) < 1e-3, axis=1) % 2, 1.0, -1.0)
+    true = count * series.mean(axis=1).var() / series.var(axis=1).mean()
+    bias, edges = Harmonic(X, 0.0, 1.0), [-1.0, 1.0]
+    found = [umbrella.profile([bias], [run], kT=1.0, edges=edges) for run in series]
+    assert all(profile.overlap == 1.0 for profile in found)
+    assert true > 4.0
+    assert true / 2 < np.mean([profile.inefficiency[0] for profile in found]) < 2 * true
+
+
 def test_energies_scale_with_kt_and_bins_without_samples_are_nan():
     samples = [walk(bias, 1, walkers=20, rounds=60) for bias in WINDOWS[8:12]]
     edges = np.linspace(-1.0, 3.0, 21)
