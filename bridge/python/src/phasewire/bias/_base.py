@@ -278,6 +278,17 @@ def require_keys(state: Mapping[str, Any], keys: Iterable[str], name: str) -> No
         )
 
 
+def step_state(step: int | None) -> dict[str, NDArray[Any]]:
+    """Return the last step of `update` as arrays of a state; None before the first."""
+    # A run may begin at any step, so a flag of its own says that it has not begun.
+    return {"step": np.array(0 if step is None else step, dtype=np.int64), "begun": np.array(step is not None)}
+
+
+def step_of(state: Mapping[str, NDArray[Any]]) -> int | None:
+    """Return the step that `step_state` put there."""
+    return int(state["step"]) if bool(state["begun"]) else None
+
+
 def passed(pace: int, before: int | None, step: int) -> bool:
     """Tell whether a multiple of ``pace`` lies behind ``before`` and not behind ``step``.
 

@@ -20,7 +20,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phasewire.bias._base import BiasPotential, Values, as_points, bad_option, per_variable, require_keys
+from phasewire.bias._base import (
+    BiasPotential,
+    Values,
+    as_points,
+    bad_option,
+    per_variable,
+    require_keys,
+    step_of,
+    step_state,
+)
 
 
 class Harmonic(BiasPotential):
@@ -131,18 +140,13 @@ class Moving(BiasPotential):
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return the work and the step until which it is counted."""
-        # A run may begin at any step, so a flag of its own says that it has not begun.
-        return {
-            "work": np.array(self.work, dtype=np.float64),
-            "step": np.array(0 if self._step is None else self._step, dtype=np.int64),
-            "begun": np.array(self._step is not None),
-        }
+        return {"work": np.array(self.work, dtype=np.float64), **step_state(self._step)}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on counting."""
         require_keys(state, ("work", "step", "begun"), self.name)
         self.work = float(state["work"])
-        self._step = int(state["step"]) if bool(state["begun"]) else None
+        self._step = step_of(state)
         self._increment = 0.0
 
     def _work_since(self, values: Values, step: int) -> float:

@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phasewire.bias._base import (
-    BiasPotential,
     Values,
     as_points,
     bad_option,
@@ -34,7 +33,10 @@ from phasewire.bias._base import (
     positive_integer,
     positive_number,
     require_keys,
+    step_of,
+    step_state,
 )
+from phasewire.bias._deposited import Deposited
 from phasewire.bias._grid import HermiteGrid
 from phasewire.colvars import Columns, ColumnWriter, read_columns
 from phasewire.errors import make_error
@@ -61,7 +63,7 @@ class Grid(NamedTuple):
     bins: int | Sequence[int]
 
 
-class Metadynamics(BiasPotential):
+class Metadynamics(Deposited):
     """Fill the free energy with Gaussian hills.
 
     Parameters
@@ -132,18 +134,6 @@ class Metadynamics(BiasPotential):
         self._step: int | None = None
         self._writer: ColumnWriter | None = None
 
-    def energy(self, values: ArrayLike, step: int) -> tuple[float, Values]:
-        """Return the energy of the hills and its derivatives; the step does not matter.
-
-        Raises
-        ------
-        InputError
-            ``BAD_OPTION`` for values outside the grid.
-        """
-        energy, derivatives = self._evaluate(self._check_values(values))
-        self._last_energy = energy
-        return energy, derivatives
-
     def update(self, values: ArrayLike, step: int, time: float | None = None) -> None:
         """Add a hill if a multiple of the pace has come. The first step of a run gets none."""
         due = passed(self.pace, self._step, step)
@@ -165,15 +155,6 @@ class Metadynamics(BiasPotential):
             columns[f"{self.name}.rct"] = self.rct
             columns[f"{self.name}.rbias"] = self._last_energy - self.rct
         return columns
-
-    def energies(self, points: ArrayLike) -> tuple[Values, Values]:
-        """Return the energies at many points, shape (P,), and their derivatives, shape (P, V).
-
-        Parameters
-        ----------
-        points : array_like, shape (P,) or (P, V)
-        """
-        return self._evaluate_many(as_points(points, len(self.variables), self.name))
 
     def free_energy(self, points: ArrayLike) -> Values:
         """Return the estimate of the free energy, 0 at the lowest of the points.
@@ -211,8 +192,7 @@ class Metadynamics(BiasPotential):
             "sigmas": self._sigmas[:count].copy(),
             "heights": self._heights[:count].copy(),
             "times": self._times[:count].copy(),
-            "step": np.array(0 if self._step is None else self._step, dtype=np.int64),
-            "begun": np.array(self._step is not None),
+            **step_state(self._step),
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -234,7 +214,7 @@ class Metadynamics(BiasPotential):
                 remedy="restore the bias that wrote it",
             )
         self._replace(centres, state["sigmas"], state["heights"], state["times"])
-        self._step = int(state["step"]) if bool(state["begun"]) else None
+        self._step = step_of(state)
         last = float(self._times[-1]) if self.hill_count else -math.inf
         self._resume_file(last)
 
@@ -284,12 +264,7 @@ class Metadynamics(BiasPotential):
         # PLUMED writes heights such that their sum is -F; its sum_hills relies on that.
         return 1.0 if self.bias_factor is None else self.bias_factor / (self.bias_factor - 1.0)
 
-    def _evaluate(self, point: Values) -> tuple[float, Values]:
-        energies, derivatives = self._evaluate_many(point[None])
-        return float(energies[0]), derivatives[0]
-
     def _evaluate_many(self, points: Values) -> tuple[Values, Values]:
-        """Return energies, shape (P,), and derivatives, shape (P, V)."""
         if self._grid is not None:
             if not self._grid.contains(points):
                 raise make_error(

@@ -32,7 +32,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phasewire.bias._base import (
-    BiasPotential,
     Values,
     as_points,
     bad_option,
@@ -41,7 +40,10 @@ from phasewire.bias._base import (
     positive_integer,
     positive_number,
     require_keys,
+    step_of,
+    step_state,
 )
+from phasewire.bias._deposited import Deposited
 from phasewire.bias._kernels import KernelSum
 from phasewire.colvars import ColumnWriter
 from phasewire.errors import make_error
@@ -50,7 +52,7 @@ from phasewire.errors import make_error
 _COUNTERS = ("samples", "weights", "squares", "measured")
 
 
-class Opes(BiasPotential):
+class Opes(Deposited):
     """OPES_METAD: sample a well-tempered distribution over a barrier.
 
     Parameters
@@ -161,12 +163,6 @@ class Opes(BiasPotential):
             return 1.0
         return self._sum.pairs / (self._norm * self.kernel_count)
 
-    def energy(self, values: ArrayLike, step: int) -> tuple[float, Values]:
-        """Return the energy and its derivatives; the step does not matter."""
-        energy, derivatives = self._evaluate(self._check_values(values))
-        self._last_energy = energy
-        return energy, derivatives
-
     def update(self, values: ArrayLike, step: int, time: float | None = None) -> None:
         """Add a kernel if a multiple of the pace has come. The first step of a run gets none."""
         before, self._step = self._step, int(step)
@@ -189,15 +185,6 @@ class Opes(BiasPotential):
             f"{self.name}.neff": self.effective_samples,
             f"{self.name}.nker": float(self.kernel_count),
         }
-
-    def energies(self, points: ArrayLike) -> tuple[Values, Values]:
-        """Return the energies at many points, shape (P,), and their derivatives, shape (P, V).
-
-        Parameters
-        ----------
-        points : array_like, shape (P,) or (P, V)
-        """
-        return self._evaluate_many(as_points(points, len(self.variables), self.name))
 
     def free_energy(self, points: ArrayLike) -> Values:
         """Return the estimate of the free energy, 0 at the lowest of the points; infinite where no kernel reaches.
@@ -246,8 +233,7 @@ class Opes(BiasPotential):
             "mean": self._mean.copy(),
             "deviation": self._deviation.copy(),
             "counters": np.array([getattr(self, f"_{name}") for name in _COUNTERS]),
-            "step": np.array(0 if self._step is None else self._step, dtype=np.int64),
-            "begun": np.array(self._step is not None),
+            **step_state(self._step),
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
@@ -273,18 +259,13 @@ class Opes(BiasPotential):
         self._mean, self._deviation = np.array(state["mean"]), np.array(state["deviation"])
         for key, value in zip(_COUNTERS, np.asarray(state["counters"], dtype=np.float64), strict=True):
             setattr(self, f"_{key}", float(value))
-        self._step = int(state["step"]) if bool(state["begun"]) else None
+        self._step = step_of(state)
 
     @property
     def _norm(self) -> float:
         return self._samples if self._explores else self._weights
 
-    def _evaluate(self, point: Values) -> tuple[float, Values]:
-        energies, derivatives = self._evaluate_many(point[None])
-        return float(energies[0]), derivatives[0]
-
     def _evaluate_many(self, points: Values) -> tuple[Values, Values]:
-        """Return energies, shape (P,), and derivatives, shape (P, V)."""
         sums, gradients = self._sum.evaluate(points)
         scale, norm = self.kT * self._prefactor, self.normalisation * self._norm
         inner = sums / norm + self.epsilon
