@@ -94,6 +94,14 @@ def with_designations(core: Iterable[Prototype]) -> list[Prototype]:
     return named
 
 
+def tier(name: str) -> list[Prototype]:
+    """The prototypes of a tier: `core`, or `all`, which has those of `core` first and then others by name."""
+    if name not in ("core", "all"):
+        raise ValueError(f"unknown tier {name!r}; there are core and all")
+    core = with_designations(built_in(list(BUILT_IN)))
+    return core if name == "core" else [*core, *classes()]
+
+
 def as_prototype(crystal: Crystal) -> Prototype:
     """An entry as a class under its label."""
     return Prototype(

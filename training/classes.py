@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from .catalogue import tier
 from .config import TrainingConfig
 from .export import read_model
 from .model import ModelConfig
-from .prototypes import BUILT_IN, Prototype, built_in, from_file, tier
+from .prototypes import BUILT_IN, Prototype, built_in, from_file
 from .start import find_model
 
 DISORDERED = "disordered"

@@ -246,17 +246,6 @@ def built_in(names: list[str]) -> list[Prototype]:
     return prototypes
 
 
-def tier(name: str) -> list[Prototype]:
-    """The prototypes of a tier: `core`, or `all`, which has those of `core` first and then others by name."""
-    # The catalogue makes prototypes, too.
-    from .catalogue import classes, with_designations
-
-    if name not in ("core", "all"):
-        raise ValueError(f"unknown tier {name!r}; there are core and all")
-    core = with_designations(built_in(list(BUILT_IN)))
-    return core if name == "core" else [*core, *classes()]
-
-
 def from_file(path: Path) -> Prototype:
     """A user's class from one structure file that `ase` reads; the file's stem is its name."""
     atoms = read(path)

@@ -11,7 +11,8 @@ import numpy as np
 from ase import Atoms
 from scipy.spatial import cKDTree
 
-from training.prototypes import BUILT_IN, Prototype, built_in, tier
+from training.catalogue import tier
+from training.prototypes import BUILT_IN, Prototype, built_in
 
 from .metrics import minimal_images
 from .systems import DISORDERED, Snapshot

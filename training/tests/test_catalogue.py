@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import training.catalogue as catalogue
-from training.catalogue import NAME, Class, aliases, composition, description, mineral, names, select, substance
-from training.prototypes import BUILT_IN, built_in, tier
+from training.catalogue import NAME, Class, aliases, composition, description, mineral, names, select, substance, tier
+from training.prototypes import BUILT_IN, built_in
 from training.wyckoff import Crystal, read
 
 ENTRIES = {crystal.label: crystal for crystal in read()}

@@ -22,7 +22,7 @@ from bench.accuracy.synthetic import (
     vacancies,
 )
 from bench.accuracy.systems import Snapshot
-from training.prototypes import tier
+from training.catalogue import tier
 
 
 def crystal(name: str, width: float = 4.5) -> Crystal:
