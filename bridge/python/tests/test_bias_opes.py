@@ -168,6 +168,11 @@ def test_a_run_that_was_interrupted_at_any_step_goes_on_as_if_it_had_not_been(tm
             np.testing.assert_array_equal(second.state()[key], value)
         np.testing.assert_array_equal(second.free_energy(LINE @ [[1, 1]]), whole.free_energy(LINE @ [[1, 1]]))
         assert (tmp_path / f"KERNELS{cut}").read_bytes() == (tmp_path / "whole").read_bytes()
+        # The same object, whose file is open, goes back too.
+        with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
+            second.restore(state)
+        run(second, series, first=cut)
+        assert (tmp_path / f"KERNELS{cut}").read_bytes() == (tmp_path / "whole").read_bytes()
 
 
 def test_kernels_are_written_as_plumed_writes_them(tmp_path):

@@ -179,6 +179,18 @@ def test_a_step_may_go_without_bias_if_asked_to(local, tmp_path):
     np.testing.assert_array_equal(table["biased"], [1, 0, 0, 1])
 
 
+def test_a_frame_that_could_not_be_read_loses_nothing_of_the_step_before(local):
+    bias = Counting(FCC)
+    driver = Driver(bias, analyser=local, on_failure="unbiased")
+    driver.apply(frame_at(0))
+    driver.apply(frame_at(1))
+    with pytest.warns(RuntimeWarning, match="step 2 goes without bias"):
+        driver.fail(make_error("BAD_OPTION", "no frame", field="positions"), 2, None, len(copper()))
+    driver.apply(frame_at(3))
+    driver.advance()
+    assert bias.steps == [0, 1, 3]
+
+
 def test_a_mistake_in_a_bias_stops_in_any_case(local):
     class Broken(Counting):
         def energy(self, values, step):

@@ -121,9 +121,10 @@ def test_saved_windows_of_other_settings_and_damaged_files_are_refused(tmp_path)
     umbrella.sample(WINDOWS[:1], lambda bias: walk(bias, 1, walkers=2, rounds=30), folder=tmp_path)
     with pytest.raises(InputError, match=r"window0\.strength"):
         umbrella.sample(umbrella.windows(X, [-1.9], 26.0), lambda bias: [0.0, 1.0], folder=tmp_path)
-    (tmp_path / "window-000.npz").write_bytes(b"PK\x03\x04 torn")
-    with pytest.raises(InputError, match="FILE_FORMAT"):
-        umbrella.sample(WINDOWS[:1], lambda bias: [0.0, 1.0], folder=tmp_path)
+    for damaged in (b"PK\x03\x04 torn", b""):
+        (tmp_path / "window-000.npz").write_bytes(damaged)
+        with pytest.raises(InputError, match="FILE_FORMAT"):
+            umbrella.sample(WINDOWS[:1], lambda bias: [0.0, 1.0], folder=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,9 @@ class Driver:
         Exception
             The error itself, unless the run is to go on: a `PhasewireError` with ``on_failure="unbiased"``.
         """
+        # The step before is complete, whatever became of this one.
+        if self._pending is not None and step != self._pending[0]:
+            self.advance()
         self._step, self._time, self._pending = step, time, None
         self.failures.append(FailedFrame(step, time, as_phasewire_error(error)))
         self._write_row(step, time, None)

@@ -282,7 +282,7 @@ def _load(file: Path, bias: BiasPotential) -> Samples:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             settings, values = json.loads(str(saved["settings"])), saved["values"]
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise make_error(
             "FILE_FORMAT",
             "this is no file of a window's samples",

@@ -260,6 +260,10 @@ class Opes(Deposited):
         for key, value in zip(_COUNTERS, np.asarray(state["counters"], dtype=np.float64), strict=True):
             setattr(self, f"_{key}", float(value))
         self._step = step_of(state)
+        # Opened again it is cut to what there is.
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
 
     @property
     def _norm(self) -> float:
