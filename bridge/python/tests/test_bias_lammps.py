@@ -409,6 +409,29 @@ def test_a_run_stops_at_the_step_without_forces(local, tmp_path):
     lmp.close()
 
 
+def test_the_step_that_ends_a_run_has_no_virial_either(local):
+    pressures = {}
+    for policy, failing in (("stop", {4: GONE}), ("unbiased", {4: GONE}), ("none", {})):
+        lmp = copper()
+        options = {} if policy == "none" else {"on_failure": policy}
+        # Before the bias, whose fix ends the run.
+        lmp.command("fix record all vector 1 c_thermo_press")
+        bias = phasewire.lammps.bias(lmp, Counting(Q, 10.0), analyser=Faulty(local, failing), **options)
+        if policy == "stop":
+            with pytest.raises(phasewire.ServerUnreachableError):
+                bias.run(4)
+        elif policy == "unbiased":
+            with pytest.warns(RuntimeWarning, match="step 4 goes without bias"):
+                bias.run(4)
+        else:
+            bias.run(4)
+        pressures[policy] = [lmp.extract_fix("record", 0, 1, step) for step in range(5)]
+        lmp.close()
+    assert pressures["stop"] == pressures["unbiased"]
+    assert pressures["none"][:4] == pressures["stop"][:4]
+    assert abs(pressures["none"][4] - pressures["stop"][4]) > 100
+
+
 def unbiased_forces(lmp):
     other = copper()
     positions = atoms_of(lmp, "x")

@@ -31,6 +31,18 @@ def test_the_free_energy_is_that_of_the_weights():
     np.testing.assert_allclose(found.error, [0.5 * abs(apart), np.nan, 0.0], atol=1e-12)
 
 
+@pytest.mark.parametrize("side", [1.0, -1.0])
+def test_bins_of_small_weights_are_not_lost_beside_those_of_large_ones(side):
+    # F = 60 kT x on either side of the deepest bin, sampled flat.
+    x = np.random.default_rng(0).uniform(0, 1, 20_000)
+    edges = np.linspace(0, 1, 21)
+    found = reweight(side * x, -60.0 * x, kT=1.0, edges=np.sort(side * edges))
+    exact = -np.log(np.exp(-60.0 * edges[:-1]) - np.exp(-60.0 * edges[1:]))
+    exact = (exact - exact[0])[:: int(side)]
+    np.testing.assert_allclose(found.free_energy, exact, atol=0.3)
+    assert (found.error < 0.3).all()
+
+
 def test_errors_are_those_of_repeated_runs():
     runs = [reweight(*flattened(seed), kT=1.0, edges=EDGES) for seed in range(200)]
     # All from the bin that is lowest, or as low as its neighbour but for chance.

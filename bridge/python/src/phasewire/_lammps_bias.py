@@ -220,7 +220,8 @@ class Bias:
             # A warning of LAMMPS, which its log shows above the error by which the run ends.
             lmp.lib.lammps_error(lmp.lmp, 0, f"phasewire has no forces at step {step}: {error!s}".encode())
         self._stopped = error
-        lmp.fix_external_set_energy_global(self._fix, 0.0)
+        # The step is completed, and a barostat would else go by the virial of the step before.
+        self._hand_over(lmp, 0.0, np.zeros((3, 3)))
         minimising = lmp.lib.lammps_is_running(lmp.lmp) == _MINIMISING
         at_once = minimising or lmp.get_thermo("elapsed") == 0
         lmp.set_internal_variable(self._refuse_flag if at_once else self._halt_flag, 1.0)

@@ -282,7 +282,15 @@ def _load(file: Path, bias: BiasPotential) -> Samples:
     try:
         with file.open("rb") as stream, np.load(stream, allow_pickle=False) as saved:
             settings, values = json.loads(str(saved["settings"])), saved["values"]
-    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
+    except OSError as error:
+        raise make_error(
+            "FILE_ACCESS",
+            f"samples could not be read: {error.strerror}",
+            field="folder",
+            value=str(file),
+            remedy="check the permissions",
+        ) from error
+    except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise make_error(
             "FILE_FORMAT",
             "this is no file of a window's samples",

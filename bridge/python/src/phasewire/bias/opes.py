@@ -201,7 +201,7 @@ class Opes(Deposited):
         """
         density = self._unbiased.evaluate(as_points(points, len(self.variables), self.name))[0]
         if not (density > 0).any():
-            return np.zeros(len(density))
+            return np.full(len(density), np.inf if self.kernel_count else 0.0)
         with np.errstate(divide="ignore"):
             free: Values = -self.kT * np.log(density)
         free -= free.min()

@@ -93,13 +93,19 @@ def reweight(
             value=bias.shape,
             remedy="give the bias of each frame",
         )
-    counts = np.histogram(places, bins=borders)[0]
+    count = len(borders) - 1
+    # As numpy's histogram has it, the last bin has both its edges.
+    bins = np.where(places == borders[-1], count - 1, np.searchsorted(borders, places, "right") - 1)
+    inside = (bins >= 0) & (bins < count)
+    counts = np.bincount(bins[inside], minlength=count)
     full = counts > 0
     if not full.any():
         raise make_error("BAD_OPTION", "no frame lies within the edges", field="edges", value=borders.tolist())
     weights = np.exp((bias - bias.max()) / kT)
-    parts = np.array_split(np.arange(len(places)), blocks)
-    sums = np.array([np.histogram(places[part], bins=borders, weights=weights[part])[0] for part in parts])[:, full]
+    # Each bin is summed on its own: numpy's histogram takes differences of a running sum, in which a bin of small
+    # weights behind one of large weights is lost.
+    parts = [part[inside[part]] for part in np.array_split(np.arange(len(places)), blocks)]
+    sums = np.array([np.bincount(bins[part], weights[part], minlength=count) for part in parts])[:, full]
     free, error = np.full(len(counts), np.nan), np.full(len(counts), np.nan)
     found = -kT * _log(np.sum(sums, axis=0))
     lowest = int(np.argmin(found))
