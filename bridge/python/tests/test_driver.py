@@ -191,6 +191,20 @@ def test_a_frame_that_could_not_be_read_loses_nothing_of_the_step_before(local):
     assert bias.steps == [0, 1, 3]
 
 
+def test_a_bias_that_cannot_move_on_stops_the_run_and_that_is_on_record(local, tmp_path):
+    class Full(Counting):
+        def update(self, values, step, time=None):
+            raise make_error("FILE_ACCESS", "no space left", field="metad.hills")
+
+    driver = Driver(Full(FCC), analyser=local, on_failure="unbiased", colvar=tmp_path / "COLVAR")
+    driver.apply(frame_at(0))
+    with pytest.raises(phasewire.PhasewireError, match="no space left"):
+        driver.apply(frame_at(1))
+    assert ([failed.step for failed in driver.failures], driver.step, driver.last.biased) == ([1], 1, False)
+    driver.close()
+    np.testing.assert_array_equal(read_columns(tmp_path / "COLVAR")["biased"], [1, 0])
+
+
 def test_a_mistake_in_a_bias_stops_in_any_case(local):
     class Broken(Counting):
         def energy(self, values, step):

@@ -196,7 +196,12 @@ class Driver:
             raised in either case, as it is.
         """
         if self._pending is not None and frame.step != self._pending[0]:
-            self.advance()
+            try:
+                self.advance()
+            except Exception as error:
+                # What it left undone is not known, so the run ends in any case; this step has no forces by then.
+                self._put_on_record(error, frame.step, frame.time, len(frame))
+                raise
         self._step, self._time = frame.step, frame.time
         if frame.step % self.every:
             return self._between(frame)
@@ -226,16 +231,20 @@ class Driver:
         # The step before is complete, whatever became of this one.
         if self._pending is not None and step != self._pending[0]:
             self.advance()
-        self._step, self._time, self._pending = step, time, None
-        self.failures.append(FailedFrame(step, time, as_phasewire_error(error)))
-        self._write_row(step, time, None)
-        self.last = _nothing(atom_count, len(self.variables))
+        applied = self._put_on_record(error, step, time, atom_count)
         if self.on_failure == "stop" or not isinstance(error, PhasewireError):
             raise error
         if not self._warned:
             self._warned = True
             text = f"phasewire: step {step} goes without bias, as further ones may: {error}"
             warnings.warn(text, RuntimeWarning, stacklevel=3)
+        return applied
+
+    def _put_on_record(self, error: Exception, step: int, time: float | None, atom_count: int) -> Applied:
+        self._step, self._time, self._pending = step, time, None
+        self.failures.append(FailedFrame(step, time, as_phasewire_error(error)))
+        self._write_row(step, time, None)
+        self.last = _nothing(atom_count, len(self.variables))
         return self.last
 
     def advance(self) -> None:
