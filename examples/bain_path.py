@@ -66,6 +66,9 @@ EVERY = 5
 # ps, of the barostat. LAMMPS takes it for that of a gas: the cell of a crystal swings some 20 times as fast, and the
 # spring makes it faster still. That should be slow beside impulses.
 PERIOD = 2.0
+# The cell stays tetragonal, with c along z.
+TETRAGONAL = f"x 0 0 {PERIOD} y 0 0 {PERIOD} z 0 0 {PERIOD} couple xy"
+FIXED_RATIO = f"iso 0 0 {PERIOD}"
 # ps. A thermostat with friction: in so small a crystal a chain leaves the swinging of s its energy for long.
 DAMPING = 0.1
 # Å. With the model core bcc is -0.69, fcc 0.54. Walks go between the inner two.
@@ -226,11 +229,6 @@ def set_up(lmp: lammps, barostat: str, seed: int) -> None:
     )
 
 
-# The cell stays tetragonal, with c along z.
-TETRAGONAL = f"x 0 0 {PERIOD} y 0 0 {PERIOD} z 0 0 {PERIOD} couple xy"
-FIXED_RATIO = f"iso 0 0 {PERIOD}"
-
-
 def edges(lmp: lammps) -> NDArray[np.float64]:
     """Return the edges of the cell."""
     low, high, *_ = lmp.extract_box()
@@ -276,7 +274,7 @@ class Walk:
     def _sample(self, window: BiasPotential, interrupt: Interrupt, least: int) -> NDArray[np.float64]:
         """Let the crystal settle under a bias, then return s at each impulse, until its mean is known."""
         rounds: list[NDArray[np.float64]] = []
-        for number in range(max(self._plan.rounds, least)):
+        for number in range(self._plan.rounds):
             if interrupt:
                 raise Interrupted
             rounds.append(self._run(window, self._plan.settle if number == 0 else 0))
