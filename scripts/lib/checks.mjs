@@ -108,15 +108,7 @@ export const checks = [
   suite(
     "accuracy suite (pytest)",
     venvBin("python"),
-    (report) => [
-      "-m",
-      "pytest",
-      "-q",
-      "-p",
-      "no:cacheprovider",
-      "bench/accuracy/tests",
-      `--junitxml=${report}`,
-    ],
+    (report) => ["-m", "pytest", "-q", "-p", "no:cacheprovider", "accuracy/tests", `--junitxml=${report}`],
     "pytest-accuracy.xml",
     countPytest,
   ),

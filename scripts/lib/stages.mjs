@@ -162,7 +162,7 @@ export const stages = [npmPackages, core, library, pythonPackages, packageData, 
 /** Stages that are made on request only: `npm run setup -- --with NAME`. */
 export const extraStages = {
   training: furtherPackages("training packages", "training/requirements.txt"),
-  accuracy: furtherPackages("accuracy packages", "bench/accuracy/requirements.txt"),
+  accuracy: furtherPackages("accuracy packages", "accuracy/requirements.txt"),
   bench: furtherPackages("benchmark packages", "bench/requirements.txt"),
 };
 

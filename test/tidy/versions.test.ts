@@ -82,7 +82,7 @@ describe("docs/dependencies.md", () => {
   });
 
   it("gives a reason for every package of training, accuracy table and benchmark", () => {
-    const files = ["training/requirements.txt", "bench/accuracy/requirements.txt", "bench/requirements.txt"];
+    const files = ["training/requirements.txt", "accuracy/requirements.txt", "bench/requirements.txt"];
     const text = files.map(read).join("");
     const names = [...text.matchAll(/^([A-Za-z0-9_.-]+)==/gm)].map((match) => match[1]!);
     expect(names).toEqual(expect.arrayContaining(["jax", "ovito", "freud-analysis"]));

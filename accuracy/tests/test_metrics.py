@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.accuracy.metrics import (
+from accuracy.metrics import (
     area_under_roc,
     course,
     crossings,

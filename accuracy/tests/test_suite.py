@@ -11,16 +11,16 @@ import pytest
 from ase.io import write
 from phasewire import Local
 
-from bench.accuracy.__main__ import arguments_from, chosen_sections, main
-from bench.accuracy.measurements import Bench
-from bench.accuracy.metrics import nearest_periodic
-from bench.accuracy.peers import Peer
-from bench.accuracy.report import at_least, at_most, table
-from bench.accuracy.sections import LARGE_TIER, SECTIONS, calibration, coexistence, defects, paths, shock, stacking
-from bench.accuracy.suite import Suite
-from bench.accuracy.synthetic import gas, ideal, noised, prototypes
-from bench.accuracy.systems import Snapshot, load
-from bench.accuracy.tally import DENOISED, RAW, count, over_atoms
+from accuracy.__main__ import arguments_from, chosen_sections, main
+from accuracy.measurements import Bench
+from accuracy.metrics import nearest_periodic
+from accuracy.peers import Peer
+from accuracy.report import at_least, at_most, table
+from accuracy.sections import LARGE_TIER, SECTIONS, calibration, coexistence, defects, paths, shock, stacking
+from accuracy.suite import Suite
+from accuracy.synthetic import gas, ideal, noised, prototypes
+from accuracy.systems import Snapshot, load
+from accuracy.tally import DENOISED, RAW, count, over_atoms
 
 
 def data_folder(folder: Path) -> Path:
@@ -150,7 +150,7 @@ def test_a_second_run_measures_nothing_again(
 @pytest.fixture(scope="module")
 def suite(finished: Path, data: Path):
     """The sections' input with a stand-in peer that calls everything fcc and has no template for bcc."""
-    from bench.accuracy.cache import Cache
+    from accuracy.cache import Cache
 
     with Local() as analyser:
         snapshots = load([data], analyser.phases, analyser.aliases)

@@ -7,8 +7,8 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, make_supercell
 
-from bench.accuracy.metrics import displacements, minimal_images, root_mean_square
-from bench.accuracy.sites import ideal_sites
+from accuracy.metrics import displacements, minimal_images, root_mean_square
+from accuracy.sites import ideal_sites
 
 
 def orthorhombic_hcp() -> Atoms:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from ase.build import bulk
 
-from bench.accuracy.cache import Cache, digest
+from accuracy.cache import Cache, digest
 
 
 def test_an_entry_is_computed_once(tmp_path: Path) -> None:

@@ -8,13 +8,13 @@ import spglib
 from ase import Atoms
 from ase.io import read
 
-from bench.accuracy.simulations import coexistence, defects, shock
-from bench.accuracy.simulations import structures as s
-from bench.accuracy.simulations.catalogue import RUNS
-from bench.accuracy.simulations.checks import check_sites, neighbours, neighbours_kept
-from bench.accuracy.simulations.crystals import CRYSTALS
-from bench.accuracy.simulations.potentials import POTENTIALS
-from bench.accuracy.simulations.records import Record, Run, State, finish, is_done, save
+from accuracy.simulations import coexistence, defects, shock
+from accuracy.simulations import structures as s
+from accuracy.simulations.catalogue import RUNS
+from accuracy.simulations.checks import check_sites, neighbours, neighbours_kept
+from accuracy.simulations.crystals import CRYSTALS
+from accuracy.simulations.potentials import POTENTIALS
+from accuracy.simulations.records import Record, Run, State, finish, is_done, save
 
 SPACE_GROUPS = {
     "fcc": 225, "hcp": 194, "bcc": 229, "dhcp": 194, "omega": 191, "A15": 223, "diamond": 227, "beta-Sn": 141,

@@ -25,15 +25,15 @@ from .suite import Suite
 from .systems import Snapshot, load
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
+ROOT = HERE.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
 GENERATED_DATA = HERE / "frames"
 METHOD = """## How to repeat this
 
     npm run accuracy -- --data FOLDER
 
-A folder holds `manifest.csv` and extended XYZ files; bench/accuracy/systems.py says what the columns mean. The frames
-of the folder `bench/accuracy/frames`, which `npm run accuracy:frames` makes by LAMMPS, are taken too.
+A folder holds `manifest.csv` and extended XYZ files; accuracy/systems.py says what the columns mean. The frames
+of the folder `accuracy/frames`, which `npm run accuracy:frames` makes by LAMMPS, are taken too.
 `--model` names another model, `--tier-check` adds the page of prototypes, `--quick` takes a few frames only, and
 `--json` writes all figures for programs. All classes of the model are allowed, and no length scale is given anywhere.
 No frame was trained on."""
@@ -47,7 +47,7 @@ def arguments_from(words: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--model", help="name or path of a model; default: the shipped default")
     parser.add_argument(
         "--data", type=Path, action="append", metavar="FOLDER",
-        help="folder with manifest.csv, repeatable; default: ../shared/data and bench/accuracy/frames if they exist",
+        help="folder with manifest.csv, repeatable; default: ../shared/data and accuracy/frames if they exist",
     )  # fmt: skip
     parser.add_argument("--steps", type=int, default=8, help="denoising steps (default 8)")
     parser.add_argument("--quick", action="store_true", help="few frames and few synthetic crystals")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from ase import Atoms
 
-from bench.accuracy.metrics import displacements, minimal_images, root_mean_square
-from bench.accuracy.synthetic import (
+from accuracy.metrics import displacements, minimal_images, root_mean_square
+from accuracy.synthetic import (
     VACUUM,
     Crystal,
     at_surface,
@@ -21,7 +21,7 @@ from bench.accuracy.synthetic import (
     strained,
     vacancies,
 )
-from bench.accuracy.systems import Snapshot
+from accuracy.systems import Snapshot
 from training.catalogue import tier
 
 

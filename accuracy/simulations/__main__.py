@@ -1,4 +1,4 @@
-"""Make further MD snapshots with known phases: `npm run accuracy:frames` or `python -m bench.accuracy.simulations`.
+"""Make further MD snapshots with known phases: `npm run accuracy:frames` or `python -m accuracy.simulations`.
 
 Runs that are done are left alone, so an interrupted call goes on where it stopped. One run at a time, on one core.
 """
@@ -19,9 +19,7 @@ from .records import finish, is_done, save, tables
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--out", type=Path, default=Path("bench/accuracy/frames"), help="folder for frames and manifest"
-    )
+    parser.add_argument("--out", type=Path, default=Path("accuracy/frames"), help="folder for frames and manifest")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=["*"], help="runs to make; wildcards allowed")
     parser.add_argument("--list", action="store_true", help="print the names of the runs and end")
     parser.add_argument("--again", action="store_true", help="make runs anew that are done")

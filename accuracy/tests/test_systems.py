@@ -10,7 +10,7 @@ from ase import Atoms
 from ase.build import bulk
 from ase.io import write
 
-from bench.accuracy.systems import UNKNOWN, class_of, is_water, load, true_classes
+from accuracy.systems import UNKNOWN, class_of, is_water, load, true_classes
 
 PHASES = ("disordered", "fcc", "hcp", "bcc", "diamond", "hexdiamond")
 ALIASES = {"ice-Ih": "hexdiamond"}

@@ -202,7 +202,7 @@ def _thermal(page: Page, suite: Suite) -> None:
     page.add(
         "## Thermal displacements near melting",
         "Bulk frames of MD. The ideal sites come from the frame alone: its translations are found by shifting it onto "
-        "itself, and the mean position of an atom over all repeat units is its site (bench/accuracy/sites.py). "
+        "itself, and the mean position of an atom over all repeat units is its site (accuracy/sites.py). "
         "Long waves are part of the displacement, although no denoiser that looks at a neighbourhood can see them. "
         "In crystals with free site parameters (ices II and V) the sites of the potential differ from the prototype's.",
     )

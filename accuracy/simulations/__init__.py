@@ -1,0 +1,1 @@
+"""Further MD snapshots with known phases, for evaluation alone: `python -m accuracy.simulations --out FOLDER`."""

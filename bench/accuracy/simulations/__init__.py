@@ -1,1 +1,0 @@
-"""Further MD snapshots with known phases, for evaluation alone: `python -m bench.accuracy.simulations --out FOLDER`."""
