@@ -36,7 +36,7 @@ export function withTable(text, classes) {
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
   const document = inRoot("docs", "classes.md");
-  const command = [inRoot("dist", "bridge", "cli", "main.js"), "models", "--classes", "--json"];
+  const command = [inRoot("dist", "bridge", "server", "main.js"), "models", "--classes", "--json"];
   const classes = JSON.parse(execFileSync(process.execPath, command, { encoding: "utf8" }));
   fs.writeFileSync(document, withTable(fs.readFileSync(document, "utf8"), classes));
 }

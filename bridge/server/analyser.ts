@@ -1,5 +1,5 @@
 /** What the server needs of whoever analyses frames. */
-import type { Analyse, ModelInfo } from "./wire.js";
+import type { Analyse, ModelInfo } from "./wire/wire.js";
 
 /** A frame of N atoms whose arrays the analyser has copied to where it wants them. Lengths in the simulation's unit. */
 export interface FrameSource {

@@ -12,9 +12,9 @@ import { PhasewireError } from "../../src/errors/index.js";
 import { logWeights, type Model } from "../../src/model/index.js";
 import { evaluateVariables, type ResolvedVariable, resolveVariables } from "../../src/variables/index.js";
 import type { Analysis, FrameAnalyser, FrameSource } from "./analyser.js";
-import { readArray } from "./codec.js";
 import { type FrameArrays, StandingFrame } from "./standing.js";
-import type { Analyse, ArraySource, ModelInfo, ResultField } from "./wire.js";
+import { readArray } from "./wire/codec.js";
+import type { Analyse, ArraySource, ModelInfo, ResultField } from "./wire/wire.js";
 
 /** What takes a backward pass. Frames that ask for nothing of it, as most in mode monitor, take less memory and time. */
 const gradientFields: ReadonlySet<ResultField> = new Set(["score", "forces", "virial"]);

@@ -2,8 +2,8 @@
 import { PhasewireError } from "../../src/errors/index.js";
 import { completeCell, validateFrame } from "../../src/frame/index.js";
 import type { FrameSource } from "./analyser.js";
-import { readArray } from "./codec.js";
-import type { Analyse } from "./wire.js";
+import { readArray } from "./wire/codec.js";
+import type { Analyse } from "./wire/wire.js";
 
 /** The frame of a message, whose arrays still lie where they came. */
 export class MessageFrame implements FrameSource {

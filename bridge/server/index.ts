@@ -1,10 +1,10 @@
 /** The server's public surface: starting it from a program or from the command line, and the types of its protocol. */
 export type { Analysis, BiasAnalysis, FrameAnalyser, FrameSource } from "./analyser.js";
-export { decodeMessage, encodeMessage } from "./codec.js";
 export { CoreAnalyser, type CoreAnalyserOptions } from "./core-analyser.js";
 export { defaultEndpoint } from "./endpoint.js";
 export { generateKeys, readServerKeys, type ServerKeys } from "./keys.js";
 export { createLogger, type Logger, type LogLevel } from "./log.js";
 export { serveCommand } from "./serve-command.js";
 export { protocolVersions, type RunningServer, type ServerOptions, startServer } from "./server.js";
-export type * from "./wire.js";
+export { decodeMessage, encodeMessage } from "./wire/codec.js";
+export type * from "./wire/wire.js";

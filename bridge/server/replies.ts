@@ -1,8 +1,15 @@
 /** From an analysis to the messages that report it. */
 import { PhasewireError } from "../../src/errors/index.js";
 import type { Analysis } from "./analyser.js";
-import { readArray } from "./codec.js";
-import type { Analyse, ErrorMessage, ObservedField, ResultField, ResultScalars, WireArray } from "./wire.js";
+import { readArray } from "./wire/codec.js";
+import type {
+  Analyse,
+  ErrorMessage,
+  ObservedField,
+  ResultField,
+  ResultScalars,
+  WireArray,
+} from "./wire/wire.js";
 
 /** What a result says beside the analysis. */
 export interface ResultContext {

@@ -8,10 +8,10 @@ import { packageVersion } from "../../src/package.js";
 import { CoreAnalyser } from "./core-analyser.js";
 import { defaultEndpoint } from "./endpoint.js";
 import { generateKeys, readServerKeys } from "./keys.js";
-import { defaultMaxAtoms } from "./limits.js";
 import { createLogger, type LogLevel } from "./log.js";
 import { defaultNiceness, parseNiceness, yieldToOthers } from "./priority.js";
 import { startServer } from "./server.js";
+import { defaultMaxAtoms } from "./wire/limits.js";
 
 /** Cores left to a simulation on the same machine where the number of threads is not given. */
 const spareCores = 1;

@@ -9,21 +9,21 @@ import { Context, Router } from "zeromq";
 import { asPhasewireError, PhasewireError } from "../../src/errors/index.js";
 import type { ClassWeights } from "../../src/model/index.js";
 import type { Analysis, FrameAnalyser } from "./analyser.js";
-import { encodeMessage, type Placement, receiveMessage, SequencedError } from "./codec.js";
 import { bindEndpoint, checkEndpoint, isLocalEndpoint, releaseEndpoint } from "./endpoint.js";
 import { MessageFrame } from "./frame.js";
 import { admitClients, type ServerKeys, zapDomain } from "./keys.js";
-import { defaultMaxAtoms, serverLimits } from "./limits.js";
 import { type Logger, silentLogger } from "./log.js";
-import { readClientMessage } from "./messages.js";
-import { Outbox } from "./outbox.js";
-import { Priors } from "./prior.js";
 import { errorMessage, observedArrays, resultArrays, resultScalars } from "./replies.js";
-import { SeriesStore } from "./series.js";
-import { type Job, Session } from "./session.js";
-import { Sessions } from "./sessions.js";
-import { SharedFile, sharedFolder } from "./shared-file.js";
-import { UnsupportedError } from "./unsupported.js";
+import { Outbox } from "./sessions/outbox.js";
+import { Priors } from "./sessions/prior.js";
+import { SeriesStore } from "./sessions/series.js";
+import { type Job, Session } from "./sessions/session.js";
+import { Sessions } from "./sessions/sessions.js";
+import { encodeMessage, type Placement, receiveMessage, SequencedError } from "./wire/codec.js";
+import { defaultMaxAtoms, serverLimits } from "./wire/limits.js";
+import { readClientMessage } from "./wire/messages.js";
+import { SharedFile, sharedFolder } from "./wire/shared-file.js";
+import { UnsupportedError } from "./wire/unsupported.js";
 import type {
   Analyse,
   Capability,
@@ -35,7 +35,7 @@ import type {
   ResultScalars,
   ServerMessage,
   WireArray,
-} from "./wire.js";
+} from "./wire/wire.js";
 
 /** Protocol versions that this server speaks. */
 export const protocolVersions: readonly number[] = [2];

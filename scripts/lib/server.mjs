@@ -23,7 +23,7 @@ export async function startServer({ logFile, threads = 1, model = null }) {
   const child = spawn(
     process.execPath,
     [
-      inRoot("dist", "bridge", "cli", "main.js"),
+      inRoot("dist", "bridge", "server", "main.js"),
       ...["serve", "--json", "--endpoint", "tcp://127.0.0.1:*", "--threads", String(threads)],
       ...(model === null ? [] : ["--model", model]),
     ],

@@ -1,5 +1,5 @@
 /**
- * The `phasewire` command. This folder knows the commands that work on files; the executable in bridge/cli adds those that need sockets.
+ * The `phasewire` command. This folder knows the commands that work on files; the executable in bridge/server adds those that need sockets.
  */
 import { Command, CommanderError } from "commander";
 import { asPhasewireError, PhasewireError } from "../errors/index.js";

@@ -716,7 +716,7 @@ describe("models", () => {
 });
 
 describe("the executable", () => {
-  const executable = join(packageRoot(), "dist/bridge/cli/main.js");
+  const executable = join(packageRoot(), "dist/bridge/server/main.js");
 
   test("classifies in a process of its own, and ends by itself", async () => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [

@@ -5,10 +5,15 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeMessage, encodeMessage, receiveMessage, SequencedError } from "../../bridge/server/codec.js";
-import { serverLimits } from "../../bridge/server/limits.js";
-import { readClientMessage } from "../../bridge/server/messages.js";
-import type { ServerMessage, WireArray } from "../../bridge/server/wire.js";
+import {
+  decodeMessage,
+  encodeMessage,
+  receiveMessage,
+  SequencedError,
+} from "../../bridge/server/wire/codec.js";
+import { serverLimits } from "../../bridge/server/wire/limits.js";
+import { readClientMessage } from "../../bridge/server/wire/messages.js";
+import type { ServerMessage, WireArray } from "../../bridge/server/wire/wire.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import { encodePlain, f64, type Plain } from "./encoder.js";
 import { goldenMessages } from "./golden.js";

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Analysis, FrameSource } from "../../bridge/server/analyser.js";
 import { CoreAnalyser } from "../../bridge/server/core-analyser.js";
-import type { Analyse } from "../../bridge/server/wire.js";
+import type { Analyse } from "../../bridge/server/wire/wire.js";
 import { loadModel, parseModel } from "../../src/model/index.js";
 import { modelFile } from "../library/model-file.js";
 

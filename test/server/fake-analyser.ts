@@ -1,6 +1,6 @@
 /** An analyser for the tests of the transport: every atom is fcc with even numbers, and the test says when an analysis ends. */
 import type { Analysis, FrameAnalyser, FrameSource } from "../../bridge/server/analyser.js";
-import type { Analyse, ModelInfo } from "../../bridge/server/wire.js";
+import type { Analyse, ModelInfo } from "../../bridge/server/wire/wire.js";
 import type { CoreFrame } from "../../src/core/types.js";
 
 /** What an analyser gets to see of a frame. */

@@ -1,8 +1,8 @@
 /** A client of the tests' own: its own encoder, no politeness, and every way to misbehave. */
 import { unpack } from "msgpackr";
 import { type Context, Dealer } from "zeromq";
-import { decodeMessage } from "../../bridge/server/codec.js";
-import type { WireMessage } from "../../bridge/server/wire.js";
+import { decodeMessage } from "../../bridge/server/wire/codec.js";
+import type { WireMessage } from "../../bridge/server/wire/wire.js";
 import { encodePlain, f64, type Plain } from "./encoder.js";
 
 export interface FakeClientOptions {

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Analysis, FrameSource } from "../../bridge/server/analyser.js";
 import { CoreAnalyser } from "../../bridge/server/core-analyser.js";
-import type { Analyse, ArraySource } from "../../bridge/server/wire.js";
+import type { Analyse, ArraySource } from "../../bridge/server/wire/wire.js";
 import { PhaseCore } from "../../src/core/index.js";
 import { loadModel } from "../../src/model/index.js";
 import type { Variable } from "../../src/variables/index.js";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { serveCommand } from "../../bridge/server/index.js";
-import type { WireMessage } from "../../bridge/server/wire.js";
+import type { WireMessage } from "../../bridge/server/wire/wire.js";
 import { coresGiven } from "../../src/core/index.js";
 import { packageRoot } from "../../src/package.js";
 import { f64, i32, type Plain } from "./encoder.js";
@@ -272,7 +272,7 @@ describe("phasewire serve", () => {
   });
 
   it("yields to other programs, as much as it is told", async () => {
-    const executable = join(packageRoot(), "dist/bridge/cli/main.js");
+    const executable = join(packageRoot(), "dist/bridge/server/main.js");
     const args = ["serve", "--json", "--threads", "2", "--endpoint", "tcp://127.0.0.1:*"];
     const own = getPriority();
     for (const [more, expected] of [
@@ -313,7 +313,7 @@ describe("phasewire serve", () => {
   });
 
   it("serves on when nobody reads its log any more", async () => {
-    const executable = join(packageRoot(), "dist/bridge/cli/main.js");
+    const executable = join(packageRoot(), "dist/bridge/server/main.js");
     const args = ["serve", "--json", "--threads", "1", "--endpoint", "tcp://127.0.0.1:*"];
     const child = spawn(process.execPath, [executable, ...args, "--log-level", "debug"]);
     const exit = once(child, "exit");

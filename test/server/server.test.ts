@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "vitest";
 import { type RunningServer, type ServerOptions, startServer } from "../../bridge/server/server.js";
-import type { WireMessage } from "../../bridge/server/wire.js";
+import type { WireMessage } from "../../bridge/server/wire/wire.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import { encodePlain, f32, f64, i32, type Plain } from "./encoder.js";
 import { FakeAnalyser } from "./fake-analyser.js";

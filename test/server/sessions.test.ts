@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { serverLimits } from "../../bridge/server/limits.js";
-import { SeriesStore } from "../../bridge/server/series.js";
-import { Session } from "../../bridge/server/session.js";
-import { Sessions } from "../../bridge/server/sessions.js";
-import type { Analyse, Mode, ResultScalars } from "../../bridge/server/wire.js";
+import { SeriesStore } from "../../bridge/server/sessions/series.js";
+import { Session } from "../../bridge/server/sessions/session.js";
+import { Sessions } from "../../bridge/server/sessions/sessions.js";
+import { serverLimits } from "../../bridge/server/wire/limits.js";
+import type { Analyse, Mode, ResultScalars } from "../../bridge/server/wire/wire.js";
 
 const limits = serverLimits(1000);
 

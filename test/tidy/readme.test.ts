@@ -73,7 +73,7 @@ describe("README snippets", () => {
     expect(commands.length).toBeGreaterThanOrEqual(3);
     for (const command of commands) {
       const args = command.split(" ").slice(2);
-      const main = path.join(root, "dist", "bridge", "cli", "main.js");
+      const main = path.join(root, "dist", "bridge", "server", "main.js");
       const { stdout } = await run(process.execPath, [main, ...args], { cwd: folder });
       expect(stdout, command).not.toBe("");
     }

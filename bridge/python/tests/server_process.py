@@ -11,7 +11,7 @@ from pathlib import Path
 import phasewire
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-MAIN = REPOSITORY / "dist" / "bridge" / "cli" / "main.js"
+MAIN = REPOSITORY / "dist" / "bridge" / "server" / "main.js"
 
 
 class ServerProcess:

@@ -2,8 +2,8 @@
  * From a received message to one of the client messages of protocol version 2: required keys, types, ranges, and the agreement of arrays
  * with each other. What depends on the model (class names) or on the values of the atoms is checked where it is used.
  */
-import { PhasewireError } from "../../src/errors/index.js";
-import { readVariables } from "../../src/variables/index.js";
+import { PhasewireError } from "../../../src/errors/index.js";
+import { readVariables } from "../../../src/variables/index.js";
 import { readArray, show } from "./codec.js";
 import { longestName, Reader } from "./reader.js";
 import { headBytes, isSharedOffer } from "./shared-file.js";

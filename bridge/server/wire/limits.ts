@@ -1,6 +1,6 @@
 /** The limits that a server announces in its welcome. */
 
-import { mostVariables } from "../../src/variables/index.js";
+import { mostVariables } from "../../../src/variables/index.js";
 import { codecLimits } from "./codec.js";
 import type { Limits } from "./wire.js";
 

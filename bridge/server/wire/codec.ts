@@ -5,7 +5,7 @@
  */
 import { endianness } from "node:os";
 import { Packr } from "msgpackr";
-import { PhasewireError } from "../../src/errors/index.js";
+import { PhasewireError } from "../../../src/errors/index.js";
 import { scanMessagePack } from "./scan.js";
 import { headBytes, type SharedFile } from "./shared-file.js";
 import type {

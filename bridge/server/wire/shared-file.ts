@@ -9,7 +9,7 @@ import { timingSafeEqual } from "node:crypto";
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { PhasewireError } from "../../src/errors/index.js";
+import { PhasewireError } from "../../../src/errors/index.js";
 import type { SharedOffer } from "./wire.js";
 
 /** A file's name holds the id of the process that made it, and no separators. */

@@ -1,5 +1,5 @@
 /** The time series of runs: what a watcher that comes late wants to know. */
-import type { ResultScalars, WireArray } from "./wire.js";
+import type { ResultScalars, WireArray } from "../wire/wire.js";
 
 /** How much is kept. */
 export interface SeriesLimits {

@@ -2,8 +2,8 @@
  * The types of protocol version 2 as bridge/PROTOCOL.md defines them: headers as decoded maps, arrays apart from them.
  * Types and nothing else, so that a browser or a test can import them without the server.
  */
-import type { ErrorObject } from "../../src/errors/index.js";
-import type { Variable } from "../../src/variables/index.js";
+import type { ErrorObject } from "../../../src/errors/index.js";
+import type { Variable } from "../../../src/variables/index.js";
 
 /** An array's element type on the wire. */
 export type Dtype = "f32" | "f64" | "i32" | "u16" | "u8";

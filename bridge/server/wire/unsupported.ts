@@ -1,4 +1,4 @@
-import { type ErrorCode, PhasewireError } from "../../src/errors/index.js";
+import { type ErrorCode, PhasewireError } from "../../../src/errors/index.js";
 
 /** A refusal for want of something on this side: it tells the other side what there is. */
 export class UnsupportedError extends PhasewireError {

@@ -12,7 +12,7 @@ const addServeCommand: AddCommand = (program, io, finish) => {
     .allowUnknownOption()
     .helpOption(false)
     .action(async (args: string[]) => {
-      const { serveCommand } = await import("../server/index.js");
+      const { serveCommand } = await import("./index.js");
       finish(await serveCommand(args, io));
     });
 };

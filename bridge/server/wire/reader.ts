@@ -4,7 +4,7 @@
  * Written by hand rather than with a schema library: the headers are a dozen flat maps, each error has to carry the protocol's own
  * code, field and remedy, and what has to be checked most (arrays against each other) is beyond a schema anyway.
  */
-import { type ErrorCode, PhasewireError } from "../../src/errors/index.js";
+import { type ErrorCode, PhasewireError } from "../../../src/errors/index.js";
 import { show } from "./codec.js";
 
 /** Longest name (run, client, class, observable), in bytes of UTF-8, so that a list of sessions fits into one header. */

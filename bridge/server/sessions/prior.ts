@@ -1,6 +1,6 @@
 /** Whose word counts about the classes that are allowed: a frame's, else its session's, else the server's. */
-import { type ClassNames, type ClassWeights, classWeights } from "../../src/model/index.js";
-import type { ModelInfo } from "./wire.js";
+import { type ClassNames, type ClassWeights, classWeights } from "../../../src/model/index.js";
+import type { ModelInfo } from "../wire/wire.js";
 
 /** The priors of a server over the classes of its model, as C weights or null for equal ones. */
 export class Priors {

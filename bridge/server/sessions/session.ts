@@ -1,8 +1,8 @@
 /** One client's session: who it is, and the frames that wait for their analysis. */
 import { randomUUID } from "node:crypto";
-import { PhasewireError } from "../../src/errors/index.js";
-import type { SharedFile } from "./shared-file.js";
-import type { Analyse, Hello, Limits, SessionStatus, Subscribe } from "./wire.js";
+import { PhasewireError } from "../../../src/errors/index.js";
+import type { SharedFile } from "../wire/shared-file.js";
+import type { Analyse, Hello, Limits, SessionStatus, Subscribe } from "../wire/wire.js";
 
 /** A frame that waits. */
 export interface Job {
