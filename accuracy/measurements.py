@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from phasewire import Local, Result
-from phasewire._data import data_file
+from phasewire._model.data import data_file
 
 from .cache import Arrays, Cache, digest
 

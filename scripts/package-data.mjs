@@ -3,7 +3,7 @@ import fs from "node:fs";
 import path from "node:path";
 import { inRoot } from "./lib/paths.mjs";
 
-const target = inRoot("bridge", "python", "src", "phasewire", "data");
+const target = inRoot("python", "src", "phasewire", "data");
 fs.mkdirSync(target, { recursive: true });
 
 const manifest = JSON.parse(fs.readFileSync(inRoot("models", "manifest.json"), "utf8"));

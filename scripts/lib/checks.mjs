@@ -72,10 +72,10 @@ export const checks = [
   single("format of Python (ruff format)", venvBin("ruff"), ["format", "--check", "."]),
   single("types of Python (mypy)", venvBin("mypy"), [
     "--config-file",
-    "bridge/python/pyproject.toml",
+    "python/pyproject.toml",
     "--cache-dir",
     path.join(stateFolder, "mypy"),
-    "bridge/python/src/phasewire",
+    "python/src/phasewire",
   ]),
   suite(
     "core, library, server (vitest)",
@@ -87,7 +87,7 @@ export const checks = [
   suite(
     "Python package (pytest)",
     venvBin("python"),
-    (report) => ["-m", "pytest", "bridge/python/tests", `--junitxml=${report}`],
+    (report) => ["-m", "pytest", "python/tests", `--junitxml=${report}`],
     "pytest.xml",
     countPytest,
   ),

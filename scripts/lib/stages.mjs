@@ -121,7 +121,7 @@ async function makeVenv(logFile) {
 const packageData = {
   name: "core and models for Python",
   stamp: inRoot("build", ".fingerprint-package-data"),
-  product: inRoot("bridge", "python", "src", "phasewire", "data", "phasewire-relaxed.wasm"),
+  product: inRoot("python", "src", "phasewire", "data", "phasewire-relaxed.wasm"),
   print: () =>
     fingerprint([
       "build/phasewire.wasm",
@@ -138,11 +138,11 @@ const pythonPackage = {
   name: "phasewire for Python",
   stamp: `${venv}/.fingerprint-phasewire`,
   product: venvBin("python"),
-  print: () => fingerprint(["bridge/python/pyproject.toml"], [describePython(venvBin("python"))?.version]),
+  print: () => fingerprint(["python/pyproject.toml"], [describePython(venvBin("python"))?.version]),
   async make(logFile) {
     // Editable: the tests and demonstrations always run the sources of this working copy. No build isolation: the
     // pinned build backend is in the environment already, and nothing needs to be fetched.
-    await pip(["install", "--no-build-isolation", "--no-deps", "-e", "bridge/python"], logFile);
+    await pip(["install", "--no-build-isolation", "--no-deps", "-e", "python"], logFile);
   },
 };
 

@@ -14,7 +14,7 @@ const lock = JSON.parse(read("package-lock.json")) as {
   packages: Record<string, Partial<Manifest> & { optionalDependencies?: Record<string, string> }>;
 };
 const npmDependencies = { ...manifest.dependencies, ...manifest.devDependencies };
-const pyproject = read("bridge/python/pyproject.toml");
+const pyproject = read("python/pyproject.toml");
 
 /** `name==version` lines of a requirements file, in order. */
 const requirements = read("requirements.txt")

@@ -1,0 +1,370 @@
+"""The interface that the in-process core and the server share."""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from phasewire._frame.frame import Frame, check_length_scale, make_frame
+from phasewire._frame.result import DEFAULT_FIELDS, FIELDS, Evaluation, Result
+from phasewire._frame.selection import Select, choose_atoms
+from phasewire._model.weights import Classes, as_weights, class_weights
+from phasewire.errors import make_error
+from phasewire.variables import Variable
+from phasewire.variables.energy import Energy, Task, check_seconds, linear_energy, resolve_length_scale
+from phasewire.variables.schema import check_list
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Denoise = int | Literal["converged"]
+MAX_DENOISE_STEPS = 64
+
+
+@dataclass(frozen=True)
+class Options:
+    """What `Analyser.analyse` was asked for, checked."""
+
+    length_scale: float | None = None
+    denoise: Denoise = 0
+    fields: tuple[str, ...] = DEFAULT_FIELDS
+    classes: Mapping[str, float] | None = None
+
+
+class Analyser(ABC):
+    """Something that tells the phases of atoms: `phasewire.Local` or `phasewire.connect`.
+
+    Both take and return the same; the caller need not know which one it has. Calls from several threads take
+    turns. As a context manager an analyser closes itself.
+    """
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+
+    @property
+    @abstractmethod
+    def model_name(self) -> str:
+        """Name of the model."""
+
+    @property
+    @abstractmethod
+    def phases(self) -> tuple[str, ...]:
+        """Class names in the order of the labels; the first is ``disordered``."""
+
+    @property
+    @abstractmethod
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of classes."""
+
+    @property
+    def water_names(self) -> Mapping[str, str]:
+        """What classes are called where the atoms are the oxygens of water, by class name."""
+        return {}
+
+    def analyse(
+        self,
+        positions: ArrayLike,
+        cell: ArrayLike | None = None,
+        periodic: bool | Sequence[bool] | None = None,
+        species: ArrayLike | Sequence[str] | None = None,
+        *,
+        select: Select | None = None,
+        length_scale: float | None = None,
+        denoise: Denoise = 0,
+        fields: Iterable[str] = DEFAULT_FIELDS,
+        classes: Classes | None = None,
+        step: int = 0,
+        time: float | None = None,
+    ) -> Result:
+        """Tell the phase of every atom.
+
+        Parameters
+        ----------
+        positions : array_like, shape (N, 3)
+            In any length unit; they may lie outside the cell.
+        cell : array_like, shape (3, 3) or (3,), optional
+            Rows are the cell vectors, of either handedness.
+        periodic : bool or three bool, optional
+            Default: periodic in all directions if there is a cell, in none otherwise.
+        species : sequence of int or str, shape (N,), optional
+            Only equality counts. None: all atoms count as one species, so that B2 is bcc.
+        select : str, int or sequence of those, optional
+            Analyse only the atoms of these species, as if the others were absent; the result then holds these atoms
+            alone, and its ``selection`` says which they are. ``"all"``: all atoms. Default: the oxygens if ``species``
+            are names and those of water (docs/cli.md, "Water"), else all atoms.
+        length_scale : float, optional
+            a0 = (volume per atom)^(1/3) of the phase looked at. Estimated if left out.
+        denoise : int or "converged", optional
+            Label after so many denoising steps, or after convergence. 0: label the frame as it is.
+        fields : iterable of str, optional
+            Per-atom arrays wanted, out of ``labels, confidence, margin, distance, probabilities, logits,
+            denoised, score``. Fewer are cheaper, above all with a server.
+        classes : sequence of str or mapping of str to float, optional
+            The classes allowed, by name or alias, with weights where they are not equal: what is not named is left
+            out, but for ``disordered``, which keeps weight 1 unless it is named. Default: those that the analyser
+            was made with, or all.
+        step, time : optional
+            The simulation's, to be found again in the result.
+
+        Raises
+        ------
+        InputError
+            Before anything is computed or sent; see docs/errors.md for the codes.
+        ServerUnreachableError, DeadlineError
+            With a server that is gone or too slow.
+        """
+        # The arrays are only looked at during this call, so they need not be copied.
+        frame = choose_atoms(make_frame(positions, cell, periodic, species, step=step, time=time, copy=False), select)
+        return self.analyse_frame(frame, length_scale=length_scale, denoise=denoise, fields=fields, classes=classes)
+
+    def analyse_batch(self, frames: Iterable[Sequence[Any]], **options: Any) -> list[Result]:
+        """Tell the phases in many frames, in order.
+
+        Small frames cost little more an atom than large ones but for the estimate of their length scale, which looks at
+        every atom of frames below a thousand: where it is known, give it.
+
+        Parameters
+        ----------
+        frames : iterable of sequences
+            Positional arguments of `analyse` for each frame: positions, and cell, periodicity and species where there
+            are any.
+        options
+            The keyword arguments of `analyse`, for all frames.
+
+        Raises
+        ------
+        InputError, ServerUnreachableError, DeadlineError
+            As for `analyse`, for the first frame that is refused.
+
+        Examples
+        --------
+        >>> analyser.analyse_batch([(atoms.positions, atoms.cell.array) for atoms in images])  # doctest: +SKIP
+        """
+        return [self.analyse(*frame, **options) for frame in frames]
+
+    def forces(
+        self,
+        positions: ArrayLike,
+        cell: ArrayLike | None = None,
+        periodic: bool | Sequence[bool] | None = None,
+        species: ArrayLike | Sequence[str] | None = None,
+        *,
+        variables: Variable | Sequence[Variable],
+        energy: Energy | None = None,
+        coefficients: ArrayLike | None = None,
+        select: Select | None = None,
+        length_scale: float | Literal["cell"] | None = None,
+        classes: Classes | None = None,
+        step: int = 0,
+        deadline: float | None = None,
+    ) -> Evaluation:
+        """Evaluate order parameters, and the forces of an energy of them.
+
+        Parameters
+        ----------
+        positions, cell, periodic, species, select, classes, step
+            As for `analyse`; an atom that is not selected feels no force.
+        variables : Variable or sequence of Variable
+            From `phasewire.fraction`, `phasewire.log_density`, `phasewire.smooth_min` and the like
+            (`phasewire.variables`).
+        energy : callable, optional
+            Takes the values of the variables, float64 of shape (V,), between the forward and the backward pass; returns
+            E and dE/dV, shape (V,), in the simulation's energy unit. It must not use this analyser; what it raises
+            goes through. With a server it may be called twice for one frame.
+        coefficients : array_like, shape (V,), optional
+            Instead of ``energy``: E = sum of coefficient times variable. Default: all 1.
+        length_scale : float or "cell", optional
+            a0. Give it when the forces drive a simulation: an estimate that changes from step to step is not
+            conservative. ``"cell"``: a0 = (volume of the cell / atoms)^(1/3), with its part in the virial.
+        deadline : float, optional
+            Seconds within which a server has to give the forces, all in all. Default: the client's timeout. Nothing
+            in this process is waited for.
+
+        Raises
+        ------
+        InputError, ServerUnreachableError, DeadlineError
+            As for `analyse`; and ``EMPTY_SELECTION``, ``MISSING_CELL`` or ``BAD_OPTION`` for a variable that this frame
+            cannot give (docs/variables.md).
+        """
+        whole = make_frame(positions, cell, periodic, species, step=step, copy=False)
+        frame = choose_atoms(whole, select)
+        evaluation = self.evaluate_frame(
+            frame,
+            variables=variables,
+            energy=energy,
+            coefficients=coefficients,
+            length_scale=length_scale,
+            classes=classes,
+            deadline=deadline,
+        )
+        if frame.selection is None:
+            return evaluation
+        forces = np.zeros_like(whole.positions)
+        forces[frame.selection] = evaluation.forces
+        return replace(evaluation, forces=forces, selection=frame.selection, selected=frame.selected)
+
+    def analyse_frame(
+        self,
+        frame: Frame,
+        *,
+        length_scale: float | None = None,
+        denoise: Denoise = 0,
+        fields: Iterable[str] = DEFAULT_FIELDS,
+        classes: Classes | None = None,
+    ) -> Result:
+        """Like `analyse`, for a frame that `make_frame` has checked."""
+        options = check_options(length_scale, denoise, fields, classes)
+        if options.classes is not None:
+            class_weights(options.classes, self.phases, self.aliases)
+        with self._turn:
+            result = self._analyse(frame, options)
+        return result.with_atoms_of(frame, self.water_names)
+
+    def evaluate_frame(
+        self,
+        frame: Frame,
+        *,
+        variables: Variable | Sequence[Variable],
+        energy: Energy | None = None,
+        coefficients: ArrayLike | None = None,
+        length_scale: float | Literal["cell"] | None = None,
+        classes: Classes | None = None,
+        deadline: float | None = None,
+    ) -> Evaluation:
+        """Like `forces`, for a frame that `make_frame` has checked; the forces are those of its atoms alone."""
+        chosen = tuple(variables) if isinstance(variables, Iterable) else (variables,)
+        seconds = check_seconds(deadline)
+        check_list(chosen, "variables")
+        number, follows_cell = resolve_length_scale(length_scale, frame)
+        if energy is not None and coefficients is not None:
+            raise make_error(
+                "BAD_OPTION",
+                "an energy and coefficients exclude each other",
+                field="coefficients",
+                remedy="give coefficients for a sum of the variables, or an energy for any other function of them",
+            )
+        if energy is None:
+            energy, where = linear_energy(check_coefficients(coefficients, len(chosen))), "coefficients"
+        else:
+            where = "energy"
+        options = check_options(number, 0, (), classes)
+        with self._turn:
+            return self._evaluate(frame, Task(chosen, energy, where, follows_cell, seconds), options)
+
+    @abstractmethod
+    def _analyse(self, frame: Frame, options: Options) -> Result: ...
+
+    @abstractmethod
+    def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation: ...
+
+    def forget(self) -> None:  # noqa: B027
+        """Begin anew with the next frame what is kept of earlier ones, so that its results depend on it alone.
+
+        By default nothing is kept.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Free the memory or the connection. May be called more than once."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            f"a {type(self).__name__} holds memory or a connection of this process and cannot be pickled or copied; "
+            "make one in each process"
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def check_options(
+    length_scale: float | None, denoise: Denoise, fields: Iterable[str], classes: Classes | None = None
+) -> Options:
+    """Check the options of an analysis.
+
+    Raises
+    ------
+    InputError
+        ``BAD_LENGTH_SCALE`` or ``BAD_OPTION``.
+    """
+    options = Options(
+        check_length_scale(length_scale), check_denoise(denoise), check_fields(fields), as_weights(classes)
+    )
+    if "denoised" in options.fields and options.denoise == 0:
+        raise make_error(
+            "BAD_OPTION",
+            "the field 'denoised' was asked for without denoising",
+            field="fields",
+            value="denoised",
+            remedy='give denoise=8, or denoise="converged"',
+        )
+    return options
+
+
+def check_every(every: int) -> int:
+    """Return the number of steps between snapshots, or raise ``BAD_OPTION``."""
+    if isinstance(every, (int, np.integer)) and not isinstance(every, bool) and every >= 1:
+        return int(every)
+    raise make_error(
+        "BAD_OPTION",
+        "every must be a whole number of at least 1",
+        field="every",
+        value=every,
+        remedy="give the number of steps between snapshots",
+    )
+
+
+def check_denoise(denoise: Denoise) -> Denoise:
+    """Return the denoising option, or raise ``BAD_OPTION``."""
+    if denoise == "converged":
+        return denoise
+    if isinstance(denoise, (int, np.integer)) and not isinstance(denoise, bool) and 0 <= denoise <= MAX_DENOISE_STEPS:
+        return int(denoise)
+    raise make_error(
+        "BAD_OPTION",
+        f'denoise must be a whole number from 0 to {MAX_DENOISE_STEPS}, or "converged"',
+        field="denoise",
+        value=denoise,
+        remedy="give the number of denoising steps; 8 suit most crystals near melting",
+    )
+
+
+def check_fields(fields: Iterable[str]) -> tuple[str, ...]:
+    """Return the fields without repetition, or raise ``BAD_OPTION``."""
+    wanted = tuple(dict.fromkeys([fields] if isinstance(fields, str) else fields))
+    unknown = [name for name in wanted if name not in FIELDS]
+    if unknown:
+        raise make_error(
+            "BAD_OPTION",
+            f"there is no field {unknown[0]!r}",
+            field="fields",
+            value=unknown[0],
+            remedy=f"choose among {', '.join(FIELDS)}",
+        )
+    return wanted
+
+
+def check_coefficients(coefficients: ArrayLike | None, count: int) -> NDArray[np.float64]:
+    """Return finite coefficients, one a variable, or raise ``BAD_OPTION``."""
+    weights = np.ones(count) if coefficients is None else np.atleast_1d(np.array(coefficients, dtype=np.float64))
+    if weights.shape != (count,) or not np.isfinite(weights).all():
+        raise make_error(
+            "BAD_OPTION",
+            f"coefficients must be {count} finite numbers, one a variable",
+            field="coefficients",
+            value=weights.tolist(),
+            remedy="give one coefficient for each variable, or leave them out to have them all 1",
+        )
+    return weights

@@ -1,0 +1,1 @@
+"""The compiled core in this process."""

@@ -1,0 +1,1 @@
+"""Frames as they come in, and results as they go out."""

@@ -1,0 +1,108 @@
+"""Which atoms of an engine an analysis is to see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phasewire._frame.frame import Frame
+from phasewire._frame.water import OXYGEN_OF_WATER, water_oxygens
+from phasewire.errors import PhasewireError, make_error
+
+_NAMED_SPECIES = 8
+_NONE_FOUND = "no atom has the species"
+
+Select = str | int | Sequence[str | int]
+
+ALL_ATOMS = ("all",)
+"""The choice that switches the recognition of water off."""
+
+
+def choose_atoms(frame: Frame, select: Select | None) -> Frame:
+    """Return the frame with the selected atoms alone.
+
+    Parameters
+    ----------
+    frame : Frame
+    select : str, int or sequence of those, optional
+        Names of species, or their numbers if they have no names; ``"all"``. Default: the oxygens of a frame that is
+        water (`phasewire._frame.water`), else all atoms.
+
+    Raises
+    ------
+    InputError
+        ``EMPTY_SELECTION`` if no atom is selected, ``BAD_OPTION`` for what is no species.
+    """
+    if select is None:
+        oxygens = water_oxygens(frame.species, frame.names)
+        return frame if oxygens is None else take_atoms(frame, oxygens, OXYGEN_OF_WATER)
+    choice = as_choice(select)
+    if choice == ALL_ATOMS:
+        return frame
+    if frame.species is None:
+        raise empty_selection(choice, (), _NONE_FOUND)
+    kinds: list[int] = np.unique(frame.species).tolist()
+    names: dict[int, str | int] = {kind: kind if frame.names is None else frame.names[kind] for kind in kinds}
+    found = np.flatnonzero(np.isin(frame.species, [kind for kind in kinds if names[kind] in choice]))
+    if not len(found):
+        raise empty_selection(choice, names.values(), _NONE_FOUND)
+    return take_atoms(frame, found, describe_choice(choice))
+
+
+def take_atoms(frame: Frame, atoms: NDArray[np.int64], selected: str) -> Frame:
+    """Return the frame with some of its atoms alone, in ascending order; ``selected`` says which they are."""
+    oxygens = water_oxygens(frame.species, frame.names)
+    return replace(
+        frame,
+        positions=frame.positions[atoms],
+        species=None if frame.species is None else frame.species[atoms],
+        ids=atoms if frame.ids is None else frame.ids[atoms],
+        selection=atoms,
+        selected=selected,
+        water=oxygens is not None and np.array_equal(atoms, oxygens),
+    )
+
+
+def describe_choice(choice: Sequence[str | int]) -> str:
+    """Return a selection in words."""
+    return ", ".join(map(str, choice))
+
+
+def as_choice(select: Any) -> tuple[str | int, ...]:
+    """Return a selection as a tuple of species names and type numbers.
+
+    Raises
+    ------
+    InputError
+        ``BAD_OPTION`` unless it is a name, a number or a sequence of those.
+    """
+    entries = (select,) if isinstance(select, (str, int, np.integer)) else select
+    if isinstance(entries, Iterable):
+        choice = tuple(int(entry) if isinstance(entry, np.integer) else entry for entry in entries)
+        if all(isinstance(entry, (str, int)) and not isinstance(entry, bool) for entry in choice):
+            return choice
+    raise make_error(
+        "BAD_OPTION",
+        "select must be a species or a sequence of species",
+        field="select",
+        value=select,
+        remedy='for example select="O", or select=("Si", "O")',
+    )
+
+
+def empty_selection(choice: Sequence[str | int], present: Iterable[str | int], where: str) -> PhasewireError:
+    """Build the error for a selection that finds nothing, naming the species that there are."""
+    names = list(dict.fromkeys(map(str, present)))
+    more = ", .." if len(names) > _NAMED_SPECIES else ""
+    known = ", ".join(names[:_NAMED_SPECIES]) + more
+    return make_error(
+        "EMPTY_SELECTION",
+        f"{where} {' or '.join(map(str, choice)) or '(none given)'}",
+        field="select",
+        value=list(choice),
+        remedy=f"select one of {known}" if names else "leave the selection out: there is no species to select",
+    )

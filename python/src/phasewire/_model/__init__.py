@@ -1,0 +1,1 @@
+"""Models: their files, shapes and classes."""

@@ -1,0 +1,519 @@
+"""A phase server as an analyser, over ZeroMQ (bridge/PROTOCOL.md)."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from phasewire._analyser import Analyser, Options
+from phasewire._frame.frame import Frame
+from phasewire._frame.result import Evaluation, Result
+from phasewire._model.weights import Classes, class_weights
+from phasewire._server.connection import Connection, Settings, Welcome, make_settings
+from phasewire._server.wire import (
+    Array,
+    Message,
+    forces_from_message,
+    forces_space,
+    logits_from_message,
+    result_from_message,
+    result_space,
+)
+from phasewire.errors import PhasewireError, ServerUnreachableError, error_from_wire, make_error
+from phasewire.variables.energy import Demand, Task
+from phasewire.variables.evaluate import ForwardPass, Room
+
+_RETRY_PAUSE = 0.05
+# Longest name in a header, in bytes (bridge/PROTOCOL.md, section 4).
+_LONGEST_NAME = 128
+# What asking the whole frame anew may cure: a server that was restarted, or memory that could not be shared.
+_CURABLE = ("NO_SESSION", "SERVER_UNREACHABLE", "SHARED_MEMORY")
+_SEED = "seed"
+_START_SERVER = "start one with `phasewire serve`, and compare the addresses"
+
+
+def connect(
+    endpoint: str | None = None,
+    *,
+    run: str | None = None,
+    timeout: float = 10.0,
+    keys: str | Path | None = None,
+    engine: str | None = None,
+    title: str | None = None,
+    classes: Classes | None = None,
+    shared_memory: bool = True,
+    lazy: bool = False,
+) -> Client:
+    """Connect to a phase server.
+
+    Parameters
+    ----------
+    endpoint : str, optional
+        Address that ``phasewire serve`` prints. Default: the environment variable ``PHASEWIRE_ENDPOINT``, or
+        ``tcp://127.0.0.1:5757``.
+    run : str, optional
+        Name under which the server keeps the time series of this run.
+    timeout : float
+        Seconds to wait for the server and for each of its answers.
+    keys : path, optional
+        Folder with ``server.key`` and ``client.key_secret``, which an address on another machine needs.
+    engine, title : str, optional
+        What runs, for people who look at the server.
+    classes : sequence of str or mapping of str to float, optional
+        The classes allowed where a call does not say, as for `Analyser.analyse`. Default: those that the server was
+        started with.
+    shared_memory : bool
+        Hand large arrays over in shared memory where the server is on this machine and agrees
+        (``client.server.shared_memory`` tells). False: all arrays go by message.
+    lazy : bool
+        Return at once and look for the server when it is first needed. A monitor needs no server to start.
+
+    Raises
+    ------
+    ServerUnreachableError
+        If no server is there, unless ``lazy``.
+    InputError
+        ``ENDPOINT_INSECURE`` for another machine without keys, ``BAD_OPTION`` for a class that the server's model
+        lacks or a weight that cannot be.
+    """
+    client = Client(
+        make_settings(
+            endpoint,
+            timeout=timeout,
+            keys=keys,
+            run=run,
+            engine=engine,
+            title=title,
+            classes=classes,
+            shared_memory=shared_memory,
+        )
+    )
+    if not lazy:
+        try:
+            client.open()
+        except PhasewireError:
+            client.close()
+            raise
+    return client
+
+
+class _Deadline:
+    """A moment until which an answer counts."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.moment = time.monotonic() + seconds
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until then, negative afterwards."""
+        return self.moment - time.monotonic()
+
+
+class _Interrupted(Exception):  # noqa: N818
+    """A trip to the server failed in a way that asking anew may cure; the cause is the error."""
+
+
+Accept = Callable[[Message], bool]
+
+
+def _accept_all(message: Message) -> bool:
+    return True
+
+
+class Client(Analyser):
+    """A server that answers each frame in turn; made by `connect`.
+
+    A server that was restarted is found again by the next call.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__()
+        self._settings = settings
+        self._connection: Connection | None = None
+        self._welcome: Welcome | None = None
+        self._session_open = False
+        self._losses_at_welcome = 0
+        self._room = Room()
+        # The model that forces were asked of: a run must not go on with those of another.
+        self._driving_model: str | None = None
+
+    @property
+    def settings(self) -> Settings:
+        """Whom this client talks to."""
+        return self._settings
+
+    @property
+    def endpoint(self) -> str:
+        """The server's address."""
+        return self._settings.endpoint
+
+    @property
+    def server(self) -> Welcome:
+        """What the server said of itself; looks for it if need be."""
+        if self._welcome is None:
+            self.open()
+        assert self._welcome is not None
+        return self._welcome
+
+    @property
+    def model_name(self) -> str:
+        """Name of the server's model."""
+        return self.server.model_name
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Class names in the order of the labels; the first is ``disordered``."""
+        return self.server.phases
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of classes."""
+        return self.server.aliases
+
+    @property
+    def water_names(self) -> Mapping[str, str]:
+        """What classes are called where the atoms are the oxygens of water."""
+        return self.server.water_names
+
+    @property
+    def known_phases(self) -> tuple[str, ...]:
+        """Class names if the server was already heard of, else none."""
+        return () if self._welcome is None else self._welcome.phases
+
+    def open(self) -> None:
+        """Look for the server and begin a session.
+
+        Raises
+        ------
+        ServerUnreachableError
+            If there is none within the timeout.
+        DeadlineError
+            If it is there but says nothing.
+        ProtocolError
+            If it speaks another version of the protocol.
+        """
+        self._open(_Deadline(self._settings.timeout))
+
+    def _open(self, deadline: _Deadline) -> None:
+        message = self._greet(deadline)
+        if message.type != "welcome":
+            raise _unexpected(message, "welcome")
+        self._welcome = Welcome.from_message(message)
+        self._session_open = True
+        # Later connections of this client, and a restarted server, get the same run.
+        self._settings = replace(self._settings, run=self._welcome.run)
+        connection = self._connect()
+        connection.settings = self._settings
+        self._losses_at_welcome = connection.losses
+
+    def _greet(self, deadline: _Deadline) -> Message:
+        connection = self._connect()
+        while connection.wait_for_peer(deadline.moment):
+            sequence = connection.hello()
+            if sequence is None:
+                # The peer went away in this instant; the next turn waits for it.
+                time.sleep(_RETRY_PAUSE)
+                continue
+            try:
+                return self._await(sequence, deadline)
+            except ServerUnreachableError:
+                continue
+        raise self._unreachable("no server answers")
+
+    def ping(self) -> float:
+        """Return the seconds of a round trip."""
+        started = time.perf_counter()
+        with self._turn:
+            reply = self._ask({"type": "ping"}, {})
+        if reply.type != "pong":
+            raise _unexpected(reply, "pong")
+        return time.perf_counter() - started
+
+    def status(self) -> dict[str, Any]:
+        """Return what the server says it is doing (bridge/PROTOCOL.md, section 5.5)."""
+        with self._turn:
+            reply = self._ask({"type": "status"}, {})
+        if reply.type != "status":
+            raise _unexpected(reply, "status")
+        return {key: value for key, value in reply.header.items() if key not in ("type", "sequence", "arrays")}
+
+    def close(self) -> None:
+        """Say goodbye and close the connection, after the call that another thread may have under way."""
+        with self._turn:
+            if self._connection is not None:
+                if self._session_open:
+                    self._connection.send({"type": "goodbye"})
+                    # The reply tells that the goodbye has left this process; LINGER 0 would discard it.
+                    self._connection.receive(0.2)
+                self._connection.close()
+            self._connection = None
+            self._session_open = False
+
+    def __repr__(self) -> str:
+        state = f"model {self._welcome.model_name}" if self._welcome is not None else "not yet connected"
+        return f"<Client: {self.endpoint}, {state}>"
+
+    def _analyse(self, frame: Frame, options: Options) -> Result:
+        header, arrays = analyse_message(frame, options)
+        space = result_space(options.fields, len(frame), len(self.phases))
+        reply = self._ask({**header, "mode": "request"}, arrays, space)
+        if reply.type != "result":
+            raise _unexpected(reply, "result")
+        return result_from_message(reply, self.phases, self.aliases)
+
+    def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
+        """Ask for the logits of a frame, then for the forces of the seed that the energy makes of them.
+
+        After a server was lost the whole frame is asked about anew, as long as there is time: what one server began no
+        other goes on with.
+        """
+        started = time.perf_counter()
+        deadline = _Deadline(self._settings.timeout if task.seconds is None else task.seconds)
+        while True:
+            try:
+                self._ensure_session(deadline)
+                return self._forces_of(frame, task, options, deadline, started)
+            except _Interrupted as interruption:
+                error = interruption.__cause__
+                assert isinstance(error, PhasewireError)
+                if error.code == "SHARED_MEMORY":
+                    self._connect().stop_sharing()
+                time.sleep(_RETRY_PAUSE)
+                if deadline.remaining <= 0:
+                    raise error from None
+
+    def _forces_of(self, frame: Frame, task: Task, options: Options, deadline: _Deadline, started: float) -> Evaluation:
+        welcome = self.server
+        self._check_driver(welcome)
+        task.check_classes(welcome.phases, welcome.aliases)
+        allowed = welcome.classes if options.classes is None else options.classes
+        weights = None if allowed is None else class_weights(allowed, welcome.phases, welcome.aliases)
+        header, arrays = analyse_message(frame, options)
+        # Without a length scale the server estimates one, which mode bias has no place for.
+        header |= {"mode": "request" if options.length_scale is None else "bias", "fields": ["logits"]}
+        space = result_space(("logits",), len(frame), len(welcome.phases))
+        reply = self._trip(header, arrays, space, deadline)
+        logits, length_scale = logits_from_message(reply, len(frame), len(welcome.phases), options.length_scale)
+        demand = Demand(
+            task,
+            ForwardPass(
+                frame=frame,
+                logits=logits,
+                length_scale=length_scale,
+                phases=welcome.phases,
+                aliases=welcome.aliases,
+                class_weights=weights,
+                ideal_logits=None if welcome.ideal_logits is None else np.array(welcome.ideal_logits),
+                logit_length=welcome.logit_length,
+                room=self._room,
+            ),
+        )
+        if demand.seed is None:
+            return demand.evaluation(None, None, frame, started)
+        header |= {"mode": "bias", "fields": ["forces", "virial"], "lengthScale": length_scale}
+        reply = self._trip(header, {**arrays, "seed": demand.seed}, forces_space(len(frame)), deadline)
+        forces, virial = forces_from_message(reply, len(frame), length_scale)
+        return demand.evaluation(-forces, virial, frame, started)
+
+    def _check_driver(self, welcome: Welcome) -> None:
+        """Raise unless the server can give forces, and with the model that it gave them with before."""
+        if _SEED not in welcome.capabilities:
+            raise make_error(
+                "PROTOCOL_VERSION",
+                f"{welcome.server} at {self.endpoint} gives no forces of an energy: it lacks the capability seed",
+                field="capabilities",
+                value=list(welcome.capabilities),
+                remedy="start a server of this release, or use phasewire.Local()",
+            )
+        if self._driving_model not in (None, welcome.model_sha256):
+            raise make_error(
+                "MODEL_HASH",
+                f"the server at {self.endpoint} has another model than the one that gave the forces before",
+                field="model",
+                value=welcome.model_sha256,
+                remedy="start the server with the model of before, or connect anew and begin a new run",
+            )
+        self._driving_model = welcome.model_sha256
+
+    def _trip(
+        self, header: Mapping[str, Any], arrays: Mapping[str, Array], result_bytes: int, deadline: _Deadline
+    ) -> Message:
+        """Ask within the session at hand, in time, and take no answer but that of this step.
+
+        Raises
+        ------
+        _Interrupted
+            If the frame may be asked about anew.
+        PhasewireError
+            Any other refusal; ``TIMEOUT``.
+        """
+        session, step = self.server.session, header["step"]
+
+        def is_of_this_step(message: Message) -> bool:
+            answer = message.header
+            return bool(answer.get("step") == step and answer.get("session", session) == session)
+
+        try:
+            if not self._session_open or self._connect().losses != self._losses_at_welcome:
+                raise self._unreachable("the connection was lost between two questions about a frame")
+            limit = {"timeoutMs": max(1.0, 1000 * deadline.remaining)}
+            reply = self._exchange({**header, **limit}, arrays, result_bytes, deadline, is_of_this_step)
+        except PhasewireError as error:
+            if error.code in _CURABLE:
+                raise _Interrupted from error
+            raise
+        if reply.type != "result":
+            raise _unexpected(reply, "result")
+        return reply
+
+    def _ensure_session(self, deadline: _Deadline) -> None:
+        connection = self._connect()
+        connection.refresh()
+        if not self._session_open or connection.losses != self._losses_at_welcome:
+            self._open(deadline)
+
+    def _ask(self, header: Mapping[str, Any], arrays: Mapping[str, Array], result_bytes: int = 0) -> Message:
+        """Send a message and return its answer, whose arrays take ``result_bytes``.
+
+        A second try, by message, follows if shared memory failed; or one in a new session if the server has forgotten
+        ours, or was lost before it answered: a restarted server is found by one call even if the loss of the old one
+        is noticed only after sending. Asking twice is safe, since no question changes anything at the server.
+        """
+        for last_try in (False, True):
+            self._ensure_session(_Deadline(self._settings.timeout))
+            try:
+                return self._exchange(header, arrays, result_bytes, _Deadline(self._settings.timeout))
+            except PhasewireError as error:
+                if last_try or error.code not in _CURABLE:
+                    raise
+                if error.code == "SHARED_MEMORY":
+                    self._connect().stop_sharing()
+        raise self._unreachable("the server is gone")
+
+    def _exchange(
+        self,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, Array],
+        result_bytes: int,
+        deadline: _Deadline,
+        accept: Accept = _accept_all,
+    ) -> Message:
+        """Send a message in this session and return its answer; errors, but of shared memory, end the session."""
+        check_limits(arrays, self.server.limits)
+        connection = self._connect()
+        try:
+            sequence = connection.send(header, arrays, result_bytes)
+            if sequence is None:
+                raise self._unreachable("the server is gone")
+            reply = self._await(sequence, deadline, accept)
+            connection.settle(sequence)
+            return reply
+        except PhasewireError as error:
+            self._session_open = self._session_open and error.code == "SHARED_MEMORY"
+            raise
+
+    def _await(self, sequence: int, deadline: _Deadline, accept: Accept = _accept_all) -> Message:
+        connection = self._connect()
+        losses = connection.losses
+        strays = 0
+        while True:
+            remaining = deadline.remaining
+            if remaining <= 0:
+                self._session_open = False
+                raise make_error(
+                    "TIMEOUT",
+                    f"the server did not answer within {deadline.seconds:g} s"
+                    + (f"; {strays} answers of other steps were discarded" if strays else ""),
+                    field="endpoint",
+                    value=self.endpoint,
+                    remedy="give a longer timeout, fewer atoms, or the server more threads",
+                )
+            for message in connection.receive(remaining):
+                if isinstance(message, PhasewireError):
+                    raise message
+                if message.sequence != sequence:
+                    # An answer that came after its deadline belongs to an earlier question.
+                    continue
+                if message.type == "error":
+                    raise error_from_wire(message.header)
+                if not accept(message):
+                    strays += 1
+                    continue
+                return message
+            if connection.losses != losses:
+                self._session_open = False
+                raise self._unreachable("the connection was lost before the answer came")
+
+    def _connect(self) -> Connection:
+        if self._connection is None:
+            self._connection = Connection(self._settings)
+        return self._connection
+
+    def _unreachable(self, problem: str) -> PhasewireError:
+        return make_error(
+            "SERVER_UNREACHABLE",
+            f"{problem} at {self.endpoint}",
+            field="endpoint",
+            value=self.endpoint,
+            remedy=_START_SERVER,
+        )
+
+
+def analyse_message(frame: Frame, options: Options) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the header, without its mode, and the arrays of an ``analyse`` message."""
+    arrays: dict[str, Array] = {"positions": frame.positions}
+    if frame.cell is not None:
+        arrays["cell"] = frame.cell
+    if frame.species is not None:
+        arrays["species"] = frame.species
+    header = {
+        "type": "analyse",
+        "step": frame.step,
+        "time": frame.time if frame.time is not None and math.isfinite(frame.time) else None,
+        "periodic": list(frame.periodic),
+        "lengthScale": options.length_scale,
+        "denoise": options.denoise or None,
+        "fields": list(options.fields),
+        "classes": None if options.classes is None else dict(options.classes),
+        "speciesNames": None if frame.names is None else list(frame.names),
+        "selection": None if frame.selected is None else _clipped(frame.selected),
+    }
+    return header, arrays
+
+
+def check_limits(arrays: Mapping[str, Array], limits: Mapping[str, int]) -> None:
+    """Raise ``TOO_LARGE`` if the server would close the connection over a message of this size."""
+    if "positions" not in arrays:
+        return
+    count = len(arrays["positions"])
+    largest = max(array.nbytes for array in arrays.values())
+    if count > limits.get("maxAtoms", count) or largest > limits.get("maxFrameBytes", largest):
+        raise make_error(
+            "TOO_LARGE",
+            f"the server takes at most {limits.get('maxAtoms')} atoms and {limits.get('maxFrameBytes')} bytes an array",
+            field="positions",
+            value=count,
+            remedy="analyse a part of the system at a time, or start the server with higher limits",
+        )
+
+
+def _clipped(name: str) -> str:
+    """Return as much of a name as a header may hold."""
+    return name.encode()[:_LONGEST_NAME].decode(errors="ignore")
+
+
+def _unexpected(message: Message, wanted: str) -> PhasewireError:
+    return make_error(
+        "MESSAGE_TYPE",
+        f"the server answered with {message.type!r} instead of {wanted!r}",
+        field="type",
+        value=message.type,
+        remedy="install the same release of phasewire on both sides",
+    )

@@ -1,0 +1,415 @@
+"""One ZeroMQ connection to a server: socket options, addresses, and what ZeroMQ tells about the peer."""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import zmq
+import zmq.auth
+from zmq.utils.monitor import recv_monitor_message
+
+from phasewire._model.weights import Classes, as_weights
+from phasewire._server.shared import SMALLEST_SHARED, SharedArrays
+from phasewire._server.wire import PROTOCOL_VERSION, Array, Message, decode, encode, wire_order
+from phasewire._version import __version__
+from phasewire.errors import PhasewireError, make_error
+
+DEFAULT_ENDPOINT = "tcp://127.0.0.1:5757"
+ENDPOINT_VARIABLE = "PHASEWIRE_ENDPOINT"
+_MAX_MESSAGE_BYTES = 2**31
+_WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Whom to talk to, and as whom.
+
+    Attributes
+    ----------
+    endpoint : str
+    timeout : float
+        Seconds to wait for an answer.
+    keys : Path or None
+        Folder with ``server.key`` and ``client.key_secret``.
+    run, engine, title : str or None
+        For ``hello``.
+    classes : Mapping of str to float, or None
+        Weights of the classes allowed, for ``hello``. None: the server's.
+    shared_memory : bool
+        Whether to offer the server arrays in shared memory, if the address is on this machine.
+    """
+
+    endpoint: str
+    timeout: float
+    keys: Path | None = None
+    run: str | None = None
+    engine: str | None = None
+    title: str | None = None
+    classes: Mapping[str, float] | None = None
+    shared_memory: bool = True
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """What the server said of itself and its model."""
+
+    session: str
+    run: str
+    server: str
+    capabilities: tuple[str, ...]
+    model_name: str
+    model_sha256: str
+    phases: tuple[str, ...]
+    aliases: Mapping[str, str]
+    water_names: Mapping[str, str]
+    limits: Mapping[str, int]
+    classes: Mapping[str, float] | None = None
+    """Weights in effect, of ``disordered`` and of the classes that are not left out; None: all are equal."""
+    shared_memory: bool = False
+    """Whether arrays go through shared memory, where that pays, instead of messages."""
+    logit_length: float = math.nan
+    """s, in units of a0."""
+    ideal_logits: tuple[float, ...] | None = None
+    """Logit of each class on its own prototype; None: the server does not say."""
+
+    @classmethod
+    def from_message(cls, message: Message) -> Welcome:
+        """Read a ``welcome`` message, or raise ``MESSAGE_FORMAT``."""
+        header = message.header
+        try:
+            model, classes = header["model"], header.get("classes")
+            return cls(
+                session=str(header["session"]),
+                run=str(header["run"]),
+                server=f"{header['server']['name']} {header['server']['version']}",
+                capabilities=tuple(header["capabilities"]),
+                model_name=str(model["name"]),
+                model_sha256=str(model["sha256"]),
+                phases=tuple(str(name) for name in model["classes"]),
+                aliases={str(alias): str(name) for alias, name in (model.get("aliases") or {}).items()},
+                water_names={str(name): str(ice) for name, ice in (model.get("waterNames") or {}).items()},
+                limits={str(key): int(value) for key, value in header["limits"].items()},
+                classes=None if classes is None else {str(name): float(weight) for name, weight in classes.items()},
+                shared_memory=header.get("shared") is True,
+                logit_length=float(model["logitLength"]),
+                ideal_logits=_ideal_logits(model),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise make_error(
+                "MESSAGE_FORMAT",
+                f"the server's welcome lacks something: {error!r}",
+                field="welcome",
+                remedy="install the same release of phasewire on both sides",
+            ) from error
+
+
+def _ideal_logits(model: Mapping[str, Any]) -> tuple[float, ...] | None:
+    given = model.get("idealLogits")
+    if given is None:
+        return None
+    if len(given) != len(model["classes"]):
+        raise ValueError("idealLogits has another length than classes")
+    return tuple(float(logit) for logit in given)
+
+
+def make_settings(
+    endpoint: str | None,
+    *,
+    timeout: float = 10.0,
+    keys: str | Path | None = None,
+    run: str | None = None,
+    engine: str | None = None,
+    title: str | None = None,
+    classes: Classes | None = None,
+    shared_memory: bool = True,
+) -> Settings:
+    """Check an address and what goes with it.
+
+    Raises
+    ------
+    InputError
+        ``BAD_OPTION``, or ``ENDPOINT_INSECURE`` for an address of another machine without keys.
+    """
+    address = endpoint or os.environ.get(ENDPOINT_VARIABLE) or DEFAULT_ENDPOINT
+    folder = None if keys is None else Path(keys).expanduser()
+    if folder is None and not _is_local(address):
+        raise make_error(
+            "ENDPOINT_INSECURE",
+            "an address outside this machine needs CURVE keys",
+            field="endpoint",
+            value=address,
+            remedy="make keys with `phasewire serve --generate-keys DIR` and give keys=DIR, "
+            "or use an ipc:// or tcp://127.0.0.1 address, for instance through an ssh tunnel",
+        )
+    if not timeout > 0:
+        raise make_error(
+            "BAD_OPTION", "timeout must be greater than 0", field="timeout", value=timeout, remedy="give it in seconds"
+        )
+    return Settings(address, float(timeout), folder, run, engine, title, as_weights(classes), bool(shared_memory))
+
+
+def _is_local(endpoint: str) -> bool:
+    scheme, separator, rest = endpoint.partition("://")
+    if not separator or scheme not in ("tcp", "ipc") or not rest:
+        raise make_error(
+            "BAD_OPTION",
+            "an endpoint looks like tcp://127.0.0.1:5757 or ipc:///path/to/socket",
+            field="endpoint",
+            value=endpoint,
+            remedy="give the address that `phasewire serve` prints",
+        )
+    if scheme == "ipc":
+        return True
+    host = rest.rpartition(":")[0].strip("[]")
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Connection:
+    """A DEALER socket whose peer may come and go.
+
+    Sending never blocks and queues nothing for a peer that is not there. Used by the thread that made it.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.connected = False
+        """Whether a peer is there, as of the last `refresh`."""
+        self.losses = 0
+        """How often a peer was lost."""
+        self.sharing_error: PhasewireError | None = None
+        """Why arrays went by message although shared memory was agreed on; whoever looks at it clears it."""
+        self._sequence = 0
+        self._hello_sequence: int | None = None
+        self._shared: SharedArrays | None = None
+        self._has_shared = self._sharing = False
+        self._context = zmq.Context()
+        try:
+            self._socket = self._context.socket(zmq.DEALER)
+            self._configure(self._socket)
+            self._events = self._socket.get_monitor_socket(_WATCHED)
+            self._socket.connect(settings.endpoint)
+        except zmq.ZMQError as error:
+            self._context.destroy(linger=0)
+            raise make_error(
+                "BAD_OPTION",
+                f"ZeroMQ refuses the endpoint: {error}",
+                field="endpoint",
+                value=settings.endpoint,
+                remedy="give the address that `phasewire serve` prints",
+            ) from error
+        except PhasewireError:
+            self._context.destroy(linger=0)
+            raise
+        self._poller = zmq.Poller()
+        self._poller.register(self._socket, zmq.POLLIN)
+        self._poller.register(self._events, zmq.POLLIN)
+
+    def watch(self, descriptor: int) -> None:
+        """Let `receive` also wake when a file descriptor becomes readable."""
+        self._poller.register(descriptor, zmq.POLLIN)
+
+    def hello(self) -> int | None:
+        """Send ``hello``; return its sequence number, or None if no peer is there.
+
+        It offers a new shared file; the one of the session before, and all that lies in it, is given up.
+        """
+        self._end_sharing()
+        if self.settings.shared_memory and _is_local(self.settings.endpoint):
+            self._shared = SharedArrays.create()
+        self._hello_sequence = self.send(
+            {
+                "type": "hello",
+                "versions": [PROTOCOL_VERSION],
+                "client": {"name": "phasewire-python", "version": __version__},
+                "run": self.settings.run,
+                "engine": self.settings.engine,
+                "title": self.settings.title,
+                "classes": None if self.settings.classes is None else dict(self.settings.classes),
+                "shared": None if self._shared is None else self._shared.offer,
+            }
+        )
+        if self._hello_sequence is None:
+            self._end_sharing()
+        return self._hello_sequence
+
+    def send(
+        self, header: Mapping[str, Any], arrays: Mapping[str, Array] | None = None, result_bytes: int = 0
+    ) -> int | None:
+        """Send a message; return its sequence number, or None if it could not be sent now.
+
+        Parameters
+        ----------
+        header : Mapping
+        arrays : Mapping of str to array, optional
+            They go through shared memory if that was agreed on and pays.
+        result_bytes : int
+            Bytes that the arrays of the answer will take.
+        """
+        sequence = self._sequence
+        ordered = {name: wire_order(array) for name, array in (arrays or {}).items()}
+        offsets, more = self._share(sequence, ordered, result_bytes)
+        try:
+            parts = encode({**header, **more, "sequence": sequence}, ordered, offsets)
+            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=True)
+        except zmq.Again:
+            if self._shared is not None:
+                self._shared.forget(sequence)
+            return None
+        self._sequence += 1
+        return sequence
+
+    def settle(self, sequence: int) -> None:
+        """Free the shared memory of a frame that was answered, and of all before it."""
+        if self._shared is not None:
+            self._shared.release(sequence)
+
+    def stop_sharing(self) -> None:
+        """Send arrays by message until the next session; answers that lie in shared memory are still read."""
+        self._sharing = False
+
+    def receive(self, seconds: float) -> list[Message | PhasewireError]:
+        """Wait for something to happen, and return the messages that came.
+
+        Parameters
+        ----------
+        seconds : float
+            The longest wait.
+
+        Returns
+        -------
+        list
+            Messages; an error stands in the place of one that could not be decoded.
+        """
+        self._poller.poll(max(0, round(1000 * seconds)))
+        # Messages first: what a peer sent before it went away still counts.
+        messages = self._read_messages()
+        self.refresh()
+        return messages
+
+    def wait_for_peer(self, deadline: float) -> bool:
+        """Wait until a peer is there or the monotonic clock reaches the deadline."""
+        self.refresh()
+        while not self.connected and time.monotonic() < deadline:
+            self._poller.poll(max(1, round(1000 * (deadline - time.monotonic()))))
+            self.refresh()
+        return self.connected
+
+    def close(self) -> None:
+        """Close the socket and forget what was not sent."""
+        self._end_sharing()
+        if not self._socket.closed:
+            self._socket.disable_monitor()
+            self._events.close(linger=0)
+            self._socket.close(linger=0)
+            self._context.term()
+
+    def _read_messages(self) -> list[Message | PhasewireError]:
+        messages: list[Message | PhasewireError] = []
+        while True:
+            try:
+                # Arrays are copied once, out of ZeroMQ's memory.
+                parts = [frame.buffer for frame in self._socket.recv_multipart(zmq.NOBLOCK, copy=False)]
+            except zmq.Again:
+                return messages
+            try:
+                message = decode(parts, self._shared if self._has_shared else None)
+            except PhasewireError as error:
+                messages.append(error)
+                continue
+            if message.type == "welcome" and message.sequence == self._hello_sequence:
+                self._begin_sharing(message.header.get("shared") is True)
+            messages.append(message)
+
+    def _begin_sharing(self, accepted: bool) -> None:
+        if self._shared is None:
+            return
+        if accepted:
+            self._shared.confirm()
+            self._has_shared = self._sharing = True
+        else:
+            self._end_sharing()
+
+    def _end_sharing(self) -> None:
+        self._has_shared = self._sharing = False
+        if self._shared is not None:
+            self._shared.close()
+            self._shared = None
+
+    def _share(
+        self, sequence: int, arrays: Mapping[str, Array], result_bytes: int
+    ) -> tuple[Mapping[str, int], dict[str, Any]]:
+        """Put what is large enough into shared memory; return where, and what the header is to say besides."""
+        if not self._sharing or self._shared is None:
+            return {}, {}
+        large = {name: array for name, array in arrays.items() if array.nbytes >= SMALLEST_SHARED}
+        room = result_bytes if result_bytes >= SMALLEST_SHARED else 0
+        if not large and not room:
+            return {}, {}
+        try:
+            stored = self._shared.store(sequence, large, room)
+        except PhasewireError as error:
+            self.stop_sharing()
+            self.sharing_error = error
+            return {}, {}
+        if stored is None:
+            return {}, {}
+        offsets, space = stored
+        return offsets, {"resultSpace": space} if room else {}
+
+    def refresh(self) -> None:
+        """Bring `connected` and `losses` up to date."""
+        while self._events.poll(0):
+            event = recv_monitor_message(self._events)["event"]
+            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+                self.connected = True
+            elif event == zmq.EVENT_DISCONNECTED:
+                self.losses += self.connected
+                self.connected = False
+
+    def _configure(self, socket: zmq.Socket[bytes]) -> None:
+        options = {
+            zmq.LINGER: 0,
+            zmq.IMMEDIATE: 1,
+            zmq.SNDHWM: 4,
+            zmq.RCVHWM: 64,
+            zmq.MAXMSGSIZE: _MAX_MESSAGE_BYTES,
+            zmq.HEARTBEAT_IVL: 2000,
+            zmq.HEARTBEAT_TIMEOUT: 10000,
+            zmq.HEARTBEAT_TTL: 10000,
+            zmq.RECONNECT_IVL: 100,
+            zmq.RECONNECT_IVL_MAX: 5000,
+        }
+        for option, value in options.items():
+            socket.setsockopt(option, value)
+        if self.settings.keys is not None:
+            server_public, _ = _certificate(self.settings.keys / "server.key")
+            client_public, client_secret = _certificate(self.settings.keys / "client.key_secret")
+            socket.curve_serverkey = server_public
+            socket.curve_publickey = client_public
+            socket.curve_secretkey = client_secret or b""
+
+
+def _certificate(path: Path) -> tuple[bytes, bytes | None]:
+    try:
+        return zmq.auth.load_certificate(path)
+    except (OSError, ValueError) as error:
+        raise make_error(
+            "BAD_OPTION",
+            f"the key file cannot be read: {error}",
+            field="keys",
+            value=str(path),
+            remedy="make keys with `phasewire serve --generate-keys DIR`; "
+            "a client needs server.key and client.key_secret",
+        ) from error

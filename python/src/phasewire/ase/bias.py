@@ -1,0 +1,173 @@
+"""Biases as a calculator of ASE."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from ase.calculators.calculator import Calculator, all_changes
+from ase.calculators.mixing import SumCalculator
+from ase.stress import full_3x3_to_voigt_6_stress
+
+from phasewire.ase.frames import AtomsReader
+from phasewire.driving.driver import Driver
+from phasewire.errors import PhasewireError, make_error
+
+if TYPE_CHECKING:
+    from ase import Atoms
+    from ase.optimize.optimize import BaseDynamics
+    from typing_extensions import Self
+
+    from phasewire.bias import BiasPotential
+
+# What tells one structure from another, as ASE names it.
+_GEOMETRY = ("positions", "numbers", "cell", "pbc")
+
+
+class BiasCalculator(Calculator):
+    """Energy, forces and stress of biases, alone or in a ``SumCalculator`` beside the physical ones.
+
+    A calculator does not see steps: it is asked several times in one, and at trial positions too. So a step ends when
+    `advance` is called, as the observer that `phasewire.ase.bias` attaches does, and the next one begins with the first
+    structure after that which differs. Biases that have a history move on by then; those that have none need no
+    observer.
+
+    Parameters
+    ----------
+    biases : sequence of BiasPotential, or Driver
+    dynamics : ase Dynamics, optional
+        The run, which knows step and time. `phasewire.ase.bias` fills it in.
+    ignore_species : bool
+        Treat all atoms as one species.
+    select : str or sequence of str, optional
+        Only the atoms of these species form the crystal, as for `phasewire.ase.Monitor`; others feel no force.
+    **options
+        As for `phasewire.Driver`.
+
+    Attributes
+    ----------
+    driver : Driver
+    step : int
+        The step of the last structure.
+
+    Notes
+    -----
+    With ``every=k`` the forces are impulses (r-RESPA), which only integrators understand that take one force a step,
+    such as ``VelocityVerlet``; the energy at steps between is that of the last impulse. Do not optimise with it.
+    """
+
+    atoms: Atoms | None
+    implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012
+
+    def __init__(
+        self,
+        biases: Driver | Sequence[BiasPotential] | BiasPotential,
+        *,
+        dynamics: BaseDynamics | None = None,
+        ignore_species: bool = False,
+        select: str | Sequence[str] | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__()
+        self._reader = AtomsReader(ignore_species=ignore_species, select=select)
+        self._owned = not isinstance(biases, Driver)
+        self.driver = biases if isinstance(biases, Driver) else Driver(biases, **options)
+        if options and not self._owned:
+            raise make_error(
+                "BAD_OPTION",
+                "a driver has its options already",
+                field=next(iter(options)),
+                value=next(iter(options.values())),
+                remedy="give them to the driver",
+            )
+        self.dynamics = dynamics
+        self.step = 0 if dynamics is None else int(dynamics.nsteps)
+        # The run of a dynamics that goes on begins with the structure of a step that is complete.
+        self._is_complete = self.step > 0
+        self._last: Atoms | None = None
+
+    def advance(self) -> None:
+        """Take the last structure as that of a complete step; the next other one is of the next step."""
+        self._is_complete = True
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Evaluate the biases; ASE calls this when the atoms have changed.
+
+        Raises
+        ------
+        PhasewireError
+            Why there are no forces.
+        """
+        super().calculate(atoms, properties, system_changes)
+        structure = self.atoms
+        assert structure is not None  # the copy that ASE has just made, or that of the structure before
+        if self._is_complete and self._last is not None and _differ(structure, self._last):
+            self.step += 1
+            self._is_complete = False
+        self._last = structure
+        timestep = getattr(self.dynamics, "dt", None)
+        time = None if timestep is None else self.step * float(timestep)
+        try:
+            frame = self._reader.read(structure, self.step, time).checked()
+        except PhasewireError as error:
+            applied, selection = self.driver.fail(error, self.step, time, len(structure)), None
+        else:
+            applied, selection = self.driver.apply(frame), frame.selection
+        forces = applied.forces
+        if selection is not None:
+            forces = np.zeros((len(structure), 3))
+            forces[selection] = applied.forces
+        self.results = {"energy": applied.energy, "free_energy": applied.energy, "forces": forces}
+        if structure.cell.rank == 3:
+            # dE / d(strain) / volume, symmetric; the virial is minus the derivative.
+            stress = -0.5 * (applied.virial + applied.virial.T) / structure.get_volume()
+            self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
+
+    def resume_at(self, step: int) -> None:
+        """Take the next structure as that of a step that is complete, as a run that goes on begins with it."""
+        self.reset()
+        self.step = step
+        self._last = None
+        self._is_complete = True
+
+    def close(self) -> None:
+        """Close the driver, if it was made for this calculator."""
+        if self._owned:
+            self.driver.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def attach_bias(
+    dynamics: BaseDynamics, atoms: Atoms, biases: Driver | Sequence[BiasPotential] | BiasPotential, **options: Any
+) -> BiasCalculator:
+    """Do what `phasewire.ase.bias` says."""
+    calculator = BiasCalculator(biases, dynamics=dynamics, **options)
+    atoms.calc = calculator if atoms.calc is None else SumCalculator([atoms.calc, calculator])
+    dynamics.attach(calculator.advance, interval=1)
+    return calculator
+
+
+def _differ(one: Atoms, other: Atoms) -> bool:
+    return any(
+        not np.array_equal(first, second)
+        for first, second in (
+            (one.positions, other.positions),
+            (one.numbers, other.numbers),
+            (one.cell.array, other.cell.array),
+            (one.pbc, other.pbc),
+        )
+    )

@@ -1,0 +1,495 @@
+"""From a frame to the forces of all biases, once a step (docs/biasing.md).
+
+Examples
+--------
+>>> driver = phasewire.Driver([Harmonic(fraction("fcc"), 0.5, 200.0)], colvar="COLVAR")  # doctest: +SKIP
+>>> applied = driver.apply(frame)  # doctest: +SKIP
+>>> applied.energy, applied.forces, applied.virial  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import warnings
+import weakref
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Literal, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phasewire._analyser import Analyser, check_every
+from phasewire._frame.frame import Frame, check_length_scale
+from phasewire._frame.result import Evaluation
+from phasewire._model.weights import Classes, as_weights
+from phasewire._server.client import Client, connect
+from phasewire.driving.restart import Restart, read_restart, write_restart
+from phasewire.errors import PhasewireError, make_error
+from phasewire.files.colvars import ColumnWriter
+from phasewire.local import Local
+from phasewire.variables import Variable, variable_names
+from phasewire.watching.links import as_phasewire_error
+from phasewire.watching.series import FailedFrame
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from phasewire.bias import BiasPotential
+
+OnFailure = Literal["stop", "unbiased"]
+LengthScale = float | Literal["cell"]
+
+# Skin of the neighbour lists: frames follow each other step by step (`phasewire.Local`).
+_SKIN = 0.1
+
+
+@dataclass(frozen=True, eq=False)
+class Applied:
+    """What the biases do to one frame.
+
+    Attributes
+    ----------
+    energy : float
+        Sum of the biases, at the frame; at a step between impulses, that of the last impulse.
+    forces : float64 array, shape (N, 3)
+        To be added to those of the engine; `Driver.every` times -dE/dr, and 0 at steps between.
+    virial : float64 array, shape (3, 3)
+        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta, an energy; like the forces `Driver.every` times as large, and 0
+        at steps between. Impulses of one energy to atoms and cell alike are what a barostat conserves; were the last
+        virial kept until the next, its delay would heat the cell.
+    values : float64 array, shape (V,)
+        Values of `Driver.variables`; NaN where there are none.
+    biased : bool
+        False: there were no forces, and the run goes on without because it was asked to.
+    """
+
+    energy: float
+    forces: NDArray[np.float64]
+    virial: NDArray[np.float64]
+    values: NDArray[np.float64]
+    biased: bool
+
+
+class Driver:
+    """Biases of one run, on the variables that they share.
+
+    Parameters
+    ----------
+    biases : sequence of BiasPotential
+        Of different names (`phasewire.bias`).
+    watch : sequence of Variable
+        Variables to evaluate and record beside those of the biases.
+    analyser : Analyser or str, optional
+        A server's address, or the analyser itself. Default: the core in this process, of the build that gives the same
+        bits on every machine, ``Local(build="baseline", skin=0.1)``.
+    every : int
+        Steps between impulses: forces and virial act at every ``every``-th step, so many times as large. Means of the
+        pressure must be over all steps: at that of an impulse it is far off.
+    length_scale : float or "cell", optional
+        a0. ``"cell"``: (V/N)^(1/3) of each frame, with its part in the virial. Default: estimated from the first frame,
+        and kept.
+    classes : sequence of str or mapping of str to float, optional
+        The classes allowed, as for `Analyser.analyse`.
+    deadline : float
+        Seconds that a step may wait for its forces from a server.
+    on_failure : {"stop", "unbiased"}
+        What happens at a step without forces. ``"stop"``: the error that says why. ``"unbiased"``: the step goes
+        without bias, COLVAR says so in the column ``biased``, and a warning tells of the first.
+    colvar : path, optional
+        Write time, variables, what the biases report, their total energy ``bias``, and ``biased``: a row a step.
+    colvar_every : int, optional
+        Steps between its rows; a step without forces has one in any case. Default: ``every``.
+    folder : path, optional
+        What a relative path of ``colvar`` is relative to. Default: the working folder.
+
+    Attributes
+    ----------
+    biases : tuple of BiasPotential
+    variables : tuple of Variable
+        The different ones of all biases and of ``watch``.
+    names : tuple of str
+        What COLVAR calls them.
+    failures : list of FailedFrame
+        Steps without forces, and why.
+    last : Applied or None
+        What `apply` returned last.
+
+    Raises
+    ------
+    InputError
+        ``BAD_OPTION``; those of `phasewire.connect`.
+
+    Notes
+    -----
+    A bias moves on when the next step begins, by the values of the last evaluation of the step before: energy and
+    forces of a step stay the same function however often an engine asks for them, as it does at the end of one run
+    and the beginning of the next, in the line search of a minimisation, or for finite differences.
+    """
+
+    def __init__(
+        self,
+        biases: Sequence[BiasPotential] | BiasPotential = (),
+        *,
+        watch: Sequence[Variable] | Variable = (),
+        analyser: Analyser | str | None = None,
+        every: int = 1,
+        length_scale: LengthScale | None = None,
+        classes: Classes | None = None,
+        deadline: float = 10.0,
+        on_failure: OnFailure = "stop",
+        colvar: str | Path | None = None,
+        colvar_every: int | None = None,
+        folder: str | Path | None = None,
+    ) -> None:
+        self.every = check_every(every)
+        self.biases = _as_biases(biases)
+        watched = (watch,) if isinstance(watch, Variable) else tuple(watch)
+        self.variables, self._places = _distinct([*(bias.variables for bias in self.biases), watched])
+        self.names = _unique_names(self.variables)
+        self._bare = tuple(replace(variable, name=None) for variable in self.variables)
+        self.classes = as_weights(classes)
+        self.on_failure = _check_policy(on_failure)
+        self.deadline = _check_deadline(deadline)
+        self._given_scale = length_scale if length_scale == "cell" else check_length_scale(length_scale)
+        self._scale = self._given_scale
+        self.failures: list[FailedFrame] = []
+        self.last: Applied | None = None
+        self._energies = np.zeros(len(self.biases))
+        self._step: int | None = None
+        self._time: float | None = None
+        # The step that the biases have yet to move on by, and its values.
+        self._pending: tuple[int, float | None, NDArray[np.float64]] | None = None
+        self._moved_step: int | None = None
+        self._row_step: int | None = None
+        self._warned = False
+        self._colvar_path = None if colvar is None else Path(folder or ".") / colvar
+        self._colvar_every = self.every if colvar_every is None else check_every(colvar_every)
+        self._colvar: ColumnWriter | None = None
+        self._owned: Analyser | None = None
+        if not isinstance(analyser, Analyser):
+            analyser = self._owned = (
+                Local(build="baseline", skin=_SKIN) if analyser is None else connect(analyser, timeout=self.deadline)
+            )
+            # A program that ends without closing the driver would wait for an open connection.
+            weakref.finalize(self, analyser.close)
+        self.analyser = analyser
+
+    @property
+    def length_scale(self) -> LengthScale | None:
+        """a0 in use, or ``"cell"``; None before the first frame if it is to be estimated."""
+        return self._scale
+
+    def apply(self, frame: Frame) -> Applied:
+        """Return what the biases do to a frame.
+
+        Parameters
+        ----------
+        frame : Frame
+            With the engine's step. A step that differs from that of the frame before lets the biases move on first.
+
+        Raises
+        ------
+        PhasewireError
+            Why there are no forces, unless ``on_failure="unbiased"``. An error in a bias or a function of one's own is
+            raised in either case, as it is.
+        """
+        if self._pending is not None and frame.step != self._pending[0]:
+            try:
+                self.advance()
+            except Exception as error:
+                # What it left undone is not known, so the run ends in any case; this step has no forces by then.
+                self._put_on_record(error, frame.step, frame.time, len(frame))
+                raise
+        self._step, self._time = frame.step, frame.time
+        if frame.step % self.every:
+            return self._between(frame)
+        try:
+            evaluation = self._evaluate(frame)
+        except Exception as error:
+            return self.fail(error, frame.step, frame.time, len(frame))
+        if frame.step != self._row_step and frame.step % self._colvar_every == 0:
+            self._write_row(frame.step, frame.time, evaluation)
+            self._row_step = frame.step
+        if frame.step != self._moved_step:
+            self._pending = (frame.step, frame.time, evaluation.values)
+        forces, virial = evaluation.forces, evaluation.virial
+        if self.every > 1:
+            forces, virial = self.every * forces, self.every * virial
+        self.last = Applied(evaluation.energy, forces, virial, evaluation.values, True)
+        return self.last
+
+    def fail(self, error: Exception, step: int, time: float | None, atom_count: int) -> Applied:
+        """Put on record that a step has no forces, as `apply` does, for frames that an engine cannot even hand over.
+
+        Raises
+        ------
+        Exception
+            The error itself, unless the run is to go on: a `PhasewireError` with ``on_failure="unbiased"``.
+        """
+        # The step before is complete, whatever became of this one.
+        if self._pending is not None and step != self._pending[0]:
+            self.advance()
+        applied = self._put_on_record(error, step, time, atom_count)
+        if self.on_failure == "stop" or not isinstance(error, PhasewireError):
+            raise error
+        if not self._warned:
+            self._warned = True
+            text = f"phasewire: step {step} goes without bias, as further ones may: {error}"
+            warnings.warn(text, RuntimeWarning, stacklevel=3)
+        return applied
+
+    def _put_on_record(self, error: Exception, step: int, time: float | None, atom_count: int) -> Applied:
+        self._step, self._time, self._pending = step, time, None
+        self.failures.append(FailedFrame(step, time, as_phasewire_error(error)))
+        self._write_row(step, time, None)
+        self.last = _nothing(atom_count, len(self.variables))
+        return self.last
+
+    def advance(self) -> None:
+        """Let the biases move on by the last step, if they have not yet; `apply` does so when the next one begins."""
+        if self._pending is None:
+            return
+        step, time, values = self._pending
+        self._pending = None
+        self._moved_step = step
+        for bias, places in zip(self.biases, self._places, strict=False):
+            bias.update(values[places], step, time)
+
+    def checkpoint(self, path: str | Path) -> None:
+        """Write what a run needs to go on: one file, which appears when it is whole.
+
+        The biases move on by the last step first, so that the step to go on with is the next one.
+
+        Raises
+        ------
+        InputError
+            ``FILE_ACCESS``; the file that was there before then still is.
+        """
+        self.advance()
+        write_restart(Path(path), self._restart())
+
+    def restore(self, path: str | Path) -> None:
+        """Become what a driver of the same settings was when it wrote a file by `checkpoint`.
+
+        Rows of COLVAR after that are cut off, and further ones follow.
+
+        Raises
+        ------
+        InputError
+            ``FILE_ACCESS``, ``FILE_FORMAT``; ``BAD_OPTION`` if biases, variables, model or other settings differ: the
+            field names the first that does. Nothing is changed then.
+        """
+        stored = read_restart(Path(path))
+        stored.refuse_unless_like(self._restart(), self.biases)
+        for bias, state in zip(self.biases, stored.states, strict=True):
+            bias.restore(state)
+        self._scale = stored.length_scale
+        self._step = self._moved_step = self._row_step = stored.step
+        self._time = stored.time
+        self._pending = None
+        if self._colvar_path is not None and stored.step is not None:
+            self._close_colvar()
+            time = float(stored.step) if stored.time is None else stored.time
+            self._colvar = ColumnWriter(self._colvar_path, self._fields(), restart_time=time)
+
+    @property
+    def step(self) -> int | None:
+        """The step of the last frame."""
+        return self._step
+
+    def close(self) -> None:
+        """Let the biases move on by the last step, and close the files and an analyser that the driver made."""
+        self.advance()
+        self._close_colvar()
+        if self._owned is not None:
+            self._owned.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        names = ", ".join(bias.name for bias in self.biases) or "no biases"
+        failed = f", {len(self.failures)} steps without forces" if self.failures else ""
+        return f"<Driver: {names} on {', '.join(self.names) or 'no variables'}; step {self._step}{failed}>"
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _evaluate(self, frame: Frame) -> Evaluation:
+        step = frame.step
+        evaluation = self.analyser.evaluate_frame(
+            frame,
+            variables=self._bare,
+            energy=lambda values: self._energy(values, step),
+            length_scale=self._scale,
+            classes=self.classes,
+            deadline=self.deadline,
+        )
+        if evaluation.step != step:
+            _refuse(f"the forces of step {evaluation.step} came for step {step}", "step", evaluation.step)
+        # Of their sum first, which is finite unless one of them is not, or they are beyond any physics.
+        if evaluation.forces.shape != frame.positions.shape or not np.isfinite(evaluation.forces.sum()):
+            _refuse("forces are missing, or not finite", "forces", evaluation.forces.shape)
+        if not (np.isfinite(evaluation.virial).all() and np.isfinite(evaluation.energy)):
+            _refuse("energy or virial is not finite", "virial", [evaluation.energy, *evaluation.virial.ravel()])
+        if self._scale is None:
+            self._scale = evaluation.length_scale
+        return evaluation
+
+    def _energy(self, values: NDArray[np.float64], step: int) -> tuple[float, NDArray[np.float64]]:
+        """Return the energy of all biases, and its derivatives by `variables`."""
+        if not np.isfinite(values).all():
+            _refuse("a variable is not finite", "variables", dict(zip(self.names, values.tolist(), strict=True)))
+        slopes = np.zeros(len(values))
+        for index, bias in enumerate(self.biases):
+            places = self._places[index]
+            energy, part = bias.energy(values[places], step)
+            if np.shape(part) != places.shape or not (np.isfinite(energy) and np.isfinite(part).all()):
+                _refuse("its energy or a derivative of it is missing or not finite", bias.name, [energy, *part])
+            self._energies[index] = energy
+            # One bias may name a variable twice, so this is no plain sum of slices.
+            np.add.at(slopes, places, part)
+        return float(self._energies.sum()), slopes
+
+    def _between(self, frame: Frame) -> Applied:
+        """Return what a step between two impulses gets."""
+        before = self.last or _nothing(len(frame), len(self.variables))
+        self.last = replace(before, forces=np.zeros((len(frame), 3)), virial=np.zeros((3, 3)))
+        return self.last
+
+    def _fields(self) -> list[str]:
+        reported = [name for bias in self.biases for name in bias.columns()]
+        return ["time", *self.names, *reported, "bias", "biased"]
+
+    def _write_row(self, step: int, time: float | None, evaluation: Evaluation | None) -> None:
+        """Write a row; without an evaluation one of a step without bias."""
+        if self._colvar_path is None:
+            return
+        if self._colvar is None:
+            self._colvar = ColumnWriter(self._colvar_path, self._fields())
+        row = dict.fromkeys(self._colvar.fields, np.nan)
+        row |= {"time": float(step) if time is None else time, "bias": 0.0, "biased": 0.0}
+        if evaluation is not None:
+            row |= dict(zip(self.names, evaluation.values.tolist(), strict=True))
+            row |= {"bias": evaluation.energy, "biased": 1.0}
+            for bias in self.biases:
+                row |= bias.columns()
+        self._colvar.write(row)
+
+    def _close_colvar(self) -> None:
+        if self._colvar is not None:
+            self._colvar.close()
+            self._colvar = None
+
+    def _restart(self) -> Restart:
+        model = _model_of(self.analyser)
+        return Restart(
+            settings={
+                "model": model,
+                "variables": [_describe(variable) for variable in self.variables],
+                "names": list(self.names),
+                "every": self.every,
+                "length_scale": self._given_scale,
+                "classes": None if self.classes is None else dict(self.classes),
+            },
+            biases=[{"name": bias.name, "settings": bias.settings()} for bias in self.biases],
+            states=[bias.state() for bias in self.biases],
+            step=self._step,
+            time=self._time,
+            length_scale=self._scale,
+        )
+
+
+def _as_biases(biases: Sequence[BiasPotential] | BiasPotential) -> tuple[BiasPotential, ...]:
+    found = tuple(biases) if isinstance(biases, Sequence) else (biases,)
+    names = [getattr(bias, "name", None) for bias in found]
+    for index, (bias, name) in enumerate(zip(found, names, strict=True)):
+        if not (hasattr(bias, "energy") and hasattr(bias, "update")):
+            _refuse_option("this is no bias", f"biases[{index}]", bias, "give a bias of phasewire.bias")
+        if name in names[:index]:
+            _refuse_option("two biases have this name", f"biases[{index}].name", name, "give one of them another name=")
+    return found
+
+
+def _distinct(
+    lists: Sequence[Sequence[Variable]],
+) -> tuple[tuple[Variable, ...], list[NDArray[np.intp]]]:
+    """Return each variable once, and where those of each list are among them.
+
+    Variables that differ in name alone are one, under the first name that one of them has.
+    """
+    found: dict[Variable, Variable] = {}
+    for variables in lists:
+        for variable in variables:
+            bare = replace(variable, name=None)
+            # A bias names its variables after kind and class where they have no other name.
+            named = bare if variable.name == variable_names((bare,))[0] else variable
+            if found.get(bare, bare).name is None:
+                found[bare] = named
+    number = {bare: index for index, bare in enumerate(found)}
+    places = [
+        np.array([number[replace(variable, name=None)] for variable in variables], dtype=np.intp) for variables in lists
+    ]
+    if not found:
+        _refuse_option("there is nothing to evaluate", "biases", [], "give a bias, or a variable to watch")
+    return tuple(found.values()), places
+
+
+def _unique_names(variables: Sequence[Variable]) -> tuple[str, ...]:
+    names = variable_names(variables)
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            _refuse_option("two variables have this name", f"variables[{index}].name", name, "rename one of them")
+    return names
+
+
+def _check_policy(on_failure: OnFailure) -> OnFailure:
+    if on_failure not in ("stop", "unbiased"):
+        _refuse_option(
+            "there is no such policy", "on_failure", on_failure, 'give "stop", or "unbiased" to go on without bias'
+        )
+    return on_failure
+
+
+def _check_deadline(deadline: float) -> float:
+    if isinstance(deadline, bool) or not isinstance(deadline, (int, float, np.number)) or not 0 < deadline < np.inf:
+        _refuse_option("the deadline must be a number of seconds above 0", "deadline", deadline, "give for example 10")
+    return float(deadline)
+
+
+def _describe(variable: Variable) -> dict[str, object]:
+    """Return the declaration without its name, which is compared on its own; of a function no more than its kind."""
+    return {"kind": variable.kind} if variable.function is not None else replace(variable, name=None).to_dict()
+
+
+def _model_of(analyser: Analyser) -> dict[str, str]:
+    """Return name and SHA-256 of the model."""
+    if isinstance(analyser, Local):
+        return {"name": analyser.model_name, "sha256": analyser.model.sha256}
+    if isinstance(analyser, Client):
+        return {"name": analyser.model_name, "sha256": analyser.server.model_sha256}
+    return {"name": analyser.model_name, "sha256": ""}
+
+
+def _nothing(atom_count: int, variable_count: int) -> Applied:
+    return Applied(0.0, np.zeros((atom_count, 3)), np.zeros((3, 3)), np.full(variable_count, np.nan), False)
+
+
+def _refuse(problem: str, field: str, value: object) -> NoReturn:
+    raise make_error(
+        "BAD_OPTION",
+        problem,
+        field=field,
+        value=value,
+        remedy="look at the last frames: the run may have blown up, or a bias is steeper than numbers can hold",
+    )
+
+
+def _refuse_option(problem: str, field: str, value: object, remedy: str) -> NoReturn:
+    raise make_error("BAD_OPTION", problem, field=field, value=value, remedy=remedy)

@@ -1,0 +1,126 @@
+"""The restart file of a driver: settings to compare, and states of the biases, in one npz file without pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from numpy.typing import NDArray
+
+from phasewire.errors import PhasewireError, make_error
+from phasewire.files.npz import read_npz, write_npz
+
+if TYPE_CHECKING:
+    from phasewire.bias import BiasPotential
+
+FORMAT = "phasewire bias restart"
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Restart:
+    """What a driver's restart file holds.
+
+    Attributes
+    ----------
+    settings : dict
+        What a driver must have been made with to go on, as JSON takes it.
+    biases : list of dict
+        Name and settings of each bias.
+    states : list of Mapping of str to array
+        Their states.
+    step, time : optional
+        Of the last frame.
+    length_scale : float, "cell" or None
+        a0 in use.
+    """
+
+    settings: dict[str, Any]
+    biases: list[dict[str, Any]]
+    states: Sequence[Mapping[str, NDArray[Any]]]
+    step: int | None
+    time: float | None
+    length_scale: float | Literal["cell"] | None
+
+    def refuse_unless_like(self, present: Restart, biases: Sequence[BiasPotential]) -> None:
+        """Raise ``BAD_OPTION`` that names the first setting in which the present driver differs."""
+        now = json.loads(json.dumps(present.settings))
+        _compare(self.settings, now, "")
+        _compare([bias["name"] for bias in self.biases], [bias.name for bias in biases], "biases")
+        for bias, stored in zip(biases, self.biases, strict=True):
+            bias.check_settings(stored["settings"])
+
+
+def write_restart(path: Path, restart: Restart) -> None:
+    """Write a restart file, which appears when it is whole.
+
+    Raises
+    ------
+    InputError
+        ``FILE_ACCESS``; ``BAD_OPTION`` if the state of a bias holds something that is no array of numbers.
+    """
+    about = {
+        "format": FORMAT,
+        "version": VERSION,
+        "settings": restart.settings,
+        "biases": restart.biases,
+        "step": restart.step,
+        "time": restart.time,
+        "length_scale": restart.length_scale,
+    }
+    write_npz(
+        path,
+        about,
+        {f"{index}/{key}": array for index, state in enumerate(restart.states) for key, array in state.items()},
+    )
+
+
+def read_restart(path: Path) -> Restart:
+    """Read a restart file.
+
+    Raises
+    ------
+    InputError
+        ``FILE_ACCESS``; ``FILE_FORMAT`` if it is damaged, another kind of file, or of another version.
+    """
+    about, arrays = read_npz(path, FORMAT, VERSION)
+    return Restart(
+        settings=about["settings"],
+        biases=about["biases"],
+        states=[_state_of(index, arrays) for index in range(len(about["biases"]))],
+        step=about["step"],
+        time=about["time"],
+        length_scale=about["length_scale"],
+    )
+
+
+def _state_of(index: int, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    prefix = f"{index}/"
+    return {key.removeprefix(prefix): array for key, array in arrays.items() if key.startswith(prefix)}
+
+
+def _compare(stored: Any, now: Any, where: str) -> None:
+    """Raise ``BAD_OPTION`` at the first place where two JSON values differ."""
+    if isinstance(stored, dict) and isinstance(now, dict):
+        for key in [*stored, *(key for key in now if key not in stored)]:
+            _compare(stored.get(key), now.get(key), f"{where}.{key}" if where else key)
+        return
+    if isinstance(stored, list) and isinstance(now, list) and len(stored) == len(now):
+        for index, (one, other) in enumerate(zip(stored, now, strict=True)):
+            _compare(one, other, f"{where}[{index}]")
+        return
+    if stored != now:
+        raise _other_settings(stored, now, where)
+
+
+def _other_settings(stored: Any, now: Any, where: str) -> PhasewireError:
+    return make_error(
+        "BAD_OPTION",
+        f"the run to go on with had {stored!r} here",
+        field=where,
+        value=now,
+        remedy="give the settings it had, or begin a new run",
+    )

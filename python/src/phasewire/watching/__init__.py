@@ -1,0 +1,1 @@
+"""Monitors of running simulations: links, events and series."""

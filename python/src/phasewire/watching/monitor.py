@@ -1,0 +1,443 @@
+"""Watching the phases of a simulation while it runs, without ever stopping it by accident.
+
+This is what the couplings to engines share; `phasewire.lammps.attach` and `phasewire.ase.Monitor` are built on it,
+and any other Python-driven engine can call `Monitor.observe` itself.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from os import PathLike
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from phasewire._analyser import Analyser, Denoise, Options, check_options
+from phasewire._frame.frame import Frame
+from phasewire._frame.result import DEFAULT_FIELDS, Result
+from phasewire._model.class_names import class_number
+from phasewire._model.weights import Classes, class_weights
+from phasewire._server.client import Client
+from phasewire._server.connection import make_settings
+from phasewire.errors import PhasewireError, make_error
+from phasewire.files.extxyz import write_extxyz
+from phasewire.local import Local
+from phasewire.watching.events import QUANTITIES, Action, Crossing
+from phasewire.watching.links import (
+    DirectLink,
+    Link,
+    Outcome,
+    ServerLink,
+    Snapshot,
+    WorkerLink,
+)
+from phasewire.watching.series import FailedFrame, Series
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+_KEPT_INCIDENTS = 1000
+_ABOUT_CONNECTION = ("connected", "lost", "refused", "garbled", "shared")
+_EXPLAINED = {
+    "action": "a function of yours raised",
+    "record": "the labelled snapshot could not be written",
+    "observe": "the snapshot could not be taken",
+}
+
+
+@dataclass(frozen=True)
+class Incident:
+    """Something about the connection, or in a function of the user, that the simulation did not notice.
+
+    Attributes
+    ----------
+    kind : str
+        ``connected``, ``lost``, ``refused``, ``garbled``: the connection. ``shared``: shared memory failed, and frames
+        go by message until the next session. ``action``: a function of the user raised. ``record``: a file could not be
+        written. ``observe``: a snapshot could not be taken.
+    step : int or None
+        The simulation's last step seen.
+    clock : float
+        Seconds since the epoch.
+    error : BaseException or None
+    """
+
+    kind: str
+    step: int | None
+    clock: float
+    error: BaseException | None
+
+
+class Monitor:
+    """Snapshots in, phases out, as time series and events.
+
+    Parameters
+    ----------
+    analyser : Analyser or str, optional
+        `phasewire.Local`, `phasewire.connect`, or a server's address. Default: ``Local()``.
+
+        With a server, frames are sent on a thread of the monitor's own and over a connection of its own: the simulation
+        copies its arrays and goes on. The server may come late, die and come back.
+
+        With ``Local`` the analysis is computed *in* the simulation's callback, so every snapshot costs the simulation
+        the time of the analysis (column ``seconds`` of the series), and none is dropped. With ``background=True`` it
+        is computed on a thread beside the simulation instead.
+    background : bool
+        For ``Local``: see above.
+    queue : int
+        Snapshots that may wait when the analysis falls behind. When another comes the oldest is dropped and counted in
+        every later result.
+    length_scale, denoise, fields, classes
+        As for `Analyser.analyse`. The labels are always asked for.
+    record : path, optional
+        File to which every labelled snapshot is added, as extended XYZ.
+    engine : str, optional
+        The engine and its version, for people who look at the server. The couplings fill it in.
+
+    Notes
+    -----
+    No method that a simulation calls raises because of an analysis, a server, a file or a user's function. Such
+    errors stand in `failures` and `incidents`, and the first of each kind in a user's function or a file is warned of.
+
+    Actions of events, and functions given to `on_result`, run in the simulation's thread, at the first observed step
+    after the result has come, so they may use the engine. Results appear in `series` as soon as they come.
+    """
+
+    def __init__(
+        self,
+        analyser: Analyser | str | None = None,
+        *,
+        background: bool = False,
+        queue: int = 1,
+        length_scale: float | None = None,
+        denoise: Denoise = 0,
+        fields: Iterable[str] = DEFAULT_FIELDS,
+        classes: Classes | None = None,
+        record: str | PathLike[str] | None = None,
+        engine: str | None = None,
+    ) -> None:
+        if not isinstance(queue, int) or queue < 1:
+            raise make_error(
+                "BAD_OPTION",
+                "queue must be a whole number of at least 1",
+                field="queue",
+                value=queue,
+                remedy="give the number of snapshots that may wait",
+            )
+        chosen = (fields,) if isinstance(fields, str) else tuple(fields)
+        options = check_options(length_scale, denoise, ("labels", *chosen), classes)
+        self.series = Series()
+        """The results so far."""
+        self._record = record
+        self._lock = threading.Lock()
+        self._fresh: deque[Outcome] = deque()
+        self._last: Outcome | None = None
+        self._last_step: int | None = None
+        self._incidents: deque[Incident] = deque(maxlen=_KEPT_INCIDENTS)
+        self._warned: set[str] = set()
+        self._crossings: list[Crossing] = []
+        self._listeners: list[Callable[[Result], object]] = []
+        self._stop_reason: str | None = None
+        self._stop_handed_over = False
+        self._connected = False
+        self._closed = False
+        self._owned: Local | None = None
+        if not (analyser is None or isinstance(analyser, (Analyser, str))):
+            raise make_error(
+                "BAD_OPTION",
+                "the analyser must be a phasewire.Local, a phasewire.connect(..), or a server's address",
+                field="analyser",
+                value=analyser,
+                remedy="leave it out to have the phases computed in this process",
+            )
+        if analyser is None:
+            analyser = self._owned = Local()
+        self._analyser = Client(make_settings(analyser, engine=engine)) if isinstance(analyser, str) else analyser
+        if options.classes is not None and self.phases:
+            class_weights(options.classes, self.phases, self._analyser.aliases)
+        self._link = self._make_link(background, queue, options)
+
+    # -- for the engine's side ------------------------------------------------------------------------------------
+
+    def observe(self, snapshot: Snapshot) -> None:
+        """Take a snapshot of the simulation, and act on results that have come. Never raises.
+
+        Parameters
+        ----------
+        snapshot : Snapshot
+            With arrays that the simulation will not change.
+        """
+        self._last_step = snapshot.step
+        self._forget_stop()
+        try:
+            if not self._closed:
+                self._link.submit(snapshot)
+            self.act()
+        except Exception as error:
+            self.note("observe", error)
+
+    def act(self) -> None:
+        """Call the functions given to `on_result`, and the actions of events, for results that have come since.
+
+        `observe`, `flush` and `close` do it; call it to have it done in between, from the simulation's thread.
+        """
+        while True:
+            with self._lock:
+                if not self._fresh:
+                    return
+                outcome = self._fresh.popleft()
+            assert outcome.result is not None
+            assert outcome.frame is not None
+            for listener in self._listeners:
+                self._call(listener, outcome.result)
+            for crossing in self._crossings:
+                try:
+                    event = crossing.check(self, outcome.frame, outcome.result)
+                except PhasewireError as error:
+                    self.note("action", error)
+                    continue
+                if event is not None:
+                    self._call(crossing.action, event)
+
+    def note(self, kind: str, error: BaseException | None) -> None:
+        """Record an incident; warn of the first of its kind unless it is about the connection."""
+        with self._lock:
+            self._incidents.append(Incident(kind, self._last_step, time.time(), error))
+        if kind not in _ABOUT_CONNECTION:
+            self._warn(kind, f"{_EXPLAINED[kind]} at step {self._last_step}: {type(error).__name__}: {error}")
+
+    def request_stop(self, reason: str = "asked for") -> None:
+        """Ask the engine to end its current run after the present step.
+
+        How it does is the coupling's business (`phasewire.lammps`, `phasewire.ase`); a loop of your own looks at
+        `hand_over_stop` after each `observe`.
+        """
+        self._stop_reason = reason
+
+    @property
+    def should_stop(self) -> bool:
+        """Whether the run was asked to end."""
+        return self._stop_reason is not None
+
+    def hand_over_stop(self) -> bool:
+        """Return `should_stop`; if so, the engine is ending its run, and the next `observe` belongs to another one."""
+        self._stop_handed_over = self.should_stop
+        return self._stop_handed_over
+
+    @property
+    def stop_reason(self) -> str | None:
+        """Why the run was asked to end, if it was."""
+        return self._stop_reason
+
+    # -- for the user ---------------------------------------------------------------------------------------------
+
+    def on_crossing(
+        self,
+        quantity: str,
+        *,
+        action: Action,
+        below: float | None = None,
+        above: float | None = None,
+        hysteresis: float = 0.0,
+        once: bool = False,
+    ) -> None:
+        """Do something when a quantity crosses a value.
+
+        Parameters
+        ----------
+        quantity : str
+            A class name or alias, for the share of the atoms with that label; or ``crystalline``,
+            ``mean_log_density``, ``mean_margin``.
+        action : function of one `Event`
+            `phasewire.stop`, ``phasewire.snapshot(path)``, or any other. What it raises is recorded in `incidents`.
+        below, above : float
+            One of the two: the side on which the event occurs. A run that begins there must first have been on the
+            other side.
+        hysteresis : float
+            How far the quantity must swing back before the event can occur again.
+        once : bool
+            Only the first time.
+        """
+        phases = self.phases
+        if phases and quantity not in QUANTITIES:
+            class_number(quantity, phases, self._analyser.aliases, "quantity")
+        self._crossings.append(Crossing(quantity, action, below=below, above=above, hysteresis=hysteresis, once=once))
+
+    def on_result(self, function: Callable[[Result], object]) -> None:
+        """Call a function with every result, in the simulation's thread."""
+        self._listeners.append(function)
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Class names; empty while no server was heard of."""
+        if isinstance(self._analyser, Client):
+            return self.series.phases or self._analyser.known_phases
+        return self._analyser.phases
+
+    @property
+    def last(self) -> Result | None:
+        """The last result, if there is one."""
+        outcome = self._last
+        return None if outcome is None else outcome.result
+
+    @property
+    def last_frame(self) -> Frame | None:
+        """The frame of the last result."""
+        outcome = self._last
+        return None if outcome is None else outcome.frame
+
+    @property
+    def dropped(self) -> int:
+        """Snapshots that were taken but not analysed, so far."""
+        return self._link.dropped
+
+    @property
+    def failures(self) -> tuple[FailedFrame, ...]:
+        """Snapshots that were refused, and why."""
+        return self.series.failures
+
+    @property
+    def incidents(self) -> tuple[Incident, ...]:
+        """What happened to the connection, to files and in the user's functions; the last 1000."""
+        with self._lock:
+            return tuple(self._incidents)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the analysis is there at the moment; always true with ``Local``."""
+        return self._connected
+
+    def write_extxyz(self, path: str | PathLike[str], *, append: bool = False) -> None:
+        """Write the last labelled snapshot as extended XYZ.
+
+        Raises
+        ------
+        InputError
+            ``EMPTY_FRAME`` if there is no result yet.
+        """
+        outcome = self._last
+        if outcome is None or outcome.frame is None or outcome.result is None:
+            raise make_error(
+                "EMPTY_FRAME",
+                "there is no result yet",
+                field="last",
+                remedy="run the simulation past an observed step; with a server, call flush() first",
+            )
+        write_extxyz(path, outcome.frame, outcome.result, append=append)
+
+    def to_csv(self, path: str | PathLike[str]) -> None:
+        """Write the time series as CSV."""
+        self.series.to_csv(path)
+
+    def flush(self, timeout: float = 10.0) -> bool:
+        """Wait for the results of all snapshots taken, and act on them.
+
+        Parameters
+        ----------
+        timeout : float
+            The longest wait, in seconds.
+
+        Returns
+        -------
+        bool
+            Whether all are settled.
+        """
+        settled = self._link.flush(timeout)
+        self.act()
+        return settled
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Wait for outstanding results as `flush` does, then stop watching. May be called more than once."""
+        if self._closed:
+            return
+        # Without a server there is nothing to wait for: it would have been found long ago.
+        self.flush(timeout if self.connected else min(timeout, 1.0))
+        self._closed = True
+        self._link.close()
+        self.act()
+        if self._owned is not None:
+            self._owned.close()
+        if isinstance(self._analyser, Client) and not len(self.series) and self.dropped:
+            self._warn(
+                "silence",
+                f"no server answered at {self._analyser.endpoint}, all {self.dropped} snapshots were dropped; "
+                "start one with `phasewire serve`",
+            )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        last = "no results yet" if self.last is None else repr(self.last)
+        state = "" if self.connected else ", not connected"
+        return f"<{type(self).__name__}: {len(self.series)} results, {self.dropped} dropped{state}; last {last}>"
+
+    # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _forget_stop(self) -> None:
+        """Hear from the engine again: a run that was stopped is over by then, and another one has begun."""
+        if self._stop_handed_over:
+            self._stop_handed_over = False
+            self._stop_reason = None
+
+    def _make_link(self, background: bool, queue: int, options: Options) -> Link:
+        if isinstance(self._analyser, Client):
+            return ServerLink(self._analyser.settings, options, self._deliver, self._report, queue)
+        self._connected = True
+        if background:
+            return WorkerLink(self._analyser, options, self._deliver, queue)
+        return DirectLink(self._analyser, options, self._deliver)
+
+    def _deliver(self, outcome: Outcome) -> None:
+        """Store an outcome; called by the thread that analyses."""
+        snapshot = outcome.snapshot
+        observables = dict(snapshot.observables)
+        if outcome.error is not None:
+            failed = FailedFrame(snapshot.step, snapshot.time, outcome.error)
+            self.series.append_failure(failed, outcome.dropped, observables)
+            self._warn("failure", f"the snapshot of step {snapshot.step} gave no result: {outcome.error}")
+            return
+        assert outcome.result is not None
+        assert outcome.frame is not None
+        self.series.append(outcome.result, observables)
+        with self._lock:
+            self._last = outcome
+            self._fresh.append(outcome)
+        if self._record is not None:
+            try:
+                write_extxyz(self._record, outcome.frame, outcome.result, append=True)
+            except Exception as error:
+                self.note("record", error)
+
+    def _report(self, kind: str, error: PhasewireError | None) -> None:
+        """Hear of the connection; called by the thread that analyses."""
+        if kind != "shared":
+            self._connected = kind == "connected"
+        self.note(kind, error)
+
+    def _call(self, function: Callable[..., object], argument: object) -> None:
+        try:
+            function(argument)
+        except Exception as error:
+            self.note("action", error)
+
+    def _warn(self, kind: str, text: str) -> None:
+        with self._lock:
+            if kind in self._warned:
+                return
+            self._warned.add(kind)
+        try:
+            warnings.warn(f"phasewire: {text}", RuntimeWarning, stacklevel=2)
+        except RuntimeWarning:
+            # The user has turned warnings into errors; the simulation must go on all the same, and the
+            # incident or failure is on record.
+            return

@@ -1,0 +1,45 @@
+"""Fixtures: analysers, structures, and phase servers that can be killed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import phasewire
+from server_process import ServerProcess
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def local():
+    with phasewire.Local() as analyser:
+        yield analyser
+
+
+@pytest.fixture
+def endpoint(tmp_path_factory):
+    # A short path: those of Unix sockets are limited to about 100 characters.
+    return f"ipc://{tmp_path_factory.mktemp('s')}/socket"
+
+
+@pytest.fixture
+def server(endpoint):
+    process = ServerProcess(endpoint)
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def late_server(endpoint):
+    """A server that the test starts itself."""
+    process = ServerProcess(endpoint)
+    yield process
+    process.stop()
