@@ -51,17 +51,4 @@ describe("text of the repository", () => {
     expect(read("README.md")).toContain("npm run demo");
     expect(read("README.md")).toContain("npm test");
   });
-
-  it("links only to files that exist", () => {
-    const broken = textFiles
-      .filter(({ file }) => file.endsWith(".md"))
-      .flatMap(({ file, lines }) =>
-        [...lines.join("\n").matchAll(/\]\(([^)#\s]+)(?:#[^)]*)?\)/g)]
-          .map((match) => match[1]!)
-          .filter((target) => !/^[a-z]+:/.test(target))
-          .filter((target) => !existsSync(path.join(root, path.dirname(file), target)))
-          .map((target) => `${file}: ${target}`),
-      );
-    expect(broken).toEqual([]);
-  });
 });
