@@ -9,7 +9,17 @@ import { extractors, markdown, type Passage, python, sentences, typescript } fro
  * Files and folders whose text is plain: all Markdown in them, and comments and strings of their sources. Add a folder
  * once its text has been rewritten.
  */
-const plain = ["README.md", "CHANGELOG.md"];
+const plain = [
+  "README.md",
+  "CHANGELOG.md",
+  "accuracy/simulations/README.md",
+  "examples/README.md",
+  "examples/fine-tune/README.md",
+  "models",
+  "python/README.md",
+  "training/README.md",
+  "training/structures/README.md",
+];
 
 /** Columns of a line of text. Formatters hold code to these widths, but not comments. */
 const widths: Readonly<Record<string, number>> = { ".md": 160, ".py": 120 };
