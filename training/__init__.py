@@ -1,1 +1,1 @@
-"""Prototypes, synthetic disorder, model, losses, training, export and evaluation (JAX)."""
+"""Prototypes, synthetic disorder, the model in JAX, its losses, training, export and checks."""

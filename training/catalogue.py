@@ -1,9 +1,9 @@
-"""The classes of the tier `all` beyond those of `core`: which entries of the encyclopedia, and what they are called.
+"""The classes that the tier `all` adds to `core`: which entries of the encyclopedia they are, and their names.
 
-Entries are taken one after the other, the ones that exist before doubtful ones, the ones with a Strukturbericht
-designation first, then small cells and high symmetry. An entry whose atoms for the most part cannot be told from those
-of a class that was taken before (`distinction.py`) is left out; if it is the same points, its names become aliases of
-that class. The result, with the reasons, is kept in `structures/all.json`. To make that file again:
+Entries are tried one by one. Doubtful entries come last; within each group, entries with a Strukturbericht designation
+come first, then small cells, then high symmetry. An entry is left out if most of its atoms cannot be distinguished from
+those of a class taken before it (`distinction.py`). If it has the same points as that class, its names become aliases.
+`structures/all.json` keeps the result and the reasons. To regenerate that file:
 
     python -m training.catalogue
 """
@@ -27,22 +27,22 @@ from .wyckoff import Crystal, read
 
 DATA = Path(__file__).parent / "structures" / "all.json"
 
-# In units of the noise (`distinction.py`); just below that of fcc and dhcp, which are 15 apart.
+# In units of the noise (`distinction.py`). The value is just below the distance between fcc and dhcp, which is 15.
 LEAST_DISTANCE = 14.0
-# An entry is left out if this share of its atoms is nearer than that to atoms of one class.
+# An entry is left out if more than this share of its atoms is closer than LEAST_DISTANCE to atoms of one class.
 MOST_SHARE = 0.5
-# Up to this distance an entry of the same space group and cell is the same points, with other free parameters.
+# Below this distance, an entry with the same space group and cell size has the same points, with other free parameters.
 SAME = 8.0
-# Largest primitive cells of entries that have no Strukturbericht designation.
+# Most atoms in the primitive cell of an entry without a Strukturbericht designation.
 MOST_ATOMS = 14
 DOUBTFUL = re.compile("hypothetical|questionable|problematic|disputed|original", re.IGNORECASE)
-# Structures that nothing has, finite models of random alloys, and molecules or ions counted as atoms.
+# Structures that no substance has, finite models of random alloys, and entries that count molecules or ions as atoms.
 LEFT_OUT = re.compile(r"obsolete|erroneous|SQS|NH\$_\{4\}|benzene", re.IGNORECASE)
-# Words before a formula in brackets that are no names of minerals or compounds.
+# Words before a formula in brackets that do not name a mineral or compound.
 NO_MINERALS = {"copper", "modern", "orthorhombic", "hexagonal", "monoclinic", "cubic", "tetragonal", "trigonal"}
 # Binary formulas name these last, in this order (IUPAC); metals come first.
 NONMETALS = ("B", "Si", "C", "Sb", "As", "P", "N", "H", "Te", "Se", "S", "I", "Br", "Cl", "O", "F")
-# What names may consist of: they are given in command lines, in lists with commas and with `=`.
+# Allowed names: users type them on command lines, in comma-separated lists and together with `=`.
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 # Space groups that are mirror images of each other.
 ENANTIOMORPHS = {144: 145, 151: 153, 152: 154, 169: 170, 171: 172, 178: 179, 180: 181, 91: 95, 92: 96, 212: 213, 76: 78}
@@ -50,7 +50,7 @@ ENANTIOMORPHS = {144: 145, 151: 153, 152: 154, 169: 170, 171: 172, 178: 179, 180
 
 @dataclass
 class Class:
-    """A class: its prototype, and the entries that are the same points, the one it comes from first."""
+    """A class: its prototype, and the entries with the same points. The entry that it comes from stands first."""
 
     prototype: Prototype
     entries: list[Crystal] = field(default_factory=list)
@@ -62,7 +62,7 @@ def _table() -> dict:
 
 
 def classes() -> list[Prototype]:
-    """The classes beyond `core`, sorted by name."""
+    """The classes that `all` adds to `core`, sorted by name."""
     crystals = {crystal.label: crystal for crystal in read()}
     return [
         replace(
@@ -76,7 +76,7 @@ def classes() -> list[Prototype]:
 
 
 def with_designations(core: Iterable[Prototype]) -> list[Prototype]:
-    """Classes of `core` with the names of the entries that are the same points."""
+    """Classes of `core`, with the names of the entries that have the same points."""
     table = _table()["core"]
     named = []
     for prototype in core:
@@ -95,15 +95,15 @@ def with_designations(core: Iterable[Prototype]) -> list[Prototype]:
 
 
 def tier(name: str) -> list[Prototype]:
-    """The prototypes of a tier: `core`, or `all`, which has those of `core` first and then others by name."""
+    """The prototypes of the tier `core` or `all`. In `all`, those of `core` come first; the others follow by name."""
     if name not in ("core", "all"):
-        raise ValueError(f"unknown tier {name!r}; there are core and all")
+        raise ValueError(f"unknown tier {name!r}; the tiers are core and all")
     core = with_designations(built_in(list(BUILT_IN)))
     return core if name == "core" else [*core, *classes()]
 
 
 def as_prototype(crystal: Crystal) -> Prototype:
-    """An entry as a class under its label."""
+    """Turn an entry into a class that is named by its label."""
     return Prototype(
         name=crystal.label,
         label=description(crystal),
@@ -118,7 +118,7 @@ def as_prototype(crystal: Crystal) -> Prototype:
 
 
 def plain(title: str) -> str:
-    """A title without TeX: `$\\beta$-SiO$_{2}$` is beta-SiO2."""
+    """A title without TeX: `$\\beta$-SiO$_{2}$` becomes beta-SiO2."""
     return re.sub(r"\s+", " ", re.sub(r"\\em\b|\\['\"^`]|[${}\\]|_(?=\{?\d+\}?\$)|_(?=\{?\d)", "", title)).strip()
 
 
@@ -141,7 +141,7 @@ def description(crystal: Crystal) -> str:
 
 
 def composition(formula: str) -> tuple[int, ...] | None:
-    """Counts of the elements of a formula in falling order, divided by their common factor; None for other texts."""
+    """Element counts of a formula, largest first, divided by their common factor. None if the text is not a formula."""
     if not re.fullmatch(r"(?:[A-Z][a-z]?\d*)+", formula):
         return None
     counts: Counter[str] = Counter()
@@ -152,7 +152,7 @@ def composition(formula: str) -> tuple[int, ...] | None:
 
 
 def substance(crystal: Crystal) -> str:
-    """Formula with its Greek letter, such as beta-SiO2, from the title; from the prototype where the title has none."""
+    """Formula with its Greek letter, such as beta-SiO2, from the title, or from the prototype if the title has none."""
     counts = np.bincount(crystal.species)
     wanted = tuple(sorted((counts // np.gcd.reduce(counts)).tolist(), reverse=True))
     for word in re.split(r"[\s(),\[\]]+", description(crystal)):
@@ -165,13 +165,13 @@ def substance(crystal: Crystal) -> str:
 
 
 def mineral(crystal: Crystal) -> str | None:
-    """Name of the mineral or compound before the formula in brackets in the title."""
+    """Name of the mineral or compound that precedes the bracketed formula in the title. None if there is no name."""
     match = re.match(r"((?:[a-z]+-)?)([A-Z][a-z]{4,}) \(", description(crystal))
     return match[1] + match[2].lower() if match and match[2].lower() not in NO_MINERALS else None
 
 
 def same_kind(prototype: Prototype, crystal: Crystal) -> bool:
-    """Whether space group, up to handedness, and size of the primitive cell agree."""
+    """Whether the space group (up to handedness) and the size of the primitive cell agree."""
     groups = prototype.space_group, crystal.space_group
     return len(prototype.species) == len(crystal.species) and (
         groups[0] == groups[1] or ENANTIOMORPHS.get(min(groups)) == max(groups)
@@ -199,7 +199,7 @@ def candidates() -> list[Crystal]:
 
 
 def select(core: Sequence[Prototype]) -> tuple[list[Class], dict[str, dict]]:
-    """Classes, those of `core` first, and for each entry left out the class that it is too near to."""
+    """The classes, `core` first, and for each entry left out the class that it is too close to."""
     from .distinction import distances, whitened_sites
 
     entries = candidates()
@@ -230,7 +230,7 @@ def select(core: Sequence[Prototype]) -> tuple[list[Class], dict[str, dict]]:
 
 
 def names(found: Sequence[Class], taken: Iterable[str]) -> list[str]:
-    """One name for each class: designation, mineral, substance, or substance with Pearson symbol (and more)."""
+    """One name per class: the first of designation, mineral, substance, and longer names that no other class claims."""
 
     def choices(entry: Crystal) -> list[str]:
         word = substance(entry)
@@ -256,13 +256,13 @@ def names(found: Sequence[Class], taken: Iterable[str]) -> list[str]:
 
 
 def aliases(named: dict[str, Class]) -> dict[str, list[str]]:
-    """Other names of each class, none of them of two classes: designations, minerals, substances, labels."""
+    """Other names of each class: designations, minerals, substances, labels. No two classes share one."""
     wanted = {}
     for name, one in named.items():
         texts: list[str | None] = []
         for entry in one.entries:
             word = substance(entry)
-            # An element alone says too little.
+            # An element alone does not identify a structure.
             formula = None if composition(word) == (1,) else word
             texts += [entry.strukturbericht, mineral(entry), formula, entry.label, *entry.aliases]
         wanted[name] = [text for text in dict.fromkeys(texts) if text and not re.search(r"[\s,=]", text)]
@@ -279,7 +279,7 @@ def aliases(named: dict[str, Class]) -> dict[str, list[str]]:
 
 def main() -> None:
     """Write the data file."""
-    argparse.ArgumentParser(description="Make structures/all.json again.").parse_args()
+    argparse.ArgumentParser(description="Regenerate structures/all.json.").parse_args()
     core = built_in(list(BUILT_IN))
     kept, left_out = select(core)
     others = kept[len(core) :]
@@ -324,7 +324,7 @@ def main() -> None:
         opening, closing = "{}" if isinstance(value, dict) else "[]"
         lines.append(f"{json.dumps(key)}: {opening}\n" + ",\n".join(items) + f"\n{closing}")
     DATA.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-    print(f"{len(others)} classes beside {len(core)} of core, {len(left_out)} entries left out")
+    print(f"{len(others)} classes besides the {len(core)} of core; {len(left_out)} entries left out")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Labels of fresh samples, class by class: `python -m training.check training/runs/NAME`.
+"""Label fresh samples and report the result class by class: `python -m training.check training/runs/NAME`.
 
-Of a run that started from a model, the table shows that model beside the run's own: what was learnt, and what was lost.
+If the run started from a model, the table has a column for that model too. It shows what was learnt and what was lost.
 The samples are drawn as in training, every class equally often, from a seed that no training uses.
 """
 
@@ -36,17 +36,17 @@ class Tally:
     called: dict[str, Counter] = field(default_factory=dict)
 
     def percent(self, model: str, name: str) -> str:
-        """Share of atoms that a model named so; empty where no sample had the class."""
+        """Percentage of the atoms that a model gave this name. Empty if no sample had the class."""
         return f"{100.0 * self.called[model][name] / self.atoms:.2f}" if self.atoms else ""
 
     def mistake(self, model: str, name: str) -> str:
-        """The commonest wrong name."""
+        """The most frequent wrong name."""
         wrong = [(count, other) for other, count in self.called[model].items() if other != name]
         return max(wrong)[1] if wrong else ""
 
 
 def labeller(config: ModelConfig, params: Params) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
-    """Function from a batch to the name of the likeliest class of every atom, in one raw pass."""
+    """Returns a function that maps a batch to the most likely class name of every atom, without denoising."""
     names = np.array(config.classes)
     params = {name: jnp.asarray(value) for name, value in params.items()}
 
@@ -61,7 +61,7 @@ def labeller(config: ModelConfig, params: Params) -> Callable[[dict[str, np.ndar
 
 
 def check(run: Path, batches: int) -> dict[str, Tally]:
-    """Tallies by true class, of the models `before` (if the run started from one) and `after`."""
+    """Tallies by true class, for the models `before` (if the run started from one) and `after`."""
     training = TrainingConfig.load(run / "config.json")
     prototypes = run_prototypes(training)
     config = run_model(training, prototypes)
@@ -89,7 +89,7 @@ def check(run: Path, batches: int) -> dict[str, Tally]:
 
 
 def table(tallies: dict[str, Tally]) -> str:
-    """The tallies as Markdown, in % of the atoms of each class."""
+    """The tallies as a Markdown table, in % of the atoms of each class."""
     models = list(next(iter(tallies.values())).called)
     head = ["class", "atoms", *models, "wrong labels, mostly"]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
@@ -102,7 +102,7 @@ def table(tallies: dict[str, Tally]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path, help="folder of a training run")
-    parser.add_argument("--batches", type=int, default=20, help="batches of samples to look at")
+    parser.add_argument("--batches", type=int, default=20, help="number of batches to label")
     arguments = parser.parse_args()
     print(table(check(arguments.run, arguments.batches)))
 

@@ -16,12 +16,12 @@ DISORDERED = "disordered"
 
 
 def by_name(names: list[str]) -> list[Prototype]:
-    """Prototypes of the tiers, in the order of their names.
+    """Prototypes of the tiers, in the order of `names`.
 
     Raises
     ------
     ValueError
-        For a name that neither the built-in prototypes nor the tier `all` have.
+        If a name belongs neither to the built-in prototypes nor to the tier `all`.
     """
     if all(name in BUILT_IN for name in names):
         return built_in(names)
@@ -29,18 +29,18 @@ def by_name(names: list[str]) -> list[Prototype]:
     unknown = [name for name in names if name not in known]
     if unknown:
         raise ValueError(
-            f"no structure is known for {', '.join(unknown)}: give each as a file named as its class (--prototype)"
+            f"no structure is known for {', '.join(unknown)}: give each as a file named after its class (--prototype)"
         )
     return [known[name] for name in names]
 
 
 def known_classes(start: str) -> tuple[str, ...]:
-    """Crystalline classes of the model of this name or path."""
+    """Crystalline classes of the model with this name or path."""
     return tuple(name for name in read_model(find_model(start))[0].classes if name != DISORDERED)
 
 
 def run_prototypes(training: TrainingConfig) -> list[Prototype]:
-    """Prototypes of a run in the order of its classes; a file named as a class of `start` takes its place.
+    """Prototypes of a run in the order of its classes. A file named after a class of `start` replaces that class.
 
     Raises
     ------
@@ -59,12 +59,13 @@ def run_prototypes(training: TrainingConfig) -> list[Prototype]:
     prototypes = shared + own
     names = [prototype.name for prototype in prototypes]
     if len(set(names)) != len(names) or DISORDERED in names or not names:
-        raise ValueError(f"a run needs classes, each with a name of its own, not `{DISORDERED}`: {', '.join(names)}")
+        given = ", ".join(names) or "none"
+        raise ValueError(f"a run needs classes with unique names other than `{DISORDERED}`; got: {given}")
     return prototypes if training.new_share is None else favour(prototypes, known, training.new_share)
 
 
 def favour(prototypes: list[Prototype], known: tuple[str, ...], share: float) -> list[Prototype]:
-    """The same prototypes, weighted so that those of unknown classes are drawn in this share of all draws."""
+    """The same prototypes, reweighted so that unknown classes make up this share of all draws."""
     old = sum(prototype.weight for prototype in prototypes if prototype.name in known)
     new = sum(prototype.weight for prototype in prototypes if prototype.name not in known)
     if old == 0.0 or new == 0.0:
@@ -82,7 +83,7 @@ def class_names(prototypes: list[Prototype]) -> tuple[str, ...]:
 
 
 def run_model(training: TrainingConfig, prototypes: list[Prototype]) -> ModelConfig:
-    """Constants of a run's model: those of `start`, or the standard ones with the run's length constant."""
+    """Constants of a run's model: those of `start`, or the defaults with the run's length constant."""
     if training.start is not None:
         start = read_model(find_model(training.start))[0]
         config = replace(start, classes=class_names(prototypes), **training.shape)

@@ -1,4 +1,4 @@
-"""What decides a training run, read from a JSON file in training/configs."""
+"""The settings of a training run, read from a JSON file in training/configs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from .losses import LossWeights
 from .sampling import SamplingConfig
 
-# What a model's shape may be (models/FORMAT.md): sizes that the core has kernels for.
+# Allowed sizes of a model (models/FORMAT.md): those that the core has kernels for.
 POSSIBLE_SIZES = {
     "channels": (8, 16),
     "lmax": range(2, 7),
@@ -25,33 +25,34 @@ RADIAL_LENGTHS = ("cutoff", "basis_first", "basis_last", "basis_width")
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """All settings of a run; the seed, these and the prototypes fix its result up to rounding.
+    """All settings of a run. Together with the prototypes they determine its result up to rounding.
 
     Attributes
     ----------
     prototypes
         Names of classes, the name of a tier (`core`, `all`), or None for the classes of `start`.
     files
-        Structure files, one class each, beside `prototypes`; relative to the file of these settings.
+        Structure files, one class each, in addition to `prototypes`. Paths are relative to the settings file.
     start
-        What a run starts from: the name in `models/` or the path of a model, or the name of other settings in
-        `training/configs`, which are then run first; None: random weights.
+        What the run starts from: a model, by its name in `models/` or its path, or other settings, by their name in
+        `training/configs`. Those settings are then run first. None means random weights.
     shape
-        Constants of the model that decide its cost (`cutoff`, `channels`, `lmax`, widths: see model.py), where they are
-        not the standard ones or, for a run that starts from a model, not that model's (start.py says what may differ).
+        Constants of the model that determine its cost (`cutoff`, `channels`, `lmax`, widths: see model.py). It lists
+        only what differs from the defaults or, if the run starts from a model, from that model. start.py defines what
+        may differ then.
     teacher
-        Name or path of a model with the same classes whose probabilities the run learns beside the labels, as a small
-        model does from a large one (Hinton et al., arXiv:1503.02531); None: labels alone.
+        Name or path of a model with the same classes. The run learns its probabilities in addition to the labels, as a
+        small model learns from a large one (Hinton et al., arXiv:1503.02531). None means labels only.
     outer_width
-        Width of the last hidden layer; None: that of `start`, or the standard one.
+        Width of the last hidden layer. None means that of `start`, or the default.
     new_share
-        Share of crystals drawn from classes that `start` did not know; None: by the weights of the prototypes.
+        Share of crystals drawn from classes that `start` does not know. None draws by the weights of the prototypes.
     ema
-        Decay of a running mean of the weights, which is then what is exported; None: the last weights are.
+        Decay of a running mean of the weights. The run then exports this mean. None exports the last weights.
     fluid_pool
-        File name of the pool of toy fluids, beside the run's folder; made when it is not there.
+        File name of the pool of toy fluids, next to the run's folder. A missing pool is generated.
     samplers
-        Processes that make samples; one keeps two processor cores busy, a GPU wants more.
+        Number of processes that make samples. One keeps two processor cores busy; a GPU needs more.
     """
 
     prototypes: list[str] | str | None = None
@@ -99,12 +100,12 @@ class TrainingConfig:
 
     @staticmethod
     def load(path: Path) -> TrainingConfig:
-        """Read a settings file; paths in `files` become relative to the working directory.
+        """Read a settings file. Paths in `files` become relative to the working directory.
 
         Raises
         ------
         ValueError
-            If the file has a key that is no setting, or a setting out of its range.
+            If the file has an unknown key, or a setting is out of range.
         """
         raw = json.loads(path.read_text())
         known = {entry.name for entry in fields(TrainingConfig)}
@@ -118,18 +119,19 @@ class TrainingConfig:
 
 
 def check_constant(name: str, value: float) -> None:
-    """Refuse an entry of `shape` that is no constant of a model, or that no core could run.
+    """Refuse an entry of `shape` that is not a constant of the model, or that the core cannot run.
 
     Raises
     ------
     ValueError
-        Naming the entry, and what is possible.
+        If the entry is refused. The message names the entry and what is allowed.
     """
     possible = POSSIBLE_SIZES.get(name)
     if possible is not None:
         if value not in possible:
-            raise ValueError(f"`shape.{name}` is {value}; possible are {', '.join(map(str, possible))}")
+            raise ValueError(f"`shape.{name}` is {value}; it must be one of {', '.join(map(str, possible))}")
     elif name not in RADIAL_LENGTHS:
-        raise ValueError(f"`shape.{name}` is no constant; known are {', '.join((*POSSIBLE_SIZES, *RADIAL_LENGTHS))}")
+        known = ", ".join((*POSSIBLE_SIZES, *RADIAL_LENGTHS))
+        raise ValueError(f"`shape.{name}` is not a constant of the model; known are {known}")
     elif not value > 0.0:
         raise ValueError(f"`shape.{name}` is {value}; a length in units of a0 must be positive")

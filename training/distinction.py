@@ -1,10 +1,10 @@
-"""How well atoms of two crystals can be told apart by their surroundings, in units of the noise.
+"""How well the atoms of two crystals can be distinguished by their surroundings, in units of the noise.
 
-The surroundings of an atom become numbers of the kind that the model sees: invariants of the neighbour density within
-the model's cutoff for either neighbour kind, and their mean over the neighbours. Crystals are displaced and strained at
-random; the covariance of the numbers about the mean of each site is the noise, pooled over all sites. The distance of
-two sites is that of their means in units of this noise (Mahalanobis): an ideal linear reader that has to choose between
-two sites at distance d is wrong with probability Phi(-d / 2), 7 % for d = 3 and 0.1 % for d = 6.
+Numbers of the kind that the model sees describe the surroundings of an atom: invariants of the neighbour density within
+the model's cutoff, for either neighbour kind, and their mean over the neighbours. Crystals get random displacements and
+strains. The noise is the covariance of the numbers about the mean of each site, pooled over all sites. The distance of
+two sites is the distance of their means in units of this noise (Mahalanobis). An ideal linear classifier that chooses
+between two sites at distance d is wrong with probability Phi(-d / 2): 7 % for d = 3 and 0.1 % for d = 6.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from .model import ModelConfig, harmonics
 from .neighbours import neighbour_table
 from .prototypes import Prototype
 
-# White displacements, and random strain beside those that the length scale and thermal expansion bring, in units of a0.
+# White displacements in units of a0, random strain, and the isotropic strain of the length scale and thermal expansion.
 DISPLACEMENT = 0.05
 STRAIN = 0.02
 SCALE = 0.03
 SAMPLES = 16
 LEAST_ATOMS = 40
-# Added to the noise's covariance, relative to its trace: directions without noise would otherwise tell everything.
+# Added to the scaled covariance of the noise. Without it, directions without noise would decide everything.
 REGULARISATION = 1e-3
 
-# Pairs whose harmonics are computed at once.
+# Number of pairs whose harmonics are computed at once.
 BLOCK = 4096
 
 _harmonics = jax.jit(harmonics, static_argnums=0)
@@ -37,14 +37,14 @@ _harmonics = jax.jit(harmonics, static_argnums=0)
 
 @dataclass(frozen=True)
 class Sites:
-    """Symmetry-inequivalent sites of a crystal: mean numbers (sites, features) and shares of the atoms (sites,)."""
+    """Symmetry-inequivalent sites of a crystal: means of numbers (sites, features) and shares of the atoms (sites,)."""
 
     means: np.ndarray
     shares: np.ndarray
 
 
 def describe(positions: np.ndarray, cell: np.ndarray, species: np.ndarray) -> np.ndarray:
-    """Numbers of each atom of a periodic crystal, (n, 2 * 140): its own, and the mean over its neighbours."""
+    """Numbers that describe each atom of a periodic crystal, (n, 2 * 140): its own and the mean over its neighbours."""
     constants = ModelConfig(classes=())
     table = neighbour_table(positions, cell, True, constants.cutoff, None)
     vectors = positions[table.indices] - positions[:, None] + table.shifts
@@ -67,7 +67,7 @@ def describe(positions: np.ndarray, cell: np.ndarray, species: np.ndarray) -> np
 
 
 def _angular(degrees: tuple[int, ...], unit: np.ndarray) -> np.ndarray:
-    """Harmonics of vectors (..., 3), block by block: arrays of one shape are compiled once."""
+    """Harmonics of vectors (..., 3). Blocks of one shape are used so that the function is compiled once."""
     flat = unit.reshape(-1, 3)
     padded = np.concatenate([flat, np.zeros((-len(flat) % BLOCK, 3))])
     blocks = [np.asarray(_harmonics(degrees, block)) for block in padded.reshape(-1, BLOCK, 3)]
@@ -98,7 +98,7 @@ def sample_sites(prototype: Prototype, seed: int) -> tuple[Sites, np.ndarray, in
 
 
 def _strains() -> np.ndarray:
-    """Deformations (SAMPLES, 3, 3), the same for all crystals and in pairs of opposite strains: they bias no mean."""
+    """Deformations (SAMPLES, 3, 3), the same for all crystals. Pairs have opposite strains, so no mean is biased."""
     generator = np.random.default_rng(0)
     strains = generator.normal(0.0, STRAIN, (SAMPLES // 2, 3, 3))
     strains += np.eye(3) * generator.normal(0.0, SCALE, (SAMPLES // 2, 1, 1))
@@ -106,7 +106,7 @@ def _strains() -> np.ndarray:
 
 
 def _repeats(prototype: Prototype) -> np.ndarray:
-    """How often to repeat the cell along each vector for a compact supercell of enough atoms."""
+    """How often to repeat the cell along each vector for a compact supercell with enough atoms."""
     repeats = np.ones(3, int)
     lengths = np.linalg.norm(prototype.cell, axis=1)
     while len(prototype.species) * repeats.prod() < LEAST_ATOMS:
@@ -125,5 +125,5 @@ def whitened_sites(prototypes: Sequence[Prototype]) -> list[Sites]:
 
 
 def distances(first: Sites, second: Sites) -> np.ndarray:
-    """From each site of the first crystal to the nearest site of the second, (sites of the first,)."""
+    """Distance from each site of the first crystal to the nearest site of the second, (sites of the first,)."""
     return np.linalg.norm(first.means[:, None] - second.means, axis=-1).min(axis=1)

@@ -72,7 +72,7 @@ def write_model(
             "training": training,
         }
     )
-    # The data section does not depend on the metadata, so hash it first, then write for good.
+    # The data section does not depend on the metadata, so its hash can go into the metadata of a second write.
     _, data = _split(save(tensors))
     digest = hashlib.sha256(header.encode() + data).hexdigest()
     blob = save(tensors, metadata={"phasewire": header, "sha256": digest})
@@ -83,12 +83,12 @@ def write_model(
 
 
 def read_model(path: Path) -> tuple[ModelConfig, dict[str, np.ndarray], dict[str, Any]]:
-    """Config, weights and the header object of a model file; raises ValueError on a bad hash."""
+    """Config, weights and header object of a model file. Raises ValueError if the hash does not match."""
     header, data = _split(path.read_bytes())
     metadata = header["__metadata__"]
     digest = hashlib.sha256(metadata["phasewire"].encode() + data).hexdigest()
     if digest != metadata["sha256"]:
-        raise ValueError(f"{path}: sha256 is {digest}, the file says {metadata['sha256']}")
+        raise ValueError(f"{path}: sha256 is {digest}, but the header states {metadata['sha256']}")
     info = json.loads(metadata["phasewire"])
     config = ModelConfig(
         classes=tuple(entry["name"] for entry in info["classes"]),
@@ -111,7 +111,7 @@ def read_model(path: Path) -> tuple[ModelConfig, dict[str, np.ndarray], dict[str
 
 
 def update_manifest(folder: Path, path: Path, class_count: int, description: str, default: bool = False) -> None:
-    """Enter a model file of `folder` into its manifest; the first one becomes the default, a later one if asked to."""
+    """Enter a model file of `folder` into its manifest, as the default if it is the first or `default` is set."""
     manifest_path = folder / "manifest.json"
     manifest: dict[str, Any] = {"default": path.stem, "models": []}
     if manifest_path.exists():

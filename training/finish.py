@@ -1,6 +1,6 @@
-"""From weights to a model file with its ideal logits and its entry in the manifest.
+"""Turn weights into a model file with ideal logits, and enter it into the manifest.
 
-As a command, from the folder of any run, finished or not: `python -m training.finish training/runs/NAME --name NAME`.
+The command takes the folder of any run, finished or not: `python -m training.finish training/runs/NAME --name NAME`.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from .prototypes import Prototype
 
 
 def ideal_logits(config: ModelConfig, params: Params, prototypes: list[Prototype]) -> np.ndarray:
-    """Logit of every class on its own ideal prototype (mean over its sites); class 0: its constant."""
+    """Logit of every class on its own ideal prototype (mean over its sites). For class 0 it is a constant."""
     tables = [neighbour_table(p.positions, p.cell, True, config.cutoff, None) for p in prototypes]
     counts = [len(prototype.positions) for prototype in prototypes]
     starts = np.cumsum([0, *counts])
     width = max(table.mask.shape[1] for table in tables)
-    # All crystals side by side in one table: one compilation instead of one a class.
+    # One table holds all crystals, so that the model is compiled once, not once per class.
     vectors = np.zeros((starts[-1], width, 3))
     mask = np.zeros((starts[-1], width), bool)
     other = np.zeros_like(mask)
@@ -57,7 +57,7 @@ def _commit() -> str:
 
 
 def _model_name(reference: str | None) -> str | None:
-    """Name of the model of this name or path."""
+    """Name of the model with this name or path."""
     return None if reference is None else Path(reference).name.removesuffix(".safetensors")
 
 
@@ -72,17 +72,17 @@ def finish_model(
     description: str | None = None,
     default: bool = False,
 ) -> Path:
-    """Write NAME.safetensors and enter it into the folder's manifest.json; returns its path."""
+    """Write NAME.safetensors and enter it into the folder's manifest.json. Returns its path."""
     jax.config.update("jax_enable_x64", True)
     folder.mkdir(parents=True, exist_ok=True)
-    # Ideal logits of the stored, single-precision weights: what every reader will compute.
+    # Ideal logits come from the stored, single-precision weights, since every reader computes with those.
     stored = {key: jnp.asarray(np.asarray(value, np.float32), jnp.float64) for key, value in params.items()}
     path = folder / f"{name}.safetensors"
     entries = [prototype.info() for prototype in prototypes]
     nameless = dict.fromkeys(entries[0])
     info: list[dict[str, Any]] = [{**nameless, "name": DISORDERED, "aliases": ["liquid", "amorphous"]}, *entries]
     settings = asdict(training) | {
-        # What a reader on another machine can use of these: names, not places.
+        # Names only: the paths mean nothing on another machine.
         "files": [Path(file).name for file in training.files],
         "start": _model_name(training.start),
         "teacher": _model_name(training.teacher),

@@ -1,9 +1,9 @@
-"""Toy fluids and glasses for class 0 (`disordered`): generic models in reduced units, no element.
+"""Toy fluids and glasses for class 0 (`disordered`): generic models in reduced units, not real elements.
 
-Six families with randomly drawn parameters: Lennard-Jones, Mie, inverse powers, Morse, Stillinger-
-Weber with many tetrahedralities, and charged repulsive cores from 1:1 to 1:3. Each melt starts from random points, is
-equilibrated hot, brought to its temperature and sampled a few times. No potential of a
-real substance is used: a model trained on these has seen no MD frame of any benchmark system.
+There are six families with randomly drawn parameters: Lennard-Jones, Mie, inverse powers, Morse, Stillinger-Weber with
+many tetrahedralities, and charged repulsive cores from 1:1 to 1:3. Each melt starts from random points, is equilibrated
+hot, brought to its temperature and sampled a few times. No potential of a real substance is used. A model trained on
+these has seen no MD frame of any benchmark system.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ovito.modifiers import PolyhedralTemplateMatchingModifier
 from tqdm import tqdm
 
 ATOMS = 216
-# A melt in which template matching sees more than this share of crystal has frozen: not class 0.
+# A melt in which template matching finds more than this share of crystal has frozen and does not belong to class 0.
 MAX_CRYSTALLINE = 0.12
 
 
@@ -54,7 +54,7 @@ def _mie(rng: np.random.Generator) -> Recipe:
 
 
 def _inverse_power(rng: np.random.Generator) -> Recipe:
-    # Repulsion only; the attraction term of `mie` is pushed far below it by a small exponent gap.
+    # Repulsion only: the small gap between the exponents pushes the attraction term of `mie` far below it.
     repulsion = rng.choice([5.0, 6.0, 8.0])
     commands = ["pair_style mie/cut 3.0", f"pair_coeff * * 1.0 0.8 {repulsion} 3.0", "pair_modify shift yes"]
     return Recipe("power", rng.uniform(0.8, 1.3), rng.uniform(0.8, 2.0), lambda _: commands)
@@ -82,18 +82,18 @@ def _stillinger_weber(rng: np.random.Generator) -> Recipe:
 
 
 def _ionic(rng: np.random.Generator) -> Recipe:
-    """Charged cores of two sizes; repulsion by an inverse power or by an exponential (Born-Mayer form)."""
+    """Charged cores of two sizes that repel by an inverse power or by an exponential (Born-Mayer form)."""
     stoichiometry = int(rng.choice([1, 1, 1, 1, 2, 3]))
     cations = ATOMS // (stoichiometry + 1)
     size_ratio = rng.uniform(0.4, 1.0)
-    # Lengths in units of the contact distance of unlike ions.
+    # Lengths are in units of the contact distance of unlike ions.
     anion = 2.0 / (1.0 + size_ratio)
     diameters = {(1, 1): anion * size_ratio, (1, 2): 1.0, (2, 2): anion}
     charge = np.sqrt(rng.uniform(20.0, 65.0) / stoichiometry)
     damping = rng.uniform(0.1, 0.3)
     exponential = rng.random() < 0.5
     decay = rng.uniform(0.08, 0.13)
-    # An exponential core gives way to the attraction, so the same density packs it less tightly.
+    # An exponential core yields to the attraction, so it is packed less tightly at the same density.
     density = rng.uniform(0.45, 1.2) if exponential else rng.uniform(0.35, 0.85)
 
     def commands(_: Path) -> list[str]:
@@ -127,9 +127,9 @@ def _preload_mpi() -> None:
 
 
 def simulate(recipe: Recipe, rng: np.random.Generator, snapshots: int, glass: bool) -> list[np.ndarray]:
-    """Positions (N, 3) at unit number density, types in column 3, for each snapshot.
+    """Positions (N, 3) at unit number density, with types in column 3, for each snapshot.
 
-    With `glass` the last snapshot is quenched to its nearest local minimum.
+    With `glass`, the last snapshot is quenched to its nearest local minimum.
     """
     count = sum(recipe.type_counts)
     edge = (count / recipe.density) ** (1 / 3)
@@ -179,7 +179,7 @@ def simulate(recipe: Recipe, rng: np.random.Generator, snapshots: int, glass: bo
 
 
 def crystalline_share(frame: np.ndarray) -> float:
-    """Share of atoms that template matching (RMSD cutoff 0.1) takes for a crystal."""
+    """Share of atoms that template matching (RMSD cutoff 0.1) assigns to a crystal."""
     edge = len(frame) ** (1 / 3)
 
     data = DataCollection()
@@ -193,7 +193,7 @@ def crystalline_share(frame: np.ndarray) -> float:
 
 
 def generate(runs: int, snapshots: int, seed: int) -> tuple[list[np.ndarray], list[str]]:
-    """Snapshots and their families; frozen or failed melts are left out."""
+    """Snapshots and their families. Frozen or failed melts are left out."""
     rng = np.random.default_rng(seed)
     names = list(FAMILIES)
     weights = np.array([FAMILIES[name][1] for name in names], float)

@@ -1,6 +1,6 @@
-"""Accuracy against cost by shape, as a picture: `python -m training.frontier docs/shape.csv --out FILE`.
+"""Draw accuracy against cost by shape: `python -m training.frontier docs/shape.csv --out FILE`.
 
-A row of the table is one shape: `shape` (its name), `us` (microseconds an atom of one pass), `loss` (of the labels,
+A row of the table is one shape: `shape` (its name), `us` (microseconds per atom for one pass), `loss` (of the labels,
 mean over the same steps of every run) and `schedule` (the number of steps over which its learning rate falls).
 """
 
@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 @dataclass(frozen=True)
 class Point:
-    """One shape: its cost in microseconds an atom, the loss of its labels, the length of its run in steps."""
+    """One shape: its cost in microseconds per atom, the loss of its labels, the length of its run in steps."""
 
     shape: str
     us: float
@@ -30,7 +30,7 @@ def read_points(path: Path) -> list[Point]:
     Raises
     ------
     ValueError
-        If it has no rows.
+        If the table has no rows.
     """
     with path.open(newline="") as file:
         points = [
@@ -43,7 +43,7 @@ def read_points(path: Path) -> list[Point]:
 
 
 def frontier(points: list[Point]) -> list[Point]:
-    """Those of points sorted by cost that no cheaper one matches."""
+    """The points that no cheaper point matches. `points` must be sorted by cost."""
     best: list[Point] = []
     for point in points:
         if not best or point.loss < best[-1].loss:
@@ -52,7 +52,7 @@ def frontier(points: list[Point]) -> list[Point]:
 
 
 def draw(points: list[Point], out: Path) -> Path:
-    """Draw the points and a frontier for each schedule, whose losses compare; returns the file."""
+    """Draw the points, and one frontier per schedule, since only its losses are comparable. Returns the file."""
     figure = Figure(figsize=(6.4, 4.2), layout="constrained")
     axes = figure.subplots()
     for index, schedule in enumerate(sorted({point.schedule for point in points})):
@@ -60,13 +60,13 @@ def draw(points: list[Point], out: Path) -> Path:
         line, colour = frontier(own), f"C{index}"
         axes.plot([p.us for p in line], [p.loss for p in line], color=colour, alpha=0.4, zorder=1)
         axes.scatter([p.us for p in own], [p.loss for p in own], color=colour, label=f"runs of {schedule} steps")
-        # Names of every other schedule stand to the left, so that those of neighbours do not meet.
+        # Names of every other schedule stand to the left, so that the names of neighbours do not overlap.
         side, alignment = ((5, 5), "left") if index % 2 == 0 else ((-5, -11), "right")
         for point in own:
             axes.annotate(
                 point.shape, (point.us, point.loss), side, textcoords="offset points", ha=alignment, fontsize=8
             )
-    axes.set_xlabel("one pass, µs an atom")
+    axes.set_xlabel("one pass, µs per atom")
     axes.set_ylabel("loss of the labels")
     axes.margins(0.2, 0.12)
     axes.legend()

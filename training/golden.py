@@ -32,7 +32,7 @@ def _rattled(atoms: Atoms, sigma: float, seed: int) -> Atoms:
 
 
 def golden_frames() -> list[GoldenFrame]:
-    """Elements, compounds, a triclinic cell, cells below the cutoff, a left-handed one, a cluster."""
+    """Elements, compounds, a triclinic cell, cells smaller than the cutoff, a left-handed cell, a cluster."""
     frames = []
 
     def add(name: str, atoms: Atoms, factor: float = 1.0, scale: float | None = None) -> None:
@@ -108,7 +108,7 @@ def golden_record(config: ModelConfig, params: Params, info: dict, frame: Golden
 
 
 def write_golden(model_path: Path, folder: Path) -> list[Path]:
-    """Write the golden files of one model; JAX must run in double precision."""
+    """Write the golden files of one model. JAX must run in double precision."""
     if not jax.config.jax_enable_x64:
         raise RuntimeError("golden files need double precision: set JAX_ENABLE_X64=1")
     config, weights, info = read_model(model_path)

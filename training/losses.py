@@ -1,11 +1,11 @@
 """The training objective: labels, displacement and calibration, in one scalar.
 
-- labels: cross-entropy over all classes (class 0 flat); beside a defect a part of the label belongs to class 0;
-- displacement: delta = s^2 dlogP/dr against the way back to the ideal site, relative to the noise;
-  zero in a fluid, which is to stay where it is;
-- calibration: the true class' logit against -d^2 / (2 s^2);
-- teacher, in a run that has one: cross-entropy against the probabilities of a larger model, less its least value, at
-  every atom, also where no label is known.
+- labels: cross-entropy over all classes (class 0 is flat); next to a defect, part of the label belongs to class 0;
+- displacement: delta = s^2 dlogP/dr against the displacement back to the ideal site, relative to the noise; the target
+  is zero in a fluid, whose atoms must stay where they are;
+- calibration: the logit of the true class against -d^2 / (2 s^2);
+- teacher, if the run has one: cross-entropy against the probabilities of a larger model, minus its minimum, for every
+  atom, including atoms without a known label.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class LossWeights:
     fluid_rest: float = 1.0
     calibration: float = 0.2
     teacher: float = 1.0
-    # How many times the label of an atom beside a defect counts: they are rare, and their doubt is learned last.
+    # Weight of the label of an atom next to a defect. Such atoms are rare, and their doubt is learnt last.
     doubtful: float = 1.0
-    # Displacements are weighed by 1 / (d^2 + floor^2): small noise counts, but not without bound.
+    # Displacements are weighted by 1 / (d^2 + floor^2), so that small noise counts, but with a bounded weight.
     displacement_floor: float = 0.05
 
 
@@ -92,7 +92,7 @@ def loss(
     if "teacher" in batch:
         likely = batch["teacher"]
         divergence = jnp.sum(likely * (jnp.log(likely + 1e-9) - log_probability), axis=-1)
-        # Padding atoms have no neighbours; nor has a lone atom, whose label says all there is to say.
+        # Padding atoms have no neighbours. Isolated atoms have none either, but their label is certain.
         real = jnp.any(batch["mask"], axis=1)
         taught["teacher"] = jnp.sum(jnp.where(real, emphasis * divergence, 0.0)) / jnp.sum(real)
         total = total + weights.teacher * taught["teacher"]

@@ -1,8 +1,7 @@
 """The phase model in JAX: docs/maths.md, formula by formula (arXiv:2512.11077 for the framework).
 
-Everything is written for dense, padded neighbour tables: `vectors` is (N, J, 3) in units of
-a0, `mask` marks real neighbours. Batched matrix products over atoms are several times faster on
-CPUs than edge lists with segment sums.
+Everything is written for dense, padded neighbour tables: `vectors` is (N, J, 3) in units of a0, and `mask` marks real
+neighbours. On CPUs, batched matrix products over atoms are several times faster than edge lists with segment sums.
 """
 
 from __future__ import annotations
@@ -32,13 +31,14 @@ class ModelConfig:
     logit_length: float = 0.06
     channels: int = 16
     lmax: int = 6
-    # A degree of the harmonics that is left out, to be had for 5 of 6: it costs eleven harmonics and tells little.
+    # The degree of the harmonics that is left out: 0 for none, or 5 if lmax is 6. Degree 5 costs eleven harmonics and
+    # adds little information.
     skipped_degree: int = 0
-    # Widths: the first layer of network 1, the hidden numbers h_a, those of them that neighbours hear of.
+    # Widths: the first layer of network 1, the hidden numbers h_a, and how many of these the messages carry.
     inner_width: int = 64
     hidden_width: int = 32
     message_width: int = 32
-    # Width of the last hidden layer: more classes than a few dozen need more.
+    # Width of the last hidden layer. More than a few dozen classes need more.
     outer_width: int = 64
 
     @property
@@ -47,7 +47,7 @@ class ModelConfig:
 
     @property
     def degrees(self) -> tuple[int, ...]:
-        """Degrees of the harmonics, 0 among them."""
+        """Degrees of the harmonics, including 0."""
         return tuple(degree for degree in range(self.lmax + 1) if degree == 0 or degree != self.skipped_degree)
 
     @property
@@ -60,7 +60,7 @@ class ModelConfig:
 
 @dataclass(frozen=True)
 class Intermediates:
-    """What the golden files record beside the logits; shapes as in models/FORMAT.md."""
+    """The intermediate values that the golden files record besides the logits. models/FORMAT.md gives the shapes."""
 
     radial: jax.Array
     density: jax.Array
@@ -156,8 +156,8 @@ def logits(
 ) -> tuple[jax.Array, Intermediates]:
     """Logits (N, C).
 
-    vectors: (N, J, 3) neighbour vectors in units of a0; mask, other: (N, J) booleans, `other`
-    where the neighbour is of another species; neighbours: (N, J) indices, any valid where masked.
+    vectors: (N, J, 3) neighbour vectors in units of a0; mask, other: (N, J) booleans, `other` where the neighbour is of
+    another species; neighbours: (N, J) indices, any valid index where `mask` is false.
     """
     radial, density, _ = densities(config, params, vectors, mask, other)
     features = invariants(config, params, density)
@@ -178,7 +178,7 @@ def initial_params(config: ModelConfig, seed: int) -> Params:
     radial_count = config.channels + 1
     centres = np.linspace(config.basis_first, config.basis_last, config.basis_count)
     targets = np.linspace(0.75, config.cutoff - 0.1, config.channels)
-    # The first channels start as separate shells, the rest is noise: faster than pure noise.
+    # The density channels start as separate shells plus noise. Training is faster than from pure noise.
     shells = np.exp(-0.5 * ((targets[:, None] - centres) / 0.15) ** 2)
     mix = np.zeros((2, radial_count, config.basis_count))
     for kind in range(2):

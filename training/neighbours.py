@@ -10,11 +10,10 @@ from vesin import NeighborList
 
 @dataclass(frozen=True)
 class NeighbourTable:
-    """Dense table of one structure, lengths in units of a0.
+    """Dense table of one structure, with lengths in units of a0.
 
-    indices: (N, J) int32; shifts: (N, J, 3) Cartesian image shifts, so that the vector to a
-    neighbour is positions[indices] - positions + shifts; mask: (N, J); counts: (N,) before
-    truncation to the J nearest.
+    indices: (N, J) int32; shifts: (N, J, 3) Cartesian image shifts, so that the vector to a neighbour is
+    positions[indices] - positions + shifts; mask: (N, J); counts: (N,) before truncation to the J nearest.
     """
 
     indices: np.ndarray

@@ -1,6 +1,7 @@
-"""A run's log as a picture: `python -m training.plot training/runs/NAME`, also made at the end of every training.
+"""Draw the log of a run: `python -m training.plot training/runs/NAME`. Every training ends with this picture.
 
-Parts of the loss, share of wrong labels and learning rate against the step; thin lines as logged, thick ones smoothed.
+It shows the parts of the loss, the share of wrong labels and the learning rate against the step. Thin lines are the
+logged values, thick lines are smoothed.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 
 from .config import TrainingConfig
 
-# Neither parts of the loss nor shares of right labels.
+# Columns that are neither parts of the loss nor shares of right labels.
 OTHER = ("step", "finite")
 
 
@@ -43,7 +44,7 @@ def read_log(path: Path) -> dict[str, np.ndarray]:
 
 
 def smooth(values: np.ndarray, width: int) -> np.ndarray:
-    """Centred running mean over `width` rows, fewer at the ends; NaN rows are left out of it."""
+    """Centred running mean over `width` rows, fewer at the ends. NaN rows are left out."""
     kernel = np.ones(width)
     known = np.isfinite(values)
     count = np.convolve(known, kernel, mode="same")
@@ -52,7 +53,7 @@ def smooth(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def plot_run(run: Path, out: Path) -> Path:
-    """Draw the log of a run's folder into a file whose suffix is a format of matplotlib; returns the file."""
+    """Draw the log in a run's folder. The suffix of `out` selects a format of matplotlib. Returns `out`."""
     training = TrainingConfig.load(run / "config.json")
     columns = read_log(run / "log.jsonl")
     steps = columns["step"]
@@ -68,7 +69,7 @@ def plot_run(run: Path, out: Path) -> Path:
         axes = figure.subplots(3, 1, sharex=True, height_ratios=[3, 2, 1])
         for axis, curves, label in ((axes[0], losses, "loss"), (axes[1], wrong, "share of wrong labels")):
             for index, (name, values) in enumerate(sorted(curves.items(), key=lambda curve: curve[0] != "loss")):
-                # A logarithmic axis has no place for zero.
+                # A logarithmic axis cannot show zero.
                 values = np.where(values > 0, values, np.nan)
                 colour = f"C{index}"
                 axis.plot(steps, values, color=colour, linewidth=0.6, alpha=0.4)

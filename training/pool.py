@@ -1,4 +1,4 @@
-"""The pool of toy fluids: made once (some minutes, see fluids.py), then read from its file."""
+"""The pool of toy fluids: generated once (this takes minutes, see fluids.py), then read from its file."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 def load_or_generate(path: Path, runs: int, snapshots: int, seed: int) -> dict[str, np.ndarray]:
     """The pool as flat arrays (`atoms` rows x, y, z, type; `starts`; `families`), cached in `path`."""
     if not path.exists():
-        # LAMMPS and OVITO are needed to make a pool, not to train on one.
+        # Only generating a pool needs LAMMPS and OVITO. Training on one does not.
         from .fluids import generate
 
         frames, families = generate(runs, snapshots, seed)

@@ -1,6 +1,6 @@
-"""Ideal prototypes: the points that each class is made of, one atom per unit volume.
+"""Ideal prototypes: the points that each class consists of, at one atom per unit volume.
 
-Built-in classes come from `ase`; a user adds one with any structure file (one file, one class).
+Built-in classes come from `ase`. A user adds a class with any structure file (one file, one class).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ase.spacegroup import crystal
 
 @dataclass(frozen=True)
 class Prototype:
-    """A crystal class. `cell` rows and `positions` at one atom per unit volume; `species` from 0."""
+    """A crystal class. `cell` (rows) and `positions` have one atom per unit volume; `species` count from 0."""
 
     name: str
     label: str
@@ -29,7 +29,7 @@ class Prototype:
     positions: np.ndarray
     species: np.ndarray
     aliases: tuple[str, ...] = ()
-    # How often the class is drawn relative to the others; bcc is soft and needs more.
+    # How often the class is drawn relative to the others. bcc is soft and needs more samples.
     weight: float = 1.0
     # Other assignments of species to the same points that keep the name, e.g. W and Cr3Si for A15.
     markings: tuple[np.ndarray, ...] = ()
@@ -40,7 +40,7 @@ class Prototype:
     water: str | None = None
 
     def info(self) -> dict:
-        """The entry of the class table in the model file."""
+        """The entry of the class in the model file's class table."""
         return {
             "name": self.name,
             "aliases": list(self.aliases),
@@ -67,7 +67,7 @@ def from_atoms(name: str, atoms: Atoms, label: str, aliases: tuple[str, ...] = (
 
 
 def _from_file(name: str) -> Callable[[], Atoms]:
-    """A structure kept beside this module."""
+    """A structure from the folder `structures`."""
 
     def build() -> Atoms:
         return read(Path(__file__).parent / "structures" / f"{name}.cif")
@@ -132,15 +132,15 @@ class Recipe:
     weight: float = 1.0
     aliases: tuple[str, ...] = ()
     water: str | None = None
-    # The name also stands for the same points with all species alike.
+    # The name also stands for the same points with a single species.
     also_elemental: bool = False
 
 
-# The classes that people meet daily, in the order of the model.
-# Axial ratios and free parameters are those of the substance named, or ideal where the substance is close to it.
-# Oxygen in the ices: III after Londono et al. (J. Chem. Phys. 98, 4878, 1993), VI after Kuhs et al. (J. Chem. Phys.
-# 81, 3612, 1984); II, V and clathrate sI, in `structures/`, are lattices of the program GenIce (Matsumoto et al.,
-# J. Comput. Chem. 39, 61, 2018).
+# The most common classes, in the order of the model's logits.
+# Axial ratios and free parameters are those of the named substance, or ideal where the substance is close to ideal.
+# Oxygen positions of the ices: III is from Londono et al. (J. Chem. Phys. 98, 4878, 1993), VI is from Kuhs et al.
+# (J. Chem. Phys. 81, 3612, 1984). II, V and clathrate sI, in `structures/`, are lattices of the program GenIce
+# (Matsumoto et al., J. Comput. Chem. 39, 61, 2018).
 BUILT_IN: dict[str, Recipe] = {
     "fcc": Recipe(lambda: bulk("Cu", "fcc", a=1.0), "Cu", 225, 2.0),
     "hcp": Recipe(lambda: bulk("Mg", "hcp", a=1.0, c=IDEAL_RATIO), "Mg", 194, 1.8),
@@ -247,8 +247,8 @@ def built_in(names: list[str]) -> list[Prototype]:
 
 
 def from_file(path: Path) -> Prototype:
-    """A user's class from one structure file that `ase` reads; the file's stem is its name."""
+    """A user's class from one structure file that `ase` can read. The stem of the file name is the class name."""
     atoms = read(path)
     if isinstance(atoms, list) or not atoms.pbc.all() or abs(atoms.get_volume()) < 1e-9:
-        raise ValueError(f"{path}: a prototype needs one frame with a full periodic cell")
+        raise ValueError(f"{path}: a prototype needs exactly one frame, with a cell that is periodic in all directions")
     return from_atoms(path.stem, atoms, atoms.get_chemical_formula())

@@ -16,20 +16,20 @@ from .stacking import FAMILIES, stacking
 from .transformations import PATHS, path_name, strained_name
 
 MASKED = -1
-# Defect neighbourhoods: extra squared distance given to atoms beside a vacancy or an interstitial,
-# and the range over which it fades.
+# Extra squared distance of atoms next to a vacancy or an interstitial, and the range over which it fades.
 DEFECT_DISTANCE_SQUARED = 0.03
 DEFECT_RANGE = 1.6
 LOCAL_RANGE = 1.8
-# Probability that the nearest neighbours of a defect leave to `disordered`, so that confidence tells them from the
-# bulk: all of it up to the first of these distances (relative to the mean of the four nearest), none from the second.
+# Probability that the nearest neighbours of a defect give to `disordered`, so that the confidence separates them from
+# the bulk. It is full up to the first distance of DOUBT_FADES (relative to the mean of the four nearest) and zero from
+# the second on.
 DEFECT_DOUBT = 0.25
-# Crystal this near to a fluid or to another grain is doubtful too (`boundary_doubt`).
-BOUNDARY_DEPTH = 0.5
 DOUBT_FADES = (1.08, 1.16)
-# Displacements that denoising leaves (`quiet_share`).
+# Crystal atoms this close to a fluid or to another grain are doubtful too (`boundary_doubt`).
+BOUNDARY_DEPTH = 0.5
+# Displacements that remain after denoising (`quiet_share`).
 QUIET_NOISE = 0.03
-# Room in the neighbour tables, in mean densities.
+# Density that the neighbour tables have room for, relative to the mean.
 DENSEST = 1.4
 
 
@@ -37,10 +37,10 @@ DENSEST = 1.4
 class Sample:
     """One structure with its targets.
 
-    positions (N, 3), cell (3, 3), species (N,), labels (N,) with MASKED where no label is known,
-    displacement (N, 3) back to the ideal site, displacement_weight (N,) (zero where unknown),
-    distance_squared (N,) the calibration target d^2, calibration_weight (N,); doubt (N,) the part of the
-    label's probability that belongs to `disordered`.
+    positions (N, 3), cell (3, 3), species (N,); labels (N,), MASKED where no label is known; displacement (N, 3) back
+    to the ideal site, and displacement_weight (N,), zero where it is unknown; distance_squared (N,), the calibration
+    target d^2, and calibration_weight (N,); doubt (N,), the part of the label's probability that belongs to
+    `disordered`.
     """
 
     positions: np.ndarray
@@ -59,7 +59,7 @@ class SamplingConfig:
     """Shares of the kinds of sample and the ranges of disorder; lengths in units of a0."""
 
     atoms_per_batch: int = 2048
-    # Columns of the neighbour tables; None: by the cutoff.
+    # Columns of the neighbour tables. None derives them from the cutoff.
     neighbours: int | None = None
     cutoff: float = 2.3
     share_fluid: float = 0.09
@@ -85,18 +85,19 @@ class SamplingConfig:
     uniaxial_share: float = 0.14
     uniaxial_range: tuple[float, float] = (-0.25, 0.06)
     defect_share: float = 0.3
-    # Share of crystals with point defects that are displaced no more than a denoised one, so that defects show there.
+    # Share of the crystals with point defects that are displaced no more than a denoised crystal, so that the model
+    # recognises defects after denoising too.
     quiet_share: float = 0.0
-    # Share of the label that belongs to `disordered` at boundaries; none: atoms there carry no label.
+    # Share of the label that belongs to `disordered` at boundaries. At zero, atoms there carry no label.
     boundary_doubt: float = 0.35
-    # Factors on how often classes are drawn, and further ones for interfaces, surfaces and grains.
+    # Factors on how often each class is drawn, and additional factors for interfaces, surfaces and grains.
     class_weights: dict[str, float] = field(default_factory=dict)
     boundary_weights: dict[str, float] = field(default_factory=dict)
     alloy_share: float = 0.25
 
     @property
     def table_width(self) -> int:
-        """Nearest neighbours that a table has room for, by default those of a density `DENSEST` times the mean."""
+        """Number of neighbours that a table has room for. The default suffices for `DENSEST` times the mean density."""
         if self.neighbours is not None:
             return self.neighbours
         mean = 4.0 / 3.0 * np.pi * self.cutoff**3
@@ -104,7 +105,7 @@ class SamplingConfig:
 
 
 class Sampler:
-    """Draws samples for ever from one random generator; the same seed gives the same samples."""
+    """Draws samples endlessly from one random generator. The same seed gives the same samples."""
 
     def __init__(
         self,
@@ -152,7 +153,7 @@ class Sampler:
         return self._bulk()
 
     def batches(self) -> Iterator[dict[str, np.ndarray]]:
-        """Padded batches of `atoms_per_batch` atoms; samples are laid side by side."""
+        """Padded batches of `atoms_per_batch` atoms that hold as many samples as fit."""
         pending = self.sample()
         while True:
             group, room = [], self.config.atoms_per_batch
@@ -171,7 +172,7 @@ class Sampler:
     def _supercell(
         self, index: int, width: float, most: int, uniaxial: bool = True
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
-        """Randomly strained supercell: cell, ideal positions, species, and the class that the strain leaves it in."""
+        """Randomly strained supercell: cell, ideal positions, species, and its class under this strain."""
         prototype = self.prototypes[index]
         deformation = self._strain(uniaxial)
         name = strained_name(prototype.name, deformation, set(self._class_of), self.rng)
@@ -190,7 +191,7 @@ class Sampler:
         most: int,
         deformation: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A supercell at least `width` wide, if `most` atoms allow it, deformed."""
+        """A deformed supercell that is at least `width` wide if `most` atoms suffice for it."""
         heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
         repeats = np.maximum(1, np.ceil(width / heights - 0.35)).astype(int)
         while np.prod(repeats) * len(species) > most and repeats.max() > 1:
@@ -201,7 +202,7 @@ class Sampler:
         return (cell * repeats[:, None]) @ deformation, positions.reshape(-1, 3) @ deformation, species
 
     def _strain(self, uniaxial: bool = True) -> np.ndarray:
-        """A deformation x' = x F: random strain and scale; at times a strong one along one axis, as in a shock."""
+        """A deformation x' = x F: random strain and scale, or sometimes strong strain along one axis, as in a shock."""
         config, rng = self.config, self.rng
         if uniaxial and rng.random() < config.uniaxial_share:
             axis = rng.normal(size=3)
@@ -209,7 +210,7 @@ class Sampler:
                 axis = np.eye(3)[rng.integers(3)] + 0.03 * axis
             axis /= np.linalg.norm(axis)
             stretch = 1.0 + rng.uniform(*config.uniaxial_range)
-            # The length scale is that of the strained crystal, of the unstrained one beside it, or between the two.
+            # The length scale is that of the strained crystal, of the unstrained one next to it, or between the two.
             scale = stretch ** (-rng.uniform(0, 1) / 3)
             deformation = np.eye(3) + (stretch - 1.0) * np.outer(axis, axis)
             return scale * (deformation + 0.01 * rng.normal() * np.outer(axis, axis))
@@ -222,7 +223,7 @@ class Sampler:
         return (1.0 + isotropic) * (np.eye(3) + symmetric)
 
     def _noise(self, positions: np.ndarray, cell: np.ndarray, species: np.ndarray, sigma: float) -> np.ndarray:
-        """Displacements with standard deviation sigma a component, white or partly correlated."""
+        """Displacements with standard deviation sigma per component, white or partly correlated."""
         rng = self.rng
         white = rng.normal(size=positions.shape)
         if species.max(initial=0) > 0 and rng.random() < 0.5:
@@ -243,7 +244,7 @@ class Sampler:
         return rng.uniform(0.08, config.noise_most)
 
     def _mark_alloy(self, species: np.ndarray) -> np.ndarray:
-        """Random solid solution on an elemental lattice; a few antisites in a compound."""
+        """A random solid solution on an elemental lattice, or a few antisites in a compound."""
         rng = self.rng
         if species.max() == 0:
             if rng.random() < self.config.alloy_share:
@@ -261,7 +262,7 @@ class Sampler:
         return self._disordered_crystal(np.full(len(ideal), label), cell, ideal, species)
 
     def _path(self) -> Sample:
-        """A crystal on the way between two phases; its label is drawn, with even odds in the middle."""
+        """A crystal on the path between two phases. Its label is drawn at random, with even odds halfway."""
         rng = self.rng
         path = self._paths[rng.integers(len(self._paths))]
         progress = rng.uniform(-0.05, 1.05)
@@ -292,7 +293,7 @@ class Sampler:
     def _disordered_crystal(
         self, labels: np.ndarray, cell: np.ndarray, ideal: np.ndarray, species: np.ndarray
     ) -> Sample:
-        """Point defects and displacements for an ideal structure with known labels."""
+        """An ideal structure with known labels, after adding point defects and displacements."""
         rng = self.rng
         species = self._mark_alloy(species)
         defects = np.zeros((0, 3))
@@ -318,7 +319,7 @@ class Sampler:
         return finish(ideal, noise, cell, species, labels, weight, defects)
 
     def _surface(self) -> Sample:
-        """A slab, a wire or a cluster cut from a crystal: atoms at the surface keep their label."""
+        """A slab, a wire or a cluster cut from a crystal. Atoms at the surface keep their label."""
         rng = self.rng
         index = self._draw_prototype(boundary=True)
         cell, ideal, species, label = self._supercell(index, rng.uniform(4.2, 5.4), 190)
@@ -332,7 +333,7 @@ class Sampler:
         at_surface = missing > 0
         weight = np.where(at_surface, 0.5, 1.0)
         labels = np.full(len(ideal), label)
-        # With a third of the neighbours gone (an edge or a corner) a label would be a guess.
+        # With almost half of the neighbours missing (an edge or a corner), a label would be a guess.
         labels[missing > 0.45 * counts_before] = MASKED
         sample = finish(ideal, noise, stretched, species, labels, weight, np.zeros((0, 3)))
         sample.calibration_weight[at_surface] = 0.0
@@ -388,13 +389,13 @@ class Sampler:
         return _take(replace(sample, cell=stretched), keep)
 
     def _sparse(self) -> Sample:
-        """A gas, down to isolated atoms: a fluid or random points blown up."""
+        """A gas, down to isolated atoms: a fluid or random points, expanded."""
         sample = self._fluid() if self.rng.random() < 0.5 else self._random_points()
         factor = np.exp(self.rng.uniform(np.log(1.25), np.log(5.0)))
         return replace(sample, positions=sample.positions * factor, cell=sample.cell * factor)
 
     def _random_points(self) -> Sample:
-        """Random points with a random least distance: a gas where it is small, a packing where large."""
+        """Random points with a random least distance: a gas if it is small, a packing if it is large."""
         rng, count = self.rng, 120
         edge = count ** (1 / 3)
         least = rng.uniform(0.15, 0.72)
@@ -422,7 +423,7 @@ class Sampler:
     # Interfaces ----------------------------------------------------------------------------
 
     def _grains(self) -> Sample:
-        """Two grains of one crystal, turned at random, in a periodic cube; their boundaries are doubtful."""
+        """Two randomly rotated grains of one crystal in a periodic cube. Their boundaries are doubtful."""
         rng = self.rng
         prototype = self.prototypes[self._draw_prototype(boundary=True)]
         edge = rng.uniform(6.0, 7.0)
@@ -469,7 +470,7 @@ class Sampler:
         return float(np.linalg.norm(vectors, axis=-1)[table.mask].min())
 
     def _interface(self) -> Sample:
-        """Half crystal, half toy fluid; at the faces the crystal's label is doubtful, and the fluid has none."""
+        """Half crystal, half toy fluid. At the faces the crystal's label is doubtful, and the fluid has none."""
         rng = self.rng
         index = self._draw_prototype(boundary=True)
         cell, ideal, species, label = self._supercell(index, rng.uniform(3.2, 3.8), 100, uniaxial=False)
@@ -490,7 +491,7 @@ class Sampler:
         all_species = np.concatenate([species, cloud_species[inside]])
         labels = np.concatenate([np.full(len(crystal), label), np.zeros(int(inside.sum()), int)])
         displacement = np.vstack([ideal - crystal, np.zeros((int(inside.sum()), 3))])
-        # Fluid atoms that overlap go first: crystal atoms stand earlier in the list.
+        # Crystal atoms stand first in the list, so where two atoms overlap, the fluid atom is removed.
         keep = separated(positions, tall, 0.72)
         height = 1.0 / np.linalg.norm(np.linalg.inv(tall)[:, axis])
         along = (positions @ np.linalg.inv(tall))[:, axis] % 1.0
@@ -528,14 +529,14 @@ def _take(sample: Sample, keep: np.ndarray) -> Sample:
 
 
 def periodic_distances(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Nearest-image distances (N, N) by rounding fractions; good for cells that are not too oblique."""
+    """Nearest-image distances (N, N) by rounding fractional coordinates. The cell must not be too oblique."""
     inverse = np.linalg.inv(cell)
     fractions = (positions[None] - positions[:, None]) @ inverse
     return np.linalg.norm((fractions - np.round(fractions)) @ cell, axis=-1)
 
 
 def separated(positions: np.ndarray, cell: np.ndarray, least: float) -> np.ndarray:
-    """Mask of atoms left when the later one of every pair closer than `least` is removed."""
+    """Mask of the atoms that remain after removing the later atom of every pair closer than `least`."""
     close = np.tril(periodic_distances(positions, cell) < least, -1)
     keep = np.ones(len(positions), bool)
     for atom in np.flatnonzero(close.any(axis=1)):
@@ -544,7 +545,7 @@ def separated(positions: np.ndarray, cell: np.ndarray, least: float) -> np.ndarr
 
 
 def coordination(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Neighbours within LOCAL_RANGE of every atom (periodic)."""
+    """Number of neighbours within LOCAL_RANGE of every atom (periodic)."""
     return neighbour_table(positions, cell, True, LOCAL_RANGE, None).counts
 
 
@@ -559,8 +560,8 @@ def finish(
 ) -> Sample:
     """Targets of a displaced crystal.
 
-    The calibration target of an atom is the mean squared displacement in its surroundings
-    relative to their common shift, plus a share for defects nearby.
+    The calibration target of an atom is the mean squared displacement in its surroundings relative to their common
+    shift, plus a contribution of nearby defects.
     """
     distances = periodic_distances(ideal, cell)
     kernel = np.maximum(0.0, 1.0 - (distances / LOCAL_RANGE) ** 2) ** 2
@@ -574,7 +575,7 @@ def finish(
         to_defect = np.linalg.norm((fractions - np.round(fractions)) @ cell, axis=-1)
         fade = np.maximum(0.0, 1.0 - (to_defect / DEFECT_RANGE) ** 2) ** 2
         spread = spread + DEFECT_DISTANCE_SQUARED * fade.sum(axis=1) * 3.0
-        # The defect itself (an interstitial atom) is no neighbour of its own.
+        # An interstitial atom is the defect itself, not one of its neighbours.
         to_defect = np.where(to_defect < 0.05, np.inf, to_defect)
         ratio = to_defect / np.sort(to_defect, axis=0)[:4].mean(axis=0)
         doubt = DEFECT_DOUBT * np.clip(np.interp(ratio, DOUBT_FADES, (1.0, 0.0)), 0.0, 1.0).max(axis=1)
@@ -593,7 +594,7 @@ def finish(
 
 
 def pack(samples: Sequence[Sample], config: SamplingConfig) -> dict[str, np.ndarray]:
-    """One padded batch; padding atoms have no neighbours and no weight."""
+    """One padded batch. Padding atoms have no neighbours and no weight."""
     size, width = config.atoms_per_batch, config.table_width
     batch = {
         "positions": np.zeros((size, 3), np.float32),

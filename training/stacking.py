@@ -1,9 +1,8 @@
-"""Random stackings of close-packed layers: every layer has the class of its own surroundings.
+"""Random stackings of close-packed layers. Every layer has the class of its own surroundings.
 
-A layer whose two neighbours stand over the same sites is hexagonal (hcp, hexagonal diamond, B4), otherwise
-cubic (fcc, diamond, B3). Faults, twins and polytypes are thus labelled layer by layer. Where five layers or more
-alternate between the two, the crystal is double hexagonal (dhcp, B5); a single hexagonal layer in fcc, a twin
-boundary, is not.
+A layer is hexagonal (hcp, hexagonal diamond, B4) if its two neighbours occupy the same sites, and otherwise cubic (fcc,
+diamond, B3). Faults, twins and polytypes are thus labelled layer by layer. Where five or more layers alternate between
+the two, the crystal is double hexagonal (dhcp, B5). A single hexagonal layer in fcc is a twin boundary, not dhcp.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class LayeredFamily:
-    """Classes of cubic and hexagonal layers; tetrahedral families have two atoms a site."""
+    """Classes of cubic and hexagonal layers. Tetrahedral families have two atoms per site."""
 
     cubic: str
     hexagonal: str
@@ -27,7 +26,7 @@ class LayeredFamily:
 
 @dataclass(frozen=True)
 class LayerCharacter:
-    """By atom, (N,) booleans: whether its layer is hexagonal, and whether it lies amid alternating layers."""
+    """Booleans (N,) for every atom: whether its layer is hexagonal, and whether it lies amid alternating layers."""
 
     hexagonal: np.ndarray
     alternating: np.ndarray
@@ -55,7 +54,7 @@ def random_sequence(rng: np.random.Generator, layers: int) -> np.ndarray:
 
 
 def amid_alternation(hexagonal: np.ndarray) -> np.ndarray:
-    """Which of the layers (periodic, booleans) lie in a row of five that alternate, with two on either side."""
+    """Mask of the layers that are the middle one of five alternating layers. `hexagonal` is periodic."""
     differs = hexagonal != np.roll(hexagonal, -1)
     return np.roll(differs, 2) & np.roll(differs, 1) & differs & np.roll(differs, -1)
 
@@ -65,7 +64,7 @@ def stacking(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, LayerCharacter]:
     """Cell (3, 3), positions (N, 3), species (N,) and the character of each atom's layer.
 
-    One atom per unit volume; rows of the cell: two in-plane vectors, then the stacking direction.
+    There is one atom per unit volume. The rows of the cell are two in-plane vectors and the stacking direction.
     """
     sites = random_sequence(rng, layers)
     spacing = (2 * sqrt(2) if family.tetrahedral else sqrt(2)) ** (1 / 3)

@@ -1,4 +1,4 @@
-"""Start from a trained model: its weights, with the rows of the last layer set out for the classes of another run."""
+"""Start from a trained model: its weights, with the rows of the last layer set up for the classes of another run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .model import ModelConfig, initial_params
 
 MODELS = Path(__file__).resolve().parent.parent / "models"
 CONFIGS = Path(__file__).resolve().parent / "configs"
-# The last layer, one row a class.
+# The last layer has one row per class.
 CLASS_TENSORS = ("network2.weight1", "network2.bias1")
-# What else than classes may differ from the model to start from.
+# Constants that may differ from those of the model to start from, besides the classes and `outer_width`.
 RESHAPED = ("cutoff", "basis_last", "skipped_degree", "message_width")
-# A new class starts with next to no weight of its own, and this far below the flat level of class 0, where it takes
-# no atom from a class that is known.
+# The random weights of a new class are scaled by the first number, and its bias lies below the flat level of class 0 by
+# the second. There it takes no atom from a known class.
 NEW_CLASS_SCALE = 0.1
 NEW_CLASS_DEPTH = 2.0
 
@@ -38,7 +38,7 @@ def find_model(reference: str) -> Path:
 
 
 def first_stage(reference: str | None, runs: Path) -> tuple[Path, Path] | None:
-    """Settings and model file of the run that a run starts from, where `reference` names settings, not a model.
+    """Settings and model file of the run that another run starts from. None if `reference` does not name settings.
 
     Parameters
     ----------
@@ -56,10 +56,10 @@ def first_stage(reference: str | None, runs: Path) -> tuple[Path, Path] | None:
 def carry_over(
     weights: dict[str, np.ndarray], old: ModelConfig, config: ModelConfig, seed: int
 ) -> dict[str, np.ndarray]:
-    """Weights of a model for other classes: rows of the same name are kept, new ones start small and low.
+    """Weights of a model for other classes. Rows of classes with the same name are kept, new rows start small and low.
 
-    A wider last hidden layer gets new units that the kept rows do not read yet, so that their logits stay what they
-    were. The standardisation comes with the weights.
+    A wider last hidden layer gets new units that the kept rows do not read yet, so that their logits do not change. The
+    standardisation is kept with the weights.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def carry_over(
     old, config
         Constants and classes of the trained model and of the new run.
     seed
-        Of the random rows and units.
+        Seed of the random rows and units.
 
     Returns
     -------
@@ -78,7 +78,7 @@ def carry_over(
     Raises
     ------
     ValueError
-        If the two differ in more than classes and the width of the last hidden layer.
+        If the two differ in more than the classes, `outer_width` and `RESHAPED`, or the last hidden layer is narrower.
     """
     if replace(old, **{name: getattr(config, name) for name in ("classes", "outer_width", *RESHAPED)}) != config:
         raise ValueError(
@@ -87,7 +87,7 @@ def carry_over(
     result = {name: np.array(value, np.float32) for name, value in initial_params(config, seed).items()}
     width = old.outer_width
     if width > config.outer_width:
-        raise ValueError(f"`outer_width` is {config.outer_width}; the model to start from has {width}")
+        raise ValueError(f"`outer_width` is {config.outer_width}; it must be at least the {width} of the start model")
     weights = reshape(weights, old, config)
     row, bias = (result[name] for name in CLASS_TENSORS)
     row *= NEW_CLASS_SCALE
@@ -105,18 +105,18 @@ def carry_over(
 
 
 def reshape(weights: dict[str, np.ndarray], old: ModelConfig, config: ModelConfig) -> dict[str, np.ndarray]:
-    """Weights for another cutoff, fewer degrees of the harmonics, more numbers in the messages.
+    """Weights for another cutoff, fewer degrees of the harmonics, or more numbers in the messages.
 
-    Radial functions are fitted to those of before, times the new cutoff function; what a degree that is left out told
-    is lost; new numbers of the messages are not listened to yet.
+    The new radial functions, with the new cutoff function, are fitted to the old ones. The information of a degree that
+    is left out is lost. New numbers in the messages have zero weights at first.
 
     Raises
     ------
     ValueError
-        If a degree is new, or the messages are to be shorter.
+        If a degree is added, or the messages become shorter.
     """
     if not set(config.degrees) <= set(old.degrees) or config.message_width < old.message_width:
-        raise ValueError("a run may leave out a degree and lengthen the messages of its start, nothing else of these")
+        raise ValueError("a run may leave out degrees and lengthen the messages of its start model, not the reverse")
     kept = [old.degrees.index(degree) for degree in config.degrees]
     blocks = [*kept, len(old.degrees)]
     features = np.concatenate([np.arange(old.channels) + old.channels * block for block in blocks])
@@ -133,7 +133,7 @@ def reshape(weights: dict[str, np.ndarray], old: ModelConfig, config: ModelConfi
 
 
 def refit_radial(mix: np.ndarray, old: ModelConfig, config: ModelConfig) -> np.ndarray:
-    """Mixing weights of the new basis whose functions come closest to the old ones, with the new cutoff function."""
+    """Mixing weights of the new basis, with the new cutoff function, that come closest to the old radial functions."""
     if radial_constants(old) == radial_constants(config):
         return mix
     r = np.linspace(config.basis_first, min(old.cutoff, config.cutoff), 200)
@@ -145,7 +145,7 @@ def refit_radial(mix: np.ndarray, old: ModelConfig, config: ModelConfig) -> np.n
 
 
 def radial_constants(config: ModelConfig) -> tuple[float, ...]:
-    """What decides the radial basis."""
+    """The constants that determine the radial basis."""
     return config.cutoff, config.basis_count, config.basis_first, config.basis_last, config.basis_width
 
 
@@ -157,20 +157,20 @@ def radial_basis(config: ModelConfig, r: np.ndarray) -> np.ndarray:
 
 
 def start_from(reference: str, config: ModelConfig, seed: int) -> dict[str, np.ndarray]:
-    """`carry_over` from the model of this name or path."""
+    """Weights that `carry_over` makes from the model with this name or path."""
     old, weights, _ = read_model(find_model(reference))
     return carry_over(weights, old, config, seed)
 
 
 def read_teacher(reference: str, classes: tuple[str, ...]) -> tuple[ModelConfig, dict[str, np.ndarray]]:
-    """Constants and weights of the model of this name or path, for a run with these classes to learn from.
+    """Constants and weights of the teacher with this name or path, for a run with these classes.
 
     Raises
     ------
     ValueError
-        If there is no such model, or its classes are others.
+        If there is no such model, or it has other classes.
     """
     config, weights, _ = read_model(find_model(reference))
     if config.classes != classes:
-        raise ValueError(f"`teacher` {reference!r} has other classes than the run; choose one with the same, or null")
+        raise ValueError(f"`teacher` {reference!r} has other classes than the run; choose one with the same classes")
     return config, weights

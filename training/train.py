@@ -1,9 +1,8 @@
 """Train a model: `python -m training.train --config training/configs/core.json`.
 
-Resumable: checkpoints hold weights, optimiser state and step; the samples of a step depend only on the seed and on
-where the run was last resumed, so a resumed run sees new samples, not repeated ones. A user's own prototypes are
-added by `--prototype FILE` (one structure file, one class), to a run from scratch or, with `--from MODEL`, to a
-trained model.
+A run can be resumed. Checkpoints hold weights, optimiser state and step. The samples of a step depend only on the seed
+and on the step at which the run was last resumed, so a resumed run sees new samples. `--prototype FILE` adds a user's
+class (one structure file, one class) to a run from scratch or, with `--from MODEL`, to a trained model.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ CHECKPOINT = "checkpoint.pkl"
 
 
 def _produce(queue: Any, prototypes: list[Prototype], fluids: dict, config: SamplingConfig, seed: list[int]) -> None:
-    """Fill the queue for as long as the training lives; a killed one must not leave this process behind."""
+    """Fill the queue while the training process lives. If it is killed, this process ends too."""
     parent = multiprocessing.parent_process()
     for batch in Sampler(prototypes, fluids, config, seed).batches():
         while True:
@@ -54,7 +53,7 @@ def _produce(queue: Any, prototypes: list[Prototype], fluids: dict, config: Samp
 
 
 class BatchStream:
-    """Batches made in processes of their own, a few ahead of the optimiser, in a fixed order."""
+    """Batches from separate processes, made a few ahead of the optimiser, in a fixed order."""
 
     def __init__(
         self, prototypes: list[Prototype], fluids: dict, config: SamplingConfig, seed: list[int], workers: int
@@ -70,12 +69,12 @@ class BatchStream:
             process.start()
 
     def next(self) -> dict[str, np.ndarray]:
-        """The next batch, waited for.
+        """Wait for the next batch and return it.
 
         Raises
         ------
         RuntimeError
-            If the process that should make it has ended.
+            If the process that makes it has ended.
         """
         worker = self._drawn % len(self._queues)
         self._drawn += 1
@@ -84,7 +83,9 @@ class BatchStream:
                 return self._queues[worker].get(timeout=5)
             except Empty:
                 if not self._processes[worker].is_alive():
-                    raise RuntimeError("the process that makes samples has ended; its own message tells why") from None
+                    raise RuntimeError(
+                        "the process that makes samples has ended; its message above has the reason"
+                    ) from None
 
     def close(self) -> None:
         for process in self._processes:
@@ -92,7 +93,7 @@ class BatchStream:
 
 
 def standardise(config: ModelConfig, params: Params, batches: list[dict[str, np.ndarray]]) -> Params:
-    """Set the constants that bring the invariants of typical samples to zero mean, unit variance."""
+    """Set the constants that bring the invariants of typical samples to zero mean and unit variance."""
     rows = []
     for batch in batches:
         positions = jnp.asarray(batch["positions"])
@@ -121,7 +122,10 @@ def make_step(
     optimiser: optax.GradientTransformation,
     teacher: tuple[ModelConfig, Params] | None = None,
 ):
-    """One optimiser step; a non-finite loss or gradient leaves everything as it was, and counts for nothing."""
+    """Returns the function for one optimiser step. A step with a non-finite loss or gradient changes nothing.
+
+    Its parts of the loss are zero, so that it does not enter the means.
+    """
 
     @jax.jit
     def step(params: Params, state: Any, batch: dict[str, jax.Array]):
@@ -144,13 +148,13 @@ def make_step(
 
 @jax.jit
 def update_average(average: Params, params: Params, decay: float, step: int) -> Params:
-    """Running mean of the weights; its memory grows with the run until it has the length that the decay gives."""
+    """Running mean of the weights. Its memory grows with the run until it reaches the length that `decay` gives."""
     keep = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
     return jax.tree.map(lambda old, new: keep * old + (1.0 - keep) * new, average, params)
 
 
 def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
-    """Replace the checkpoint in one go: whoever is killed meanwhile leaves the old one."""
+    """Replace the checkpoint atomically. A run killed while writing keeps the previous checkpoint."""
     temporary = path.with_suffix(".tmp")
     with temporary.open("wb") as file:
         pickle.dump(jax.device_get(contents), file)
@@ -158,7 +162,7 @@ def save_checkpoint(path: Path, contents: dict[str, Any]) -> None:
 
 
 def load_checkpoint(path: Path, config: ModelConfig) -> dict[str, Any]:
-    """What `train` saved: `step`, `params`, `state`, and where the run has them `classes` and `average`.
+    """Read what `train` saved: `step`, `params`, `state`, and `classes` and `average` if the run has them.
 
     Raises
     ------
@@ -175,7 +179,7 @@ def load_checkpoint(path: Path, config: ModelConfig) -> dict[str, Any]:
 
 
 def record(training: TrainingConfig, folder: Path) -> None:
-    """Write settings and structure files into the run's folder, which can be finished from them."""
+    """Write settings and structure files into the run's folder, so that the folder suffices to finish the run."""
     structures = folder / "structures"
     names = []
     for file in map(Path, training.files):
@@ -194,7 +198,7 @@ def record(training: TrainingConfig, folder: Path) -> None:
 
 
 def keep_log(path: Path, step: int) -> None:
-    """Drop what was logged after the checkpoint that a run goes on from."""
+    """Drop the rows logged after the checkpoint from which the run resumes."""
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
     if len(kept) < len(lines):
@@ -202,7 +206,7 @@ def keep_log(path: Path, step: int) -> None:
 
 
 def interval_means(sums: dict[str, jax.Array], steps: int) -> dict[str, float]:
-    """Means over the finite steps of an interval (NaN if it has none), and their share of all."""
+    """Means over the finite steps of an interval (NaN if it has none), and the share of these steps."""
     finite = float(sums["finite"])
     means = {name: float(value) / finite if finite else float("nan") for name, value in sums.items()}
     return means | {"finite": finite / steps}
@@ -211,7 +215,7 @@ def interval_means(sums: dict[str, jax.Array], steps: int) -> dict[str, float]:
 def train(
     training: TrainingConfig, prototypes: list[Prototype], folder: Path, seconds: float | None = None
 ) -> tuple[ModelConfig, Params, int]:
-    """Run or resume a training in `folder`; stops early, checkpointed, after `seconds`.
+    """Run or resume a training in `folder`. After `seconds` it saves a checkpoint and stops.
 
     Returns the model, its weights (their running mean where the run keeps one) and the number of steps done.
     """
@@ -221,7 +225,7 @@ def train(
     if training.teacher is not None:
         large, weights = read_teacher(training.teacher, config.classes)
         teacher = large, {name: jnp.asarray(value) for name, value in weights.items()}
-    # Radial functions vanish at the cutoff, so neighbours that only the teacher sees count for nothing.
+    # Radial functions vanish at the cutoff, so neighbours that only the teacher sees do not affect the model.
     reach = config.cutoff if teacher is None else max(config.cutoff, teacher[0].cutoff)
     sampling = replace(training.sampling, atoms_per_batch=training.batch_atoms, cutoff=reach)
     checkpoint = folder / CHECKPOINT
@@ -260,7 +264,7 @@ def train(
                 params, state, parts = step_function(params, state, stream.next())
                 if average is not None:
                     average = update_average(average, params, training.ema, index)
-                # Wait for the step before this one only, so that a GPU finds its next step queued.
+                # Wait only for the previous step, so that a GPU finds its next step queued.
                 jax.block_until_ready(sums)
                 sums = parts if sums is None else jax.tree.map(jnp.add, sums, parts)
                 counted += 1
@@ -285,7 +289,7 @@ def train(
 
 
 def after_first_stage(training: TrainingConfig, runs: Path) -> TrainingConfig:
-    """Settings whose `start` is a model's file: where it names other settings, that run is done, or resumed, first."""
+    """Settings whose `start` is a model file. If `start` names other settings, their run is done or resumed first."""
     stage = first_stage(training.start, runs)
     if stage is None:
         return training
@@ -304,14 +308,14 @@ def main() -> None:
     parser.add_argument(
         "--config",
         type=Path,
-        help="settings of the run; default: configs/core-large.json, with --from configs/fine-tune.json, "
-        "with --only-prototypes alone configs/core-large-base.json",
+        help="settings of the run; default: configs/fine-tune.json with --from, otherwise configs/core-large.json, "
+        "or configs/core-large-base.json with --only-prototypes",
     )
     parser.add_argument(
         "--from",
         dest="start",
         metavar="MODEL",
-        help="start from this model's weights: its name, or its .safetensors file",
+        help="start from the weights of this model, given by its name or its .safetensors file",
     )
     parser.add_argument(
         "--prototype",
@@ -319,17 +323,17 @@ def main() -> None:
         action="append",
         default=[],
         metavar="FILE",
-        help="a class of your own, named as the file",
+        help="structure file of a class to add; the class is named after the file",
     )
-    parser.add_argument("--only-prototypes", action="store_true", help="train on the given files alone")
+    parser.add_argument("--only-prototypes", action="store_true", help="train only on the given files")
     parser.add_argument("--steps", type=int)
     parser.add_argument("--batch-atoms", type=int)
-    parser.add_argument("--name", help="name of the run and of its model file; default: the name of the settings' file")
+    parser.add_argument("--name", help="name of the run and of its model file; default: the name of the settings file")
     parser.add_argument("--runs", type=Path, default=Path(__file__).parent / "runs")
-    parser.add_argument("--out", type=Path, help="folder for the model; default: `model` in the run's own")
-    parser.add_argument("--seconds", type=float, help="stop, checkpointed, after so long")
+    parser.add_argument("--out", type=Path, help="folder for the model; default: `model` in the run's folder")
+    parser.add_argument("--seconds", type=float, help="save a checkpoint and stop after this time")
     arguments = parser.parse_args()
-    # A last stage that builds on other classes is of no use where they are not wanted.
+    # Stages that build on other classes are useless to a run without these classes.
     from_scratch = "core-large-base" if arguments.only_prototypes else "core-large"
     default = from_scratch if arguments.start is None else "fine-tune"
     settings = arguments.config or CONFIGS / f"{default}.json"
@@ -339,7 +343,7 @@ def main() -> None:
         training = TrainingConfig.load(settings)
         changes: dict[str, Any] = {"files": training.files + [str(path) for path in arguments.prototype]}
         if arguments.start is not None:
-            # Other settings, which `start` may name too, would mean hours: not what is asked for here.
+            # `start` may also name other settings, whose run would take hours. --from accepts only models.
             find_model(arguments.start)
             changes["start"] = arguments.start
         if arguments.only_prototypes:
@@ -359,7 +363,7 @@ def main() -> None:
         raise SystemExit(f"training: {error}") from error
     config, params, done = train(training, prototypes, folder, arguments.seconds)
     if done < training.steps:
-        print(f"stopped after {done} of {training.steps} steps; the same command goes on from there")
+        print(f"stopped after {done} of {training.steps} steps; the same command continues from there")
     else:
         out = arguments.out or folder / "model"
         print(finish_model(out, name, config, params, prototypes, training, done))

@@ -1,9 +1,8 @@
-"""Paths between crystals: which phase a strained crystal is, and the Bain and Burgers paths.
+"""Paths between crystals: the phase of a strained crystal, and the Bain and Burgers paths.
 
 A crystal strained far enough is another crystal: fcc compressed along a cube axis by 1 / sqrt(2) is bcc (Bain, Trans.
 AIME 70, 25, 1924). The label of a strained sample is therefore drawn with odds that fall with its distance, in
-deviatoric logarithmic strain, from either end; in the middle both are as likely, which is what a calibrated probability
-has to say there.
+deviatoric logarithmic strain, from either end. Halfway both are equally likely, as a calibrated probability must state.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import numpy as np
 
 # ln(c/a) of the body-centred tetragonal cell.
 TETRAGONAL = {"fcc": 0.5 * log(2.0), "bcc": 0.0, "bct": log(0.825)}
-# From which class a strain along which cube axes leads to which others.
+# For each class: the classes that a strain along a cube axis leads to, and the axes that do so.
 NEIGHBOURS = {"fcc": ("bcc",), "bcc": ("fcc", "bct"), "bct": ("bcc",)}
 CUBE_AXES = {"fcc": (0, 1, 2), "bcc": (0, 1, 2), "bct": (2,)}
 # Differences of distance (in logarithmic strain) over which the odds change e-fold.
@@ -30,7 +29,7 @@ def deviatoric_strain(deformation: np.ndarray) -> np.ndarray:
 
 
 def strained_name(name: str, deformation: np.ndarray, known: set[str], rng: np.random.Generator) -> str:
-    """The class that a crystal of class `name` belongs to after a deformation, given in its cube axes."""
+    """The class of a crystal of class `name` after a deformation, which is given in its cube axes."""
     others = [other for other in NEIGHBOURS.get(name, ()) if other in known]
     if not others:
         return name
@@ -59,7 +58,7 @@ def bain(progress: float) -> tuple[np.ndarray, np.ndarray]:
 def burgers(progress: float) -> tuple[np.ndarray, np.ndarray]:
     """Cell and positions on the Burgers path (Physica 1, 561, 1934): bcc at 0, hcp at 1.
 
-    Orthorhombic cell of space group Cmcm, its axial ratios and the shuffle of the basal planes moved together.
+    The cell is orthorhombic (space group Cmcm). Its axial ratios and the shuffle of the basal planes change together.
     """
     width = sqrt(2.0) ** (1 - progress) * sqrt(3.0) ** progress
     height = sqrt(2.0) ** (1 - progress) * sqrt(8 / 3) ** progress
@@ -74,7 +73,7 @@ PATHS = {"bain": ("bcc", "fcc", bain), "burgers": ("bcc", "hcp", burgers)}
 
 
 def path_name(path: str, progress: float, rng: np.random.Generator) -> str:
-    """The end of the path that a structure on it is called after, drawn with even odds in the middle."""
+    """The label of a structure on a path: one of its ends, drawn at random with even odds halfway."""
     start, end, _ = PATHS[path]
     odds = np.clip((progress - 0.5) / PATH_WIDTH, -50, 50)
     return end if rng.random() < 1.0 / (1.0 + np.exp(-odds)) else start

@@ -2,10 +2,10 @@
 
 Mehl et al., Comput. Mater. Sci. 136, S1 (2017); Hicks et al., ibid. 161, S1 (2019) and 199, 110450 (2021); and the
 encyclopedia's later parts. A label such as A2B_cF24_227_c_b-001 names stoichiometry, Pearson symbol, space group and
-the Wyckoff letters of each species; with the lattice parameters and free coordinates, in order of letter and then
-species, it is a crystal.
+the Wyckoff letters of each species. Together with the lattice parameters and the free coordinates, in order of letter
+and then species, it defines a crystal.
 
-The results are kept in `structures/encyclopedia.json`, which `read` returns. To make that file again:
+`structures/encyclopedia.json` keeps the results, and `read` returns them. To regenerate that file:
 
     python -m pip install --no-deps kim-tools==0.4.15          # read as data: label, parameters, names of each entry
     python -m pip install ase pyxtal==1.1.5 spglib             # Wyckoff positions of the space groups
@@ -33,27 +33,27 @@ import numpy as np
 DATA = Path(__file__).parent / "structures" / "encyclopedia.json"
 MOST_SPECIES = 2
 MOST_ATOMS = 40
-# Atoms nearer to each other than this, in units of a0, are a misprint or alternative sites of one atom ...
+# Atoms closer than this, in units of a0, are a misprint or alternative sites of one atom.
 CLOSEST = 0.35
-# ... and so are those nearer than both this and this part of the sum of the elements' covalent radii.
+# So are atoms closer than both CLOSE, in units of a0, and OVERLAP times the sum of their covalent radii.
 CLOSE = 0.75
 OVERLAP = 0.7
 SYMMETRY_TOLERANCE = 1e-4
 
-# Values that contradict the rest of the entry or nature, by label, and what they must be.
+# Corrections, by label, of values that contradict the rest of the entry or nature.
 CORRECTIONS = {
     # Brookite: b is 5.449 angstroms (Meagher and Lager, Can. Mineral. 17, 77, 1979), not 3.449.
     "A2B_oP24_61_2c_c-001": {"b/a": 5.449 / 9.174},
-    # BaHg11: 0.155 with its digits exchanged; mercury would be 2.21 angstroms apart.
+    # BaHg11: the entry swaps the digits of 0.155, which would put mercury atoms 2.21 angstroms apart.
     "AB11_cP36_221_c_agij-001": {"y5": 0.155},
-    # SmSb2: the pairs at 2.79 angstroms are of antimony, not of samarium.
+    # SmSb2: the pairs at 2.79 angstroms are antimony, not samarium.
     "A2B_oC24_64_ef_f-001": {"y2": 0.8686, "z2": 0.436, "y3": 0.3653, "z3": 0.3902},
-    # FeB: with the entry's coordinates B and Fe would be 1.67 angstroms apart; these are the accepted ones.
+    # FeB: the entry's coordinates would put B and Fe 1.67 angstroms apart. These are the accepted ones.
     "AB_oP8_62_c_c-003": {"x1": 0.036, "z1": 0.61, "x2": 0.18, "z2": 0.125},
-    # In: lattice parameters of the face-centred cell under the label of the body-centred one.
+    # In: the entry has the lattice parameters of the face-centred cell under the label of the body-centred one.
     "A_tI2_139_a-001": {"a": 4.6002 / sqrt(2), "c/a": 1.07524 * sqrt(2)},
 }
-# Entries that no check below finds.
+# Faulty entries that the checks below do not find.
 LEFT_OUT = {
     "A2B_hP6_164_2d_d-001": "partly occupied sites",
     "A2B_oP12_19_2a_a-001": "Ag and Se 2.07 angstroms apart",
@@ -62,7 +62,7 @@ LEFT_OUT = {
     "AB8_cF36_225_a_f-001": "partly occupied sites",
     "AB_oI48_44_6c_abc2de-001": "a structure that contradicts itself",
 }
-# Designations that the entries lack or give otherwise than their titles do; "40" is a number in a list.
+# Designations that are missing from the entries or differ from their titles. "40", here None, is a number in a list.
 STRUKTURBERICHT = {
     "A2B_mC12_15_f_e-001": "C_g",
     "A3B2_hR5_155_e_c-001": "D5_e",
@@ -100,7 +100,7 @@ OBVERSE = np.array([[2, 1, 1], [-1, 1, 1], [-1, -2, 1]]) / 3
 class Crystal:
     """An entry: primitive `cell` (rows) at one atom per unit volume, `fractions` (n, 3), `species` (n,) from 0.
 
-    `label` is that of the encyclopedia, `aliases` are those of its first edition; `title` is as published, with TeX.
+    `label` is that of the encyclopedia. `aliases` are those of its first edition. `title` is as published, with TeX.
     """
 
     label: str
@@ -142,7 +142,7 @@ class Label:
 
     @classmethod
     def parse(cls, text: str) -> Label:
-        """Raises ValueError for a text of another form."""
+        """Parse a label. Raises ValueError if the text has another form."""
         match = re.fullmatch(r"(?:[A-Z]\d*)+_([a-z][A-Z]\d+)_(\d+)((?:_[0-9a-zA]+)+)-\d+", text)
         if match is None:
             raise ValueError(f"{text}: not a label of the encyclopedia")
@@ -158,7 +158,7 @@ class Label:
 
     @property
     def primitive_atoms(self) -> int:
-        """Atoms of the primitive cell; the Pearson symbols of the encyclopedia count them so in rhombohedral groups."""
+        """Atoms in the primitive cell. In rhombohedral groups the encyclopedia's Pearson symbols count just these."""
         return int(self.pearson[2:]) // {"P": 1, "R": 1, "I": 2, "F": 4}.get(self.pearson[1], 2)
 
 
@@ -199,11 +199,11 @@ def site_values(expression: str, index: int, parameters: dict[str, float]) -> di
     Raises
     ------
     ValueError
-        If the parameters are not those that the position needs.
+        If the parameters are not the ones that the position needs.
     """
     values = {axis: parameters[f"{axis}{index}"] for axis in "xyz" if f"{axis}{index}" in parameters}
     if expression == "x,x,x" and set(values) == {"z"}:
-        # On a threefold axis some entries name the parameter as along the hexagonal axis, where it has the same value.
+        # On a threefold axis some entries call the parameter z, as along the hexagonal axis. Its value is the same.
         values = {"x": values["z"]}
     if set(values) != set(re.findall("[xyz]", expression)):
         raise ValueError(f"site {index} at {expression} has parameters {', '.join(values) or 'none'}")
@@ -242,7 +242,7 @@ def conventional_crystal(label: Label, parameters: dict[str, float]) -> tuple[np
 
 
 def elements(prototype: str, species: np.ndarray) -> np.ndarray | None:
-    """Atomic numbers of atoms, their species numbered by symbol; None if the prototype names more than elements."""
+    """Atomic numbers of the atoms. Species are numbered by symbol. None if the prototype names more than elements."""
     from ase.data import atomic_numbers
 
     symbols = sorted(set(re.findall(r"[A-Z][a-z]?", prototype)))
@@ -252,7 +252,7 @@ def elements(prototype: str, species: np.ndarray) -> np.ndarray | None:
 
 
 def check_distances(cell: np.ndarray, fractions: np.ndarray, a0: float, numbers: np.ndarray | None) -> None:
-    """Raise ValueError if atoms overlap; `cell` at one atom per unit volume, `a0` in angstroms."""
+    """Raise ValueError if atoms overlap. `cell` has one atom per unit volume; `a0` is in angstroms."""
     from ase import Atoms
     from ase.data import covalent_radii
     from ase.neighborlist import neighbor_list
@@ -268,12 +268,12 @@ def check_distances(cell: np.ndarray, fractions: np.ndarray, a0: float, numbers:
 
 
 def build(entry: dict) -> dict:
-    """An entry of the data file from an entry of the encyclopedia.
+    """Build an entry of the data file from an entry of the encyclopedia.
 
     Raises
     ------
     ValueError
-        If the entry contradicts itself: parameters, space group, number of atoms, distances.
+        If the entry contradicts itself in parameters, space group, number of atoms or distances.
     """
     import spglib
 
@@ -319,7 +319,7 @@ def encyclopedia() -> Iterator[dict]:
 
 def main() -> None:
     """Write the data file."""
-    argparse.ArgumentParser(description="Make structures/encyclopedia.json again.").parse_args()
+    argparse.ArgumentParser(description="Regenerate structures/encyclopedia.json.").parse_args()
     built, left_out = [], {}
     for entry in encyclopedia():
         try:

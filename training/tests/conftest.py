@@ -1,4 +1,4 @@
-"""Golden files are in double precision, which JAX must be told before it is imported."""
+"""Golden files are in double precision. JAX must be set to it before it is imported."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Distances between sites: zero noise between copies of one crystal, much of it between different ones."""
+"""Distances between sites: small between copies of one crystal, large between different crystals."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def turned(prototype: Prototype) -> Prototype:
     )
 
 
-def test_numbers_know_neither_directions_nor_names_of_species() -> None:
+def test_numbers_depend_neither_on_orientation_nor_on_the_order_of_species() -> None:
     for prototype in built_in(["dhcp", "L1_2", "rutile"]):
         same = turned(prototype)
         np.testing.assert_allclose(

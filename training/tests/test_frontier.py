@@ -1,4 +1,4 @@
-"""Which shapes lie on the frontier of accuracy against cost."""
+"""The shapes on the frontier of accuracy against cost."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_a_rotated_frame_has_the_same_logits_and_a_rotated_score(model) -> None:
     assert np.abs(np.array(after["score"]) - np.array(before["score"]) @ rotation).max() < 1e-9
 
 
-def test_shipped_model_has_a_flat_class_0_and_tells_ideal_prototypes(model) -> None:
+def test_shipped_model_has_a_flat_class_0_and_recognises_ideal_prototypes(model) -> None:
     _, params, info = model
     assert not np.asarray(params["network2.weight1"])[0].any()
     assert info["idealLogits"][0] == pytest.approx(float(params["network2.bias1"][0]))

@@ -26,7 +26,7 @@ def run(tmp_path: Path) -> Path:
         }
         for step in range(10, 300, 10)
     ]
-    # What an interval with a step that was left out looks like, and a row of an older log.
+    # An interval without finite steps, and a row of an older log.
     rows[3]["loss"] = float("nan")
     del rows[5]["labels"]
     (tmp_path / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -37,7 +37,7 @@ def run(tmp_path: Path) -> Path:
 @pytest.mark.filterwarnings("error")
 def test_every_part_of_the_loss_the_labels_and_the_learning_rate_are_drawn(run: Path) -> None:
     text = plot_run(run, run / "training.svg").read_text()
-    # matplotlib keeps each text as a comment beside its outlines.
+    # matplotlib keeps each text as a comment next to its outlines.
     for word in ("loss", "labels", "share of wrong labels", "of class 0", "learning rate", "290 of 300 steps"):
         assert f"<!-- {word}" in text or f"{word}, " in text, word
     assert plot_run(run, run / "training.png").read_bytes().startswith(b"\x89PNG")

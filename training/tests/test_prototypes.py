@@ -1,4 +1,4 @@
-"""Prototypes and stackings are the crystals they are called."""
+"""Prototypes and stackings are the crystals that they are named after."""
 
 from __future__ import annotations
 
@@ -59,10 +59,10 @@ def test_a_users_file_becomes_a_class(tmp_path: Path) -> None:
     assert (prototype.name, prototype.space_group, len(prototype.positions)) == ("my-phase", 221, 2)
 
 
-def test_a_cluster_is_no_prototype(tmp_path: Path) -> None:
+def test_a_cluster_is_refused_as_a_prototype(tmp_path: Path) -> None:
     path = tmp_path / "cluster.xyz"
     path.write_text("2\n\nCu 0 0 0\nCu 0 0 2.5\n")
-    with pytest.raises(ValueError, match="periodic cell"):
+    with pytest.raises(ValueError, match="periodic in all directions"):
         from_file(path)
 
 

@@ -54,7 +54,7 @@ def test_calibration_target_is_the_variance_of_white_noise() -> None:
     noise = np.random.default_rng(1).normal(size=ideal.shape) * 0.1
     count = len(ideal)
     sample = finish(ideal, noise, cell, np.zeros(count, int), np.ones(count, int), np.ones(count), np.zeros((0, 3)))
-    # Relative to the common shift of its surroundings an atom loses the share 1/n of n effective neighbours.
+    # Relative to the common shift of its n effective neighbours, an atom loses the share 1/n of its variance.
     assert 0.7 * 0.03 < sample.distance_squared.mean() < 0.03
     beside = finish(ideal, noise, cell, np.zeros(count, int), np.ones(count, int), np.ones(count), ideal[:1] + 0.5)
     near = np.linalg.norm(ideal - ideal[0] - 0.5, axis=1) < 1.0

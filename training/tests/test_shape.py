@@ -56,19 +56,19 @@ def test_the_sizes_of_a_run_are_those_of_its_settings(config: ModelConfig) -> No
     assert stages.messages.shape == (8, 16)
 
 
-def test_neighbours_hear_the_first_hidden_numbers_alone(config: ModelConfig) -> None:
+def test_messages_carry_only_the_first_hidden_numbers(config: ModelConfig) -> None:
     params = initial_params(config, 0)
     _, stages = evaluate(config, params)
-    # What is not told must not matter: another h_j beyond the message width, the same messages.
+    # Hidden numbers beyond the message width must not change the messages.
     beyond = params["network1.bias1"].at[config.message_width :].add(1.0)
     _, changed = evaluate(config, params | {"network1.bias1": beyond})
     np.testing.assert_array_equal(np.asarray(changed.messages), np.asarray(stages.messages))
-    told = params["network1.bias1"].at[config.message_width - 1].add(1.0)
-    _, changed = evaluate(config, params | {"network1.bias1": told})
+    within = params["network1.bias1"].at[config.message_width - 1].add(1.0)
+    _, changed = evaluate(config, params | {"network1.bias1": within})
     assert np.abs(np.asarray(changed.messages - stages.messages)).max(axis=0)[-1] > 1e-4
 
 
-def test_nothing_beyond_the_cutoff_counts(config: ModelConfig) -> None:
+def test_neighbours_beyond_the_cutoff_do_not_count(config: ModelConfig) -> None:
     params = initial_params(config, 0)
     vectors = np.zeros((2, 2, 3))
     vectors[:, :, 2] = (1.2, config.cutoff - 1e-9)
@@ -91,7 +91,7 @@ def test_a_file_keeps_the_shape(config: ModelConfig, tmp_path: Path) -> None:
     assert (info["innerWidth"], info["hiddenWidth"], info["messageWidth"]) == (48, 24, 16)
     for name, tensor in params.items():
         np.testing.assert_array_equal(weights[name], np.asarray(tensor, np.float32))
-    # A later run has this shape too, without being told.
+    # A later run takes over this shape.
     later = TrainingConfig(prototypes=["fcc", "bcc"], start=str(path))
     assert run_model(later, run_prototypes(later)).channels == 8
     assert run_model(later, run_prototypes(later)).cutoff == 2.0
@@ -110,12 +110,12 @@ def test_a_file_keeps_the_shape(config: ModelConfig, tmp_path: Path) -> None:
         ({"width": 3}, "width.*inner_width"),
     ],
 )
-def test_a_shape_that_no_core_runs_is_refused(shape: dict, message: str) -> None:
+def test_a_shape_that_the_core_cannot_run_is_refused(shape: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         TrainingConfig(prototypes=["fcc"], shape=shape)
 
 
-def test_a_run_that_starts_from_a_model_has_its_shape_but_for_what_it_names() -> None:
+def test_a_run_that_starts_from_a_model_keeps_its_shape_except_for_its_settings() -> None:
     training = TrainingConfig(prototypes=["fcc"], start="core", shape={"message_width": 32})
     start = read_model(find_model("core"))[0]
     config = run_model(training, run_prototypes(training))

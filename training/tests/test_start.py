@@ -1,4 +1,4 @@
-"""Starting from a trained model: which classes a run has, and which weights they begin with."""
+"""Starting from a trained model: the classes of a run, and the weights that they begin with."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_classes_of_the_same_name_keep_their_logits(shipped, wider: int) -> None
     assert list(after) == list(config.classes)
     for name in ("disordered", "bcc", "B1"):
         np.testing.assert_allclose(after[name], before[name], rtol=1e-12)
-    # A class that nobody has taught yet wins no atom.
+    # A class without any training wins no atom.
     assert (after["new"] < after["disordered"]).all()
 
 
@@ -100,11 +100,11 @@ def test_a_name_without_a_structure_is_refused(own: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr("training.classes.tier", lambda name: built_in(["fcc"]))
     with pytest.raises(ValueError, match="unobtainium"):
         run_prototypes(TrainingConfig(prototypes=["fcc", "unobtainium"]))
-    with pytest.raises(ValueError, match="name of its own"):
+    with pytest.raises(ValueError, match=r"unique names.*own, own"):
         run_prototypes(TrainingConfig(prototypes=["fcc"], files=[str(own), str(own)]))
 
 
-def test_a_tier_is_a_list_of_classes_by_one_name() -> None:
+def test_a_tier_names_a_list_of_classes() -> None:
     with pytest.raises(ValueError, match="tier"):
         run_prototypes(TrainingConfig(prototypes="no-such-tier"))
     names = class_names(run_prototypes(TrainingConfig(prototypes="core")))
@@ -150,7 +150,7 @@ def test_settings_in_the_repository_can_be_read(path: Path) -> None:
     assert TrainingConfig.load(path).steps > 0
 
 
-def test_fine_tuning_rehearses_as_the_last_stage_of_core_trained() -> None:
+def test_fine_tuning_uses_the_losses_and_samples_of_the_last_stage_of_core() -> None:
     core, ours = (TrainingConfig.load(CONFIGS / f"{name}.json") for name in ("core", "fine-tune"))
     assert (ours.weights, ours.sampling, ours.logit_length) == (core.weights, core.sampling, core.logit_length)
 
@@ -172,14 +172,14 @@ def small():
     return config, {name: np.asarray(value, np.float64) for name, value in initial_params(config, 5).items()}
 
 
-def test_longer_messages_are_not_listened_to_at_first(small) -> None:
+def test_new_numbers_in_messages_have_no_effect_at_first(small) -> None:
     old, weights = small
     config = replace(old, message_width=32)
     carried = reshape(weights, old, config)
     np.testing.assert_allclose(crystal_logits(config, carried), crystal_logits(old, weights), rtol=1e-5)
 
 
-def test_a_degree_that_is_left_out_takes_nothing_else_with_it(small) -> None:
+def test_leaving_out_a_degree_loses_only_that_degree(small) -> None:
     old, weights = small
     config = replace(old, skipped_degree=5)
     deaf = weights | {"network1.weight0": weights["network1.weight0"].copy()}
@@ -193,7 +193,7 @@ def test_radial_functions_are_fitted_to_another_cutoff(small) -> None:
     old, weights = small
     config = replace(old, cutoff=2.2, basis_last=2.2)
     mix = refit_radial(weights["radial.mix"], old, config)
-    # Up to where the old cutoff function has most of its fall.
+    # The range ends where the old cutoff function falls most steeply.
     r = np.linspace(0.7, 1.8, 200)
     before = radial_basis(old, r) @ weights["radial.mix"].reshape(-1, old.basis_count).T
     after = radial_basis(config, r) @ mix.reshape(-1, config.basis_count).T

@@ -1,4 +1,4 @@
-"""Learning from a larger model: what a teacher adds to the loss, and whose teacher it may be."""
+"""Learning from a larger model: what a teacher adds to the loss, and which models may teach a run."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def taught(batch: dict[str, np.ndarray], probabilities: np.ndarray, weight: floa
     return float(total), parts
 
 
-def test_who_agrees_with_the_teacher_has_nothing_to_learn_from_it(batch) -> None:
+def test_a_model_that_agrees_with_its_teacher_learns_nothing_from_it(batch) -> None:
     own = np.asarray(teacher_probabilities(SMALL, initial_params(SMALL, 1), batch))
     other = np.asarray(teacher_probabilities(LARGE, initial_params(LARGE, 2), batch))
     total, parts = taught(batch, own)

@@ -29,7 +29,7 @@ LIMIT_S = 1200
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Runs of this module share what they compile."""
+    """Environment of the runs in this module, which share a compilation cache."""
     cache = str(tmp_path_factory.mktemp("compiled"))
     return {**os.environ, "JAX_PLATFORMS": "cpu", "JAX_ENABLE_X64": "0", "JAX_COMPILATION_CACHE_DIR": cache}
 
@@ -82,7 +82,7 @@ def test_the_same_settings_give_the_same_run(tmp_path: Path, runs: Path, structu
     weights = [read_model(runs / name / "model" / f"{name}.safetensors")[1] for name in ("first", "second")]
     for name, tensor in weights[0].items():
         np.testing.assert_allclose(tensor, weights[1][name], rtol=1e-3, atol=1e-4, err_msg=name)
-    # With `ema` the mean of the weights is exported, not the last ones.
+    # With `ema`, the mean of the weights is exported, not the last weights.
     with (runs / "first" / "checkpoint.pkl").open("rb") as file:
         saved = pickle.load(file)
     np.testing.assert_array_equal(weights[0]["network1.weight0"], saved["average"]["network1.weight0"])
@@ -94,7 +94,7 @@ def test_a_killed_run_can_be_finished_as_it_is_or_resumed(
     tmp_path: Path, runs: Path, structures, environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = tmp_path / "settings.json"
-    # Far more steps than it will live to see; a resumed run is told where to stop.
+    # The run is killed long before this many steps. The resumed run gets --steps.
     choice = {"prototypes": ["hcp"], "steps": 100_000, "warmup": 5, "batch_atoms": 512, "checkpoint_every": 4}
     settings.write_text(json.dumps({**choice, "log_every": 2}))
     command = [sys.executable, "-m", "training.train", "--config", str(settings), "--name", "mine"]
@@ -110,10 +110,10 @@ def test_a_killed_run_can_be_finished_as_it_is_or_resumed(
         process.send_signal(signal.SIGKILL)
         _, messages = process.communicate()
     assert (run / "checkpoint.pkl").exists(), messages
-    # What a process leaves that dies while it writes.
+    # A process that dies while writing leaves an incomplete line.
     with (run / "log.jsonl").open("a") as file:
         file.write('{"step": 99')
-    # The folder alone is enough, without the files that the user gave.
+    # The folder alone suffices, without the user's files.
     for file in structures:
         file.rename(file.with_suffix(".moved"))
     monkeypatch.setattr("sys.argv", ["finish", str(run), "--name", "cut", "--out", str(tmp_path / "models")])

@@ -1,4 +1,4 @@
-"""Strained crystals and paths are the crystals that they are called."""
+"""Strained crystals and the ends of paths are the crystals that they are named after."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_paths_keep_the_volume(path) -> None:
         assert abs(np.linalg.det(cell)) == pytest.approx(len(positions), rel=1e-12)
 
 
-def test_a_bain_strain_makes_bcc_of_fcc() -> None:
+def test_a_bain_strain_turns_fcc_into_bcc() -> None:
     rng = np.random.default_rng(0)
     known = {"fcc", "bcc", "bct"}
     for axis in range(3):
@@ -47,14 +47,14 @@ def test_a_bain_strain_makes_bcc_of_fcc() -> None:
     assert strained_name("bct", np.diag([1, 1, 1 / 0.825]), known, rng) == "bcc"
 
 
-def test_a_strain_along_a_body_diagonal_leaves_fcc_what_it_is() -> None:
+def test_fcc_strained_along_a_body_diagonal_stays_fcc() -> None:
     rng = np.random.default_rng(0)
     diagonal = np.ones(3) / sqrt(3)
     compressed = np.eye(3) - 0.25 * np.outer(diagonal, diagonal)
     assert {strained_name("fcc", compressed, {"fcc", "bcc", "bct"}, rng) for _ in range(50)} == {"fcc"}
 
 
-def test_in_the_middle_both_ends_are_as_likely() -> None:
+def test_halfway_both_ends_are_equally_likely() -> None:
     rng = np.random.default_rng(1)
     for path, (start, end, _) in PATHS.items():
         assert {path_name(path, 0.0, rng) for _ in range(50)} == {start}

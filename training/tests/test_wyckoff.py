@@ -1,4 +1,4 @@
-"""Entries of the encyclopedia are the crystals that their labels say."""
+"""Entries of the encyclopedia are the crystals that their labels describe."""
 
 from __future__ import annotations
 
