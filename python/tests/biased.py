@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 from ase.build import bulk
 
-from phasewire._analyser import Analyser
 from phasewire._frame.frame import make_frame
+from phasewire.analysers.base import Analyser
 from phasewire.bias import BiasPotential
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 
 import phasewire
-from phasewire._analyser import Analyser
-from phasewire.watching.links import Snapshot
+from phasewire._frame.snapshot import Snapshot
+from phasewire.analysers.base import Analyser
 
 PHASES = ("disordered", "fcc", "hcp")
 

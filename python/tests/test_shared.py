@@ -18,11 +18,11 @@ from ase.build import bulk
 
 import phasewire
 from fake_server import WELCOME, FakeServer, answer, error_for, result_for
+from phasewire._frame import snapshot as _snapshot
 from phasewire._server import connection as _connection
 from phasewire._server import shared as _shared
 from phasewire._server import wire as _wire
 from phasewire._server.shared import HEAD_BYTES, SharedArrays, shared_folder, sweep
-from phasewire.watching import links as _links
 from scripted import snapshot_at
 
 COUNT = 800
@@ -487,7 +487,7 @@ def test_a_snapshots_arrays_are_not_copied_again():
 
 def test_frames_made_for_keeping_are_copies():
     positions = np.zeros((5, 3))
-    assert not np.shares_memory(_links.make_frame(positions).positions, positions)
+    assert not np.shares_memory(_snapshot.make_frame(positions).positions, positions)
 
 
 def test_arrays_are_sent_from_where_they_are(shared, monkeypatch):

@@ -4,12 +4,14 @@ Two analysers with one interface: `Local` computes in this process, `connect` as
 simulation with either; `phasewire.lammps` and `phasewire.ase` couple it to those engines.
 """
 
-from phasewire._analyser import Analyser
 from phasewire._frame.frame import Frame, make_frame
-from phasewire._frame.result import Evaluation, Result
+from phasewire._frame.result import Evaluation, FailedFrame, Result
+from phasewire._frame.snapshot import Snapshot
 from phasewire._model.model import Model, ModelInfo, PhaseClass, classes, load_model, shipped_models
-from phasewire._server.client import Client, connect
 from phasewire._version import __version__
+from phasewire.analysers.base import Analyser
+from phasewire.analysers.client import Client, connect
+from phasewire.analysers.local import Local
 from phasewire.bias.plumed import Plumed
 from phasewire.driving.driver import Applied, Driver
 from phasewire.errors import (
@@ -21,7 +23,6 @@ from phasewire.errors import (
     ProtocolError,
     ServerUnreachableError,
 )
-from phasewire.local import Local
 from phasewire.variables import (
     AtomSelection,
     Ball,
@@ -47,9 +48,8 @@ from phasewire.variables import (
     weighted_sum,
 )
 from phasewire.watching.events import Event, snapshot, stop
-from phasewire.watching.links import Snapshot
 from phasewire.watching.monitor import Incident, Monitor
-from phasewire.watching.series import FailedFrame, Series
+from phasewire.watching.series import Series
 
 __all__ = [
     "Analyser",

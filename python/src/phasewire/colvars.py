@@ -1,3 +1,5 @@
-"""An earlier name of `phasewire.files.colvars`, which holds the same."""
+"""An earlier name of `phasewire.files.colvars`."""
 
-from phasewire.files.colvars import *  # noqa: F403
+from phasewire.files.colvars import Columns, ColumnWriter, back_up, cut_after, read_columns
+
+__all__ = ["ColumnWriter", "Columns", "back_up", "cut_after", "read_columns"]

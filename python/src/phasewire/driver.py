@@ -1,3 +1,5 @@
-"""An earlier name of `phasewire.driving.driver`, which holds the same."""
+"""An earlier name of `phasewire.driving.driver`."""
 
-from phasewire.driving.driver import *  # noqa: F403
+from phasewire.driving.driver import Applied, Driver, LengthScale, OnFailure
+
+__all__ = ["Applied", "Driver", "LengthScale", "OnFailure"]

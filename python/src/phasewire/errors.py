@@ -140,6 +140,15 @@ def error_from_wire(body: Mapping[str, Any]) -> PhasewireError:
     )
 
 
+def as_phasewire_error(error: BaseException) -> PhasewireError:
+    """Return the error itself, or an ``INTERNAL`` one that carries its text."""
+    if isinstance(error, PhasewireError):
+        return error
+    return make_error(
+        "INTERNAL", f"{type(error).__name__}: {error}", remedy="please report this with what the simulation did"
+    )
+
+
 def _rebuild(code: str, message: str, field: str, value: Any, remedy: str) -> PhasewireError:
     return make_error(code, message, field=field, value=value, remedy=remedy)
 

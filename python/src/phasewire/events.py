@@ -1,3 +1,5 @@
-"""An earlier name of `phasewire.watching.events`, which holds the same."""
+"""An earlier name of `phasewire.watching.events`."""
 
-from phasewire.watching.events import *  # noqa: F403
+from phasewire.watching.events import QUANTITIES, Action, Crossing, Event, quantity_of, snapshot, stop
+
+__all__ = ["QUANTITIES", "Action", "Crossing", "Event", "quantity_of", "snapshot", "stop"]

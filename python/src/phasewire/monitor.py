@@ -1,3 +1,5 @@
-"""An earlier name of `phasewire.watching.monitor`, which holds the same."""
+"""An earlier name of `phasewire.watching.monitor`."""
 
-from phasewire.watching.monitor import *  # noqa: F403
+from phasewire.watching.monitor import Incident, Monitor
+
+__all__ = ["Incident", "Monitor"]

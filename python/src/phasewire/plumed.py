@@ -1,3 +1,5 @@
-"""An earlier name of `phasewire.bias.plumed`, which holds the same."""
+"""An earlier name of `phasewire.bias.plumed`."""
 
-from phasewire.bias.plumed import *  # noqa: F403
+from phasewire.bias.plumed import Plumed
+
+__all__ = ["Plumed"]

@@ -1,3 +1,5 @@
-"""An earlier name of `phasewire.bias.umbrella`, which holds the same."""
+"""An earlier name of `phasewire.bias.umbrella`."""
 
-from phasewire.bias.umbrella import *  # noqa: F403
+from phasewire.bias.umbrella import BLOCKS, Profile, Samples, profile, sample, windows
+
+__all__ = ["BLOCKS", "Profile", "Samples", "profile", "sample", "windows"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._model.class_names import class_number
-from phasewire.errors import make_error
+from phasewire.errors import PhasewireError, make_error
 
 if TYPE_CHECKING:
     from phasewire._frame.frame import Frame
@@ -219,3 +219,12 @@ class Evaluation:
         count = len(self.forces) if self.selection is None else len(self.selection)
         atoms = f"{count} atoms ({self.selected})" if self.selected else f"{count} atoms"
         return f"<Evaluation step {self.step}: energy {self.energy:.6g}, values [{values}], {atoms}>"
+
+
+@dataclass(frozen=True)
+class FailedFrame:
+    """A frame that gave no result: its step, and why."""
+
+    step: int
+    time: float | None
+    error: PhasewireError

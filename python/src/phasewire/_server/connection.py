@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import math
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,45 +13,14 @@ import zmq
 import zmq.auth
 from zmq.utils.monitor import recv_monitor_message
 
-from phasewire._model.weights import Classes, as_weights
+from phasewire._server.settings import Settings, is_local
 from phasewire._server.shared import SMALLEST_SHARED, SharedArrays
 from phasewire._server.wire import PROTOCOL_VERSION, Array, Message, decode, encode, wire_order
 from phasewire._version import __version__
 from phasewire.errors import PhasewireError, make_error
 
-DEFAULT_ENDPOINT = "tcp://127.0.0.1:5757"
-ENDPOINT_VARIABLE = "PHASEWIRE_ENDPOINT"
 _MAX_MESSAGE_BYTES = 2**31
 _WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Whom to talk to, and as whom.
-
-    Attributes
-    ----------
-    endpoint : str
-    timeout : float
-        Seconds to wait for an answer.
-    keys : Path or None
-        Folder with ``server.key`` and ``client.key_secret``.
-    run, engine, title : str or None
-        For ``hello``.
-    classes : Mapping of str to float, or None
-        Weights of the classes allowed, for ``hello``. None: the server's.
-    shared_memory : bool
-        Whether to offer the server arrays in shared memory, if the address is on this machine.
-    """
-
-    endpoint: str
-    timeout: float
-    keys: Path | None = None
-    run: str | None = None
-    engine: str | None = None
-    title: str | None = None
-    classes: Mapping[str, float] | None = None
-    shared_memory: bool = True
 
 
 @dataclass(frozen=True)
@@ -119,63 +86,6 @@ def _ideal_logits(model: Mapping[str, Any]) -> tuple[float, ...] | None:
     return tuple(float(logit) for logit in given)
 
 
-def make_settings(
-    endpoint: str | None,
-    *,
-    timeout: float = 10.0,
-    keys: str | Path | None = None,
-    run: str | None = None,
-    engine: str | None = None,
-    title: str | None = None,
-    classes: Classes | None = None,
-    shared_memory: bool = True,
-) -> Settings:
-    """Check an address and what goes with it.
-
-    Raises
-    ------
-    InputError
-        ``BAD_OPTION``, or ``ENDPOINT_INSECURE`` for an address of another machine without keys.
-    """
-    address = endpoint or os.environ.get(ENDPOINT_VARIABLE) or DEFAULT_ENDPOINT
-    folder = None if keys is None else Path(keys).expanduser()
-    if folder is None and not _is_local(address):
-        raise make_error(
-            "ENDPOINT_INSECURE",
-            "an address outside this machine needs CURVE keys",
-            field="endpoint",
-            value=address,
-            remedy="make keys with `phasewire serve --generate-keys DIR` and give keys=DIR, "
-            "or use an ipc:// or tcp://127.0.0.1 address, for instance through an ssh tunnel",
-        )
-    if not timeout > 0:
-        raise make_error(
-            "BAD_OPTION", "timeout must be greater than 0", field="timeout", value=timeout, remedy="give it in seconds"
-        )
-    return Settings(address, float(timeout), folder, run, engine, title, as_weights(classes), bool(shared_memory))
-
-
-def _is_local(endpoint: str) -> bool:
-    scheme, separator, rest = endpoint.partition("://")
-    if not separator or scheme not in ("tcp", "ipc") or not rest:
-        raise make_error(
-            "BAD_OPTION",
-            "an endpoint looks like tcp://127.0.0.1:5757 or ipc:///path/to/socket",
-            field="endpoint",
-            value=endpoint,
-            remedy="give the address that `phasewire serve` prints",
-        )
-    if scheme == "ipc":
-        return True
-    host = rest.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 class Connection:
     """A DEALER socket whose peer may come and go.
 
@@ -226,7 +136,7 @@ class Connection:
         It offers a new shared file; the one of the session before, and all that lies in it, is given up.
         """
         self._end_sharing()
-        if self.settings.shared_memory and _is_local(self.settings.endpoint):
+        if self.settings.shared_memory and is_local(self.settings.endpoint):
             self._shared = SharedArrays.create()
         self._hello_sequence = self.send(
             {

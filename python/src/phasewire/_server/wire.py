@@ -11,6 +11,8 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._frame.frame import Frame
+from phasewire._frame.options import Options
 from phasewire._frame.result import FIELD_DTYPES, Result
 from phasewire._server.shared import HEAD_BYTES, SharedArrays, aligned
 from phasewire.errors import make_error
@@ -28,6 +30,8 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "u8": np.dtype("u1"),
 }
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
+# Longest name in a header, in bytes (bridge/PROTOCOL.md, section 4).
+_LONGEST_NAME = 128
 _SAME_RELEASE = "install the same release of phasewire on both sides"
 
 Array = NDArray[Any]
@@ -131,6 +135,44 @@ def decode(parts: Sequence[Part], shared: SharedArrays | None = None) -> Message
     return Message(header, arrays)
 
 
+def analyse_message(frame: Frame, options: Options) -> tuple[dict[str, Any], dict[str, Array]]:
+    """Return the header, without its mode, and the arrays of an ``analyse`` message."""
+    arrays: dict[str, Array] = {"positions": frame.positions}
+    if frame.cell is not None:
+        arrays["cell"] = frame.cell
+    if frame.species is not None:
+        arrays["species"] = frame.species
+    header = {
+        "type": "analyse",
+        "step": frame.step,
+        "time": frame.time if frame.time is not None and math.isfinite(frame.time) else None,
+        "periodic": list(frame.periodic),
+        "lengthScale": options.length_scale,
+        "denoise": options.denoise or None,
+        "fields": list(options.fields),
+        "classes": None if options.classes is None else dict(options.classes),
+        "speciesNames": None if frame.names is None else list(frame.names),
+        "selection": None if frame.selected is None else _clipped(frame.selected),
+    }
+    return header, arrays
+
+
+def check_limits(arrays: Mapping[str, Array], limits: Mapping[str, int]) -> None:
+    """Raise ``TOO_LARGE`` if the server would close the connection over a message of this size."""
+    if "positions" not in arrays:
+        return
+    count = len(arrays["positions"])
+    largest = max(array.nbytes for array in arrays.values())
+    if count > limits.get("maxAtoms", count) or largest > limits.get("maxFrameBytes", largest):
+        raise make_error(
+            "TOO_LARGE",
+            f"the server takes at most {limits.get('maxAtoms')} atoms and {limits.get('maxFrameBytes')} bytes an array",
+            field="positions",
+            value=count,
+            remedy="analyse a part of the system at a time, or start the server with higher limits",
+        )
+
+
 def result_space(fields: Sequence[str], atom_count: int, class_count: int) -> int:
     """Return the bytes that the arrays of a result take in shared memory."""
     widths = _field_widths(class_count)
@@ -224,6 +266,11 @@ def _finite_array(message: Message, name: str, dtype: np.dtype[Any], shape: tupl
     if not np.isfinite(array).all():
         _refuse("MESSAGE_FORMAT", f"{name} holds NaN or infinity", name, None)
     return array
+
+
+def _clipped(name: str) -> str:
+    """Return as much of a name as a header may hold."""
+    return name.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
 def _field_widths(class_count: int) -> dict[str, tuple[int, ...]]:

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from phasewire._analyser import Analyser, check_every
+from phasewire._frame.options import check_every
+from phasewire._frame.snapshot import Snapshot
+from phasewire.analysers.base import Analyser
 from phasewire.ase.frames import AtomsReader, atoms_of, chosen
 from phasewire.driving.driver import Driver
-from phasewire.watching.links import Snapshot
 from phasewire.watching.monitor import Monitor as _Monitor
 
 if TYPE_CHECKING:

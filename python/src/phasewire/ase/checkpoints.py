@@ -16,7 +16,7 @@ from ase.md.md import MolecularDynamics
 from ase.md.nvtberendsen import NVTBerendsen
 from ase.md.verlet import VelocityVerlet
 
-from phasewire._analyser import check_every
+from phasewire._frame.options import check_every
 from phasewire.ase.bias import BiasCalculator
 from phasewire.ase.frames import atoms_of
 from phasewire.errors import make_error

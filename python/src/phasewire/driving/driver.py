@@ -20,18 +20,17 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from phasewire._analyser import Analyser, check_every
 from phasewire._frame.frame import Frame, check_length_scale
-from phasewire._frame.result import Evaluation
+from phasewire._frame.options import check_every
+from phasewire._frame.result import Evaluation, FailedFrame
 from phasewire._model.weights import Classes, as_weights
-from phasewire._server.client import Client, connect
+from phasewire.analysers.base import Analyser
+from phasewire.analysers.client import Client, connect
+from phasewire.analysers.local import Local
 from phasewire.driving.restart import Restart, read_restart, write_restart
-from phasewire.errors import PhasewireError, make_error
+from phasewire.errors import PhasewireError, as_phasewire_error, make_error
 from phasewire.files.colvars import ColumnWriter
-from phasewire.local import Local
 from phasewire.variables import Variable, variable_names
-from phasewire.watching.links import as_phasewire_error
-from phasewire.watching.series import FailedFrame
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phasewire._analyser import Analyser, check_every
+from phasewire._frame.options import check_every
 from phasewire._frame.selection import Select
+from phasewire._frame.snapshot import Snapshot
+from phasewire.analysers.base import Analyser
 from phasewire.driving.driver import Driver
 from phasewire.lammps.bias import Bias
 from phasewire.lammps.checkpoints import run_checkpointed
 from phasewire.lammps.frames import AtomReader, Types, box_of
-from phasewire.watching.links import Snapshot
 from phasewire.watching.monitor import Monitor as _Monitor
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from phasewire._analyser import check_every
+from phasewire._frame.options import check_every
 from phasewire.files.checkpoints import latest, remove_all_but, step_folder
 from phasewire.lammps.bias import Bias
 

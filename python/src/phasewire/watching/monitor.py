@@ -16,26 +16,22 @@ from os import PathLike
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from phasewire._analyser import Analyser, Denoise, Options, check_options
 from phasewire._frame.frame import Frame
-from phasewire._frame.result import DEFAULT_FIELDS, Result
+from phasewire._frame.options import Denoise, Options, check_options
+from phasewire._frame.result import DEFAULT_FIELDS, FailedFrame, Result
+from phasewire._frame.snapshot import Snapshot
 from phasewire._model.class_names import class_number
 from phasewire._model.weights import Classes, class_weights
-from phasewire._server.client import Client
-from phasewire._server.connection import make_settings
+from phasewire._server.settings import make_settings
+from phasewire.analysers.base import Analyser
+from phasewire.analysers.client import Client
+from phasewire.analysers.local import Local
 from phasewire.errors import PhasewireError, make_error
 from phasewire.files.extxyz import write_extxyz
-from phasewire.local import Local
 from phasewire.watching.events import QUANTITIES, Action, Crossing
-from phasewire.watching.links import (
-    DirectLink,
-    Link,
-    Outcome,
-    ServerLink,
-    Snapshot,
-    WorkerLink,
-)
-from phasewire.watching.series import FailedFrame, Series
+from phasewire.watching.links import DirectLink, Link, Outcome, WorkerLink
+from phasewire.watching.series import Series
+from phasewire.watching.server_link import ServerLink
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -5,25 +5,14 @@ from __future__ import annotations
 import csv
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phasewire._frame.result import Result
+from phasewire._frame.result import FailedFrame, Result
 from phasewire._model.class_names import class_number
-from phasewire.errors import PhasewireError
-
-
-@dataclass(frozen=True)
-class FailedFrame:
-    """A frame that gave no result: its step, and why."""
-
-    step: int
-    time: float | None
-    error: PhasewireError
 
 
 class Series:

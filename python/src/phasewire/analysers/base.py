@@ -5,17 +5,18 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from phasewire._frame.frame import Frame, check_length_scale, make_frame
-from phasewire._frame.result import DEFAULT_FIELDS, FIELDS, Evaluation, Result
+from phasewire._frame.frame import Frame, make_frame
+from phasewire._frame.options import Denoise, Options, check_coefficients, check_options
+from phasewire._frame.result import DEFAULT_FIELDS, Evaluation, Result
 from phasewire._frame.selection import Select, choose_atoms
-from phasewire._model.weights import Classes, as_weights, class_weights
+from phasewire._model.weights import Classes, class_weights
 from phasewire.errors import make_error
 from phasewire.variables import Variable
 from phasewire.variables.energy import Energy, Task, check_seconds, linear_energy, resolve_length_scale
@@ -23,19 +24,6 @@ from phasewire.variables.schema import check_list
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-Denoise = int | Literal["converged"]
-MAX_DENOISE_STEPS = 64
-
-
-@dataclass(frozen=True)
-class Options:
-    """What `Analyser.analyse` was asked for, checked."""
-
-    length_scale: float | None = None
-    denoise: Denoise = 0
-    fields: tuple[str, ...] = DEFAULT_FIELDS
-    classes: Mapping[str, float] | None = None
 
 
 class Analyser(ABC):
@@ -287,84 +275,3 @@ class Analyser(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def check_options(
-    length_scale: float | None, denoise: Denoise, fields: Iterable[str], classes: Classes | None = None
-) -> Options:
-    """Check the options of an analysis.
-
-    Raises
-    ------
-    InputError
-        ``BAD_LENGTH_SCALE`` or ``BAD_OPTION``.
-    """
-    options = Options(
-        check_length_scale(length_scale), check_denoise(denoise), check_fields(fields), as_weights(classes)
-    )
-    if "denoised" in options.fields and options.denoise == 0:
-        raise make_error(
-            "BAD_OPTION",
-            "the field 'denoised' was asked for without denoising",
-            field="fields",
-            value="denoised",
-            remedy='give denoise=8, or denoise="converged"',
-        )
-    return options
-
-
-def check_every(every: int) -> int:
-    """Return the number of steps between snapshots, or raise ``BAD_OPTION``."""
-    if isinstance(every, (int, np.integer)) and not isinstance(every, bool) and every >= 1:
-        return int(every)
-    raise make_error(
-        "BAD_OPTION",
-        "every must be a whole number of at least 1",
-        field="every",
-        value=every,
-        remedy="give the number of steps between snapshots",
-    )
-
-
-def check_denoise(denoise: Denoise) -> Denoise:
-    """Return the denoising option, or raise ``BAD_OPTION``."""
-    if denoise == "converged":
-        return denoise
-    if isinstance(denoise, (int, np.integer)) and not isinstance(denoise, bool) and 0 <= denoise <= MAX_DENOISE_STEPS:
-        return int(denoise)
-    raise make_error(
-        "BAD_OPTION",
-        f'denoise must be a whole number from 0 to {MAX_DENOISE_STEPS}, or "converged"',
-        field="denoise",
-        value=denoise,
-        remedy="give the number of denoising steps; 8 suit most crystals near melting",
-    )
-
-
-def check_fields(fields: Iterable[str]) -> tuple[str, ...]:
-    """Return the fields without repetition, or raise ``BAD_OPTION``."""
-    wanted = tuple(dict.fromkeys([fields] if isinstance(fields, str) else fields))
-    unknown = [name for name in wanted if name not in FIELDS]
-    if unknown:
-        raise make_error(
-            "BAD_OPTION",
-            f"there is no field {unknown[0]!r}",
-            field="fields",
-            value=unknown[0],
-            remedy=f"choose among {', '.join(FIELDS)}",
-        )
-    return wanted
-
-
-def check_coefficients(coefficients: ArrayLike | None, count: int) -> NDArray[np.float64]:
-    """Return finite coefficients, one a variable, or raise ``BAD_OPTION``."""
-    weights = np.ones(count) if coefficients is None else np.atleast_1d(np.array(coefficients, dtype=np.float64))
-    if weights.shape != (count,) or not np.isfinite(weights).all():
-        raise make_error(
-            "BAD_OPTION",
-            f"coefficients must be {count} finite numbers, one a variable",
-            field="coefficients",
-            value=weights.tolist(),
-            remedy="give one coefficient for each variable, or leave them out to have them all 1",
-        )
-    return weights

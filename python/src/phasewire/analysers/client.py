@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,27 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from phasewire._analyser import Analyser, Options
 from phasewire._frame.frame import Frame
+from phasewire._frame.options import Options
 from phasewire._frame.result import Evaluation, Result
 from phasewire._model.weights import Classes, class_weights
-from phasewire._server.connection import Connection, Settings, Welcome, make_settings
+from phasewire._server.connection import Connection, Welcome
+from phasewire._server.settings import Settings, make_settings
 from phasewire._server.wire import (
     Array,
     Message,
+    analyse_message,
+    check_limits,
     forces_from_message,
     forces_space,
     logits_from_message,
     result_from_message,
     result_space,
 )
+from phasewire.analysers.base import Analyser
 from phasewire.errors import PhasewireError, ServerUnreachableError, error_from_wire, make_error
 from phasewire.variables.energy import Demand, Task
 from phasewire.variables.evaluate import ForwardPass, Room
 
 _RETRY_PAUSE = 0.05
-# Longest name in a header, in bytes (bridge/PROTOCOL.md, section 4).
-_LONGEST_NAME = 128
 # What asking the whole frame anew may cure: a server that was restarted, or memory that could not be shared.
 _CURABLE = ("NO_SESSION", "SERVER_UNREACHABLE", "SHARED_MEMORY")
 _SEED = "seed"
@@ -464,49 +465,6 @@ class Client(Analyser):
             value=self.endpoint,
             remedy=_START_SERVER,
         )
-
-
-def analyse_message(frame: Frame, options: Options) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return the header, without its mode, and the arrays of an ``analyse`` message."""
-    arrays: dict[str, Array] = {"positions": frame.positions}
-    if frame.cell is not None:
-        arrays["cell"] = frame.cell
-    if frame.species is not None:
-        arrays["species"] = frame.species
-    header = {
-        "type": "analyse",
-        "step": frame.step,
-        "time": frame.time if frame.time is not None and math.isfinite(frame.time) else None,
-        "periodic": list(frame.periodic),
-        "lengthScale": options.length_scale,
-        "denoise": options.denoise or None,
-        "fields": list(options.fields),
-        "classes": None if options.classes is None else dict(options.classes),
-        "speciesNames": None if frame.names is None else list(frame.names),
-        "selection": None if frame.selected is None else _clipped(frame.selected),
-    }
-    return header, arrays
-
-
-def check_limits(arrays: Mapping[str, Array], limits: Mapping[str, int]) -> None:
-    """Raise ``TOO_LARGE`` if the server would close the connection over a message of this size."""
-    if "positions" not in arrays:
-        return
-    count = len(arrays["positions"])
-    largest = max(array.nbytes for array in arrays.values())
-    if count > limits.get("maxAtoms", count) or largest > limits.get("maxFrameBytes", largest):
-        raise make_error(
-            "TOO_LARGE",
-            f"the server takes at most {limits.get('maxAtoms')} atoms and {limits.get('maxFrameBytes')} bytes an array",
-            field="positions",
-            value=count,
-            remedy="analyse a part of the system at a time, or start the server with higher limits",
-        )
-
-
-def _clipped(name: str) -> str:
-    """Return as much of a name as a header may hold."""
-    return name.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
 def _unexpected(message: Message, wanted: str) -> PhasewireError:

@@ -1,0 +1,1 @@
+"""Analysers: the core in this process, or a server."""

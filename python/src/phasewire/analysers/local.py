@@ -1,0 +1,212 @@
+"""The core in this process: no server, no second process, no serialisation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phasewire._core.build import Build
+from phasewire._core.core import Core
+from phasewire._frame.frame import Frame
+from phasewire._frame.options import Options
+from phasewire._frame.result import Evaluation, Result
+from phasewire._model.model import Model, load_model
+from phasewire._model.weights import Classes, as_weights, class_weights
+from phasewire.analysers.base import Analyser
+from phasewire.errors import make_error
+from phasewire.variables.energy import Demand, Task
+from phasewire.variables.evaluate import ForwardPass, Room
+
+
+class Local(Analyser):
+    """Analyse in this process, in WebAssembly through wasmtime, on the calling thread alone.
+
+    To share the work of a frame among several threads, have a server do it (`phasewire.connect`).
+
+    A call takes of the order of ten microseconds an atom, and three times that for every denoising step.
+    Python's interpreter lock is free meanwhile.
+
+    Parameters
+    ----------
+    model : str, Path or Model, optional
+        Name of a shipped model, or path of a ``.safetensors`` file. Default: the shipped default model.
+    classes : sequence of str or mapping of str to float, optional
+        The classes allowed where a call does not say, as for `Analyser.analyse`. Default: all.
+    wasm : str or Path, optional
+        Another compiled core than those of the package.
+    build : {"auto", "baseline", "relaxed"}
+        The build of the core. ``"baseline"`` gives the same bits on every machine: take it for bias forces that must
+        be reproducible elsewhere. ``"relaxed"`` is faster. ``"auto"``: the fastest that runs here.
+    skin : float
+        Skin of the neighbour lists in units of a0. With one, frames of one run share lists of candidates for as long
+        as no atom has moved by half of it; the results are the same. It pays where frames follow each other closely, as
+        for forces at every step (0.1); a frame that must begin new lists costs more. Default: none.
+
+    Raises
+    ------
+    ModelError
+        If the model or the core is missing or damaged.
+    InputError
+        ``BAD_OPTION`` for a class that the model lacks or a weight that cannot be.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Model | None = None,
+        *,
+        classes: Classes | None = None,
+        wasm: str | Path | None = None,
+        build: Build = "auto",
+        skin: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self._model = model if isinstance(model, Model) else load_model(model)
+        self._weights = self._weights_of(as_weights(classes))
+        self._room = Room()
+        self._open_core: Core | None = Core(self._model, None if wasm is None else Path(wasm), build=build, skin=skin)
+
+    @property
+    def build(self) -> str:
+        """The build of the core in use: ``"baseline"`` or ``"relaxed"``."""
+        return self._core.build
+
+    @property
+    def threads(self) -> int:
+        """Threads that share a frame: always 1."""
+        return 1
+
+    @property
+    def model(self) -> Model:
+        """The model in use."""
+        return self._model
+
+    @property
+    def model_name(self) -> str:
+        """Name of the model."""
+        return self._model.name
+
+    @property
+    def phases(self) -> tuple[str, ...]:
+        """Class names in the order of the labels; the first is ``disordered``."""
+        return self._model.phases
+
+    @property
+    def aliases(self) -> Mapping[str, str]:
+        """Other names of classes."""
+        return self._model.aliases
+
+    @property
+    def water_names(self) -> Mapping[str, str]:
+        """What classes are called where the atoms are the oxygens of water."""
+        return self._model.water_names
+
+    def forget(self) -> None:
+        """Begin new neighbour lists with the next frame; with a skin, old ones change the last digits of results."""
+        with self._turn:
+            self._core.forget()
+
+    def close(self) -> None:
+        """Free the core's memory, after the call that another thread may have under way."""
+        with self._turn:
+            self._open_core = None
+            self._room = Room()
+
+    def __repr__(self) -> str:
+        core = "" if self._open_core is None else f", build {self.build}"
+        allowed = "" if self._weights is None else f"{np.count_nonzero(self._weights)} of "
+        return f"<Local: model {self.model_name}, {allowed}{len(self.phases)} phases{core}>"
+
+    @property
+    def _core(self) -> Core:
+        if self._open_core is None:
+            raise make_error(
+                "BAD_OPTION",
+                "the analyser was closed",
+                field="analyser",
+                remedy="make a new one with phasewire.Local(), and close it after its last use",
+            )
+        return self._open_core
+
+    def _weights_of(self, classes: Mapping[str, float] | None) -> NDArray[np.float64] | None:
+        return None if classes is None else class_weights(classes, self.phases, self.aliases)
+
+    def _set_prior(self, options: Options) -> None:
+        own = self._weights_of(options.classes)
+        self._core.set_prior(self._weights if own is None else own)
+
+    def _analyse(self, frame: Frame, options: Options) -> Result:
+        started = time.perf_counter()
+        core = self._core
+        self._set_prior(options)
+        gradient = bool(options.denoise) or "score" in options.fields
+        per_class = "probabilities" in options.fields or "logits" in options.fields
+        core.load(frame, options.length_scale, gradient=gradient, per_class=per_class)
+        arrays: dict[str, Any] = {}
+        steps, mean_displacement = 0, 0.0
+        if not options.denoise or "score" in options.fields:
+            core.forward()
+            log_density = core.log_density
+        if "score" in options.fields:
+            core.score()
+            arrays["score"] = core.gradient()
+        if options.denoise:
+            core.denoise(options.denoise)
+            log_density, steps = core.initial_log_density, core.denoise_steps
+            arrays["denoised"] = core.positions()
+            mean_displacement = float(np.linalg.norm(arrays["denoised"] - frame.positions, axis=1).mean())
+        labels, margin = core.labels(), core.per_atom("MARGIN")
+        arrays |= {"labels": labels, "margin": margin}
+        arrays |= {name: core.per_atom(name.upper()) for name in ("confidence", "distance") if name in options.fields}
+        for name, read in (("probabilities", core.probabilities), ("logits", core.logits)):
+            if name in options.fields:
+                arrays[name] = read()
+        counts = np.bincount(labels, minlength=len(self.phases))
+        return Result(
+            phases=self.phases,
+            aliases=self.aliases,
+            fractions={name: int(count) / len(frame) for name, count in zip(self.phases, counts, strict=True)},
+            log_density=log_density,
+            mean_log_density=log_density / len(frame),
+            mean_margin=float(margin.mean(dtype=np.float64)),
+            length_scale=core.length_scale,
+            atom_count=len(frame),
+            step=frame.step,
+            time=frame.time,
+            denoising_steps=steps,
+            mean_displacement=mean_displacement,
+            seconds=time.perf_counter() - started,
+            **{name: array for name, array in arrays.items() if name in options.fields},
+        )
+
+    def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
+        started = time.perf_counter()
+        core = self._core
+        task.check_classes(self.phases, self.aliases)
+        own = self._weights_of(options.classes)
+        weights = self._weights if own is None else own
+        core.set_prior(weights)
+        core.load(frame, options.length_scale, gradient=True)
+        core.forward()
+        demand = Demand(
+            task,
+            ForwardPass(
+                frame=frame,
+                logits=core.logits(),
+                length_scale=core.length_scale,
+                phases=self.phases,
+                aliases=self.aliases,
+                class_weights=weights,
+                ideal_logits=self._model.ideal_logits,
+                logit_length=float(self._model.settings["logitLength"]),
+                room=self._room,
+            ),
+        )
+        if demand.seed is None:
+            return demand.evaluation(None, None, frame, started)
+        core.backward(demand.seed)
+        return demand.evaluation(core.gradient(), core.virial(), frame, started)
