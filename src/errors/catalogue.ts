@@ -1,12 +1,12 @@
 /**
- * Every error the software can name, with what it means and what to do about it.
+ * All errors of the software, with their meaning and remedy.
  *
  * The codes are part of the public interface: they are the same in TypeScript, in Python, in the
  * command line's JSON and on the wire (bridge/PROTOCOL.md). docs/errors.md shows the same table; a test keeps
  * the two equal.
  */
 
-/** What a code stands for, and the remedy given when the place that raises it knows no better one. */
+/** Meaning of a code, and the remedy for errors raised without a better one. */
 export interface CatalogueEntry {
   readonly meaning: string;
   readonly remedy: string;
@@ -18,13 +18,12 @@ const catalogue = {
     remedy: "Check the run that wrote the frame: its time step, its potential, or a truncated file.",
   },
   SHAPE_MISMATCH: {
-    meaning: "Arrays of one frame disagree about the number of atoms, or an array has the wrong length.",
+    meaning: "The arrays of a frame have different numbers of atoms, or an array has the wrong length.",
     remedy: "Give 3 coordinates and one species for each atom, and 9 numbers for a cell.",
   },
   SINGULAR_CELL: {
     meaning: "The vectors of the periodic axes span no volume.",
-    remedy:
-      "Give linearly independent vectors for the periodic axes, or switch the period of the missing axis off.",
+    remedy: "Give linearly independent vectors for the periodic axes, or make the missing axis non-periodic.",
   },
   NON_FINITE_CELL: {
     meaning: "A cell component is NaN or infinite.",
@@ -35,18 +34,18 @@ const catalogue = {
     remedy: "Give the cell (Lattice in extended XYZ), or set every axis non-periodic.",
   },
   UNKNOWN_SPECIES: {
-    meaning: "A species is missing or unusable, although species are to be told apart.",
+    meaning: "A species is missing or unusable, although the analysis distinguishes species.",
     remedy: "Name the species of every atom, or ignore species (--ignore-species, ignoreSpecies: true).",
   },
   BAD_LENGTH_SCALE: {
     meaning: "The length scale is zero, negative or not a finite number.",
     remedy:
-      "Give (volume per atom)^(1/3) of the phase looked at, in the length unit of the positions, or leave it out to have it estimated.",
+      "Give (volume per atom)^(1/3) of the phase of interest, in the length unit of the positions, or omit it; it is then estimated.",
   },
   COINCIDENT_ATOMS: {
     meaning: "Two atoms are closer to each other than 0.05 length scales.",
     remedy:
-      "Remove the duplicate atom, or check the cell and the length unit: an atom that was written twice, once at each side of the cell, is the usual reason. A length scale that is too long does it as well: give it (--length-scale, lengthScale).",
+      "Remove the duplicate atom, or check the cell and the length unit. The usual reason is an atom that was written twice, once at each side of the cell. A length scale that is too long has the same effect: give it (--length-scale, lengthScale).",
   },
   EMPTY_FRAME: {
     meaning: "The frame holds no atoms.",
@@ -54,27 +53,27 @@ const catalogue = {
   },
   TOO_LARGE: {
     meaning: "The frame needs more memory than the core or the receiver may take.",
-    remedy: "Analyse fewer atoms at once: a part of the system, or one species.",
+    remedy: "Analyse fewer atoms at once: part of the system, or one species.",
   },
   MODEL_NOT_FOUND: {
     meaning: "No model of that name ships, and no file is at that path.",
     remedy: "Run `phasewire models` for the names, or give the path of a .safetensors file.",
   },
   MODEL_FORMAT: {
-    meaning: "The model file is not a readable safetensors file: truncated, or its header is damaged.",
-    remedy: "Copy or download the file again; models/FORMAT.md says what it must hold.",
+    meaning: "The model file is not a readable safetensors file: it is truncated, or its header is damaged.",
+    remedy: "Copy or download the file again; models/FORMAT.md describes its contents.",
   },
   MODEL_HASH: {
-    meaning: "The bytes of the model file do not give the SHA-256 that was promised for them.",
-    remedy: "The file was changed or damaged: copy it again, or export it anew from training/.",
+    meaning: "The SHA-256 of the model file is not the expected one.",
+    remedy: "The file was changed or damaged: copy it again, or export it again from training/.",
   },
   MODEL_VERSION: {
-    meaning: "The model file is of a format or version that this release does not read.",
-    remedy: "Use the release the model was made for, or export the model anew.",
+    meaning: "The model file has a format or version that this release does not read.",
+    remedy: "Use the release that the model was made for, or export the model again.",
   },
   MODEL_SHAPE: {
-    meaning: "A tensor of the model is missing, or has another shape or type than models/FORMAT.md says.",
-    remedy: "Export the model anew with the training scripts of this release.",
+    meaning: "A tensor of the model is missing, or its shape or type differs from models/FORMAT.md.",
+    remedy: "Export the model again with the training scripts of this release.",
   },
   MODEL_NON_FINITE: {
     meaning: "The model holds a number that is NaN or infinite.",
@@ -86,44 +85,43 @@ const catalogue = {
   },
   EMPTY_SELECTION: {
     meaning: "A selection holds no atom of the frame, or names a species or an id that no atom has.",
-    remedy: "Select what the frame holds.",
+    remedy: "Select species or ids that the frame holds.",
   },
   MESSAGE_FORMAT: {
-    meaning: "A message is not the MessagePack header and frames that the protocol asks for.",
+    meaning: "A message does not consist of the MessagePack header and the frames of the protocol.",
     remedy: "Encode messages as bridge/PROTOCOL.md says.",
   },
   MESSAGE_SHAPE: {
-    meaning: "An array announced in a message has a shape or type that its field must not have.",
-    remedy: "Send arrays with the dtype and shape that bridge/PROTOCOL.md gives for the field.",
+    meaning: "An array announced in a message has a shape or type that its field does not allow.",
+    remedy: "Send arrays with the dtype and shape that bridge/PROTOCOL.md states for the field.",
   },
   MESSAGE_LENGTH: {
-    meaning: "A raw frame does not have the number of bytes that its dtype and shape need.",
+    meaning: "The number of bytes in a raw frame does not match its dtype and shape.",
     remedy: "Send each array whole, little-endian and row-major.",
   },
   SHARED_MEMORY: {
-    meaning:
-      "Arrays that were handed over in shared memory are not to be had: the file was cut short or closed.",
-    remedy: "Send the arrays in messages; a client does so by itself until its next session.",
+    meaning: "Arrays in shared memory are not available: the file was cut short or closed.",
+    remedy: "Send the arrays in messages; clients switch to this by themselves until their next session.",
   },
   MESSAGE_TYPE: {
     meaning: "The message type is unknown.",
     remedy: "Use a message type of bridge/PROTOCOL.md that the server announced.",
   },
   PROTOCOL_VERSION: {
-    meaning: "The two sides share no version of the protocol.",
+    meaning: "The two sides have no protocol version in common.",
     remedy: "Install the same release of phasewire on both sides.",
   },
   NO_SESSION: {
-    meaning: "The connection has no session: it never said hello, or the server was restarted since.",
-    remedy: "Send hello first; a client does so again by itself after a restart.",
+    meaning: "The connection has no session: it never sent hello, or the server restarted after it.",
+    remedy: "Send hello first; clients do this again by themselves after a restart.",
   },
   QUEUE_FULL: {
-    meaning: "The session has as many unanswered requests as the server keeps.",
+    meaning: "The session already has as many unanswered requests as the server keeps.",
     remedy:
       "Wait for answers before sending more, or use monitor mode, which drops the oldest frame instead.",
   },
   ENDPOINT_IN_USE: {
-    meaning: "Another process listens at the address.",
+    meaning: "Another process is listening at the address.",
     remedy: "Stop the other server, or give another --endpoint.",
   },
   ENDPOINT_INSECURE: {
@@ -135,7 +133,7 @@ const catalogue = {
     remedy: "Start one with `phasewire serve`, and compare the addresses.",
   },
   TIMEOUT: {
-    meaning: "An answer did not come within its deadline.",
+    meaning: "An answer did not arrive within its deadline.",
     remedy: "Allow more time, send fewer frames, or give the server more threads.",
   },
   BAD_OPTION: {

@@ -18,6 +18,13 @@ const plain = [
   "models",
   "python/README.md",
   "training/README.md",
+  "docs/classes.md",
+  "docs/cli.md",
+  "docs/dependencies.md",
+  "docs/diagnostics.md",
+  "docs/errors.md",
+  "docs/shape.md",
+  "src/errors/catalogue.ts",
   "training/structures/README.md",
 ];
 
@@ -101,6 +108,11 @@ describe("passages", () => {
       "<!-- a",
       "remark -->",
       "the `` end ` of `` it",
+      "",
+      "    who is left out",
+      "- an item",
+      "",
+      "    its second paragraph",
     ].join("\n");
     expect(texts(markdown(source))).toEqual([
       [1, "A heading"],
@@ -110,6 +122,8 @@ describe("passages", () => {
       [9, "a cell"],
       [9, "CODE in one"],
       [16, "the CODE it"],
+      [19, "an item"],
+      [21, "    its second paragraph"],
     ]);
   });
 

@@ -25,6 +25,8 @@ export const markdown: Extract = (source) => {
     .replace(/\]\([^)]*\)/g, (match) => `]${blank(match)}`);
   const passages: Passage[] = [];
   let open: { line: number; lines: string[] } | undefined;
+  /** Whether deeper lines belong to a list; elsewhere four spaces mark code. */
+  let inList = false;
   const close = () => {
     if (open)
       passages.push({ line: open.line, text: withoutCode(open.lines.join("\n")).trimEnd(), wraps: true });
@@ -33,7 +35,8 @@ export const markdown: Extract = (source) => {
   text.split("\n").forEach((content, index) => {
     const line = index + 1;
     if (content.trim() === "" || /^\s*(\||#|[-*] |\d+\. |>|---)/.test(content)) close();
-    if (content.trim() === "") return;
+    if (content.trim() === "" || (!open && !inList && content.startsWith("    "))) return;
+    if (/^\S/.test(content)) inList = /^([-*]|\d+\.) /.test(content);
     if (/^\s*\|/.test(content)) {
       for (const cell of withoutCode(content)
         .split("|")
