@@ -9,9 +9,6 @@
  * Every sum has a fixed order, so results do not depend on how many threads there are; each G enters twice with opposite signs,
  * so the gradients of all atoms add up to zero within the rounding of f64.
  */
-import { clearFillers, densityBackward } from "./density";
-import { formRecord } from "./forward";
-import { invariantsBackward } from "./invariants";
 import {
   ADDRESS_BLOCK_VIRIAL,
   ADDRESS_GRADIENT,
@@ -37,11 +34,13 @@ import {
   COUNT_HIDDEN,
   COUNT_MESSAGE,
   COUNT_REVERSE_READY,
-  paddedClasses,
   STATUS_OK,
   VALUE_LENGTH_SCALE,
   VALUE_VIRIAL,
-} from "./layout";
+} from "./abi";
+import { clearFillers, densityBackward } from "./density";
+import { formRecord } from "./forward";
+import { invariantsBackward } from "./invariants";
 import { addF8, at4, at8, copyVectors, count, loadF8, region, storeF8, value } from "./memory";
 import { gatherRows, weightAdjoints } from "./messages";
 import { backwardNetwork1, backwardNetwork2, network2 } from "./networks";
@@ -58,6 +57,7 @@ import {
   SCRATCH_MIXED_ADJOINT,
   SCRATCH_WEIGHT_ADJOINT,
 } from "./scratch";
+import { paddedClasses } from "./shape";
 import { nmadd4 } from "./vector";
 
 /** Adjoints of hidden numbers (through network 2 alone) and messages of the sorted atoms [begin, end); and their reverse pairs, once a frame. */

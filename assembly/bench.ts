@@ -2,11 +2,6 @@
  * Stages one by one, for the benchmark (bench/): each runs a kernel over the atoms of a frame on which a forward and a backward pass were made, on
  * what those left in the scratch memory where it does not matter which numbers are there. Built into a file of its own.
  */
-import { gatherGradient } from "./backward";
-import { binAtoms } from "./bin";
-import { formInvariants } from "./forward";
-import { harmonicsBackward, harmonicsForward } from "./harmonics";
-import { invariantsBackward } from "./invariants";
 import {
   ADDRESS_BIAS2_1,
   ADDRESS_FORWARD2_1,
@@ -32,9 +27,12 @@ import {
   COUNT_OUTER,
   COUNT_PAIRS_NEEDED,
   COUNT_SKIPPED_DEGREE,
-  harmonicCount,
-  paddedClasses,
-} from "./layout";
+} from "./abi";
+import { gatherGradient } from "./backward";
+import { binAtoms } from "./bin";
+import { formInvariants } from "./forward";
+import { harmonicsBackward, harmonicsForward } from "./harmonics";
+import { invariantsBackward } from "./invariants";
 import { at4, copyVectors, count, region } from "./memory";
 import { gatherRows, weightAdjoints } from "./messages";
 import { findPairs } from "./neighbours";
@@ -64,6 +62,7 @@ import {
   SCRATCH_RADIAL_TURNED,
   SCRATCH_WEIGHT_ADJOINT,
 } from "./scratch";
+import { harmonicCount, paddedClasses } from "./shape";
 
 /** Checks, length scale and sorting; the pairs. */
 export const STAGE_BIN: i32 = 0;

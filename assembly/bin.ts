@@ -1,7 +1,6 @@
 /**
  * What precedes the neighbour search, on one thread: checks, the length scale, and either the atoms sorted into cells or the lists of a load before.
  */
-import { basisVolume, checkPositions, findOrigin, formBasis, MARGIN, sortAtoms } from "./cells";
 import {
   ADDRESS_SCRATCH,
   COUNT_ATOMS,
@@ -26,7 +25,8 @@ import {
   VALUE_GRID_UNIT,
   VALUE_LENGTH_SCALE,
   VALUE_LENGTH_SCALE_GIVEN,
-} from "./layout";
+} from "./abi";
+import { basisVolume, checkPositions, findOrigin, formBasis, MARGIN, sortAtoms } from "./cells";
 import { formLengthScale } from "./lengthscale";
 import { beginLists, LISTS_HOLD, LISTS_NONE, renewLists, wantedSkin } from "./lists";
 import { count, region, value } from "./memory";

@@ -1,8 +1,17 @@
 /**
  * Candidates of the neighbour search: the atoms that a cell must look at are packed once, and looked at in f32 by each of its atoms.
  */
-import { findSlot, floorDivide, GRID_BASIS, GRID_CELLS, GRID_DENSE, GRID_REACH, isPeriodic, keyIndex } from "./cells";
-import { ADDRESS_LOCAL, ADDRESS_SLOT_START, COUNT_ATOMS, VALUE_LENGTH_SCALE } from "./layout";
+import {
+  ADDRESS_LOCAL,
+  ADDRESS_SLOT_START,
+  COUNT_ATOMS,
+  COUNT_GRID_CELLS,
+  COUNT_GRID_DENSE,
+  COUNT_GRID_REACH,
+  VALUE_GRID_BASIS,
+  VALUE_LENGTH_SCALE,
+} from "./abi";
+import { findSlot, floorDivide, isPeriodic, keyIndex } from "./cells";
 import { MOST_IMAGES, packImages } from "./lists";
 import { at4, copyVectors, count, loadF8, region, value } from "./memory";
 import { CANDIDATES, MOST_RUNS, PACKED_STRIDE, RUN_BYTES } from "./scratch";
@@ -33,18 +42,18 @@ function imageCode(a: i32, b: i32, c: i32): i32 {
  */
 export function collectRuns(ctx: usize, runs: usize, key: i64, cursor: i32, next: usize): i32 {
   const slotStart = region(ctx, ADDRESS_SLOT_START);
-  const dense = count(ctx, GRID_DENSE);
-  const basis = ctx + GRID_BASIS;
-  const n0 = count(ctx, GRID_CELLS);
-  const n1 = count(ctx, GRID_CELLS + 4);
-  const n2 = count(ctx, GRID_CELLS + 8);
-  const reach2 = count(ctx, GRID_REACH + 8);
-  const across1 = 2 * count(ctx, GRID_REACH + 4) + 1;
+  const dense = count(ctx, COUNT_GRID_DENSE);
+  const basis = ctx + VALUE_GRID_BASIS;
+  const n0 = count(ctx, COUNT_GRID_CELLS);
+  const n1 = count(ctx, COUNT_GRID_CELLS + 4);
+  const n2 = count(ctx, COUNT_GRID_CELLS + 8);
+  const reach2 = count(ctx, COUNT_GRID_REACH + 8);
+  const across1 = 2 * count(ctx, COUNT_GRID_REACH + 4) + 1;
   const across2 = 2 * reach2 + 1;
-  const first0 = keyIndex(key, 0) - count(ctx, GRID_REACH);
-  const first1 = keyIndex(key, 1) - count(ctx, GRID_REACH + 4);
+  const first0 = keyIndex(key, 0) - count(ctx, COUNT_GRID_REACH);
+  const first1 = keyIndex(key, 1) - count(ctx, COUNT_GRID_REACH + 4);
   const first2 = keyIndex(key, 2) - reach2;
-  const all = (2 * count(ctx, GRID_REACH) + 1) * across1 * across2;
+  const all = (2 * count(ctx, COUNT_GRID_REACH) + 1) * across1 * across2;
   let found = 0;
   while (cursor < all && found < MOST_RUNS) {
     const row = cursor / across2;

@@ -9,9 +9,7 @@
  * in the sorted order: the index of the cell itself if there are few enough cells (dense), else a place in an open hash table, so that
  * memory and time stay linear in the number of atoms however much vacuum lies between them.
  *
- * Context, VALUE_GRID: B (9), B^-1 (9), o (3), distance between the planes of a cell (3).
- * Context, COUNT_GRID: cells along each axis (3), cells on either side that reach the search distance (3), 1 if dense,
- * number of slots in use.
+ * Context: VALUE_GRID_* and COUNT_GRID_*.
  */
 import {
   ADDRESS_ATOM_CELL,
@@ -26,27 +24,23 @@ import {
   ADDRESS_WRAPPED,
   COUNT_ATOMS,
   COUNT_ERROR_ATOM,
-  COUNT_GRID,
+  COUNT_GRID_CELLS,
+  COUNT_GRID_DENSE,
+  COUNT_GRID_REACH,
+  COUNT_GRID_SLOTS,
   COUNT_PERIODIC,
-  slotCapacity,
   STATUS_NON_FINITE_CELL,
   STATUS_NON_FINITE_POSITIONS,
   STATUS_OK,
   STATUS_SINGULAR_CELL,
   VALUE_CELL,
-  VALUE_GRID,
-} from "./layout";
+  VALUE_GRID_BASIS,
+  VALUE_GRID_INVERSE,
+  VALUE_GRID_ORIGIN,
+  VALUE_GRID_WIDTH,
+} from "./abi";
+import { slotCapacity } from "./layout";
 import { at4, at8, count, loadF8, region, storeF8 } from "./memory";
-
-export const GRID_BASIS: i32 = VALUE_GRID;
-export const GRID_INVERSE: i32 = VALUE_GRID + 72;
-export const GRID_ORIGIN: i32 = VALUE_GRID + 144;
-export const GRID_WIDTH: i32 = VALUE_GRID + 168;
-
-export const GRID_CELLS: i32 = COUNT_GRID;
-export const GRID_REACH: i32 = COUNT_GRID + 12;
-export const GRID_DENSE: i32 = COUNT_GRID + 24;
-export const GRID_SLOTS: i32 = COUNT_GRID + 28;
 
 /** Cells a little wider than needed, so that rounding of a cell index cannot lose a pair. */
 export const MARGIN: f64 = 1.00001;
@@ -115,8 +109,8 @@ function orthogonal(out: usize, v: usize): bool {
 
 /** Forms B and its inverse from the cell; STATUS_SINGULAR_CELL or STATUS_NON_FINITE_CELL if there is none. */
 export function formBasis(ctx: usize): i32 {
-  const basis = ctx + GRID_BASIS;
-  const inverse = ctx + GRID_INVERSE;
+  const basis = ctx + VALUE_GRID_BASIS;
+  const inverse = ctx + VALUE_GRID_INVERSE;
   let periodicCount = 0;
   for (let axis = 0; axis < 3; ++axis) {
     if (!isPeriodic(ctx, axis)) continue;
@@ -169,7 +163,7 @@ export function formBasis(ctx: usize): i32 {
 
 /** Volume spanned by B. */
 export function basisVolume(ctx: usize): f64 {
-  const basis = ctx + GRID_BASIS;
+  const basis = ctx + VALUE_GRID_BASIS;
   const a = loadF8(basis, 4) * loadF8(basis, 8) - loadF8(basis, 5) * loadF8(basis, 7);
   const b = loadF8(basis, 5) * loadF8(basis, 6) - loadF8(basis, 3) * loadF8(basis, 8);
   const c = loadF8(basis, 3) * loadF8(basis, 7) - loadF8(basis, 4) * loadF8(basis, 6);
@@ -178,9 +172,9 @@ export function basisVolume(ctx: usize): f64 {
 
 /** Distance between the two faces of B that axis `axis` crosses. */
 export function basisHeight(ctx: usize, axis: i32): f64 {
-  const x = loadF8(ctx + GRID_INVERSE, axis);
-  const y = loadF8(ctx + GRID_INVERSE, 3 + axis);
-  const z = loadF8(ctx + GRID_INVERSE, 6 + axis);
+  const x = loadF8(ctx + VALUE_GRID_INVERSE, axis);
+  const y = loadF8(ctx + VALUE_GRID_INVERSE, 3 + axis);
+  const z = loadF8(ctx + VALUE_GRID_INVERSE, 6 + axis);
   return 1 / Math.sqrt(x * x + y * y + z * z);
 }
 
@@ -202,9 +196,9 @@ export function checkPositions(ctx: usize): i32 {
 @inline
 function coordinate(ctx: usize, axis: i32, x: f64, y: f64, z: f64): f64 {
   return (
-    x * loadF8(ctx + GRID_INVERSE, axis) +
-    y * loadF8(ctx + GRID_INVERSE, 3 + axis) +
-    z * loadF8(ctx + GRID_INVERSE, 6 + axis)
+    x * loadF8(ctx + VALUE_GRID_INVERSE, axis) +
+    y * loadF8(ctx + VALUE_GRID_INVERSE, 3 + axis) +
+    z * loadF8(ctx + VALUE_GRID_INVERSE, 6 + axis)
   );
 }
 
@@ -212,7 +206,7 @@ function coordinate(ctx: usize, axis: i32, x: f64, y: f64, z: f64): f64 {
 export function findOrigin(ctx: usize, extents: usize): void {
   const positions = region(ctx, ADDRESS_POSITIONS);
   const n = count(ctx, COUNT_ATOMS);
-  const origin = ctx + GRID_ORIGIN;
+  const origin = ctx + VALUE_GRID_ORIGIN;
   for (let i = 0; i < 3; ++i) {
     storeF8(origin, i, 0);
     storeF8(extents, i, 0);
@@ -227,7 +221,7 @@ export function findOrigin(ctx: usize, extents: usize): void {
       least = min(least, f);
       most = max(most, f);
     }
-    for (let i = 0; i < 3; ++i) storeF8(origin, i, loadF8(origin, i) + least * loadF8(ctx + GRID_BASIS, 3 * axis + i));
+    for (let i = 0; i < 3; ++i) storeF8(origin, i, loadF8(origin, i) + least * loadF8(ctx + VALUE_GRID_BASIS, 3 * axis + i));
     storeF8(extents, axis, most - least);
   }
 }
@@ -242,9 +236,9 @@ function hash(key: i64, mask: i32): i32 {
 
 /** Slot of a cell, or -1 if it holds no atom. */
 export function findSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
-  if (count(ctx, GRID_DENSE)) return (a * count(ctx, GRID_CELLS + 4) + b) * count(ctx, GRID_CELLS + 8) + c;
+  if (count(ctx, COUNT_GRID_DENSE)) return (a * count(ctx, COUNT_GRID_CELLS + 4) + b) * count(ctx, COUNT_GRID_CELLS + 8) + c;
   const keys = region(ctx, ADDRESS_SLOT_KEY);
-  const mask = count(ctx, GRID_SLOTS) - 1;
+  const mask = count(ctx, COUNT_GRID_SLOTS) - 1;
   const key = cellKey(a, b, c);
   let slot = hash(key, mask);
   while (true) {
@@ -257,9 +251,9 @@ export function findSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
 
 /** Slot of a cell; an empty one of the hash table is taken. */
 function takeSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
-  if (count(ctx, GRID_DENSE)) return findSlot(ctx, a, b, c);
+  if (count(ctx, COUNT_GRID_DENSE)) return findSlot(ctx, a, b, c);
   const keys = region(ctx, ADDRESS_SLOT_KEY);
-  const mask = count(ctx, GRID_SLOTS) - 1;
+  const mask = count(ctx, COUNT_GRID_SLOTS) - 1;
   const key = cellKey(a, b, c);
   let slot = hash(key, mask);
   while (true) {
@@ -274,7 +268,7 @@ function takeSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
 }
 
 /**
- * Sorts the atoms into cells at least `edge` wide, for searches up to `distance` (GRID_REACH). Fills the order, wrapped
+ * Sorts the atoms into cells at least `edge` wide, for searches up to `distance` (COUNT_GRID_REACH). Fills the order, wrapped
  * positions, local positions in units of `unit`, species and slots. Needs B, o and the extents of findOrigin.
  * STATUS_SINGULAR_CELL if a cell is so flat that a search would have to visit a million images.
  */
@@ -305,24 +299,24 @@ export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, 
       width = (height / along) * (1 + 1e-12);
     }
     const reach = Math.ceil(distance / width);
-    store<i32>(ctx + GRID_CELLS + 4 * axis, <i32>along);
-    store<i32>(ctx + GRID_REACH + 4 * axis, <i32>min(reach, 1e6));
-    storeF8(ctx + GRID_WIDTH, axis, width);
+    store<i32>(ctx + COUNT_GRID_CELLS + 4 * axis, <i32>along);
+    store<i32>(ctx + COUNT_GRID_REACH + 4 * axis, <i32>min(reach, 1e6));
+    storeF8(ctx + VALUE_GRID_WIDTH, axis, width);
     cells *= along;
     visited *= periodic ? 2 * reach + 1 : min(2 * reach + 1, along);
   }
   if (!(visited < 1e6)) return STATUS_SINGULAR_CELL;
   const dense = cells <= <f64>capacity;
   const slots = dense ? <i32>cells : capacity;
-  store<i32>(ctx + GRID_DENSE, dense ? 1 : 0);
-  store<i32>(ctx + GRID_SLOTS, slots);
+  store<i32>(ctx + COUNT_GRID_DENSE, dense ? 1 : 0);
+  store<i32>(ctx + COUNT_GRID_SLOTS, slots);
   if (!dense) memory.fill(region(ctx, ADDRESS_SLOT_KEY), 0xff, <usize>slots << 3);
   memory.fill(slotStart, 0, <usize>(slots + 1) << 2);
 
-  const ox = loadF8(ctx + GRID_ORIGIN, 0);
-  const oy = loadF8(ctx + GRID_ORIGIN, 1);
-  const oz = loadF8(ctx + GRID_ORIGIN, 2);
-  const basis = ctx + GRID_BASIS;
+  const ox = loadF8(ctx + VALUE_GRID_ORIGIN, 0);
+  const oy = loadF8(ctx + VALUE_GRID_ORIGIN, 1);
+  const oz = loadF8(ctx + VALUE_GRID_ORIGIN, 2);
+  const basis = ctx + VALUE_GRID_BASIS;
 
   for (let i = 0; i < n; ++i) {
     const r = at8(positions, 3 * i);
@@ -386,9 +380,9 @@ export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, 
 // @ts-ignore: decorator
 @inline
 function cellIndex(ctx: usize, axis: i32, f: f64): i32 {
-  const along = count(ctx, GRID_CELLS + 4 * axis);
+  const along = count(ctx, COUNT_GRID_CELLS + 4 * axis);
   const position = isPeriodic(ctx, axis)
     ? (f - Math.floor(f)) * <f64>along
-    : f / loadF8(ctx + GRID_WIDTH, axis);
+    : f / loadF8(ctx + VALUE_GRID_WIDTH, axis);
   return max(0, min(along - 1, <i32>position));
 }

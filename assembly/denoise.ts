@@ -16,8 +16,6 @@
  *     PHASE_SCORE   the gradient of L was formed where the atoms are (seedDenoise, then the backward pass)
  *     PHASE_RETURN  the last step was taken back, the place before it loaded and evaluated
  */
-import { backward } from "./backward";
-import { forward } from "./forward";
 import {
   ADDRESS_ATOM_LOG_DENSITY,
   ADDRESS_CONFIDENCE,
@@ -48,7 +46,9 @@ import {
   VALUE_LENGTH_SCALE_GIVEN,
   VALUE_LOG_DENSITY,
   VALUE_LOGIT_LENGTH,
-} from "./layout";
+} from "./abi";
+import { backward } from "./backward";
+import { forward } from "./forward";
 import { loadFrame } from "./load";
 import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
 import { adjointsReady, PHASE_BEGIN, PHASE_DONE, PHASE_RETURN, PHASE_SCORE, PHASE_TRIAL } from "./phases";

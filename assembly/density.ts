@@ -8,8 +8,8 @@
  * leftovers that nothing reads.
  * Adjoint: dR[j][k] = sum_lm dA[lm][k] C[lm][j], dC[lm][j] = sum_k dA[lm][k] R[j][k]; then down to the pair vectors.
  */
+import { ADDRESS_HARMONICS, COUNT_CHANNELS, COUNT_LMAX, COUNT_SKIPPED_DEGREE } from "./abi";
 import { harmonicsBackward, harmonicsForward, harmonicsReference, harmonicsReferenceBackward } from "./harmonics";
-import { ADDRESS_HARMONICS, COUNT_CHANNELS, COUNT_LMAX, COUNT_SKIPPED_DEGREE, harmonicCount } from "./layout";
 import { addF8, at8, clearVectors, count, loadF8, region } from "./memory";
 import { product } from "./product";
 import {
@@ -32,6 +32,7 @@ import {
   SCRATCH_RADIAL_ADJOINT,
   SCRATCH_RADIAL_TURNED,
 } from "./scratch";
+import { harmonicCount } from "./shape";
 
 /** Rows of harmonics from lm = 1 on, rounded up to those of a register tile. */
 // @ts-ignore: decorator

@@ -2,8 +2,6 @@
  * The forward pass: stages over ranges of sorted atoms, in order forwardDensity, forwardLogits, finishForward.
  * Atoms go through it in groups of four; what stands for atoms past the last one is leftovers that nothing reads.
  */
-import { clearFillers, densityForward } from "./density";
-import { invariantsForward, mixForward } from "./invariants";
 import {
   ADDRESS_BIAS2_1,
   ADDRESS_FORWARD2_1,
@@ -26,9 +24,10 @@ import {
   COUNT_HIDDEN,
   COUNT_MESSAGE,
   COUNT_OUTER,
-  paddedClasses,
   STATUS_OK,
-} from "./layout";
+} from "./abi";
+import { clearFillers, densityForward } from "./density";
+import { invariantsForward, mixForward } from "./invariants";
 import { at2, at4, count, loadF4, region } from "./memory";
 import { gatherRows } from "./messages";
 import { layerForward } from "./network";
@@ -43,6 +42,7 @@ import {
   SCRATCH_MIXED_ADJOINT,
   SCRATCH_OUTER_OUT,
 } from "./scratch";
+import { paddedClasses } from "./shape";
 
 /** The record of the sorted atoms [first, until), at most four, from their pairs; their message weights into PAIR_WEIGHT, their hidden numbers into HIDDEN. */
 export function formRecord(ctx: usize, scratch: usize, record: usize, first: i32, until: i32): void {

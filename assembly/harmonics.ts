@@ -12,7 +12,7 @@
  * The adjoint takes (x, y, z) as independent, then drops the part along the unit vector: what is left does not depend on how C was continued
  * off the sphere.
  */
-import { COUNT_LMAX, COUNT_SKIPPED_DEGREE, firstHarmonic, MAX_LMAX } from "./layout";
+import { COUNT_LMAX, COUNT_SKIPPED_DEGREE } from "./abi";
 import { addF8, at4, count, loadF8, storeF8 } from "./memory";
 import {
   CHUNK_BYTES,
@@ -26,6 +26,7 @@ import {
   SCRATCH_UNIT_Y,
   SCRATCH_UNIT_Z,
 } from "./scratch";
+import { firstHarmonic, MAX_LMAX } from "./shape";
 import { HARMONIC_NORMS } from "./tables";
 import { madd4, nmadd4 } from "./vector";
 

@@ -1,5 +1,26 @@
 /** Everything a host may call or read; docs/core-abi.md says how. */
-export * from "./layout";
+export * from "./abi";
+export {
+  CHANNEL_STEP,
+  degreeAt,
+  degreeCount,
+  firstHarmonic,
+  groupBytes,
+  harmonicCount,
+  invariantCount,
+  MAX_BASIS,
+  MAX_CHANNELS,
+  MAX_CLASSES,
+  MAX_HIDDEN,
+  MAX_INNER,
+  MAX_LMAX,
+  MAX_OUTER,
+  MIN_LMAX,
+  OUTER_STEP,
+  paddedClasses,
+  WIDTH_STEP,
+} from "./shape";
+export { hasTables, heapBase, layoutFrame, layoutModel, layoutReference, slotCapacity } from "./layout";
 export { prepareModel } from "./model";
 export { setPrior } from "./prior";
 export { estimateLengthScale } from "./lengthscale";

@@ -19,15 +19,11 @@ import {
   ADDRESS_STANDARD_MEAN,
   ADDRESS_STANDARD_SCALE,
   COUNT_CHANNELS,
-  degreeAt,
-  degreeCount,
-  firstHarmonic,
-  harmonicCount,
-  invariantCount,
   VALUE_EPSILON,
-} from "./layout";
+} from "./abi";
 import { addF8, at4, copyVectors, count, loadF4, loadF8, region, storeF8, value } from "./memory";
 import { product } from "./product";
+import { degreeAt, degreeCount, firstHarmonic, harmonicCount, invariantCount } from "./shape";
 import { madd4 } from "./vector";
 
 /** M of the model file (l, q, k), as it is for the adjoint and turned to (l, k, q) for the values. */

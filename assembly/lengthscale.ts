@@ -14,6 +14,22 @@
  * If all axes are periodic, every PROBE-th of those is looked at first, and decides if it agrees with V / N twice as well as it must.
  */
 import {
+  ADDRESS_ATOM_CELL,
+  ADDRESS_ORDER,
+  ADDRESS_SCRATCH,
+  ADDRESS_SLOT_START,
+  ADDRESS_WRAPPED,
+  COUNT_ATOMS,
+  COUNT_GRID_CELLS,
+  COUNT_GRID_SLOTS,
+  COUNT_PERIODIC,
+  STATUS_OK,
+  VALUE_CUTOFF,
+  VALUE_GRID_BASIS,
+  VALUE_GRID_UNIT,
+  VALUE_GRID_WIDTH,
+} from "./abi";
+import {
   basisHeight,
   basisVolume,
   checkPositions,
@@ -21,26 +37,10 @@ import {
   findSlot,
   floorDivide,
   formBasis,
-  GRID_BASIS,
-  GRID_CELLS,
-  GRID_SLOTS,
-  GRID_WIDTH,
   isPeriodic,
   keyIndex,
   sortAtoms,
 } from "./cells";
-import {
-  ADDRESS_ATOM_CELL,
-  ADDRESS_ORDER,
-  ADDRESS_SCRATCH,
-  ADDRESS_SLOT_START,
-  ADDRESS_WRAPPED,
-  COUNT_ATOMS,
-  COUNT_PERIODIC,
-  STATUS_OK,
-  VALUE_CUTOFF,
-  VALUE_GRID_UNIT,
-} from "./layout";
 import { at4, at8, count, loadF8, region, storeF8, value } from "./memory";
 import { SCRATCH_INNER, SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "./scratch";
 
@@ -108,8 +108,8 @@ function scan(list: usize, length: i32, wrapped: usize, s: i32, begin: i32, end:
 
 /** Cells that a search up to `radius` steps over along one axis, to both sides and its own. */
 function cellsWithin(ctx: usize, axis: i32, radius: f64): f64 {
-  const cells = 2 * Math.ceil(radius / loadF8(ctx + GRID_WIDTH, axis)) + 1;
-  return isPeriodic(ctx, axis) ? cells : min(cells, <f64>count(ctx, GRID_CELLS + 4 * axis));
+  const cells = 2 * Math.ceil(radius / loadF8(ctx + VALUE_GRID_WIDTH, axis)) + 1;
+  return isPeriodic(ctx, axis) ? cells : min(cells, <f64>count(ctx, COUNT_GRID_CELLS + 4 * axis));
 }
 
 /** Images of the whole frame along one axis that reach within `radius`, to both sides and its own. */
@@ -121,11 +121,11 @@ function imagesWithin(ctx: usize, axis: i32, radius: f64): f64 {
 function scanCells(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   const wrapped = region(ctx, ADDRESS_WRAPPED);
   const slotStart = region(ctx, ADDRESS_SLOT_START);
-  const basis = ctx + GRID_BASIS;
+  const basis = ctx + VALUE_GRID_BASIS;
   const key = load<i64>(at8(region(ctx, ADDRESS_ATOM_CELL), s));
-  const n0 = count(ctx, GRID_CELLS);
-  const n1 = count(ctx, GRID_CELLS + 4);
-  const n2 = count(ctx, GRID_CELLS + 8);
+  const n0 = count(ctx, COUNT_GRID_CELLS);
+  const n1 = count(ctx, COUNT_GRID_CELLS + 4);
+  const n2 = count(ctx, COUNT_GRID_CELLS + 8);
   let length = 0;
   const lastA = lastCell(ctx, 0, key, radius);
   const lastB = lastCell(ctx, 1, key, radius);
@@ -152,20 +152,20 @@ function scanCells(ctx: usize, list: usize, s: i32, radius: f64): i32 {
 
 /** First cell along an axis that a search from the cell `key` visits; below 0 it belongs to an image. */
 function firstCell(ctx: usize, axis: i32, key: i64, radius: f64): i32 {
-  const first = <f64>keyIndex(key, axis) - Math.ceil(radius / loadF8(ctx + GRID_WIDTH, axis));
+  const first = <f64>keyIndex(key, axis) - Math.ceil(radius / loadF8(ctx + VALUE_GRID_WIDTH, axis));
   return <i32>(isPeriodic(ctx, axis) ? first : max(first, 0));
 }
 
 /** Last cell along an axis that a search from the cell `key` visits. */
 function lastCell(ctx: usize, axis: i32, key: i64, radius: f64): i32 {
-  const last = <f64>keyIndex(key, axis) + Math.ceil(radius / loadF8(ctx + GRID_WIDTH, axis));
-  return <i32>(isPeriodic(ctx, axis) ? last : min(last, <f64>(count(ctx, GRID_CELLS + 4 * axis) - 1)));
+  const last = <f64>keyIndex(key, axis) + Math.ceil(radius / loadF8(ctx + VALUE_GRID_WIDTH, axis));
+  return <i32>(isPeriodic(ctx, axis) ? last : min(last, <f64>(count(ctx, COUNT_GRID_CELLS + 4 * axis) - 1)));
 }
 
 /** Nearest distances up to `radius` among all atoms and their images (infinite: no axis is periodic). */
 function scanAll(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   const wrapped = region(ctx, ADDRESS_WRAPPED);
-  const basis = ctx + GRID_BASIS;
+  const basis = ctx + VALUE_GRID_BASIS;
   const n = count(ctx, COUNT_ATOMS);
   const ra = <i32>imagesWithin(ctx, 0, radius) >> 1;
   const rb = <i32>imagesWithin(ctx, 1, radius) >> 1;
@@ -233,7 +233,7 @@ function findNearest(ctx: usize, list: usize, s: i32): i32 {
   // Along a non-periodic axis of one cell there is nothing beyond.
   let step: f64 = Infinity;
   for (let axis = 0; axis < 3; ++axis) {
-    if (isPeriodic(ctx, axis) || count(ctx, GRID_CELLS + 4 * axis) > 1) step = min(step, loadF8(ctx + GRID_WIDTH, axis));
+    if (isPeriodic(ctx, axis) || count(ctx, COUNT_GRID_CELLS + 4 * axis) > 1) step = min(step, loadF8(ctx + VALUE_GRID_WIDTH, axis));
   }
   // The first radius is one that reaches enough atoms at the mean density, where there is one.
   const reached = ((4.0 / 3.0) * Math.PI * step * step * step * atoms) / basisVolume(ctx);
@@ -283,7 +283,7 @@ function sort(values: usize, length: i32): void {
 /** Mean number of atoms in the cell of an atom. */
 function crowding(ctx: usize): f64 {
   const slotStart = region(ctx, ADDRESS_SLOT_START);
-  const slots = count(ctx, GRID_SLOTS);
+  const slots = count(ctx, COUNT_GRID_SLOTS);
   let sum: f64 = 0;
   for (let slot = 0; slot < slots; ++slot) {
     const here = <f64>(load<i32>(at4(slotStart, slot + 1)) - load<i32>(at4(slotStart, slot)));

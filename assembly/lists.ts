@@ -11,7 +11,6 @@
  *
  * Rows as in neighbours.ts: those of sorted atom s are LIST_START[s] .. LIST_START[s] + LIST_COUNT[s] - 1 of LIST_LINK and LIST_IMAGE.
  */
-import { GRID_BASIS, GRID_CELLS, GRID_INVERSE, GRID_ORIGIN, GRID_REACH, isPeriodic } from "./cells";
 import {
   ADDRESS_LIST_HOME,
   ADDRESS_LIST_WRAPPED,
@@ -23,6 +22,8 @@ import {
   COUNT_ATOMS,
   COUNT_DENOISE_PHASE,
   COUNT_FEATURES,
+  COUNT_GRID_CELLS,
+  COUNT_GRID_REACH,
   COUNT_LIST_IMAGES,
   COUNT_LIST_NEEDED,
   COUNT_LIST_PERIODIC,
@@ -33,12 +34,16 @@ import {
   DENOISE_SKIN,
   FEATURE_LISTS,
   VALUE_CUTOFF,
+  VALUE_GRID_BASIS,
+  VALUE_GRID_INVERSE,
+  VALUE_GRID_ORIGIN,
   VALUE_LENGTH_SCALE,
   VALUE_LIST_BASIS,
   VALUE_LIST_SCALE,
   VALUE_LIST_SKIN,
   VALUE_SKIN,
-} from "./layout";
+} from "./abi";
+import { isPeriodic } from "./cells";
 import { at4, at8, count, loadF8, region, storeF8, value } from "./memory";
 import { PHASE_TRIAL } from "./phases";
 
@@ -81,14 +86,14 @@ export function beginLists(ctx: usize, skin: f64): void {
   const home = region(ctx, ADDRESS_LIST_HOME);
   const order = region(ctx, ADDRESS_ORDER);
   memory.copy(region(ctx, ADDRESS_LIST_WRAPPED), wrapped, 24 * <usize>n);
-  memory.copy(ctx + VALUE_LIST_BASIS, ctx + GRID_BASIS, 72);
+  memory.copy(ctx + VALUE_LIST_BASIS, ctx + VALUE_GRID_BASIS, 72);
   store<f64>(ctx + VALUE_LIST_SCALE, value(ctx, VALUE_LENGTH_SCALE));
   store<f64>(ctx + VALUE_LIST_SKIN, skin);
   store<i32>(ctx + COUNT_LIST_PERIODIC, count(ctx, COUNT_PERIODIC));
   store<i32>(ctx + COUNT_LIST_TELLS_SPECIES, count(ctx, COUNT_SPECIES_USED));
   for (let axis = 0; axis < 3; ++axis) {
-    const cells = count(ctx, GRID_CELLS + 4 * axis);
-    const images = isPeriodic(ctx, axis) ? (count(ctx, GRID_REACH + 4 * axis) + cells - 1) / cells : 0;
+    const cells = count(ctx, COUNT_GRID_CELLS + 4 * axis);
+    const images = isPeriodic(ctx, axis) ? (count(ctx, COUNT_GRID_REACH + 4 * axis) + cells - 1) / cells : 0;
     store<i32>(ctx + COUNT_LIST_IMAGES + 4 * axis, images);
   }
   for (let s = 0; s < n; ++s) {
@@ -107,8 +112,8 @@ function cellsAway(ctx: usize, i: i32, from: usize, axis: i32): f64 {
   const r = at8(region(ctx, ADDRESS_POSITIONS), 3 * i);
   let sum: f64 = 0;
   for (let k = 0; k < 3; ++k) {
-    const away = loadF8(r, k) - loadF8(ctx + GRID_ORIGIN, k) - loadF8(from, k);
-    sum += away * loadF8(ctx + GRID_INVERSE, 3 * k + axis);
+    const away = loadF8(r, k) - loadF8(ctx + VALUE_GRID_ORIGIN, k) - loadF8(from, k);
+    sum += away * loadF8(ctx + VALUE_GRID_INVERSE, 3 * k + axis);
   }
   return sum;
 }
@@ -124,7 +129,7 @@ export function renewLists(ctx: usize, lengthScale: f64): bool {
   for (let axis = 0; axis < 3; ++axis) {
     let squared: f64 = 0;
     for (let k = 0; k < 3; ++k) {
-      const change = loadF8(ctx + GRID_BASIS, 3 * axis + k) - loadF8(ctx + VALUE_LIST_BASIS, 3 * axis + k);
+      const change = loadF8(ctx + VALUE_GRID_BASIS, 3 * axis + k) - loadF8(ctx + VALUE_LIST_BASIS, 3 * axis + k);
       squared += change * change;
     }
     reach += <f64>count(ctx, COUNT_LIST_IMAGES + 4 * axis) * Math.sqrt(squared);
@@ -157,8 +162,8 @@ export function renewLists(ctx: usize, lengthScale: f64): bool {
 function wrapByHome(ctx: usize, s: i32, i: i32): f64 {
   const r = at8(region(ctx, ADDRESS_POSITIONS), 3 * i);
   const t = at8(region(ctx, ADDRESS_LIST_HOME), 3 * s);
-  const basis = ctx + GRID_BASIS;
-  const origin = ctx + GRID_ORIGIN;
+  const basis = ctx + VALUE_GRID_BASIS;
+  const origin = ctx + VALUE_GRID_ORIGIN;
   const to = at8(region(ctx, ADDRESS_WRAPPED), 3 * s);
   const from = at8(region(ctx, ADDRESS_LIST_WRAPPED), 3 * s);
   let squared: f64 = 0;

@@ -1,6 +1,6 @@
 /** The neighbours of a frame on one thread. */
+import { COUNT_ATOMS, STATUS_OK } from "./abi";
 import { binAtoms } from "./bin";
-import { COUNT_ATOMS, STATUS_OK } from "./layout";
 import { count } from "./memory";
 import { findPairs, finishPairs } from "./neighbours";
 

@@ -1,7 +1,4 @@
 /** What is formed once from a model's tensors: tables, constants, turned weights. */
-import { prepareCompaction } from "./candidates";
-import { prepareHarmonics } from "./harmonics";
-import { prepareInvariants } from "./invariants";
 import {
   ADDRESS_BACKWARD2_1,
   ADDRESS_COMPACTION,
@@ -30,9 +27,6 @@ import {
   COUNT_INNER,
   COUNT_MESSAGE,
   COUNT_OUTER,
-  degreeCount,
-  invariantCount,
-  paddedClasses,
   STATUS_MODEL_NON_FINITE,
   STATUS_OK,
   VALUE_BASIS_FIRST,
@@ -41,11 +35,15 @@ import {
   VALUE_CUTOFF,
   VALUE_EPSILON,
   VALUE_LOGIT_LENGTH,
-} from "./layout";
+} from "./abi";
+import { prepareCompaction } from "./candidates";
+import { prepareHarmonics } from "./harmonics";
+import { prepareInvariants } from "./invariants";
 import { at4, count, loadF4, loadF8, region, value } from "./memory";
 import { turn } from "./network";
 import { clearPrior } from "./prior";
 import { prepareRadial } from "./radial";
+import { degreeCount, invariantCount, paddedClasses } from "./shape";
 
 /** Forms everything the kernels need from the tensors and constants, with a prior of equal weights; STATUS_MODEL_NON_FINITE if one of them is unusable. */
 export function prepareModel(ctx: usize): i32 {

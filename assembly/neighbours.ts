@@ -10,7 +10,6 @@
  * ADDRESS_PAIR_* array; a row starts at a multiple of 4 and is filled up to one with pairs beyond the cutoff. Where a row lies depends on which
  * worker came first, what it holds does not.
  */
-import { collectRuns, largestShift, PACKED_NEXT, packRuns, selectNear } from "./candidates";
 import {
   ADDRESS_ATOM_CELL,
   ADDRESS_COMPACTION,
@@ -42,7 +41,8 @@ import {
   VALUE_ERROR_DISTANCE,
   VALUE_LENGTH_SCALE,
   VALUE_LIST_SKIN,
-} from "./layout";
+} from "./abi";
+import { collectRuns, largestShift, PACKED_NEXT, packRuns, selectNear } from "./candidates";
 import { LISTS_HOLD, LISTS_MADE, LISTS_NONE } from "./lists";
 import { at4, at8, copyVectors, count, region, value } from "./memory";
 import {

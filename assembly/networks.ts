@@ -21,9 +21,7 @@ import {
   COUNT_INNER,
   COUNT_MESSAGE,
   COUNT_OUTER,
-  invariantCount,
-  paddedClasses,
-} from "./layout";
+} from "./abi";
 import { at4, copyVectors, count, region } from "./memory";
 import { layerBackward, layerForward, siluBackward, siluForward } from "./network";
 import { recordLayer0, recordLayer1 } from "./record";
@@ -38,6 +36,7 @@ import {
   SCRATCH_OUTER,
   SCRATCH_OUTER_OUT,
 } from "./scratch";
+import { invariantCount, paddedClasses } from "./shape";
 
 /** Hidden numbers of the four sorted atoms from `first` and, into the record, the slopes of both layers of network 1, from their invariants. */
 export function network1(ctx: usize, scratch: usize, record: usize, first: i32): void {

@@ -1,5 +1,5 @@
 /** Where the denoising loop stands (see denoise.ts), as far as the passes themselves must know. */
-import { COUNT_ADJOINTS_READY, COUNT_DENOISE_PHASE } from "./layout";
+import { COUNT_ADJOINTS_READY, COUNT_DENOISE_PHASE } from "./abi";
 import { count } from "./memory";
 
 /** The frame given was loaded and evaluated. */

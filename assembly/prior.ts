@@ -12,11 +12,11 @@ import {
   ADDRESS_LOG_PRIOR,
   ADDRESS_NETWORK2_BIAS1,
   COUNT_CLASSES,
-  paddedClasses,
   STATUS_BAD_PRIOR,
   STATUS_OK,
-} from "./layout";
+} from "./abi";
 import { at4, count, loadF4, loadF8, region, storeF8 } from "./memory";
+import { paddedClasses } from "./shape";
 
 /** Log-weight of a class of weight 0: finite, so that nothing becomes NaN, and far below any difference of logits. */
 const EXCLUDED: f64 = -1000;

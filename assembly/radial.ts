@@ -27,7 +27,7 @@ import {
   VALUE_BASIS_WIDTH,
   VALUE_CUTOFF,
   VALUE_TABLE_ERROR,
-} from "./layout";
+} from "./abi";
 import { at4, count, loadF4, region, value } from "./memory";
 import {
   CHUNK_BYTES,

@@ -22,11 +22,11 @@ import {
   COUNT_ATOMS,
   COUNT_CLASSES,
   COUNT_FEATURES,
-  hasTables,
   VALUE_LENGTH_SCALE,
   VALUE_LOG_DENSITY,
   VALUE_LOGIT_LENGTH,
-} from "./layout";
+} from "./abi";
+import { hasTables } from "./layout";
 import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
 import { exp4 } from "./vector";
 

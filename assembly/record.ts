@@ -1,10 +1,11 @@
 /**
- * Where the passes leave what they share: the scratch memory of a worker, and the record of each group of four atoms (groupBytes of layout.ts) with what
+ * Where the passes leave what they share: the scratch memory of a worker, and the record of each group of four atoms (groupBytes of shape.ts) with what
  * the backward pass needs again: the mixed densities (invariants.ts), then f32 4 x V and 4 x H of the slopes of SiLU in the two layers of network 1.
  */
-import { ADDRESS_KEPT, ADDRESS_SCRATCH, COUNT_CHANNELS, COUNT_INNER, groupBytes, harmonicCount } from "./layout";
+import { ADDRESS_KEPT, ADDRESS_SCRATCH, COUNT_CHANNELS, COUNT_INNER } from "./abi";
 import { count, region } from "./memory";
 import { SCRATCH_BYTES, SCRATCH_GROUP } from "./scratch";
+import { groupBytes, harmonicCount } from "./shape";
 
 /** Scratch memory of a worker. */
 // @ts-ignore: decorator

@@ -1,5 +1,4 @@
 /** The pairs of the double-precision reference. */
-import { basisHeight, GRID_BASIS, isPeriodic } from "./cells";
 import {
   ADDRESS_POSITIONS,
   ADDRESS_REFERENCE_LINK,
@@ -13,8 +12,11 @@ import {
   STATUS_OK,
   STATUS_REFERENCE_OVERFLOW,
   VALUE_CUTOFF,
+  VALUE_GRID_BASIS,
+  VALUE_GRID_INVERSE,
   VALUE_LENGTH_SCALE,
-} from "./layout";
+} from "./abi";
+import { basisHeight, isPeriodic } from "./cells";
 import { at4, count, loadF8, region, storeF8, value } from "./memory";
 
 /**
@@ -30,7 +32,7 @@ export function referencePairs(ctx: usize): i32 {
   const starts = region(ctx, ADDRESS_REFERENCE_START);
   const links = region(ctx, ADDRESS_REFERENCE_LINK);
   const vectors = region(ctx, ADDRESS_REFERENCE_VECTOR);
-  const basis = ctx + GRID_BASIS;
+  const basis = ctx + VALUE_GRID_BASIS;
   const lengthScale = value(ctx, VALUE_LENGTH_SCALE);
   const cutoff = value(ctx, VALUE_CUTOFF) * lengthScale;
   let length = 0;
@@ -75,7 +77,7 @@ export function referencePairs(ctx: usize): i32 {
 /** First (cutoff < 0) or last (cutoff > 0) image along an axis whose plane is within the cutoff of the vector's start. */
 function imageBound(ctx: usize, axis: i32, x: f64, y: f64, z: f64, cutoff: f64): i32 {
   if (!isPeriodic(ctx, axis)) return 0;
-  const inverse = ctx + GRID_BASIS + 72;
+  const inverse = ctx + VALUE_GRID_INVERSE;
   const f = x * loadF8(inverse, axis) + y * loadF8(inverse, 3 + axis) + z * loadF8(inverse, 6 + axis);
   const bound = -f + cutoff / basisHeight(ctx, axis);
   return cutoff > 0 ? <i32>Math.ceil(bound) : <i32>Math.floor(bound);

@@ -1,9 +1,7 @@
 /**
  * The double-precision reference: the scalar formulas that stand beside each kernel, put together. Slow, for tests and gradient checks.
- * Arrays are in the order given; regions ADDRESS_REFERENCE_* of layout.ts.
+ * Arrays are in the order given; regions ADDRESS_REFERENCE_* of abi.ts.
  */
-import { densityReference, densityReferenceBackward } from "./density";
-import { invariantsReference, invariantsReferenceBackward } from "./invariants";
 import {
   ADDRESS_LOG_PRIOR,
   ADDRESS_NETWORK1_BIAS0,
@@ -32,16 +30,17 @@ import {
   COUNT_INNER,
   COUNT_MESSAGE,
   COUNT_OUTER,
-  harmonicCount,
-  invariantCount,
   VALUE_LENGTH_SCALE,
   VALUE_VIRIAL,
-} from "./layout";
+} from "./abi";
+import { densityReference, densityReferenceBackward } from "./density";
+import { invariantsReference, invariantsReferenceBackward } from "./invariants";
 import { addF8, at4, at8, count, loadF8, region, value } from "./memory";
 import { addRowReference, dotReference } from "./messages";
 import { layerReference, layerReferenceBackward, siluReference, siluReferenceBackward } from "./network";
 import { radialReference } from "./radial";
 import { logDensityReference, probabilitiesReference } from "./readout";
+import { harmonicCount, invariantCount } from "./shape";
 
 // Offsets into the scratch region, in f64: 8192 numbers, then H + M an atom.
 // Z0, A0 and DA hold a first layer of either network, up to MAX_OUTER.

@@ -1,5 +1,4 @@
 /** The pair seen from its other end. */
-import { basisHeight, isPeriodic, MARGIN } from "./cells";
 import {
   ADDRESS_CURSOR,
   ADDRESS_PAIR_COUNT,
@@ -16,7 +15,8 @@ import {
   FEATURE_GRADIENT,
   VALUE_CUTOFF,
   VALUE_LENGTH_SCALE,
-} from "./layout";
+} from "./abi";
+import { basisHeight, isPeriodic, MARGIN } from "./cells";
 import { at4, at8, count, region, value } from "./memory";
 
 /** Whether pair q leads back along pair p of sorted atom s; the link says it all where no two images of an atom have a common neighbour. */

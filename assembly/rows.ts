@@ -1,8 +1,6 @@
 /**
  * The row of one atom: which of its candidates are pairs, in f64, from the cells or from a list.
  */
-import { RUN_IMAGE, RUN_X, RUN_Y, RUN_Z } from "./candidates";
-import { GRID_BASIS } from "./cells";
 import {
   ADDRESS_LIST_COUNT,
   ADDRESS_LIST_IMAGE,
@@ -16,8 +14,10 @@ import {
   COUNT_SPECIES_USED,
   ROW_CAPACITY,
   VALUE_CUTOFF,
+  VALUE_GRID_BASIS,
   VALUE_LENGTH_SCALE,
-} from "./layout";
+} from "./abi";
+import { RUN_IMAGE, RUN_X, RUN_Y, RUN_Z } from "./candidates";
 import { imagesAlong, packImages } from "./lists";
 import { at4, at8, copyVectors, count, loadF8, region, value } from "./memory";
 import { CANDIDATES, PACKED_STRIDE, ROW_STRIDE } from "./scratch";
@@ -145,7 +145,7 @@ export function rowFromList(ctx: usize, rows: usize, s: i32): i32 {
   const inverse: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
   const cutoff = value(ctx, VALUE_CUTOFF);
   const limit = cutoff * cutoff;
-  const basis = ctx + GRID_BASIS;
+  const basis = ctx + VALUE_GRID_BASIS;
   const start = load<i32>(at4(region(ctx, ADDRESS_LIST_START), s));
   const stop = start + load<i32>(at4(region(ctx, ADDRESS_LIST_COUNT), s));
   const links = region(ctx, ADDRESS_LIST_LINK);

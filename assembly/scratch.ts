@@ -35,7 +35,7 @@ const GROUP_ROWS: i32 = 49 + 4;
 export const SCRATCH_DENSITY: i32 = SCRATCH_WEIGHT_ADJOINT + 4096;
 export const SCRATCH_DENSITY_ADJOINT: i32 = SCRATCH_DENSITY + GROUP_ROWS * 256;
 export const SCRATCH_MIXED_ADJOINT: i32 = SCRATCH_DENSITY_ADJOINT + GROUP_ROWS * 256;
-/** What the passes share of four atoms, where it is not kept (groupBytes of layout.ts, at most). */
+/** What the passes share of four atoms, where it is not kept (groupBytes of shape.ts, at most). */
 export const SCRATCH_GROUP: i32 = SCRATCH_MIXED_ADJOINT + GROUP_ROWS * 256;
 export const SCRATCH_INVARIANTS: i32 = SCRATCH_GROUP + 16 * (50 * 16 + 128 + 64); // f32 4 x I
 export const SCRATCH_INVARIANTS_ADJOINT: i32 = SCRATCH_INVARIANTS + 4 * 512; // f32 4 x I

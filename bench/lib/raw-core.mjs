@@ -91,8 +91,9 @@ export class RawCore {
 
   /** Mean number of atoms, images among them, in the cells that the search from one atom visits. */
   get candidates() {
-    const grid = new Int32Array(this.memory.buffer, this.context.address + this.core.COUNT_GRID.value, 6);
-    const [cells, reach] = [grid.subarray(0, 3), grid.subarray(3)];
+    const perAxis = (field) =>
+      new Int32Array(this.memory.buffer, this.context.address + this.core[field].value, 3);
+    const [cells, reach] = [perAxis("COUNT_GRID_CELLS"), perAxis("COUNT_GRID_REACH")];
     const visited = reach.reduce((product, cellsAway) => product * (2 * cellsAway + 1), 1);
     return (visited * this.context.count("ATOMS")) / cells.reduce((product, count) => product * count, 1);
   }
