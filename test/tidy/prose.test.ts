@@ -18,6 +18,7 @@ const plain = [
   "models",
   "python/README.md",
   "training/README.md",
+  "docs/biasing.md",
   "docs/bridge-costs.md",
   "docs/classes.md",
   "docs/cli.md",
