@@ -40,7 +40,7 @@ def peers(axes: Axes, record: Record) -> None:
     axes.bar_label(bars, labels=[f" {value:.2f}" for value in medians], fontsize=8)
     axes.set_xscale("log")
     axes.set_xlim(right=2.5 * max(medians))
-    axes.set_xlabel("CPU time of one thread, µs an atom")
+    axes.set_xlabel("CPU time of one thread, µs per atom")
     axes.grid(axis="y", visible=False)
 
 
@@ -56,7 +56,7 @@ def scale(axes: Axes, record: Record) -> None:
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("atoms")
-    axes.set_ylabel("CPU time of one thread, µs an atom")
+    axes.set_ylabel("CPU time of one thread, µs per atom")
     axes.legend()
 
 
@@ -68,7 +68,7 @@ def stages(axes: Axes, record: Record) -> None:
     labels = [f" {100 * row['fractionOfPeak']:.0f} % of peak" if row["cost"] else "" for row in rows]
     axes.bar_label(bars, labels=labels, fontsize=8)
     axes.set_xlim(right=1.3 * max(medians))
-    axes.set_xlabel("CPU time of one thread, µs an atom")
+    axes.set_xlabel("CPU time of one thread, µs per atom")
     axes.grid(axis="y", visible=False)
 
 

@@ -21,6 +21,17 @@ export function short(value) {
 export const percent = (part, places = 0) =>
   Number.isFinite(part) ? `${(100 * part).toFixed(places)} %` : "-";
 
+/** Text in lines of at most `width` columns, broken between words. */
+export function wrapped(text, width = 120) {
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(word);
+  }
+  return lines.join("\n");
+}
+
 /** `{header, rows}` of text as a table of Markdown. */
 export function markdown({ header, rows }) {
   const line = (cells) => `| ${cells.join(" | ")} |`;

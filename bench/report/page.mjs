@@ -1,11 +1,12 @@
-// The generated parts of docs/performance.md: a section's tables stand between two marks, what people wrote stands around them.
-import { markdown } from "./format.mjs";
+// The generated parts of docs/performance.md: the tables of a section are between two marks; the text around them is
+// written by hand.
+import { markdown, wrapped } from "./format.mjs";
 import { tables } from "./tables.mjs";
 
-/** The section of a record, and the model it was measured with where that is not the default one: `peers@core-large`. */
+/** Section of a record, and its model if that is not the default one: `peers@core-large`. */
 const partsOf = (key) => key.split("@");
 
-/** Under which key a record is kept. */
+/** Key of a record. */
 export const recordKey = (section, model) => (model === null ? section : `${section}@${model}`);
 
 const begin = (key) => {
@@ -15,18 +16,18 @@ const begin = (key) => {
 };
 const end = (key) => `<!-- end ${key} -->`;
 
-/** What stands between the marks of a record. */
+/** Text between the marks of a record. */
 export function generated(key, record) {
   return tables[partsOf(key)[0]](record)
-    .map((table) => `${table.caption}\n\n${markdown(table)}`)
+    .map((table) => `${wrapped(table.caption)}\n\n${markdown(table)}`)
     .join("\n\n");
 }
 
 /**
- * The page with the tables of these records in their places.
+ * Puts the tables of records into their places on the page.
  *
  * @param {string} page
- * @param {Record<string, object>} records what was measured, by `recordKey`
+ * @param {Record<string, object>} records measurements, by `recordKey`
  * @throws {Error} if the page lacks the marks of a record
  */
 export function withTables(page, records) {

@@ -1,7 +1,7 @@
-// The tables of every section, from what it measured.
+// The tables of every section, from its measurements.
 import { grouped, percent, short, spreadText } from "./format.mjs";
 
-/** What a record says about how it was made, in one line. */
+/** Machine, model and date of a record, in one line. */
 function provenance({ machine, model, date }) {
   return (
     `${machine.cpu}, ${machine.cores} cores, load average ${machine.loadAverage} at the start, Node ${machine.node}; ` +
@@ -14,7 +14,7 @@ function peers(record) {
   return [
     {
       caption: `${grouped(atoms)} atoms of copper (EAM) at ${temperature} K, ${rounds} frames, one thread. ${provenance(record)}`,
-      header: ["method", "CPU, us an atom", "wall, us an atom", "CPU over adaptive CNA", "CPU over PTM"],
+      header: ["method", "CPU, us per atom", "wall, us per atom", "CPU over adaptive CNA", "CPU over PTM"],
       rows: Object.entries(microsecondsAnAtom).map(([name, { cpu, wall }]) => [
         name,
         spreadText(cpu),
@@ -34,7 +34,7 @@ function threads(record) {
       header: [
         "task",
         "threads",
-        "wall, us an atom",
+        "wall, us per atom",
         "times faster than one thread",
         "CPU time over one thread's",
       ],
@@ -58,7 +58,7 @@ function scale(record) {
       caption:
         `CPU time on one thread, build ${build}; it grows as N to the power ${exponent.forward.toFixed(3)} (forward) and ` +
         `${exponent.gradient.toFixed(3)} (with gradient). ${provenance(record)}`,
-      header: ["atoms", "forward, us an atom", "with gradient, us an atom"],
+      header: ["atoms", "forward, us per atom", "with gradient, us per atom"],
       rows: sizes.map(({ atoms, forward, gradient }) => [
         grouped(atoms),
         spreadText(forward),
@@ -66,7 +66,7 @@ function scale(record) {
       ]),
     },
     {
-      caption: `Bytes an atom of the core's memory, ${record.model.classes} classes, a crystal's neighbours.`,
+      caption: `The core's memory, bytes per atom; ${record.model.classes} classes, a crystal's neighbours.`,
       header: ["atoms", ...Object.keys(mostAtoms)],
       rows: [
         ...memory.map(({ atoms, bytesAnAtom }) => [
@@ -80,8 +80,8 @@ function scale(record) {
   if (smallFrames) {
     const { atoms, frames, microsecondsAnAtom } = smallFrames;
     tables.push({
-      caption: `${frames} frames of ${atoms} atoms through the library, and one frame of as many atoms as they have together.`,
-      header: ["frames", "CPU, us an atom"],
+      caption: `${frames} frames of ${atoms} atoms through the library, and one frame with the same total number of atoms.`,
+      header: ["frames", "CPU, us per atom"],
       rows: Object.entries(microsecondsAnAtom).map(([name, times]) => [name, spreadText(times)]),
     });
   }
@@ -94,7 +94,7 @@ function scale(record) {
         "slabs",
         "called fcc",
         "CPU, s",
-        "CPU, us an atom",
+        "CPU, us per atom",
         "wall, s",
         "most memory of the process, GiB",
       ],
@@ -119,8 +119,8 @@ function bridge(record) {
   return [
     {
       caption:
-        `Round trip of a frame whose labels come back, ms (shared memory ${sharedMemory ? "in use" : "not to be had here"}); ` +
-        `the echoes move as many bytes. ${provenance(record)}`,
+        `Round trip of a frame and its labels, ms (shared memory ${sharedMemory ? "in use" : "not available"}); ` +
+        `the echoes move the same number of bytes. ${provenance(record)}`,
       header: [
         "atoms",
         "analysis",
@@ -142,13 +142,13 @@ function bridge(record) {
   ];
 }
 
-/** A stage that reaches less of the peak than this is explained. */
+/** Fraction of the peak below which the table explains a stage. */
 const enough = 0.4;
 
-/** What keeps a stage from the peak, for those that may be below it. */
+/** Reasons why stages can be below that fraction. */
 const limitedBy = {
   neighbours: "comparisons and compaction; vectors of pairs in doubles, one at a time",
-  radial: "gathered rows of the table; a root and a division a pair",
+  radial: "gathered rows of the table; a root and a division per pair",
   harmonics: "a store for every two operations",
   invariants: "roots, divisions, matrices of a few rows",
   network1: "exponentials and divisions of SiLU",
@@ -156,7 +156,7 @@ const limitedBy = {
   network2: "exponentials and divisions of SiLU, copies of the input",
   readout: "exponentials, a maximum along the classes, copies of the results",
   network2Adjoint: "copies of short rows",
-  messagesAdjoint: "two gathered rows a pair, sums across lanes",
+  messagesAdjoint: "two gathered rows per pair, sums across lanes",
   invariantsAdjoint: "roots, divisions, matrices of a few rows",
   radialAdjoint: "gathered rows of the table, sums across lanes",
   harmonicsAdjoint: "a load for every two or three operations",
@@ -179,11 +179,11 @@ function stages(record) {
         "GFLOP/s",
         "of peak",
         "of reads",
-        "kept below 40 % by",
+        "limited below 40 % by",
       ],
       rows: rows.map(({ name, cost, microseconds, gigaflops, fractionOfPeak, fractionOfReads }) =>
         cost === null
-          ? [name, "-", "-", "-", short(microseconds.median), "-", "-", "-", "no arithmetic to speak of"]
+          ? [name, "-", "-", "-", short(microseconds.median), "-", "-", "-", "hardly any arithmetic"]
           : [
               name,
               grouped(cost.flops),
@@ -211,8 +211,8 @@ function overhead(record) {
   };
   return [
     {
-      caption: `${grouped(atoms)} atoms of copper (EAM), ${steps} steps a run, a frame every ${every} steps, ${rounds.length} rounds; ${where}. ${provenance(record)}`,
-      header: ["way", "wall time", "CPU time on the simulation's core", "frames analysed", "dropped"],
+      caption: `${grouped(atoms)} atoms of copper (EAM), ${steps} steps per run, one frame every ${every} steps, ${rounds.length} rounds; ${where}. ${provenance(record)}`,
+      header: ["set-up", "wall time", "CPU time on the simulation's core", "frames analysed", "dropped"],
       rows: Object.entries(ratios).map(([way, { wall, cpu }]) => [
         way,
         more(wall),
@@ -238,7 +238,7 @@ function bias(record) {
       caption:
         `Copper (EAM) with a harmonic bias of \`fraction\` of fcc, ${rounds} rounds, build ${build} in process; impulses at every ${impulses}th ` +
         `step; ${where}. ${provenance(record)}`,
-      header: ["atoms", "way", "step, CPU ms", "more wall time", "more CPU time, the server's included"],
+      header: ["atoms", "set-up", "step, CPU ms", "extra wall time", "extra CPU time, including the server"],
       rows: sizes.flatMap(({ atoms, millisecondsAStep, cost }) => [
         [grouped(atoms), "without bias", spreadText(millisecondsAStep.plain.cpu), "", ""],
         ...Object.entries(cost).map(([way, { wall, cpu }]) => [

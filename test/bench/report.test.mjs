@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { exponent, ratio, rounds, spread, threadCounts } from "../../bench/lib/measure.mjs";
-import { columns, markdown } from "../../bench/report/format.mjs";
+import { columns, markdown, wrapped } from "../../bench/report/format.mjs";
 import { headlines } from "../../bench/report/headlines.mjs";
 import { generated, recordKey, withTables } from "../../bench/report/page.mjs";
 import { tables } from "../../bench/report/tables.mjs";
@@ -116,6 +116,11 @@ describe("tables", () => {
 
   it("are Markdown for the page", () => {
     expect(markdown(table)).toBe("| name | value |\n|---|---|\n| long name | 1 |\n| x | 22 |");
+  });
+
+  it("have captions in lines of a width, and a longer word on its own line", () => {
+    expect(wrapped("one two three four", 9)).toBe("one two\nthree\nfour");
+    expect(wrapped("a word-of-13-columns b", 9)).toBe("a\nword-of-13-columns\nb");
   });
 
   it("are columns for the terminal", () => {

@@ -26,8 +26,10 @@ const plain = [
   "docs/diagnostics.md",
   "docs/errors.md",
   "docs/maths.md",
+  "docs/performance.md",
   "docs/shape.md",
   "docs/variables.md",
+  "bench/report",
   "src/errors/catalogue.ts",
   "training/structures/README.md",
 ];
