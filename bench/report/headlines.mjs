@@ -17,9 +17,9 @@ const ratiosOf = (peers, host, build) =>
   );
 
 /**
- * Headlines of a report: the CPU-time ratios of the core in Node with its default build, and those of the other hosts
- * and builds in `ratiosByHost`; the fraction of the attainable peak by stage; the speed-up of a forward pass by a second
- * thread.
+ * Headlines of a report: the CPU-time ratios of the core in Node with its default build, and those of the
+ * other hosts and builds in `ratiosByHost`; the fraction of the attainable peak by stage; the speed-up of a
+ * forward pass by a second thread.
  */
 export function headlines({ peers, stages, threads }) {
   return {

@@ -1,5 +1,5 @@
-// The generated parts of docs/performance.md: the tables of a section are between two marks; the text around them is
-// written by hand.
+// The generated parts of docs/performance.md: the tables of a section are between two marks. The text around
+// them is written by hand.
 import { markdown, wrapped } from "./format.mjs";
 import { tables } from "./tables.mjs";
 
