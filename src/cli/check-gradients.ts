@@ -4,7 +4,7 @@ import { checkGradients, randomNumbers, type VariableCheck } from "../analysis/g
 import { type PreparedFrame, prepareFrame } from "../analysis/index.js";
 import { buildChoices, type CoreBuild, PhaseCore } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
-import { readFrames } from "../formats/index.js";
+import { type ReadOptions, readableTitles, readFrames } from "../formats/index.js";
 import type { Frame } from "../frame/index.js";
 import { classWeights, loadModel, type Model } from "../model/index.js";
 import { cellGeometry, spansVolume } from "../variables/geometry.js";
@@ -12,11 +12,17 @@ import { resolveVariables, type Variable } from "../variables/index.js";
 import { cutOut } from "./cut-out.js";
 import { everyKind } from "./every-kind.js";
 import { type CliIo, exitCodes, writeText } from "./io.js";
-import { addFrameOptions, type FrameChoices, parseCount } from "./options.js";
+import {
+  addFrameOptions,
+  type FrameChoices,
+  formatOption,
+  type InputChoices,
+  parseCount,
+} from "./options.js";
 import { createStepProgress } from "./progress.js";
 import { readVariablesFile, variablesOption } from "./variables-file.js";
 
-interface CheckOptions extends FrameChoices {
+interface CheckOptions extends FrameChoices, InputChoices {
   json?: boolean;
   variables?: string;
   samples: number;
@@ -41,7 +47,8 @@ export function addCheckGradientsCommand(
       "compare the forces and virials of variables with finite differences, for a model and a structure",
     )
     .argument("<model>", "a model that `phasewire models` lists, or a .safetensors file")
-    .argument("<structure>", "extended XYZ file, whose first frame is taken")
+    .argument("<structure>", `file whose first frame is taken, plain or gzip: ${readableTitles()}`)
+    .addOption(formatOption())
     .addOption(
       variablesOption(
         "JSON file with a list of variables (docs/variables.md); some of every kind if left out",
@@ -73,7 +80,7 @@ async function run(io: CliIo, modelName: string, file: string, options: CheckOpt
   const model = await loadModel(modelName);
   if (declared !== null) resolveVariables(declared, model.classes);
   const weights = options.classes === undefined ? undefined : classWeights(options.classes, model.classes);
-  const { frame, prepared, total } = await prepare(model, await firstFrame(file), options);
+  const { frame, prepared, total } = await prepare(model, await firstFrame(file, options), options);
   const builds = options.build === undefined ? await bothBuilds(model) : [options.build];
   const variables = declared ?? (await defaultVariables(model, frame, prepared, weights));
   const progress = createStepProgress(io, "finite differences");
@@ -99,8 +106,8 @@ async function run(io: CliIo, modelName: string, file: string, options: CheckOpt
   return found.ok ? exitCodes.success : exitCodes.failure;
 }
 
-async function firstFrame(file: string): Promise<Frame> {
-  for await (const frame of readFrames(file)) return frame;
+async function firstFrame(file: string, { format }: ReadOptions): Promise<Frame> {
+  for await (const frame of readFrames(file, { format })) return frame;
   throw new PhasewireError("FILE_FORMAT", { field: file, message: `${file} holds no frame` });
 }
 

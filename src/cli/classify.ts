@@ -1,12 +1,19 @@
 import { type Command, Option } from "commander";
 import { labelFrame } from "../analysis/index.js";
+import { readableTitles } from "../formats/index.js";
 import { type CliIo, writeText } from "./io.js";
-import { type AnalysisOptions, addAnalysisOptions, parseCount } from "./options.js";
+import {
+  type AnalysisOptions,
+  addAnalysisOptions,
+  type OutputChoices,
+  outFormatOption,
+  parseCount,
+} from "./options.js";
 import { createReport, runText } from "./report.js";
 import { runFiles } from "./run-files.js";
 import { readVariablesFile, variablesOption } from "./variables-file.js";
 
-interface ClassifyOptions extends AnalysisOptions {
+interface ClassifyOptions extends AnalysisOptions, OutputChoices {
   denoise?: number | "converged";
   json?: boolean;
   out?: string;
@@ -17,8 +24,8 @@ interface ClassifyOptions extends AnalysisOptions {
 export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCode: number) => void): void {
   const command = program
     .command("classify")
-    .description("find the phase of every atom in extended XYZ files, plain or gzip")
-    .argument("<files...>", "extended XYZ files with any number of frames")
+    .description("find the phase of every atom in structure files")
+    .argument("<files...>", `files with any number of frames, plain or gzip: ${readableTitles()}`)
     .addOption(
       new Option(
         "--denoise <steps>",
@@ -36,7 +43,8 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
     .option(
       "--out <file>",
       "write the frames with columns phase, confidence, margin and distance; .gz compresses",
-    );
+    )
+    .addOption(outFormatOption());
   addAnalysisOptions(command).action(async (files: string[], options: ClassifyOptions) => {
     const { denoise, json, out } = options;
     const report = createReport(io.stdout.isTTY === true);
@@ -49,6 +57,7 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
       variables,
       denoise,
       out,
+      outFormat: options.outFormat,
       hints: json !== true,
       annotate: labelFrame,
       begin: async (info) => {

@@ -1,11 +1,18 @@
 import { type Command, Option } from "commander";
 import { denoisedFrame, labelFrame } from "../analysis/index.js";
+import { readableTitles, writableTitles } from "../formats/index.js";
 import { type CliIo, writeText } from "./io.js";
-import { type AnalysisOptions, addAnalysisOptions, parseCount } from "./options.js";
+import {
+  type AnalysisOptions,
+  addAnalysisOptions,
+  type OutputChoices,
+  outFormatOption,
+  parseCount,
+} from "./options.js";
 import { createReport, runText } from "./report.js";
 import { runFiles } from "./run-files.js";
 
-interface DenoiseOptions extends AnalysisOptions {
+interface DenoiseOptions extends AnalysisOptions, OutputChoices {
   out: string;
   steps?: number;
 }
@@ -15,8 +22,9 @@ export function addDenoiseCommand(program: Command, io: CliIo, finish: (exitCode
   const command = program
     .command("denoise")
     .description("move the atoms to the sites they vibrate about, and write the frames with their phases")
-    .argument("<files...>", "extended XYZ files with any number of frames")
-    .requiredOption("--out <file>", "extended XYZ file to write; .gz compresses")
+    .argument("<files...>", `files with any number of frames, plain or gzip: ${readableTitles()}`)
+    .requiredOption("--out <file>", `file to write, ${writableTitles()}; .gz compresses`)
+    .addOption(outFormatOption())
     .addOption(
       new Option("--steps <steps>", "number of denoising steps; without it, until converged").argParser(
         (text) => parseCount("steps", text, 10_000),
@@ -30,6 +38,7 @@ export function addDenoiseCommand(program: Command, io: CliIo, finish: (exitCode
       variables: undefined,
       denoise: options.steps ?? "converged",
       out: options.out,
+      outFormat: options.outFormat,
       hints: false,
       annotate: (frame, analysis) => labelFrame(denoisedFrame(frame, analysis), analysis),
       begin: (info) => writeText(io.stdout, `${runText(info)}\n`),

@@ -3,6 +3,7 @@ import { type Command, Option } from "commander";
 import { validateLengthScale } from "../analysis/index.js";
 import { type BuildChoice, buildChoices, coresGiven } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
+import { readableFormats, writableFormats } from "../formats/index.js";
 
 /** How the atoms of a frame are looked at. */
 export interface FrameChoices {
@@ -14,10 +15,22 @@ export interface FrameChoices {
 }
 
 /** Options of commands that analyse files. */
-export interface AnalysisOptions extends FrameChoices {
+export interface AnalysisOptions extends FrameChoices, InputChoices {
   model?: string;
   threads?: number;
   build?: BuildChoice;
+}
+
+/** How structure files are read. */
+export interface InputChoices {
+  /** Name of the format. */
+  format?: string;
+}
+
+/** How structure files are written. */
+export interface OutputChoices {
+  /** Name of the format. */
+  outFormat?: string;
 }
 
 /** Most worker threads that may be asked for. */
@@ -45,6 +58,7 @@ export function addFrameOptions(command: Command): Command {
 /** Adds the options of `AnalysisOptions` to a command. */
 export function addAnalysisOptions(command: Command): Command {
   return addFrameOptions(command)
+    .addOption(formatOption())
     .option("--model <name>", "a model that `phasewire models` lists, or a .safetensors file")
     .addOption(
       new Option(
@@ -53,6 +67,22 @@ export function addAnalysisOptions(command: Command): Command {
       ).argParser((text) => parseCount("threads", text, mostThreads)),
     )
     .addOption(buildOption());
+}
+
+/** `--format` */
+export function formatOption(): Option {
+  return new Option(
+    "--format <name>",
+    "format of the files that are read; if left out, that of their names, or of their first bytes",
+  ).choices(readableFormats());
+}
+
+/** `--out-format` */
+export function outFormatOption(): Option {
+  return new Option(
+    "--out-format <name>",
+    "format of the file that is written; if left out, that of its name",
+  ).choices(writableFormats());
 }
 
 /** `--build`, which the server has too. */

@@ -30,6 +30,8 @@ export interface FileTask {
   readonly denoise: number | "converged" | undefined;
   /** Path of the output file, if there is one. */
   readonly out: string | undefined;
+  /** Its format; that of its name if undefined. */
+  readonly outFormat: string | undefined;
   /** Whether hints for people may stand on standard error beside the results. */
   readonly hints: boolean;
   /** The frame to write to `out`. */
@@ -64,7 +66,8 @@ export async function runFiles(io: CliIo, task: FileTask): Promise<number> {
       ...(threads === undefined ? {} : { threads }),
       ...(build === undefined ? {} : { build }),
     });
-    writer = task.out === undefined ? undefined : await FrameWriter.open(task.out);
+    writer =
+      task.out === undefined ? undefined : await FrameWriter.open(task.out, { format: task.outFormat });
     exitCode = await runAll(io, task, analyser, writer);
   } catch (thrown) {
     // A failure that is reported here shows again when the output is closed.
@@ -102,7 +105,7 @@ async function runAll(
     for (const [fileIndex, file] of task.files.entries()) {
       let frameIndex = 0;
       try {
-        for await (const frame of readFrames(file)) {
+        for await (const frame of readFrames(file, { format: task.options.format })) {
           if (io.signal.aborted) return exitCodes.interrupted;
           progress.update(fileIndex, file, framesDone);
           const analysis = await analyser.analyse(frame, {

@@ -1,18 +1,20 @@
-/** Lines of a text file, plain or gzip, one after the other and with their numbers. */
-import { createReadStream } from "node:fs";
-import { pipeline } from "node:stream/promises";
-import { createGunzip } from "node:zlib";
+/** Lines of a text file, one after the other and with their numbers. */
 import { PhasewireError } from "../errors/index.js";
-import { readAccessError } from "./access.js";
+import type { FrameSource } from "./format.js";
 
-/** Longest line accepted, in UTF-16 units: beyond it the file is no text of ours, and must not fill the memory. */
+/**
+ * Longest line accepted, in UTF-16 units: a longer one is not text of a format we read, and would fill the
+ * memory.
+ */
 const longestLine = 1 << 20;
 
 /**
- * Reads a file line by line. Compression is told from the first bytes, not from the name, so a pipe works too.
- * A line ends with a line feed; a carriage return before it is left to the caller, for whom it is white space.
+ * Reads a file line by line. A line ends with a line feed; a carriage return before it is left to the caller,
+ * for whom it is white space.
  */
 export class LineReader {
+  /** Name of the file. */
+  readonly path: string;
   /** Number of the line that `next` returned last, from 1. */
   lineNumber = 0;
   private readonly chunks: AsyncIterator<Uint8Array>;
@@ -22,14 +24,16 @@ export class LineReader {
   private rest = "";
   private ended = false;
 
-  constructor(readonly path: string) {
-    this.chunks = decompressed(createReadStream(path, { highWaterMark: 1 << 18 }));
+  constructor(source: FrameSource) {
+    this.path = source.path;
+    this.chunks = source[Symbol.asyncIterator]();
   }
 
   /**
    * The next line without its end, or null at the end of the file.
    *
-   * @throws PhasewireError `FILE_ACCESS` if the file cannot be read, `FILE_FORMAT` if its compression is damaged
+   * @throws PhasewireError `FILE_ACCESS` if the file cannot be read, `FILE_FORMAT` if its compression is
+   *   damaged
    */
   async next(): Promise<string | null> {
     while (this.position === this.lines.length) {
@@ -46,14 +50,17 @@ export class LineReader {
     await this.chunks.return?.();
   }
 
-  /** An error at the line that was read last. */
-  error(message: string, details: { value?: unknown; remedy?: string; line?: number } = {}): PhasewireError {
-    const line = details.line ?? this.lineNumber;
+  /** A `FILE_FORMAT` error at the line that was read last. */
+  error(
+    message: string,
+    details: { value?: unknown; remedy?: string; line?: number; cause?: unknown } = {},
+  ): PhasewireError {
+    const { line = this.lineNumber, value, ...others } = details;
     return new PhasewireError("FILE_FORMAT", {
       message: `${this.path}, line ${line}: ${message}`,
       field: `${this.path}:${line}`,
-      ...(details.value === undefined ? {} : { value: details.value }),
-      ...(details.remedy === undefined ? {} : { remedy: details.remedy }),
+      ...(value === undefined ? {} : { value }),
+      ...others,
     });
   }
 
@@ -63,7 +70,7 @@ export class LineReader {
       chunk = await this.chunks.next();
     } catch (thrown) {
       this.ended = true;
-      throw this.readError(thrown);
+      throw this.located(thrown);
     }
     if (chunk.done) {
       this.ended = true;
@@ -76,40 +83,20 @@ export class LineReader {
       if (this.rest.length > longestLine) {
         throw this.error(`the line is longer than ${longestLine} characters`, {
           line: this.lineNumber + this.lines.length + 1,
-          remedy: "Give a text file in extended XYZ format.",
+          remedy: "Check that the file is a text file, and not of another format.",
         });
       }
     }
     this.position = 0;
   }
 
-  private readError(thrown: unknown): PhasewireError {
-    const code = (thrown as NodeJS.ErrnoException).code ?? "";
-    if (code.startsWith("Z_")) {
-      return this.error("the gzip data ends too early or is damaged", {
-        line: this.lineNumber + 1,
-        remedy: "Copy the file again; the frames before this line are good.",
-      });
-    }
-    return readAccessError(this.path, thrown);
+  /** Damaged data of the file under the line where it shows. */
+  private located(thrown: unknown): unknown {
+    if (!(thrown instanceof PhasewireError) || thrown.code !== "FILE_FORMAT") return thrown;
+    return this.error(thrown.message.replace(`${this.path}: `, ""), {
+      line: this.lineNumber + 1,
+      remedy: thrown.remedy,
+      cause: thrown.cause,
+    });
   }
-}
-
-async function* decompressed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
-  const chunks = source[Symbol.asyncIterator]();
-  const first = await chunks.next();
-  if (first.done) return;
-  async function* whole(): AsyncGenerator<Uint8Array> {
-    yield first.value;
-    yield* { [Symbol.asyncIterator]: () => chunks };
-  }
-  if (first.value[0] !== 0x1f || first.value[1] !== 0x8b) {
-    yield* whole();
-    return;
-  }
-  const gunzip = createGunzip();
-  // The loop below sees the same failure when it reads from the destroyed stream; here it would be unhandled.
-  const pumped = pipeline(whole(), gunzip).catch(() => undefined);
-  yield* gunzip;
-  await pumped;
 }

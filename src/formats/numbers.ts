@@ -5,8 +5,8 @@ const integer = /^[+-]?\d+$/;
 const notFinite = /^([+-]?)(nan|inf|infinity)$/i;
 
 /**
- * A real as Fortran, C and Python write it (`1.5d-3`, `nan`, `-inf` included), or undefined if it is none. NaN and
- * infinities are numbers here: whether they are allowed is decided where their meaning is known.
+ * A real as Fortran, C and Python write it (`1.5d-3`, `nan`, `-inf` included), or undefined if it is none.
+ * NaN and infinities are numbers here: whether they are allowed is decided where their meaning is known.
  */
 export function parseReal(text: string): number | undefined {
   if (decimal.test(text)) return Number(text.replace(/[dD]/, "e"));

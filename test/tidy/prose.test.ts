@@ -25,12 +25,14 @@ const plain = [
   "docs/dependencies.md",
   "docs/diagnostics.md",
   "docs/errors.md",
+  "docs/formats.md",
   "docs/maths.md",
   "docs/performance.md",
   "docs/shape.md",
   "docs/variables.md",
   "bench/report",
   "src/errors/catalogue.ts",
+  "src/formats",
   "training/structures/README.md",
 ];
 

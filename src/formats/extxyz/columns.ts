@@ -1,6 +1,6 @@
 /** Per-atom columns that grow row by row while a file is read. */
-import type { Column } from "../frame/index.js";
-import { parseInteger, parseLogical, parseReal } from "./numbers.js";
+import type { Column } from "../../frame/index.js";
+import { parseInteger, parseLogical, parseReal } from "../numbers.js";
 import type { ColumnSpec } from "./properties.js";
 
 /** Rows for which memory is set aside at first: a file may announce more atoms than it holds. */
@@ -9,7 +9,7 @@ const firstRows = 1 << 16;
 /** Collects the fields of one column. */
 export interface ColumnBuilder {
   readonly spec: ColumnSpec;
-  /** Adds one field; false if the text is no value of the column's kind. */
+  /** Adds one field; false if the text is not a value of the column's kind. */
   add(text: string): boolean;
   /** The finished column. */
   finish(): Column;
@@ -41,8 +41,8 @@ export function createColumnBuilder(spec: ColumnSpec, rows: number): ColumnBuild
 const logicalDigits: Readonly<Record<string, boolean>> = { "0": false, "1": true };
 
 /**
- * Plain decimals, which are nearly all fields, take the engine's own parser. It would also take `0x1f`: whatever has no
- * digit, sign or point in second place goes the strict way.
+ * Plain decimals, which are nearly all fields, take the engine's own parser. It would also take `0x1f`:
+ * whatever has no digit, sign or point in second place goes the strict way.
  */
 function readReal(text: string): number | undefined {
   const value = Number(text);

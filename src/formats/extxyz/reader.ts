@@ -1,17 +1,20 @@
 /**
- * Extended XYZ, read frame by frame: a line with the number of atoms, a comment line of key=value pairs, one line
- * per atom. Plain XYZ (no `Properties`) is read as species and position; further fields of its lines are ignored.
+ * Extended XYZ, read frame by frame: a line with the number of atoms, a comment line of key=value pairs, one
+ * line per atom. Plain XYZ (no `Properties`) is read as species and position; further fields of its lines are
+ * ignored.
  *
- * Keys with a meaning of their own are `Properties`, `Lattice` (9 numbers, vector after vector) and `pbc`, in any
- * capitalisation. Without `pbc` a frame is periodic along all axes if it has a lattice, else along none. Species come from the
- * first of the columns species, element, symbol, symbols, type, Z that exists, ids from a column `id` of integers.
+ * Keys with a meaning of their own are `Properties`, `Lattice` (9 numbers, vector after vector) and `pbc`, in
+ * any capitalisation. Without `pbc` a frame is periodic along all axes if it has a lattice, else along none.
+ * Species come from the first of the columns species, element, symbol, symbols, type, Z that exists, ids from
+ * a column `id` of integers.
  */
-import { PhasewireError } from "../errors/index.js";
-import { type Column, createFrame, type Frame, type InfoValue, type Periodic } from "../frame/index.js";
+import { PhasewireError } from "../../errors/index.js";
+import { type Column, createFrame, type Frame, type InfoValue, type Periodic } from "../../frame/index.js";
+import type { FrameSource } from "../format.js";
+import { LineReader } from "../lines.js";
+import { parseLogical, parseReal } from "../numbers.js";
 import { type ColumnBuilder, createColumnBuilder } from "./columns.js";
 import { CommentSyntaxError, interpretValue, type RawValue, splitComment } from "./comment.js";
-import { LineReader } from "./lines.js";
-import { parseLogical, parseReal } from "./numbers.js";
 import { type ColumnSpec, parseProperties, plainColumns } from "./properties.js";
 
 /** Most atoms that a frame may announce. */
@@ -20,14 +23,13 @@ const mostAtoms = 1e8;
 const speciesColumns = ["species", "element", "symbol", "symbols", "type", "Z"];
 
 /**
- * The frames of a file, one after the other; the file may be compressed with gzip, and may be a pipe.
- * Only one frame is held in memory at a time. Values are read, not judged: NaN coordinates arrive as NaN.
+ * The frames of a file in extended XYZ.
  *
- * @throws PhasewireError `FILE_ACCESS` if the file cannot be read; `FILE_FORMAT`, with path and line, if it is
- *   malformed, ends too early or holds no frame; `TOO_LARGE` if a frame announces more than 1e8 atoms
+ * @throws PhasewireError `FILE_FORMAT`, with path and line, if it is malformed, ends too early or holds no
+ *   frame; `TOO_LARGE` if a frame announces more than 1e8 atoms
  */
-export async function* readFrames(path: string): AsyncGenerator<Frame, void, undefined> {
-  const lines = new LineReader(path);
+export async function* readExtendedXyz(source: FrameSource): AsyncGenerator<Frame, void, undefined> {
+  const lines = new LineReader(source);
   try {
     let frames = 0;
     for (let line = await nextCountLine(lines); line !== null; line = await nextCountLine(lines)) {
@@ -119,9 +121,12 @@ function readRow(
     for (let component = 0; component < builder.spec.width; component += 1) {
       const text = fields[at++]!;
       if (!builder.add(text)) {
-        throw lines.error(`column ${builder.spec.name}: ${shown(text)} is no ${builder.spec.kind} value`, {
-          value: shortened(text),
-        });
+        throw lines.error(
+          `column ${builder.spec.name}: ${shown(text)} is not a value of kind ${builder.spec.kind}`,
+          {
+            value: shortened(text),
+          },
+        );
       }
     }
   }

@@ -1,5 +1,5 @@
 /** The `Properties` value of extended XYZ: name, kind and width of each per-atom column. */
-import type { Column } from "../frame/index.js";
+import type { Column } from "../../frame/index.js";
 
 /** One entry, e.g. `pos:R:3`. */
 export interface ColumnSpec {
@@ -11,7 +11,7 @@ export interface ColumnSpec {
 const kinds = { S: "string", R: "real", I: "integer", L: "logical" } as const;
 const letters = { string: "S", real: "R", integer: "I", logical: "L" } as const;
 
-/** What a file without `Properties` holds: plain XYZ. */
+/** The columns of a file without `Properties`: plain XYZ. */
 export const plainColumns: readonly ColumnSpec[] = [
   { name: "species", kind: "string", width: 1 },
   { name: "pos", kind: "real", width: 3 },

@@ -1,25 +1,19 @@
-/** Extended XYZ, written frame by frame, plain or gzip. */
-import { once } from "node:events";
-import { createWriteStream } from "node:fs";
-import type { Writable } from "node:stream";
-import { finished, pipeline } from "node:stream/promises";
-import { createGzip } from "node:zlib";
-import { PhasewireError } from "../errors/index.js";
-import { atomCount, type Column, type Frame, validateShapes } from "../frame/index.js";
-import { writeAccessError } from "./access.js";
+/** Frames as text in extended XYZ. */
+import { PhasewireError } from "../../errors/index.js";
+import { atomCount, type Column, type Frame, validateShapes } from "../../frame/index.js";
+import { formatReal } from "../numbers.js";
 import { formatPair } from "./comment.js";
-import { formatReal } from "./numbers.js";
 import { formatProperties } from "./properties.js";
 
 /** Atoms whose lines are handed to the stream together. */
 const atomsPerChunk = 4096;
 
 /**
- * The text of one frame in pieces: `Lattice`, `Properties` and `pbc` first, then the frame's own pairs and columns in
- * their order. Reals are written with as many digits as reading back the same double needs.
+ * The text of one frame in pieces: `Lattice`, `Properties` and `pbc` first, then the frame's own pairs and
+ * columns in their order. Reals are written with as many digits as reading back the same double needs.
  *
- * @throws PhasewireError `SHAPE_MISMATCH` if a column does not fit the number of atoms; `BAD_OPTION` if a name or text cannot
- *   stand in a column (empty, or with white space)
+ * @throws PhasewireError `SHAPE_MISMATCH` if a column does not fit the number of atoms; `BAD_OPTION` if a
+ *   name or text cannot stand in a column (empty, or with white space)
  */
 export function* formatFrame(frame: Frame): Generator<string, void, undefined> {
   validateShapes(frame);
@@ -39,70 +33,6 @@ export function* formatFrame(frame: Frame): Generator<string, void, undefined> {
     }
     yield text;
   }
-}
-
-/** Writes one frame to a stream and waits until the stream takes more. */
-export async function writeFrame(sink: Writable, frame: Frame): Promise<void> {
-  for (const text of formatFrame(frame)) {
-    if (!sink.write(text)) await once(sink, "drain");
-  }
-}
-
-/**
- * A file that frames are appended to. What was written stays readable whatever happens later, provided `close` is
- * called; an existing file is replaced.
- */
-export class FrameWriter {
-  private constructor(
-    readonly path: string,
-    private readonly sink: Writable,
-    private readonly stored: Promise<void>,
-  ) {
-    // A failure is reported by the next write or by close; until then it must not count as unhandled.
-    stored.catch(() => undefined);
-  }
-
-  /**
-   * Opens a file; a name that ends in `.gz` is compressed.
-   *
-   * @throws PhasewireError `FILE_ACCESS` if it cannot be opened
-   */
-  static async open(path: string): Promise<FrameWriter> {
-    const file = createWriteStream(path);
-    try {
-      await once(file, "open");
-    } catch (thrown) {
-      throw writeAccessError(path, thrown);
-    }
-    if (!path.endsWith(".gz")) return new FrameWriter(path, file, named(path, finished(file)));
-    const gzip = createGzip();
-    return new FrameWriter(path, gzip, named(path, pipeline(gzip, file)));
-  }
-
-  /**
-   * Appends a frame; frames are written in the order of the calls if each is awaited.
-   *
-   * @throws PhasewireError `FILE_ACCESS` if the file cannot be written, and what `formatFrame` throws
-   */
-  async write(frame: Frame): Promise<void> {
-    try {
-      await Promise.race([writeFrame(this.sink, frame), this.stored]);
-    } catch (thrown) {
-      throw thrown instanceof PhasewireError ? thrown : writeAccessError(this.path, thrown);
-    }
-  }
-
-  /** Writes what is still buffered and closes the file. */
-  async close(): Promise<void> {
-    this.sink.end();
-    await this.stored;
-  }
-}
-
-function named(path: string, stored: Promise<void>): Promise<void> {
-  return stored.catch((thrown) => {
-    throw writeAccessError(path, thrown);
-  });
 }
 
 /** The columns of a frame in the order of the file: species, positions, then the rest. */

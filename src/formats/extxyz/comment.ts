@@ -1,12 +1,12 @@
 /**
  * The comment line of extended XYZ: `key=value` pairs.
  *
- * Values stand bare (`T=300`), in quotes (`note="two words"`, `stress='1 2 3'`), in braces (`{1 2 3}`, an old form of
- * lists) or in brackets (`[1, 2, 3]`). A key without a value is true. Format after the specification at
- * https://github.com/libAtoms/extxyz.
+ * Values stand bare (`T=300`), in quotes (`note="two words"`, `stress='1 2 3'`), in braces (`{1 2 3}`, an old
+ * form of lists) or in brackets (`[1, 2, 3]`). A key without a value is true. Format after the specification
+ * at https://github.com/libAtoms/extxyz.
  */
-import type { InfoValue } from "../frame/index.js";
-import { formatReal, parseInteger, parseLogical, parseReal } from "./numbers.js";
+import type { InfoValue } from "../../frame/index.js";
+import { formatReal, parseInteger, parseLogical, parseReal } from "../numbers.js";
 
 /** A value as it stood in the line, without its delimiters. */
 export interface RawValue {
@@ -43,7 +43,7 @@ export function splitComment(line: string): [key: string, value: RawValue][] {
   return pairs;
 }
 
-/** What a value means: number, logical, list of either, or text. */
+/** The meaning of a value: number, logical, list of either, or text. */
 export function interpretValue({ style, text }: RawValue): InfoValue {
   if (style === "none") return true;
   if (style === "bare") return parseFiniteNumber(text) ?? parseLogical(text) ?? text;
@@ -53,7 +53,9 @@ export function interpretValue({ style, text }: RawValue): InfoValue {
   return asList(words) ?? (style === "braces" ? `{${text}}` : text);
 }
 
-/** One pair as text that reads back as the same value. Lists that stand as text in quotes read back as lists. */
+/**
+ * One pair as text that reads back as the same value. Lists that stand as text in quotes read back as lists.
+ */
 export function formatPair(key: string, value: InfoValue): string {
   const bareKey = /^[^\s="'{}[\]\\]+$/.test(key) ? key : quote(key);
   return `${bareKey}=${formatValue(value)}`;
