@@ -18,6 +18,7 @@ const plain = [
   "models",
   "python/README.md",
   "training/README.md",
+  "bridge/PROTOCOL.md",
   "docs/biasing.md",
   "docs/bridge-costs.md",
   "docs/classes.md",
