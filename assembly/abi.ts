@@ -27,7 +27,7 @@
  */
 
 /** Version of the names, shapes and order of calls (docs/core-abi.md), not of the offsets. */
-export const ABI_VERSION: i32 = 4;
+export const ABI_VERSION: i32 = 5;
 
 // Bytes of one number of each kind.
 const VALUE: i32 = 8;

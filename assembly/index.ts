@@ -21,6 +21,8 @@ export {
   WIDTH_STEP,
 } from "./shape";
 export { hasTables, heapBase, layoutFrame, layoutModel, layoutReference, slotCapacity } from "./layout";
+export * from "./variables/abi";
+export * from "./variables/program";
 export { prepareModel } from "./model";
 export { setPrior } from "./prior";
 export { estimateLengthScale } from "./lengthscale";
@@ -43,3 +45,8 @@ export {
 export { backwardReference, forwardReference, seedReference } from "./reference";
 export { exponentials } from "./vector";
 export { splatNumbers } from "./product";
+export { layoutVariables } from "./variables/layout";
+export { evaluateVariables, finishVariables, startVariables, sumVariables } from "./variables/evaluate";
+export { pullAtoms, pullVariables, startPull } from "./variables/pull";
+export { combineDerivatives, scaleSeed } from "./variables/derivatives";
+export { exponentials2 } from "./variables/exponential";

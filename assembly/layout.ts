@@ -124,13 +124,13 @@ const MEMORY_LIMIT: f64 = 4294901760;
 /**
  * Writes the address of a region of `bytes` bytes from `end` on; returns where the next may start.
  */
-function place(ctx: usize, field: i32, end: f64, bytes: f64): f64 {
+export function place(ctx: usize, field: i32, end: f64, bytes: f64): f64 {
   store<u32>(ctx + field, <u32>min(end, MEMORY_LIMIT));
   return Math.ceil((end + bytes) / 64) * 64;
 }
 
 /** `end`, or 0 if it lies beyond the memory. */
-function checked(end: f64): f64 {
+export function checked(end: f64): f64 {
   return end <= MEMORY_LIMIT ? end : 0;
 }
 

@@ -46,11 +46,36 @@ interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
   seedReference(context: number): void;
   backwardReference(context: number): void;
   exponentials(out: number, input: number, quads: number): void;
+  layoutVariables(
+    context: number,
+    base: number,
+    atomCount: number,
+    classCount: number,
+    records: number,
+    listNumbers: number,
+    features: number,
+  ): number;
+  startVariables(context: number): number;
+  sumVariables(context: number): void;
+  finishVariables(context: number): number;
+  startPull(context: number): number;
+  pullAtoms(context: number): void;
+  scaleSeed(to: number, from: number, length: number): number;
+  combineDerivatives(
+    gradient: number,
+    virial: number,
+    atomCount: number,
+    unit: number,
+    variables: number,
+    followsCell: number,
+  ): void;
+  exponentials2(out: number, input: number, pairs: number): void;
 }
 
 type ConstantName =
   | "ABI_VERSION"
   | "CONTEXT_BYTES"
+  | "VARIABLES_CONTEXT_BYTES"
   | "BLOCK"
   | "ROW_CAPACITY"
   | "MAX_CLASSES"
@@ -65,10 +90,15 @@ type ConstantName =
   | `COUNT_${string}`
   | `ADDRESS_${string}`
   | `STATUS_${string}`
-  | `FEATURE_${string}`;
+  | `FEATURE_${string}`
+  | `PLACE_${string}`
+  | `RECORD_${string}`
+  | `KIND_${string}`
+  | `REDUCE_${string}`
+  | `REGION_${string}`;
 
 /** What an instance of the core exports. */
 export type CoreExports = CoreFunctions & { readonly [name in ConstantName]: Constant };
 
 /** Version of the binary interface that this host knows. */
-export const abiVersion = 4;
+export const abiVersion = 5;

@@ -13,42 +13,53 @@ const context = new CoreContext(core, memory);
 
 const bytesOf: Readonly<Record<string, number>> = { VALUE: 8, COUNT: 4, ADDRESS: 4 };
 
-/** The fields of the context that assembly/abi.ts declares, each with its comment. */
-const fields = [
-  ...read("assembly/abi.ts").matchAll(
-    /(?:\/\*\* ([^*]*(?:\*(?!\/)[^*]*)*) \*\/\n)?export const ((VALUE|COUNT|ADDRESS)_(\w+)): i32 = [^;]*;(?: \/\/ (.*))?/g,
-  ),
-].map(([, above, name, kind, field, beside]) => ({
-  name: name!,
-  kind: kind!,
-  field: field!,
-  comment: beside ?? above ?? "",
-}));
+/** The fields of a context that a source declares, each with its comment. */
+const fieldsOf = (source: string) =>
+  [
+    ...read(source).matchAll(
+      /(?:\/\*\* ([^*]*(?:\*(?!\/)[^*]*)*) \*\/\n)?export const ((VALUE|COUNT|ADDRESS)_(\w+)): i32 = [^;]*;(?: \/\/ (.*))?/g,
+    ),
+  ].map(([, above, name, kind, field, beside]) => ({
+    name: name!,
+    kind: kind!,
+    field: field!,
+    comment: beside ?? above ?? "",
+  }));
+
+const fields = fieldsOf("assembly/abi.ts");
+const contexts = [
+  ["a frame", fields, "CONTEXT_BYTES"],
+  ["variables", fieldsOf("assembly/variables/abi.ts"), "VARIABLES_CONTEXT_BYTES"],
+] as const;
 
 const ceil64 = (bytes: number) => Math.ceil(bytes / 64) * 64;
 
-describe("the context", () => {
-  it("has the fields that the source declares, and no others", () => {
+describe("contexts", () => {
+  it("have the fields that the sources declare, and no others", () => {
     const exported = Object.keys(core).filter((name) => /^(VALUE|COUNT|ADDRESS)_/.test(name));
-    expect(exported.sort()).toEqual(fields.map(({ name }) => name).sort());
+    const declared = contexts.flatMap(([, own]) => own.map(({ name }) => name));
+    expect(exported.sort()).toEqual(declared.sort());
   });
 
-  it("has no two fields in one place and no holes but for alignment", () => {
-    const intervals = fields.map(({ name, kind, comment }) => {
-      const size = bytesOf[kind]!;
-      const start = core[name as "COUNT_ATOMS"].value;
-      const numbers = kind === "ADDRESS" ? 1 : Number(/^(\d+) numbers: /.exec(comment)?.[1] ?? 1);
-      return { name, size, start, end: start + numbers * size };
-    });
-    intervals.sort((a, b) => a.start - b.start);
-    let end = 0;
-    for (const interval of intervals) {
-      const aligned = Math.ceil(end / interval.size) * interval.size;
-      expect(interval.start, `${interval.name}, behind fields that end at ${end}`).toBe(aligned);
-      end = interval.end;
-    }
-    expect(core.CONTEXT_BYTES.value).toBe(ceil64(end));
-  });
+  it.each(contexts)(
+    "have no two fields of %s in one place and no holes but for alignment",
+    (_, own, bytes) => {
+      const intervals = own.map(({ name, kind, comment }) => {
+        const size = bytesOf[kind]!;
+        const start = core[name as "COUNT_ATOMS"].value;
+        const numbers = kind === "ADDRESS" ? 1 : Number(/^(\d+) numbers: /.exec(comment)?.[1] ?? 1);
+        return { name, size, start, end: start + numbers * size };
+      });
+      intervals.sort((a, b) => a.start - b.start);
+      let end = 0;
+      for (const interval of intervals) {
+        const aligned = Math.ceil(end / interval.size) * interval.size;
+        expect(interval.start, `${interval.name}, behind fields that end at ${end}`).toBe(aligned);
+        end = interval.end;
+      }
+      expect(core[bytes].value).toBe(ceil64(end));
+    },
+  );
 });
 
 /** What the letters in the shapes of regions stand for. */

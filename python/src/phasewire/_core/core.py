@@ -21,7 +21,7 @@ from phasewire._frame.frame import Frame
 from phasewire._model.model import Model
 from phasewire.errors import PhasewireError, make_error
 
-ABI_VERSION = 4
+ABI_VERSION = 5
 _PAGE = 65536
 _SPARE_PAIRS = 1.1
 # Counts of pairs are 32-bit integers.
