@@ -32,11 +32,11 @@ METHOD = """## How to repeat this
 
     npm run accuracy -- --data FOLDER
 
-A folder holds `manifest.csv` and extended XYZ files; accuracy/systems.py says what the columns mean. The frames
-of the folder `accuracy/frames`, which `npm run accuracy:frames` makes by LAMMPS, are taken too.
-`--model` names another model, `--tier-check` adds the page of prototypes, `--quick` takes a few frames only, and
-`--json` writes all figures for programs. All classes of the model are allowed, and no length scale is given anywhere.
-No frame was trained on."""
+The folder holds `manifest.csv` and extended XYZ files; accuracy/systems.py describes the columns. The frames in the
+folder `accuracy/frames`, which `npm run accuracy:frames` makes with LAMMPS, are used too. `--model` names another
+model, `--tier-check` adds the page of prototypes, `--quick` takes only a few frames, and `--json` writes all figures
+for programs. All classes of the model are allowed, and no length scale is given anywhere. No frame was used for
+training."""
 
 
 def arguments_from(words: Sequence[str] | None = None) -> argparse.Namespace:

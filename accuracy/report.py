@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +26,16 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
     for row in rows:
         lines.append("| " + " | ".join(str(cell).replace("|", "/") for cell in row) + " |")
+    return "\n".join(lines)
+
+
+def wrapped(text: str, width: int = 120) -> str:
+    """Text with its long lines wrapped between words; tables, headings, pictures and code keep their lines."""
+    kept = ("|", "#", "!", "<", " ")
+    lines = (
+        line if line.startswith(kept) else textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+        for line in text.split("\n")
+    )
     return "\n".join(lines)
 
 
@@ -84,7 +95,7 @@ class Page:
         parts = [GENERATED, f"# {self.title}", heading]
         if self.verdicts:
             parts.append(verdict_table(self.verdicts))
-        return "\n\n".join([*parts, *self.blocks]) + "\n"
+        return "\n\n".join([*parts, *map(wrapped, self.blocks)]) + "\n"
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:

@@ -45,12 +45,10 @@ def run(suite: Suite) -> Page:
     page.verdicts.extend(_verdicts(stable, suite))
     page.figures["rows"] = as_figures(rows, suite)
     page.add(
-        "Plain MD at the temperature given, as a share of the melting temperature. An atom counts as right for "
-        "the model "
-        "when its label is the true class, with all classes of the model allowed and the length scale found by "
-        "itself; for "
-        "a peer, which knows no species, when it finds the lattice that is left of the class without them (B2: "
-        "bcc, B1: simple cubic, L1_2: fcc). A dash: the peer has no template for the class."
+        "Plain MD; the temperature is a share of the melting temperature. For the model, an atom is right if its "
+        "label is the true class, with all classes of the model allowed and the length scale estimated. A peer does "
+        "not distinguish species, so it is right if it finds the lattice of the class without species (B2: bcc, B1: "
+        "simple cubic, L1_2: fcc). A dash means that the peer has no template for the class."
     )
     unnamed = {(s.system, s.phase) for s in suite.of_kind("A") if (s.truth == UNKNOWN).all() and s.group != REJECTED}
     if unnamed:
@@ -59,7 +57,7 @@ def run(suite: Suite) -> Page:
     sweeps = suite.out / "bulk-temperatures.png"
     _draw_sweeps(rows, suite, sweeps)
     page.add("## Temperature")
-    page.picture(sweeps, "Share of atoms right against temperature, one panel a crystal, all methods")
+    page.picture(sweeps, "Share of atoms right against temperature, one panel per crystal, all methods")
     page.add("## The hottest frames of each crystal", _at_melting(stable, suite))
     page.add(folded("Every system and temperature", every_row(rows, suite)))
     return page
@@ -133,8 +131,8 @@ def _means(rows: list[Row], suite: Suite) -> str:
         )
     return (
         table(head, lines)
-        + "\n\nThe last two columns are means of crystals of the model on the crystals that the method "
-        "has templates for. Template matching without a cutoff never calls an atom disordered, liquids included "
+        + "\n\nThe last two columns are the model's means over the crystals for which the method has templates. "
+        "Template matching without a cutoff never calls an atom disordered, not even in liquids "
         "([fluids](fluids.md))."
     )
 
@@ -159,8 +157,8 @@ def _at_melting(rows: list[Row], suite: Suite) -> str:
         lines.append([row.name, row.truth, f"{row.temperature:.2f}", *shares, *quoted])
     return (
         table(["system", "true class", "T/Tm", *names, "DC4 (quoted)", "DC3 (quoted)"], lines)
-        + "\n\nDC4: its published network, raw, on the same frames; DC3: as published, on its authors' own snapshots. "
-        "Both are quoted, not measured here."
+        + "\n\nDC4 is its published network, raw, on the same frames. DC3 is as published, on its authors' own "
+        "snapshots. Both are quoted, not measured here."
     )
 
 

@@ -65,9 +65,9 @@ def _confidence(page: Page, suite: Suite) -> None:
             pairs[method][snapshot.kind].append(np.stack([measured.confidence[known], right]))
     page.add(
         "## Confidence",
-        "Over all atoms with a known class: the share of right labels among atoms of like confidence. The expected "
-        "calibration error is the mean over the atoms of the gap between the two, in bins of equal width and in "
-        "bins of equal count.",
+        "For all atoms with a known class, the share of right labels among atoms with similar confidence. The "
+        "expected calibration error is the gap between share and confidence, averaged over the atoms, in bins of "
+        "equal width and in bins of equal count.",
     )
     if not pairs[RAW]:
         page.add("No frames with a known class.")
@@ -161,11 +161,11 @@ def _logits(page: Page, suite: Suite) -> None:
     _draw_logits(curves, scatter, path)
     page.add(
         "## Logits",
-        f"Ideal crystals with white noise of {SIGMAS[0]} to {SIGMAS[-1]} a0 a component: the logit of the true class "
-        "against -d^2 / (2 s^2), d^2 the mean squared displacement in an atom's surroundings (within "
-        f"{SURROUNDINGS} a0) relative to their common shift, s = {s:g} a0. Right: atoms, left: means of a "
-        "crystal. The line "
-        f"is the calibration asked for. Over all atoms the slope is {figure(slope)}, the offset {figure(offset)}, the "
+        f"Ideal crystals with white noise of {SIGMAS[0]} to {SIGMAS[-1]} a0 per component: the logit of the true "
+        "class against -d^2 / (2 s^2). Here d^2 is the mean squared displacement in an atom's surroundings (within "
+        f"{SURROUNDINGS} a0) relative to their common shift, and s = {s:g} a0. Right: atoms; left: means of each "
+        "crystal. The line is the required calibration. "
+        f"Over all atoms the slope is {figure(slope)}, the offset {figure(offset)}, the "
         f"correlation {figure(correlation, 3)}.",
     )
     page.picture(path, "Logit of the true class against minus squared displacement over two s squared")

@@ -60,7 +60,7 @@ def _halves(page: Page, frames: Sequence[Snapshot], suite: Suite) -> None:
         )
     page.add(
         "## The halves",
-        "Atoms within 5 Angstrom of an initial interface have no truth and are left out.",
+        "Atoms within 5 Angstrom of an initial interface have no true class and are left out.",
         every_row(rows, suite),
     )
 
@@ -97,9 +97,9 @@ def _fronts(page: Page, frames: Sequence[Snapshot], suite: Suite) -> None:
         shared_legend(axes)
     page.add(
         "## The fronts",
-        "Where the share of disordered atoms, smoothed by a Gaussian one a0 wide, passes 1/2, less the centre of the "
-        "interface in the file (the plane at which the halves were joined; a front may have wandered since). Template "
-        "matching beside it, as a second opinion on where the front is now.",
+        "A front is where the share of disordered atoms, smoothed by a Gaussian one a0 wide, passes 1/2. The table has "
+        "its distance from the centre of the interface in the file (the plane at which the halves were joined; a front "
+        "may have moved since). Template matching gives a second opinion on the current position of the front.",
     )
     page.picture(path, "Share of disordered atoms along the cell")
     page.add(table(["system", "front at", "raw, off by", "denoised, off by", f"{REFERENCE}, off by"], lines))
@@ -175,7 +175,8 @@ def _growth(page: Page, frames: list[Snapshot], suite: Suite) -> None:
     page.figures["growth"] = {"time": times, "crystalline": series}
     page.add(
         f"## Growth: {chosen[0].system}",
-        "A crystal growing in its undercooled melt; atoms called crystalline. There is no truth for single atoms here.",
+        "The share of atoms called crystalline while a crystal grows in its undercooled melt. Single atoms have no "
+        "true class here.",
     )
     page.picture(path, "Share of crystalline atoms over time")
     rows = [[f"{time:.1f}", *(f"{series[m][k]:.1f}" for m in series)] for k, time in enumerate(times)]

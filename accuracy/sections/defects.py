@@ -58,11 +58,10 @@ def run(suite: Suite) -> Page:
     """Vacancies of MD at half the melting temperature, then defects made in bulk frames."""
     page = Page("defects", "Vacancies and interstitials")
     page.add(
-        "The area under the ROC curve with which a quantity tells the first shell of a defect from the bulk (1: "
-        "perfectly, "
-        "0.5: not at all): one minus the confidence, minus the margin, the distance to the ideal phase; and for "
-        "template matching its deviation from the best template. *Kept*: first-shell atoms that keep the "
-        "crystal's label."
+        "The area under the ROC curve shows how well a quantity separates the first shell of a defect from the bulk "
+        "(1: perfectly, 0.5: not at all). The quantities are one minus the confidence, minus the margin, and the "
+        "distance to the ideal phase; for template matching, the deviation from the best template. *Kept*: first-shell "
+        "atoms that keep the crystal's label."
     )
     simulated = _simulated(suite)
     measured = [(case, _scores(case, suite)) for case in suite.progress(simulated, "defects")]
@@ -76,9 +75,8 @@ def run(suite: Suite) -> Page:
     made = [(case, _scores(case, suite)) for case in suite.progress(_made(suite), "made defects")]
     page.add(
         "## Defects made in bulk frames",
-        f"{100 * SHARE:.1f} % of the atoms are taken away, or put into the largest voids with overlaps pushed "
-        "apart; nothing "
-        "else relaxes, so these are easier to see for a vacancy and harder for an interstitial than those of MD.",
+        f"{100 * SHARE:.1f} % of the atoms are removed, or added in the largest voids with overlaps pushed apart. "
+        "Nothing else relaxes, so vacancies are easier to find than those of MD, and interstitials harder.",
     )
     _section(page, None, "made", made, suite)
     for kind in ("vacancy", "interstitial"):

@@ -39,15 +39,15 @@ def run(suite: Suite) -> Page:
         page.verdicts.append(_verdict(f"any liquid, glass, gas, droplet: {limit}", rows, method))
         page.verdicts.append(_verdict(f"gases, droplets, liquid slabs made here: {limit}", made_rows, method, True))
     page.add(
-        "The share of atoms that are called crystalline (for the peers: by any of their templates), and the mean "
-        "displacement by denoising. A liquid should stay where it is."
+        "The share of atoms called crystalline (for the peers: by any of their templates), and the mean displacement "
+        "by denoising. A liquid should not move."
     )
     page.add("## Fluids and glasses", _crystalline(rows, suite), _sum(rows, suite))
     page.add(
         "## Gases, droplets, liquid slabs",
-        "Gases are random hard spheres (density: spheres of diameter 0.8 per unit volume); droplets are the "
-        "largest ball "
-        "of a liquid frame repeated twice along each axis; slabs are liquid frames with vacuum added along one axis.",
+        "Gases are random hard spheres (density: spheres of diameter 0.8 per unit volume). Droplets are the largest "
+        "ball of a liquid frame repeated twice along each axis. Slabs are liquid frames with vacuum added along one "
+        "axis.",
         _crystalline(made_rows, suite),
     )
     _surfaces(page, suite)
@@ -111,8 +111,8 @@ def _surfaces(page: Page, suite: Suite) -> None:
     page.figures["surfaces"] = as_figures(rows, suite)
     page.add(
         "## Crystal surfaces",
-        "Frames of bulk crystals from 0.35 to 0.75 of melting with vacuum added along one axis; nothing relaxes. "
-        f"Surface atoms are those whose neighbours within {SURFACE_RADIUS} a0 lie to one side.",
+        "Frames of bulk crystals from 0.35 to 0.75 of melting, with vacuum added along one axis; nothing relaxes. "
+        f"Surface atoms have their neighbours within {SURFACE_RADIUS} a0 on one side only.",
     )
     lines = []
     for where in ("inside", "surface"):

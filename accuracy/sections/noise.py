@@ -65,9 +65,9 @@ def _synthetic(page: Page, suite: Suite) -> None:
     ]
     page.add(
         "## White noise on ideal crystals",
-        f"Ideal crystals of {len(known)} classes, displaced by white Gaussian noise of standard deviation sigma a "
-        f"component; training goes to about {TRAINED} a0. Displacements are root mean squares of the distance to "
-        "an atom's own ideal site, without the shift that all have in common.",
+        f"Ideal crystals of {len(known)} classes, displaced by white Gaussian noise of standard deviation sigma per "
+        f"component; training goes to about {TRAINED} a0. Displacements are root mean squares of the distance from an "
+        "atom to its ideal site, without the common shift of all atoms.",
     )
     if missing:
         page.add(f"No structure is built in for: {', '.join(missing)}.")
@@ -202,9 +202,9 @@ def _thermal(page: Page, suite: Suite) -> None:
     page.add(
         "## Thermal displacements near melting",
         "Bulk frames of MD. The ideal sites come from the frame alone: its translations are found by shifting it onto "
-        "itself, and the mean position of an atom over all repeat units is its site (accuracy/sites.py). "
-        "Long waves are part of the displacement, although no denoiser that looks at a neighbourhood can see them. "
-        "In crystals with free site parameters (ices II and V) the sites of the potential differ from the prototype's.",
+        "itself, and the mean position of an atom over all repeat units is its site (accuracy/sites.py). Long waves "
+        "are part of the displacement, although a denoiser that looks only at a neighbourhood cannot see them. In "
+        "crystals with free site parameters (ices II and V), the sites of the potential differ from the prototype's.",
     )
     head = ["system", "phase", "T/Tm", "rms before, A", "before / a0", f"after {suite.bench.steps} steps, A"]
     page.add(table([*head, "left", "left, converged"], lines) if lines else "No frames near melting.")

@@ -57,11 +57,11 @@ def run(suite: Suite) -> Page:
         return page
     measured = [(path, measure(path, suite)) for path in suite.progress(paths, "paths")]
     page.add(
-        "Images of the path between two crystals, displaced by white noise of 0, 2 and 5 % of the nearest distance a "
-        "component. One raw pass with all classes allowed; means over the atoms. *Backward* is the largest step "
-        "against, "
-        "*step* the largest in the direction of the whole change of the difference of the mean logits (end less "
-        "start), both as shares of that change; an even course in 41 images has steps of 0.025."
+        "Images of the path between two crystals, displaced by white noise of 0, 2 and 5 % of the nearest distance per "
+        "component. The figures are means over the atoms of one raw pass with all classes allowed. They follow the "
+        "difference of the mean logits (end minus start): *backward* is its largest step against the direction of the "
+        "whole change, *step* its largest step in that direction, both as shares of that change. An even course in 41 "
+        "images has steps of 0.025."
     )
     _draw(page, measured, suite)
     smooth = [(path, curves) for path, curves in measured if not path.strained]
@@ -144,7 +144,7 @@ def _draw(page: Page, measured: Sequence[tuple[Path, Curves]], suite: Suite) -> 
             shared_legend(axes)
         page.picture(file, f"{name}: mean logits and probabilities of the two ends")
         if own[0][0].strained:
-            page.add("Each image of this path carries a random strain of 3 % too, so that it has no even course.")
+            page.add("Each image of this path also has a random strain of 3 %, so its course is not even.")
 
 
 def _table(measured: Sequence[tuple[Path, Curves]]) -> str:

@@ -41,8 +41,8 @@ def run(suite: Suite) -> Page:
     outcomes = [_measure(prototype, suite) for prototype in suite.progress(known, "prototypes")]
     page.add(
         f"{SAMPLES} samples of each class: the ideal crystal under a random homogeneous strain (six components, up to "
-        f"{100 * STRAIN:.0f} %) and white noise of {SIGMA} a0 a component; all classes allowed, length scale "
-        "found by itself."
+        f"{100 * STRAIN:.0f} %) and white noise of {SIGMA} a0 per component. All classes are allowed, and the "
+        "length scale is estimated."
     )
     if missing:
         page.add(f"No structure is built in for: {', '.join(missing)}.")

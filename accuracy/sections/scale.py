@@ -53,9 +53,9 @@ def _tolerance(page: Page, suite: Suite, snapshots: list[Snapshot]) -> None:
         )
     )
     page.add(
-        "## Given too short or too long",
-        "Share of atoms right, %, in one raw pass with a0 given as this multiple of (V/N)^(1/3). One number serves a "
-        "frame of several densities as long as each of its phases finds its own a0 within what is tolerated here.",
+        "## A given length scale that is too short or too long",
+        "The share of right atoms, %, in one raw pass with a0 given as this multiple of (V/N)^(1/3). One number serves "
+        "a frame of several densities if it is within the tolerated range of the a0 of each phase.",
         table(["system", "phase", *(f"{factor:.2f}" for factor in FACTORS)], lines),
     )
 
@@ -79,8 +79,7 @@ def _estimates(page: Page, suite: Suite, snapshots: list[Snapshot]) -> None:
         )
     )
     page.add(
-        "## Found in vacuum",
-        "a0 estimated for a slab and a droplet cut from each frame, over (V/N)^(1/3) of the frame that they were cut "
-        "from.",
+        "## A length scale estimated in vacuum",
+        "a0 estimated for a slab and a droplet cut from each frame, divided by (V/N)^(1/3) of the whole frame.",
         table(["system", "phase", "slab", "droplet"], lines),
     )

@@ -34,7 +34,7 @@ def run(suite: Suite) -> Page:
         _profiles(page, shocked, suite)
         page.add(
             "## Regions",
-            "Share of atoms with the true class, by the regions that the file's label column names.",
+            "The share of atoms with the true class, by the regions in the file's label column.",
             _region_table(regions),
         )
         page.figures["regions"] = _figures(regions)
@@ -64,7 +64,8 @@ def _strain(page: Page, frames: Sequence[Snapshot], suite: Suite) -> None:
     regions = [region for snapshot in suite.progress(frames, "strain") for region in _regions(snapshot, suite)]
     page.add(
         "## Crystals compressed along one axis",
-        "Bulk crystals of MD, compressed step by step along one axis with the others held, as behind a shock front.",
+        "Bulk crystals of MD, compressed step by step along one axis while the others are held, as behind a shock "
+        "front.",
         _region_table(regions),
     )
     page.figures["strained"] = _figures(regions)
@@ -161,7 +162,9 @@ def _profiles(page: Page, frames: Sequence[Snapshot], suite: Suite) -> None:
             axis.set_title(_name(snapshot), fontsize=8)
         shared_legend(axes)
         axes[-1, 0].set_xlabel("along the shock, Angstrom (grey: front)")
-    page.add("## Profiles", f"Share of atoms called {chosen[0].phase}, in slabs of {SLAB:.0f} Angstrom, of any region.")
+    page.add(
+        "## Profiles", f"The share of atoms called {chosen[0].phase}, in slabs of {SLAB:.0f} Angstrom, in all regions."
+    )
     page.picture(path, "Share of the crystal's label along the shock")
     page.add(folded("Figures", table(["frame", "method", f"% in slabs of {SLAB:.0f} A"], lines)))
 

@@ -30,13 +30,13 @@ def run(suite: Suite) -> Page:
     if rows:
         page.add(
             "## Layers and polytypes with a true class",
-            "In faults and twins each layer has its own class. Structures made by construction carry white noise "
-            "of 0 to 8 % of the nearest distance; frames of all noises together.",
+            "In faults and twins each layer has its own class. Constructed structures carry white noise of 0 to 8 % of "
+            "the nearest distance; the table combines all noise levels.",
             every_row(rows, suite),
         )
     unnamed = [s for s in constructed if not (s.truth != UNKNOWN).any()]
     if unnamed:
-        page.add("## Structures that the model has no class for", _called(unnamed, suite))
+        page.add("## Structures for which the model has no class", _called(unnamed, suite))
     for snapshot in [s for s in suite.of_kind("F") if _has_grains(s)]:
         page.add(f"## Grains: {snapshot.system}", _grains(snapshot, suite, page))
     page.verdicts.append(_polytypes(page, suite))
@@ -97,8 +97,8 @@ def _grains(snapshot: Snapshot, suite: Suite, page: Page) -> str:
                     lines.append([where, int(chosen.sum()), peer.name, percent(float(right[chosen].mean())), "", ""])
     page.figures[f"grains {snapshot.system}"] = shares
     return (
-        f"Inside: all atoms within {GRAIN_DEPTH} a0 began in the same grain. At boundaries there is no truth; the "
-        "share there is that of the grains' own lattice.\n\n"
+        f"An atom is inside if all atoms within {GRAIN_DEPTH} a0 began in the same grain. Atoms at boundaries have no "
+        "true class; the table has the share that gets the grains' lattice.\n\n"
         + table(["atoms", "number", "method", "% of the grains' lattice", "called", "confidence"], lines)
     )
 
@@ -138,9 +138,9 @@ def _polytypes(page: Page, suite: Suite) -> Verdict:
                     [snapshot.system, f"{snapshot.temperature:.2f}", method, percent(share), percent(hexagonal)]
                 )
     page.add(
-        "## fcc called otherwise",
-        f"Polytypes among the classes of this model: {', '.join(names) or 'none'}. Frames of fcc with any such "
-        "atom, or with any called hcp:",
+        "## fcc with other labels",
+        f"Polytypes among the classes of this model: {', '.join(names) or 'none'}. These are the frames of fcc with "
+        "atoms called so, or called hcp:",
         table(["system", "T/Tm", "pass", "polytype, %", "hcp, %"], lines) if lines else "There are none.",
     )
     page.figures["fcc as polytype"] = most[0]

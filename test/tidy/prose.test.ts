@@ -19,6 +19,7 @@ const plain = [
   "python/README.md",
   "training/README.md",
   "bridge/PROTOCOL.md",
+  "docs/accuracy",
   "docs/biasing.md",
   "docs/bridge-costs.md",
   "docs/classes.md",
