@@ -20,6 +20,7 @@ const plain = [
   "training/README.md",
   "bridge/PROTOCOL.md",
   "docs/accuracy",
+  "docs/architecture.md",
   "docs/biasing.md",
   "docs/bridge-costs.md",
   "docs/classes.md",
