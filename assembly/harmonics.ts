@@ -27,8 +27,25 @@ import {
   SCRATCH_UNIT_Z,
 } from "./scratch";
 import { firstHarmonic, MAX_LMAX } from "./shape";
-import { HARMONIC_NORMS } from "./tables";
+import { B_DEGREES, HARMONIC_CONSTANTS, HARMONIC_NORMS } from "./tables";
 import { madd4, nmadd4 } from "./vector";
+
+/** Bytes of a row of the chunk arrays. Row (l, m) begins at Ll + m ROW. */
+const ROW: i32 = CHUNK_BYTES;
+const L1: i32 = (1 * 1 + 1 - 1) * ROW;
+const L2: i32 = (2 * 2 + 2 - 1) * ROW;
+const L3: i32 = (3 * 3 + 3 - 1) * ROW;
+const L4: i32 = (4 * 4 + 4 - 1) * ROW;
+const L5: i32 = (5 * 5 + 5 - 1) * ROW;
+const L6: i32 = (6 * 6 + 6 - 1) * ROW;
+
+/** Bytes of a constant. b_lm stands at Bm + l ITEM, behind HARMONIC_NORMS. */
+const ITEM: i32 = 4;
+const B0: i32 = 0;
+const B1: i32 = B0 + B_DEGREES * ITEM;
+const B2: i32 = B1 + B_DEGREES * ITEM;
+const B3: i32 = B2 + B_DEGREES * ITEM;
+const B4: i32 = B3 + B_DEGREES * ITEM;
 
 function factorial(n: i32): f64 {
   let product: f64 = 1;
@@ -41,9 +58,9 @@ function racah(l: i32, m: i32): f64 {
   return m == 0 ? 1 : Math.sqrt((2 * factorial(l - m)) / factorial(l + m));
 }
 
-/** Fills the constants: nu_lm^2 in the order of the model's harmonics, then b_lm at HARMONIC_NORMS + 8 m + l. */
+/** Fills the constants: nu_lm^2 in the order of the model's harmonics, then b_lm at HARMONIC_NORMS + B_DEGREES m + l. */
 export function prepareHarmonics(ctx: usize, constants: usize): void {
-  memory.fill(constants, 0, (HARMONIC_NORMS + 64) * 4);
+  memory.fill(constants, 0, HARMONIC_CONSTANTS * ITEM);
   for (let m = 0; m <= MAX_LMAX; ++m) {
     for (let l = m; l <= MAX_LMAX; ++l) {
       const alpha = factorial(2 * l) / (<f64>(1 << l) * factorial(l) * factorial(l - m));
@@ -54,7 +71,7 @@ export function prepareHarmonics(ctx: usize, constants: usize): void {
         store<f32>(at4(constants, middle - m), norm);
       }
       const b = <f64>((l - 1) * (l - 1) - m * m) / <f64>((2 * l - 1) * (2 * l - 3));
-      store<f32>(at4(constants, HARMONIC_NORMS + 8 * m + l), <f32>b);
+      store<f32>(at4(constants, HARMONIC_NORMS + B_DEGREES * m + l), <f32>b);
     }
   }
 }
@@ -65,7 +82,7 @@ export function prepareHarmonics(ctx: usize, constants: usize): void {
 export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, skipped: i32, n4: i32): void {
   const b = at4(constants, HARMONIC_NORMS);
   const five = skipped != 5;
-  const moved = five ? 0 : 11 * CHUNK_BYTES;
+  const moved = five ? 0 : (2 * 5 + 1) * ROW;
   for (let j = 0; j < n4; j += 4) {
     const o = <usize>j << 2;
     const x = v128.load(scratch + o, SCRATCH_UNIT_X);
@@ -75,23 +92,23 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, sk
     const out6 = out - moved;
     // m = 0
     let q1 = z;
-    let q2 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 8));
+    let q2 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, B0 + 2 * ITEM));
     let q3 = q2;
     let q4 = q2;
-    v128.store(out, z, 1 * CHUNK_BYTES);
-    v128.store(out, q2, 5 * CHUNK_BYTES);
+    v128.store(out, z, L1);
+    v128.store(out, q2, L2);
     if (lmax >= 3) {
-      q3 = nmadd4(v128.load32_splat(b, 12), q1, f32x4.mul(z, q2));
-      v128.store(out, q3, 11 * CHUNK_BYTES);
+      q3 = nmadd4(v128.load32_splat(b, B0 + 3 * ITEM), q1, f32x4.mul(z, q2));
+      v128.store(out, q3, L3);
       if (lmax >= 4) {
-        q4 = nmadd4(v128.load32_splat(b, 16), q2, f32x4.mul(z, q3));
-        v128.store(out, q4, 19 * CHUNK_BYTES);
+        q4 = nmadd4(v128.load32_splat(b, B0 + 4 * ITEM), q2, f32x4.mul(z, q3));
+        v128.store(out, q4, L4);
         if (lmax >= 5) {
-          q1 = nmadd4(v128.load32_splat(b, 20), q3, f32x4.mul(z, q4));
-          if (five) v128.store(out, q1, 29 * CHUNK_BYTES);
+          q1 = nmadd4(v128.load32_splat(b, B0 + 5 * ITEM), q3, f32x4.mul(z, q4));
+          if (five) v128.store(out, q1, L5);
           if (lmax >= 6) {
-            q2 = nmadd4(v128.load32_splat(b, 24), q4, f32x4.mul(z, q1));
-            v128.store(out6, q2, 41 * CHUNK_BYTES);
+            q2 = nmadd4(v128.load32_splat(b, B0 + 6 * ITEM), q4, f32x4.mul(z, q1));
+            v128.store(out6, q2, L6);
           }
         }
       }
@@ -99,26 +116,26 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, sk
     let c = x;
     let s = y;
     // m = 1
-    v128.store(out, c, 2 * CHUNK_BYTES);
-    v128.store(out, s, 0 * CHUNK_BYTES);
-    v128.store(out, f32x4.mul(z, c), 6 * CHUNK_BYTES);
-    v128.store(out, f32x4.mul(z, s), 4 * CHUNK_BYTES);
+    v128.store(out, c, L1 + ROW);
+    v128.store(out, s, L1 - ROW);
+    v128.store(out, f32x4.mul(z, c), L2 + ROW);
+    v128.store(out, f32x4.mul(z, s), L2 - ROW);
     if (lmax >= 3) {
-      q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 44));
-      v128.store(out, f32x4.mul(q1, c), 12 * CHUNK_BYTES);
-      v128.store(out, f32x4.mul(q1, s), 10 * CHUNK_BYTES);
+      q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, B1 + 3 * ITEM));
+      v128.store(out, f32x4.mul(q1, c), L3 + ROW);
+      v128.store(out, f32x4.mul(q1, s), L3 - ROW);
       if (lmax >= 4) {
-        q2 = nmadd4(v128.load32_splat(b, 48), z, f32x4.mul(z, q1));
-        v128.store(out, f32x4.mul(q2, c), 20 * CHUNK_BYTES);
-        v128.store(out, f32x4.mul(q2, s), 18 * CHUNK_BYTES);
+        q2 = nmadd4(v128.load32_splat(b, B1 + 4 * ITEM), z, f32x4.mul(z, q1));
+        v128.store(out, f32x4.mul(q2, c), L4 + ROW);
+        v128.store(out, f32x4.mul(q2, s), L4 - ROW);
         if (lmax >= 5) {
-          q3 = nmadd4(v128.load32_splat(b, 52), q1, f32x4.mul(z, q2));
-          if (five) v128.store(out, f32x4.mul(q3, c), 30 * CHUNK_BYTES);
-          if (five) v128.store(out, f32x4.mul(q3, s), 28 * CHUNK_BYTES);
+          q3 = nmadd4(v128.load32_splat(b, B1 + 5 * ITEM), q1, f32x4.mul(z, q2));
+          if (five) v128.store(out, f32x4.mul(q3, c), L5 + ROW);
+          if (five) v128.store(out, f32x4.mul(q3, s), L5 - ROW);
           if (lmax >= 6) {
-            q1 = nmadd4(v128.load32_splat(b, 56), q2, f32x4.mul(z, q3));
-            v128.store(out6, f32x4.mul(q1, c), 42 * CHUNK_BYTES);
-            v128.store(out6, f32x4.mul(q1, s), 40 * CHUNK_BYTES);
+            q1 = nmadd4(v128.load32_splat(b, B1 + 6 * ITEM), q2, f32x4.mul(z, q3));
+            v128.store(out6, f32x4.mul(q1, c), L6 + ROW);
+            v128.store(out6, f32x4.mul(q1, s), L6 - ROW);
           }
         }
       }
@@ -127,23 +144,23 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, sk
     const c2 = nmadd4(s, y, f32x4.mul(c, x));
     s = madd4(c, y, f32x4.mul(s, x));
     c = c2;
-    v128.store(out, c, 7 * CHUNK_BYTES);
-    v128.store(out, s, 3 * CHUNK_BYTES);
+    v128.store(out, c, L2 + 2 * ROW);
+    v128.store(out, s, L2 - 2 * ROW);
     if (lmax >= 3) {
-      v128.store(out, f32x4.mul(z, c), 13 * CHUNK_BYTES);
-      v128.store(out, f32x4.mul(z, s), 9 * CHUNK_BYTES);
+      v128.store(out, f32x4.mul(z, c), L3 + 2 * ROW);
+      v128.store(out, f32x4.mul(z, s), L3 - 2 * ROW);
       if (lmax >= 4) {
-        q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 80));
-        v128.store(out, f32x4.mul(q1, c), 21 * CHUNK_BYTES);
-        v128.store(out, f32x4.mul(q1, s), 17 * CHUNK_BYTES);
+        q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, B2 + 4 * ITEM));
+        v128.store(out, f32x4.mul(q1, c), L4 + 2 * ROW);
+        v128.store(out, f32x4.mul(q1, s), L4 - 2 * ROW);
         if (lmax >= 5) {
-          q2 = nmadd4(v128.load32_splat(b, 84), z, f32x4.mul(z, q1));
-          if (five) v128.store(out, f32x4.mul(q2, c), 31 * CHUNK_BYTES);
-          if (five) v128.store(out, f32x4.mul(q2, s), 27 * CHUNK_BYTES);
+          q2 = nmadd4(v128.load32_splat(b, B2 + 5 * ITEM), z, f32x4.mul(z, q1));
+          if (five) v128.store(out, f32x4.mul(q2, c), L5 + 2 * ROW);
+          if (five) v128.store(out, f32x4.mul(q2, s), L5 - 2 * ROW);
           if (lmax >= 6) {
-            q3 = nmadd4(v128.load32_splat(b, 88), q1, f32x4.mul(z, q2));
-            v128.store(out6, f32x4.mul(q3, c), 43 * CHUNK_BYTES);
-            v128.store(out6, f32x4.mul(q3, s), 39 * CHUNK_BYTES);
+            q3 = nmadd4(v128.load32_splat(b, B2 + 6 * ITEM), q1, f32x4.mul(z, q2));
+            v128.store(out6, f32x4.mul(q3, c), L6 + 2 * ROW);
+            v128.store(out6, f32x4.mul(q3, s), L6 - 2 * ROW);
           }
         }
       }
@@ -153,19 +170,19 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, sk
     const c3 = nmadd4(s, y, f32x4.mul(c, x));
     s = madd4(c, y, f32x4.mul(s, x));
     c = c3;
-    v128.store(out, c, 14 * CHUNK_BYTES);
-    v128.store(out, s, 8 * CHUNK_BYTES);
+    v128.store(out, c, L3 + 3 * ROW);
+    v128.store(out, s, L3 - 3 * ROW);
     if (lmax >= 4) {
-      v128.store(out, f32x4.mul(z, c), 22 * CHUNK_BYTES);
-      v128.store(out, f32x4.mul(z, s), 16 * CHUNK_BYTES);
+      v128.store(out, f32x4.mul(z, c), L4 + 3 * ROW);
+      v128.store(out, f32x4.mul(z, s), L4 - 3 * ROW);
       if (lmax >= 5) {
-        q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 116));
-        if (five) v128.store(out, f32x4.mul(q1, c), 32 * CHUNK_BYTES);
-        if (five) v128.store(out, f32x4.mul(q1, s), 26 * CHUNK_BYTES);
+        q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, B3 + 5 * ITEM));
+        if (five) v128.store(out, f32x4.mul(q1, c), L5 + 3 * ROW);
+        if (five) v128.store(out, f32x4.mul(q1, s), L5 - 3 * ROW);
         if (lmax >= 6) {
-          q2 = nmadd4(v128.load32_splat(b, 120), z, f32x4.mul(z, q1));
-          v128.store(out6, f32x4.mul(q2, c), 44 * CHUNK_BYTES);
-          v128.store(out6, f32x4.mul(q2, s), 38 * CHUNK_BYTES);
+          q2 = nmadd4(v128.load32_splat(b, B3 + 6 * ITEM), z, f32x4.mul(z, q1));
+          v128.store(out6, f32x4.mul(q2, c), L6 + 3 * ROW);
+          v128.store(out6, f32x4.mul(q2, s), L6 - 3 * ROW);
         }
       }
     }
@@ -174,15 +191,15 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, sk
     const c4 = nmadd4(s, y, f32x4.mul(c, x));
     s = madd4(c, y, f32x4.mul(s, x));
     c = c4;
-    v128.store(out, c, 23 * CHUNK_BYTES);
-    v128.store(out, s, 15 * CHUNK_BYTES);
+    v128.store(out, c, L4 + 4 * ROW);
+    v128.store(out, s, L4 - 4 * ROW);
     if (lmax >= 5) {
-      if (five) v128.store(out, f32x4.mul(z, c), 33 * CHUNK_BYTES);
-      if (five) v128.store(out, f32x4.mul(z, s), 25 * CHUNK_BYTES);
+      if (five) v128.store(out, f32x4.mul(z, c), L5 + 4 * ROW);
+      if (five) v128.store(out, f32x4.mul(z, s), L5 - 4 * ROW);
       if (lmax >= 6) {
-        q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 152));
-        v128.store(out6, f32x4.mul(q1, c), 45 * CHUNK_BYTES);
-        v128.store(out6, f32x4.mul(q1, s), 37 * CHUNK_BYTES);
+        q1 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, B4 + 6 * ITEM));
+        v128.store(out6, f32x4.mul(q1, c), L6 + 4 * ROW);
+        v128.store(out6, f32x4.mul(q1, s), L6 - 4 * ROW);
       }
     }
     // m = 5
@@ -190,21 +207,21 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, sk
     const c5 = nmadd4(s, y, f32x4.mul(c, x));
     s = madd4(c, y, f32x4.mul(s, x));
     c = c5;
-    v128.store(out, c, SPARE_RE * CHUNK_BYTES);
-    if (five) v128.store(out, c, 34 * CHUNK_BYTES);
-    v128.store(out, s, SPARE_IM * CHUNK_BYTES);
-    if (five) v128.store(out, s, 24 * CHUNK_BYTES);
+    v128.store(out, c, SPARE_RE * ROW);
+    if (five) v128.store(out, c, L5 + 5 * ROW);
+    v128.store(out, s, SPARE_IM * ROW);
+    if (five) v128.store(out, s, L5 - 5 * ROW);
     if (lmax >= 6) {
-      v128.store(out6, f32x4.mul(z, c), 46 * CHUNK_BYTES);
-      v128.store(out6, f32x4.mul(z, s), 36 * CHUNK_BYTES);
+      v128.store(out6, f32x4.mul(z, c), L6 + 5 * ROW);
+      v128.store(out6, f32x4.mul(z, s), L6 - 5 * ROW);
     }
     // m = 6
     if (lmax < 6) continue;
     const c6 = nmadd4(s, y, f32x4.mul(c, x));
     s = madd4(c, y, f32x4.mul(s, x));
     c = c6;
-    v128.store(out6, c, 47 * CHUNK_BYTES);
-    v128.store(out6, s, 35 * CHUNK_BYTES);
+    v128.store(out6, c, L6 + 6 * ROW);
+    v128.store(out6, s, L6 - 6 * ROW);
   }
 }
 
@@ -216,7 +233,7 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, sk
 export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, skipped: i32, gradient: usize, n4: i32): void {
   const b = at4(constants, HARMONIC_NORMS);
   const five = skipped != 5;
-  const moved = five ? 0 : 11 * CHUNK_BYTES;
+  const moved = five ? 0 : (2 * 5 + 1) * ROW;
   for (let j = 0; j < n4; j += 4) {
     const o = <usize>j << 2;
     const x = v128.load(scratch + o, SCRATCH_UNIT_X);
@@ -227,140 +244,140 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, s
     const adjoint6 = adjoint - moved;
     let dx = f32x4.splat(0);
     let dy = dx;
-    let dz = v128.load(adjoint, 1 * CHUNK_BYTES);
+    let dz = v128.load(adjoint, L1);
     let q3 = z;
     let q4 = z;
     let q5 = z;
     let q6 = z;
     // m = 6
     if (lmax >= 6) {
-      const dc = v128.load(adjoint6, 47 * CHUNK_BYTES);
-      const ds = v128.load(adjoint6, 35 * CHUNK_BYTES);
-      const cBefore = v128.load(rows, SPARE_RE * CHUNK_BYTES);
-      const sBefore = v128.load(rows, SPARE_IM * CHUNK_BYTES);
+      const dc = v128.load(adjoint6, L6 + 6 * ROW);
+      const ds = v128.load(adjoint6, L6 - 6 * ROW);
+      const cBefore = v128.load(rows, SPARE_RE * ROW);
+      const sBefore = v128.load(rows, SPARE_IM * ROW);
       const order = f32x4.splat(6);
       dx = madd4(order, madd4(sBefore, ds, f32x4.mul(cBefore, dc)), dx);
       dy = madd4(order, nmadd4(sBefore, dc, f32x4.mul(cBefore, ds)), dy);
     }
     // m = 5
     if (lmax >= 5) {
-      let dc = five ? v128.load(adjoint, 34 * CHUNK_BYTES) : f32x4.splat(0);
-      let ds = five ? v128.load(adjoint, 24 * CHUNK_BYTES) : f32x4.splat(0);
-      const c = v128.load(rows, SPARE_RE * CHUNK_BYTES);
-      const s = v128.load(rows, SPARE_IM * CHUNK_BYTES);
+      let dc = five ? v128.load(adjoint, L5 + 5 * ROW) : f32x4.splat(0);
+      let ds = five ? v128.load(adjoint, L5 - 5 * ROW) : f32x4.splat(0);
+      const c = v128.load(rows, SPARE_RE * ROW);
+      const s = v128.load(rows, SPARE_IM * ROW);
       if (lmax >= 6) {
-        const up6 = v128.load(adjoint6, 46 * CHUNK_BYTES);
-        const down6 = v128.load(adjoint6, 36 * CHUNK_BYTES);
+        const up6 = v128.load(adjoint6, L6 + 5 * ROW);
+        const down6 = v128.load(adjoint6, L6 - 5 * ROW);
         dz = f32x4.add(dz, madd4(s, down6, f32x4.mul(c, up6)));
         dc = madd4(z, up6, dc);
         ds = madd4(z, down6, ds);
       }
-      const cBefore = v128.load(rows, 23 * CHUNK_BYTES);
-      const sBefore = v128.load(rows, 15 * CHUNK_BYTES);
+      const cBefore = v128.load(rows, L4 + 4 * ROW);
+      const sBefore = v128.load(rows, L4 - 4 * ROW);
       const order = f32x4.splat(5);
       dx = madd4(order, madd4(sBefore, ds, f32x4.mul(cBefore, dc)), dx);
       dy = madd4(order, nmadd4(sBefore, dc, f32x4.mul(cBefore, ds)), dy);
     }
     // m = 4
     if (lmax >= 4) {
-      let dc = v128.load(adjoint, 23 * CHUNK_BYTES);
-      let ds = v128.load(adjoint, 15 * CHUNK_BYTES);
-      const c = v128.load(rows, 23 * CHUNK_BYTES);
-      const s = v128.load(rows, 15 * CHUNK_BYTES);
+      let dc = v128.load(adjoint, L4 + 4 * ROW);
+      let ds = v128.load(adjoint, L4 - 4 * ROW);
+      const c = v128.load(rows, L4 + 4 * ROW);
+      const s = v128.load(rows, L4 - 4 * ROW);
       if (lmax >= 5) {
         if (five) {
-          const up5 = v128.load(adjoint, 33 * CHUNK_BYTES);
-          const down5 = v128.load(adjoint, 25 * CHUNK_BYTES);
+          const up5 = v128.load(adjoint, L5 + 4 * ROW);
+          const down5 = v128.load(adjoint, L5 - 4 * ROW);
           dz = f32x4.add(dz, madd4(s, down5, f32x4.mul(c, up5)));
           dc = madd4(z, up5, dc);
           ds = madd4(z, down5, ds);
         }
         if (lmax >= 6) {
-          const up6 = v128.load(adjoint6, 45 * CHUNK_BYTES);
-          const down6 = v128.load(adjoint6, 37 * CHUNK_BYTES);
+          const up6 = v128.load(adjoint6, L6 + 4 * ROW);
+          const down6 = v128.load(adjoint6, L6 - 4 * ROW);
           dz = madd4(f32x4.mul(f32x4.splat(2), z), madd4(s, down6, f32x4.mul(c, up6)), dz);
-          q6 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 152));
+          q6 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, B4 + 6 * ITEM));
           dc = madd4(q6, up6, dc);
           ds = madd4(q6, down6, ds);
         }
       }
-      const cBefore = v128.load(rows, 14 * CHUNK_BYTES);
-      const sBefore = v128.load(rows, 8 * CHUNK_BYTES);
+      const cBefore = v128.load(rows, L3 + 3 * ROW);
+      const sBefore = v128.load(rows, L3 - 3 * ROW);
       const order = f32x4.splat(4);
       dx = madd4(order, madd4(sBefore, ds, f32x4.mul(cBefore, dc)), dx);
       dy = madd4(order, nmadd4(sBefore, dc, f32x4.mul(cBefore, ds)), dy);
     }
     // m = 3
     if (lmax >= 3) {
-      let dc = v128.load(adjoint, 14 * CHUNK_BYTES);
-      let ds = v128.load(adjoint, 8 * CHUNK_BYTES);
-      const c = v128.load(rows, 14 * CHUNK_BYTES);
-      const s = v128.load(rows, 8 * CHUNK_BYTES);
+      let dc = v128.load(adjoint, L3 + 3 * ROW);
+      let ds = v128.load(adjoint, L3 - 3 * ROW);
+      const c = v128.load(rows, L3 + 3 * ROW);
+      const s = v128.load(rows, L3 - 3 * ROW);
       if (lmax >= 4) {
-        const up4 = v128.load(adjoint, 22 * CHUNK_BYTES);
-        const down4 = v128.load(adjoint, 16 * CHUNK_BYTES);
+        const up4 = v128.load(adjoint, L4 + 3 * ROW);
+        const down4 = v128.load(adjoint, L4 - 3 * ROW);
         dz = f32x4.add(dz, madd4(s, down4, f32x4.mul(c, up4)));
         dc = madd4(z, up4, dc);
         ds = madd4(z, down4, ds);
         if (lmax >= 5) {
-          q5 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 116));
+          q5 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, B3 + 5 * ITEM));
           if (five) {
-            const up5 = v128.load(adjoint, 32 * CHUNK_BYTES);
-            const down5 = v128.load(adjoint, 26 * CHUNK_BYTES);
+            const up5 = v128.load(adjoint, L5 + 3 * ROW);
+            const down5 = v128.load(adjoint, L5 - 3 * ROW);
             dz = madd4(f32x4.mul(f32x4.splat(2), z), madd4(s, down5, f32x4.mul(c, up5)), dz);
             dc = madd4(q5, up5, dc);
             ds = madd4(q5, down5, ds);
           }
           if (lmax >= 6) {
-            const up6 = v128.load(adjoint6, 44 * CHUNK_BYTES);
-            const down6 = v128.load(adjoint6, 38 * CHUNK_BYTES);
+            const up6 = v128.load(adjoint6, L6 + 3 * ROW);
+            const down6 = v128.load(adjoint6, L6 - 3 * ROW);
             dz = madd4(f32x4.mul(f32x4.splat(3), q6), madd4(s, down6, f32x4.mul(c, up6)), dz);
-            q6 = nmadd4(v128.load32_splat(b, 120), z, f32x4.mul(z, q5));
+            q6 = nmadd4(v128.load32_splat(b, B3 + 6 * ITEM), z, f32x4.mul(z, q5));
             dc = madd4(q6, up6, dc);
             ds = madd4(q6, down6, ds);
           }
         }
       }
-      const cBefore = v128.load(rows, 7 * CHUNK_BYTES);
-      const sBefore = v128.load(rows, 3 * CHUNK_BYTES);
+      const cBefore = v128.load(rows, L2 + 2 * ROW);
+      const sBefore = v128.load(rows, L2 - 2 * ROW);
       const order = f32x4.splat(3);
       dx = madd4(order, madd4(sBefore, ds, f32x4.mul(cBefore, dc)), dx);
       dy = madd4(order, nmadd4(sBefore, dc, f32x4.mul(cBefore, ds)), dy);
     }
     // m = 2
     {
-      let dc = v128.load(adjoint, 7 * CHUNK_BYTES);
-      let ds = v128.load(adjoint, 3 * CHUNK_BYTES);
-      const c = v128.load(rows, 7 * CHUNK_BYTES);
-      const s = v128.load(rows, 3 * CHUNK_BYTES);
+      let dc = v128.load(adjoint, L2 + 2 * ROW);
+      let ds = v128.load(adjoint, L2 - 2 * ROW);
+      const c = v128.load(rows, L2 + 2 * ROW);
+      const s = v128.load(rows, L2 - 2 * ROW);
       if (lmax >= 3) {
-        const up3 = v128.load(adjoint, 13 * CHUNK_BYTES);
-        const down3 = v128.load(adjoint, 9 * CHUNK_BYTES);
+        const up3 = v128.load(adjoint, L3 + 2 * ROW);
+        const down3 = v128.load(adjoint, L3 - 2 * ROW);
         dz = f32x4.add(dz, madd4(s, down3, f32x4.mul(c, up3)));
         dc = madd4(z, up3, dc);
         ds = madd4(z, down3, ds);
         if (lmax >= 4) {
-          const up4 = v128.load(adjoint, 21 * CHUNK_BYTES);
-          const down4 = v128.load(adjoint, 17 * CHUNK_BYTES);
+          const up4 = v128.load(adjoint, L4 + 2 * ROW);
+          const down4 = v128.load(adjoint, L4 - 2 * ROW);
           dz = madd4(f32x4.mul(f32x4.splat(2), z), madd4(s, down4, f32x4.mul(c, up4)), dz);
-          q4 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 80));
+          q4 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, B2 + 4 * ITEM));
           dc = madd4(q4, up4, dc);
           ds = madd4(q4, down4, ds);
           if (lmax >= 5) {
             const slope5 = q5;
-            q5 = nmadd4(v128.load32_splat(b, 84), z, f32x4.mul(z, q4));
+            q5 = nmadd4(v128.load32_splat(b, B2 + 5 * ITEM), z, f32x4.mul(z, q4));
             if (five) {
-              const up5 = v128.load(adjoint, 31 * CHUNK_BYTES);
-              const down5 = v128.load(adjoint, 27 * CHUNK_BYTES);
+              const up5 = v128.load(adjoint, L5 + 2 * ROW);
+              const down5 = v128.load(adjoint, L5 - 2 * ROW);
               dz = madd4(f32x4.mul(f32x4.splat(3), slope5), madd4(s, down5, f32x4.mul(c, up5)), dz);
               dc = madd4(q5, up5, dc);
               ds = madd4(q5, down5, ds);
             }
             if (lmax >= 6) {
-              const up6 = v128.load(adjoint6, 43 * CHUNK_BYTES);
-              const down6 = v128.load(adjoint6, 39 * CHUNK_BYTES);
+              const up6 = v128.load(adjoint6, L6 + 2 * ROW);
+              const down6 = v128.load(adjoint6, L6 - 2 * ROW);
               dz = madd4(f32x4.mul(f32x4.splat(4), q6), madd4(s, down6, f32x4.mul(c, up6)), dz);
-              q6 = nmadd4(v128.load32_splat(b, 88), q4, f32x4.mul(z, q5));
+              q6 = nmadd4(v128.load32_splat(b, B2 + 6 * ITEM), q4, f32x4.mul(z, q5));
               dc = madd4(q6, up6, dc);
               ds = madd4(q6, down6, ds);
             }
@@ -375,44 +392,44 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, s
     }
     // m = 1
     {
-      let dc = v128.load(adjoint, 2 * CHUNK_BYTES);
-      let ds = v128.load(adjoint, 0 * CHUNK_BYTES);
+      let dc = v128.load(adjoint, L1 + ROW);
+      let ds = v128.load(adjoint, L1 - ROW);
       const c = x;
       const s = y;
-      const up2 = v128.load(adjoint, 6 * CHUNK_BYTES);
-      const down2 = v128.load(adjoint, 4 * CHUNK_BYTES);
+      const up2 = v128.load(adjoint, L2 + ROW);
+      const down2 = v128.load(adjoint, L2 - ROW);
       dz = f32x4.add(dz, madd4(s, down2, f32x4.mul(c, up2)));
       dc = madd4(z, up2, dc);
       ds = madd4(z, down2, ds);
       if (lmax >= 3) {
-        const up3 = v128.load(adjoint, 12 * CHUNK_BYTES);
-        const down3 = v128.load(adjoint, 10 * CHUNK_BYTES);
+        const up3 = v128.load(adjoint, L3 + ROW);
+        const down3 = v128.load(adjoint, L3 - ROW);
         dz = madd4(f32x4.mul(f32x4.splat(2), z), madd4(s, down3, f32x4.mul(c, up3)), dz);
-        q3 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, 44));
+        q3 = f32x4.sub(f32x4.mul(z, z), v128.load32_splat(b, B1 + 3 * ITEM));
         dc = madd4(q3, up3, dc);
         ds = madd4(q3, down3, ds);
         if (lmax >= 4) {
-          const up4 = v128.load(adjoint, 20 * CHUNK_BYTES);
-          const down4 = v128.load(adjoint, 18 * CHUNK_BYTES);
+          const up4 = v128.load(adjoint, L4 + ROW);
+          const down4 = v128.load(adjoint, L4 - ROW);
           dz = madd4(f32x4.mul(f32x4.splat(3), q4), madd4(s, down4, f32x4.mul(c, up4)), dz);
-          q4 = nmadd4(v128.load32_splat(b, 48), z, f32x4.mul(z, q3));
+          q4 = nmadd4(v128.load32_splat(b, B1 + 4 * ITEM), z, f32x4.mul(z, q3));
           dc = madd4(q4, up4, dc);
           ds = madd4(q4, down4, ds);
           if (lmax >= 5) {
             const slope5 = q5;
-            q5 = nmadd4(v128.load32_splat(b, 52), q3, f32x4.mul(z, q4));
+            q5 = nmadd4(v128.load32_splat(b, B1 + 5 * ITEM), q3, f32x4.mul(z, q4));
             if (five) {
-              const up5 = v128.load(adjoint, 30 * CHUNK_BYTES);
-              const down5 = v128.load(adjoint, 28 * CHUNK_BYTES);
+              const up5 = v128.load(adjoint, L5 + ROW);
+              const down5 = v128.load(adjoint, L5 - ROW);
               dz = madd4(f32x4.mul(f32x4.splat(4), slope5), madd4(s, down5, f32x4.mul(c, up5)), dz);
               dc = madd4(q5, up5, dc);
               ds = madd4(q5, down5, ds);
             }
             if (lmax >= 6) {
-              const up6 = v128.load(adjoint6, 42 * CHUNK_BYTES);
-              const down6 = v128.load(adjoint6, 40 * CHUNK_BYTES);
+              const up6 = v128.load(adjoint6, L6 + ROW);
+              const down6 = v128.load(adjoint6, L6 - ROW);
               dz = madd4(f32x4.mul(f32x4.splat(5), q6), madd4(s, down6, f32x4.mul(c, up6)), dz);
-              q6 = nmadd4(v128.load32_splat(b, 56), q4, f32x4.mul(z, q5));
+              q6 = nmadd4(v128.load32_splat(b, B1 + 6 * ITEM), q4, f32x4.mul(z, q5));
               dc = madd4(q6, up6, dc);
               ds = madd4(q6, down6, ds);
             }
@@ -423,11 +440,11 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, s
       dy = f32x4.add(dy, ds);
     }
     // m = 0: only q enters, and its slope.
-    dz = madd4(f32x4.mul(f32x4.splat(2), z), v128.load(adjoint, 5 * CHUNK_BYTES), dz);
-    if (lmax >= 3) dz = madd4(f32x4.mul(f32x4.splat(3), q3), v128.load(adjoint, 11 * CHUNK_BYTES), dz);
-    if (lmax >= 4) dz = madd4(f32x4.mul(f32x4.splat(4), q4), v128.load(adjoint, 19 * CHUNK_BYTES), dz);
-    if (lmax >= 5 && five) dz = madd4(f32x4.mul(f32x4.splat(5), q5), v128.load(adjoint, 29 * CHUNK_BYTES), dz);
-    if (lmax >= 6) dz = madd4(f32x4.mul(f32x4.splat(6), q6), v128.load(adjoint6, 41 * CHUNK_BYTES), dz);
+    dz = madd4(f32x4.mul(f32x4.splat(2), z), v128.load(adjoint, L2), dz);
+    if (lmax >= 3) dz = madd4(f32x4.mul(f32x4.splat(3), q3), v128.load(adjoint, L3), dz);
+    if (lmax >= 4) dz = madd4(f32x4.mul(f32x4.splat(4), q4), v128.load(adjoint, L4), dz);
+    if (lmax >= 5 && five) dz = madd4(f32x4.mul(f32x4.splat(5), q5), v128.load(adjoint, L5), dz);
+    if (lmax >= 6) dz = madd4(f32x4.mul(f32x4.splat(6), q6), v128.load(adjoint6, L6), dz);
     const along = madd4(dz, z, madd4(dy, y, f32x4.mul(dx, x)));
     const inverse = v128.load(scratch + o, SCRATCH_INVERSE);
     // dL/dx = (d - u (u.d)) / r + u dL/dr

@@ -31,6 +31,7 @@ export function tableBytes(channels: i32): i32 {
   return 2 * tableKindBytes(channels);
 }
 
-/** f32 constants of the harmonics: 49 squared norms (padded to 64), then 8 x 8 of the recursion (see harmonics.ts). */
+/** The f32 constants of the harmonics: 49 squared norms, filled up to 64, then b_lm, 8 for each m. */
 export const HARMONIC_NORMS: i32 = 64;
-export const HARMONIC_CONSTANTS: i32 = HARMONIC_NORMS + 64;
+export const B_DEGREES: i32 = 8;
+export const HARMONIC_CONSTANTS: i32 = HARMONIC_NORMS + 8 * B_DEGREES;
