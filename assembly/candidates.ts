@@ -13,7 +13,7 @@ import {
 } from "./abi";
 import { findSlot, floorDivide, isPeriodic, keyIndex } from "./cells";
 import { MOST_IMAGES, packImages } from "./lists";
-import { at4, copyVectors, count, loadF8, region, value } from "./memory";
+import { at4, copyVectors, count, countAt, loadF8, region, value } from "./memory";
 import { CANDIDATES, MOST_RUNS, PACKED_STRIDE, RUN_BYTES } from "./scratch";
 
 /** The candidates at hand: places of y, z, atom and run behind x, and of where the next batch begins. */
@@ -44,16 +44,16 @@ export function collectRuns(ctx: usize, runs: usize, key: i64, cursor: i32, next
   const slotStart = region(ctx, ADDRESS_SLOT_START);
   const dense = count(ctx, COUNT_GRID_DENSE);
   const basis = ctx + VALUE_GRID_BASIS;
-  const n0 = count(ctx, COUNT_GRID_CELLS);
-  const n1 = count(ctx, COUNT_GRID_CELLS + 4);
-  const n2 = count(ctx, COUNT_GRID_CELLS + 8);
-  const reach2 = count(ctx, COUNT_GRID_REACH + 8);
-  const across1 = 2 * count(ctx, COUNT_GRID_REACH + 4) + 1;
+  const n0 = countAt(ctx, COUNT_GRID_CELLS, 0);
+  const n1 = countAt(ctx, COUNT_GRID_CELLS, 1);
+  const n2 = countAt(ctx, COUNT_GRID_CELLS, 2);
+  const reach2 = countAt(ctx, COUNT_GRID_REACH, 2);
+  const across1 = 2 * countAt(ctx, COUNT_GRID_REACH, 1) + 1;
   const across2 = 2 * reach2 + 1;
-  const first0 = keyIndex(key, 0) - count(ctx, COUNT_GRID_REACH);
-  const first1 = keyIndex(key, 1) - count(ctx, COUNT_GRID_REACH + 4);
+  const first0 = keyIndex(key, 0) - countAt(ctx, COUNT_GRID_REACH, 0);
+  const first1 = keyIndex(key, 1) - countAt(ctx, COUNT_GRID_REACH, 1);
   const first2 = keyIndex(key, 2) - reach2;
-  const all = (2 * count(ctx, COUNT_GRID_REACH) + 1) * across1 * across2;
+  const all = (2 * countAt(ctx, COUNT_GRID_REACH, 0) + 1) * across1 * across2;
   let found = 0;
   while (cursor < all && found < MOST_RUNS) {
     const row = cursor / across2;

@@ -40,7 +40,7 @@ import {
   VALUE_GRID_WIDTH,
 } from "./abi";
 import { slotCapacity } from "./layout";
-import { at4, at8, count, loadF8, region, storeF8 } from "./memory";
+import { at4, at8, count, countAt, loadF8, region, storeF8 } from "./memory";
 
 /** Cells a little wider than needed, so that rounding of a cell index cannot lose a pair. */
 export const MARGIN: f64 = 1.00001;
@@ -236,7 +236,7 @@ function hash(key: i64, mask: i32): i32 {
 
 /** Slot of a cell, or -1 if it holds no atom. */
 export function findSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
-  if (count(ctx, COUNT_GRID_DENSE)) return (a * count(ctx, COUNT_GRID_CELLS + 4) + b) * count(ctx, COUNT_GRID_CELLS + 8) + c;
+  if (count(ctx, COUNT_GRID_DENSE)) return (a * countAt(ctx, COUNT_GRID_CELLS, 1) + b) * countAt(ctx, COUNT_GRID_CELLS, 2) + c;
   const keys = region(ctx, ADDRESS_SLOT_KEY);
   const mask = count(ctx, COUNT_GRID_SLOTS) - 1;
   const key = cellKey(a, b, c);
@@ -380,7 +380,7 @@ export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, 
 // @ts-ignore: decorator
 @inline
 function cellIndex(ctx: usize, axis: i32, f: f64): i32 {
-  const along = count(ctx, COUNT_GRID_CELLS + 4 * axis);
+  const along = countAt(ctx, COUNT_GRID_CELLS, axis);
   const position = isPeriodic(ctx, axis)
     ? (f - Math.floor(f)) * <f64>along
     : f / loadF8(ctx + VALUE_GRID_WIDTH, axis);

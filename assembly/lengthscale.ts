@@ -41,7 +41,7 @@ import {
   keyIndex,
   sortAtoms,
 } from "./cells";
-import { at4, at8, count, loadF8, region, storeF8, value } from "./memory";
+import { at4, at8, count, countAt, loadF8, region, storeF8, value } from "./memory";
 import { SCRATCH_INNER, SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "./scratch";
 
 const FIRST: i32 = 12;
@@ -109,7 +109,7 @@ function scan(list: usize, length: i32, wrapped: usize, s: i32, begin: i32, end:
 /** Cells that a search up to `radius` steps over along one axis, to both sides and its own. */
 function cellsWithin(ctx: usize, axis: i32, radius: f64): f64 {
   const cells = 2 * Math.ceil(radius / loadF8(ctx + VALUE_GRID_WIDTH, axis)) + 1;
-  return isPeriodic(ctx, axis) ? cells : min(cells, <f64>count(ctx, COUNT_GRID_CELLS + 4 * axis));
+  return isPeriodic(ctx, axis) ? cells : min(cells, <f64>countAt(ctx, COUNT_GRID_CELLS, axis));
 }
 
 /** Images of the whole frame along one axis that reach within `radius`, to both sides and its own. */
@@ -123,9 +123,9 @@ function scanCells(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   const slotStart = region(ctx, ADDRESS_SLOT_START);
   const basis = ctx + VALUE_GRID_BASIS;
   const key = load<i64>(at8(region(ctx, ADDRESS_ATOM_CELL), s));
-  const n0 = count(ctx, COUNT_GRID_CELLS);
-  const n1 = count(ctx, COUNT_GRID_CELLS + 4);
-  const n2 = count(ctx, COUNT_GRID_CELLS + 8);
+  const n0 = countAt(ctx, COUNT_GRID_CELLS, 0);
+  const n1 = countAt(ctx, COUNT_GRID_CELLS, 1);
+  const n2 = countAt(ctx, COUNT_GRID_CELLS, 2);
   let length = 0;
   const lastA = lastCell(ctx, 0, key, radius);
   const lastB = lastCell(ctx, 1, key, radius);
@@ -159,7 +159,7 @@ function firstCell(ctx: usize, axis: i32, key: i64, radius: f64): i32 {
 /** Last cell along an axis that a search from the cell `key` visits. */
 function lastCell(ctx: usize, axis: i32, key: i64, radius: f64): i32 {
   const last = <f64>keyIndex(key, axis) + Math.ceil(radius / loadF8(ctx + VALUE_GRID_WIDTH, axis));
-  return <i32>(isPeriodic(ctx, axis) ? last : min(last, <f64>(count(ctx, COUNT_GRID_CELLS + 4 * axis) - 1)));
+  return <i32>(isPeriodic(ctx, axis) ? last : min(last, <f64>(countAt(ctx, COUNT_GRID_CELLS, axis) - 1)));
 }
 
 /** Nearest distances up to `radius` among all atoms and their images (infinite: no axis is periodic). */
@@ -233,7 +233,7 @@ function findNearest(ctx: usize, list: usize, s: i32): i32 {
   // Along a non-periodic axis of one cell there is nothing beyond.
   let step: f64 = Infinity;
   for (let axis = 0; axis < 3; ++axis) {
-    if (isPeriodic(ctx, axis) || count(ctx, COUNT_GRID_CELLS + 4 * axis) > 1) step = min(step, loadF8(ctx + VALUE_GRID_WIDTH, axis));
+    if (isPeriodic(ctx, axis) || countAt(ctx, COUNT_GRID_CELLS, axis) > 1) step = min(step, loadF8(ctx + VALUE_GRID_WIDTH, axis));
   }
   // The first radius is one that reaches enough atoms at the mean density, where there is one.
   const reached = ((4.0 / 3.0) * Math.PI * step * step * step * atoms) / basisVolume(ctx);

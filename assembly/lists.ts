@@ -44,7 +44,7 @@ import {
   VALUE_SKIN,
 } from "./abi";
 import { isPeriodic } from "./cells";
-import { at4, at8, count, loadF8, region, storeF8, value } from "./memory";
+import { at4, at8, count, countAt, loadF8, region, storeF8, value } from "./memory";
 import { PHASE_TRIAL } from "./phases";
 
 /** COUNT_LIST_STATE: there are none; they are being made with the pairs; they hold. */
@@ -86,14 +86,14 @@ export function beginLists(ctx: usize, skin: f64): void {
   const home = region(ctx, ADDRESS_LIST_HOME);
   const order = region(ctx, ADDRESS_ORDER);
   memory.copy(region(ctx, ADDRESS_LIST_WRAPPED), wrapped, 24 * <usize>n);
-  memory.copy(ctx + VALUE_LIST_BASIS, ctx + VALUE_GRID_BASIS, 72);
+  memory.copy(ctx + VALUE_LIST_BASIS, ctx + VALUE_GRID_BASIS, 9 * 8);
   store<f64>(ctx + VALUE_LIST_SCALE, value(ctx, VALUE_LENGTH_SCALE));
   store<f64>(ctx + VALUE_LIST_SKIN, skin);
   store<i32>(ctx + COUNT_LIST_PERIODIC, count(ctx, COUNT_PERIODIC));
   store<i32>(ctx + COUNT_LIST_TELLS_SPECIES, count(ctx, COUNT_SPECIES_USED));
   for (let axis = 0; axis < 3; ++axis) {
-    const cells = count(ctx, COUNT_GRID_CELLS + 4 * axis);
-    const images = isPeriodic(ctx, axis) ? (count(ctx, COUNT_GRID_REACH + 4 * axis) + cells - 1) / cells : 0;
+    const cells = countAt(ctx, COUNT_GRID_CELLS, axis);
+    const images = isPeriodic(ctx, axis) ? (countAt(ctx, COUNT_GRID_REACH, axis) + cells - 1) / cells : 0;
     store<i32>(ctx + COUNT_LIST_IMAGES + 4 * axis, images);
   }
   for (let s = 0; s < n; ++s) {
@@ -132,7 +132,7 @@ export function renewLists(ctx: usize, lengthScale: f64): bool {
       const change = loadF8(ctx + VALUE_GRID_BASIS, 3 * axis + k) - loadF8(ctx + VALUE_LIST_BASIS, 3 * axis + k);
       squared += change * change;
     }
-    reach += <f64>count(ctx, COUNT_LIST_IMAGES + 4 * axis) * Math.sqrt(squared);
+    reach += <f64>countAt(ctx, COUNT_LIST_IMAGES, axis) * Math.sqrt(squared);
   }
   const held = (value(ctx, VALUE_CUTOFF) + value(ctx, VALUE_LIST_SKIN)) * value(ctx, VALUE_LIST_SCALE) * SAFETY;
   const allowed = 0.5 * (held - reach);

@@ -59,6 +59,13 @@ export function count(ctx: usize, field: i32): i32 {
   return load<i32>(ctx + field);
 }
 
+/** Number `i` of a field of several counts. */
+// @ts-ignore: decorator
+@inline
+export function countAt(ctx: usize, field: i32, i: i32): i32 {
+  return count(ctx, field + 4 * i);
+}
+
 // @ts-ignore: decorator
 @inline
 export function value(ctx: usize, field: i32): f64 {

@@ -48,6 +48,13 @@ import {
 import { TABLE_INTERVALS, tableBytes, tableColumns, tableKindBytes, tableRowBytes } from "./tables";
 import { madd4, sums4 } from "./vector";
 
+/** Rows of SCRATCH_BLEND by the number that they multiply; the same four for the slopes follow. */
+const BLEND_V0: i32 = 0;
+const BLEND_S0: i32 = BLEND_V0 + CHUNK_BYTES;
+const BLEND_V1: i32 = BLEND_S0 + CHUNK_BYTES;
+const BLEND_S1: i32 = BLEND_V1 + CHUNK_BYTES;
+const BLEND_SLOPES: i32 = BLEND_S1 + CHUNK_BYTES;
+
 /** R^kind_channel(r), closed form. */
 export function radialReference(ctx: usize, kind: i32, channel: i32, r: f64): f64 {
   const cutoff = value(ctx, VALUE_CUTOFF);
@@ -165,15 +172,15 @@ export function chunkGeometry(ctx: usize, scratch: usize, x: usize, y: usize, z:
     const tt = f32x4.mul(t, t);
     const tu = f32x4.mul(t, u);
     const blend = scratch + SCRATCH_BLEND + o;
-    v128.store(blend, f32x4.mul(f32x4.add(one, f32x4.add(t, t)), uu));
-    v128.store(blend, f32x4.mul(t, uu), CHUNK_BYTES);
-    v128.store(blend, f32x4.mul(tt, f32x4.sub(three, f32x4.add(t, t))), 2 * CHUNK_BYTES);
-    v128.store(blend, f32x4.neg(f32x4.mul(t, tu)), 3 * CHUNK_BYTES);
+    v128.store(blend, f32x4.mul(f32x4.add(one, f32x4.add(t, t)), uu), BLEND_V0);
+    v128.store(blend, f32x4.mul(t, uu), BLEND_S0);
+    v128.store(blend, f32x4.mul(tt, f32x4.sub(three, f32x4.add(t, t))), BLEND_V1);
+    v128.store(blend, f32x4.neg(f32x4.mul(t, tu)), BLEND_S1);
     v128.store(scratch + o, t, SCRATCH_PLACE);
   }
 }
 
-/** The Hermite weights of slopes (SCRATCH_BLEND, rows 4 to 7) of `n4` pairs. After chunkGeometry. */
+/** The Hermite weights of slopes (SCRATCH_BLEND, from BLEND_SLOPES on) of `n4` pairs. After chunkGeometry. */
 function slopeWeights(ctx: usize, scratch: usize, n4: i32): void {
   const step = value(ctx, VALUE_CUTOFF) / <f64>TABLE_INTERVALS;
   const perStep = f32x4.splat(<f32>(1 / step));
@@ -187,24 +194,27 @@ function slopeWeights(ctx: usize, scratch: usize, n4: i32): void {
     const u = f32x4.sub(one, t);
     const bend = f32x4.mul(f32x4.mul(six, f32x4.mul(t, u)), perStep);
     const blend = scratch + SCRATCH_BLEND + o;
-    v128.store(blend, f32x4.neg(bend), 4 * CHUNK_BYTES);
-    v128.store(blend, f32x4.mul(f32x4.mul(u, f32x4.sub(one, f32x4.mul(three, t))), perStep), 5 * CHUNK_BYTES);
-    v128.store(blend, bend, 6 * CHUNK_BYTES);
-    v128.store(blend, f32x4.mul(f32x4.mul(t, f32x4.sub(f32x4.mul(three, t), two)), perStep), 7 * CHUNK_BYTES);
+    v128.store(blend, f32x4.neg(bend), BLEND_SLOPES + BLEND_V0);
+    v128.store(blend, f32x4.mul(f32x4.mul(u, f32x4.sub(one, f32x4.mul(three, t))), perStep), BLEND_SLOPES + BLEND_S0);
+    v128.store(blend, bend, BLEND_SLOPES + BLEND_V1);
+    v128.store(blend, f32x4.mul(f32x4.mul(t, f32x4.sub(f32x4.mul(three, t), two)), perStep), BLEND_SLOPES + BLEND_S1);
   }
 }
 
-/** Four channels between two rows of the table, from `here` in the first. */
+/**
+ * Four channels between two rows of the table, from `here` in the first: v0, s0, v1, s1 stand half a
+ * row of 4 (K + 4) bytes apart.
+ */
 // @ts-ignore: decorator
 @inline
 function blend4<T>(here: usize, b0: v128, b1: v128, b2: v128, b3: v128): v128 {
   return madd4(
-    v128.load(here, 12 * sizeof<T>() + 48),
+    v128.load(here, 3 * 4 * (sizeof<T>() + 4)),
     b3,
     madd4(
-      v128.load(here, 8 * sizeof<T>() + 32),
+      v128.load(here, 2 * 4 * (sizeof<T>() + 4)),
       b2,
-      madd4(v128.load(here, 4 * sizeof<T>() + 16), b1, f32x4.mul(v128.load(here), b0)),
+      madd4(v128.load(here, 4 * (sizeof<T>() + 4)), b1, f32x4.mul(v128.load(here), b0)),
     ),
   );
 }
@@ -217,10 +227,10 @@ function interpolate<T>(table: usize, scratch: usize, weightsOfRows: usize, out:
     const o = <usize>j << 2;
     const row = table + load<i32>(scratch + SCRATCH_ROW + o);
     const blend = weightsOfRows + o;
-    const b0 = v128.load32_splat(blend);
-    const b1 = v128.load32_splat(blend, CHUNK_BYTES);
-    const b2 = v128.load32_splat(blend, 2 * CHUNK_BYTES);
-    const b3 = v128.load32_splat(blend, 3 * CHUNK_BYTES);
+    const b0 = v128.load32_splat(blend, BLEND_V0);
+    const b1 = v128.load32_splat(blend, BLEND_S0);
+    const b2 = v128.load32_splat(blend, BLEND_V1);
+    const b3 = v128.load32_splat(blend, BLEND_S1);
     const to = out + <usize>j * (4 * sizeof<T>());
     v128.store(to, blend4<T>(row, b0, b1, b2, b3));
     v128.store(to, blend4<T>(row + 16, b0, b1, b2, b3), 16);
@@ -244,7 +254,7 @@ export function radialForward(ctx: usize, scratch: usize, weights: usize, n4: i3
 /** dR/dr of `n4` pairs into SCRATCH_RADIAL_SLOPE, of the message weights into SCRATCH_WEIGHT_SLOPE. */
 export function radialSlopes(ctx: usize, scratch: usize, n4: i32): void {
   const table = region(ctx, ADDRESS_TABLE);
-  const blend = scratch + SCRATCH_BLEND + 4 * CHUNK_BYTES;
+  const blend = scratch + SCRATCH_BLEND + BLEND_SLOPES;
   const out = scratch + SCRATCH_RADIAL_SLOPE;
   const weights = scratch + SCRATCH_WEIGHT_SLOPE;
   slopeWeights(ctx, scratch, n4);

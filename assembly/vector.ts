@@ -44,6 +44,21 @@ const EXP: usize = memory.data<f32>(
   16,
 );
 
+// Where each of them stands.
+const EXP_LEAST: i32 = 0;
+const EXP_MOST: i32 = EXP_LEAST + 16;
+const EXP_LOG2E: i32 = EXP_MOST + 16;
+const EXP_ROUND: i32 = EXP_LOG2E + 16;
+const EXP_LN2_HIGH: i32 = EXP_ROUND + 16;
+const EXP_LN2_LOW: i32 = EXP_LN2_HIGH + 16;
+const EXP_TERM7: i32 = EXP_LN2_LOW + 16;
+const EXP_TERM6: i32 = EXP_TERM7 + 16;
+const EXP_TERM5: i32 = EXP_TERM6 + 16;
+const EXP_TERM4: i32 = EXP_TERM5 + 16;
+const EXP_TERM3: i32 = EXP_TERM4 + 16;
+const EXP_TERM2: i32 = EXP_TERM3 + 16;
+const EXP_ONE: i32 = EXP_TERM2 + 16;
+
 /**
  * exp(x), x clamped to [-87, 88]. x = k ln 2 + t with |t| <= ln 2 / 2; exp(t) by its Taylor series to t^7 / 5040 (Horner).
  * Largest relative error over [-87, 88]: 9.6e-8, measured at 400,004 points (test/core/layout.test.ts holds it to 1.2e-7).
@@ -51,17 +66,17 @@ const EXP: usize = memory.data<f32>(
 // @ts-ignore: decorator
 @inline
 export function exp4(x: v128): v128 {
-  const one = v128.load(EXP, 192);
-  const round = v128.load(EXP, 48);
-  const clamped = f32x4.max(v128.load(EXP), f32x4.min(v128.load(EXP, 16), x));
-  const shifted = f32x4.add(f32x4.mul(clamped, v128.load(EXP, 32)), round);
+  const one = v128.load(EXP, EXP_ONE);
+  const round = v128.load(EXP, EXP_ROUND);
+  const clamped = f32x4.max(v128.load(EXP, EXP_LEAST), f32x4.min(v128.load(EXP, EXP_MOST), x));
+  const shifted = f32x4.add(f32x4.mul(clamped, v128.load(EXP, EXP_LOG2E)), round);
   const k = f32x4.sub(shifted, round);
-  const t = f32x4.sub(f32x4.sub(clamped, f32x4.mul(k, v128.load(EXP, 64))), f32x4.mul(k, v128.load(EXP, 80)));
-  let p = madd4(v128.load(EXP, 96), t, v128.load(EXP, 112));
-  p = madd4(p, t, v128.load(EXP, 128));
-  p = madd4(p, t, v128.load(EXP, 144));
-  p = madd4(p, t, v128.load(EXP, 160));
-  p = madd4(p, t, v128.load(EXP, 176));
+  const t = f32x4.sub(f32x4.sub(clamped, f32x4.mul(k, v128.load(EXP, EXP_LN2_HIGH))), f32x4.mul(k, v128.load(EXP, EXP_LN2_LOW)));
+  let p = madd4(v128.load(EXP, EXP_TERM7), t, v128.load(EXP, EXP_TERM6));
+  p = madd4(p, t, v128.load(EXP, EXP_TERM5));
+  p = madd4(p, t, v128.load(EXP, EXP_TERM4));
+  p = madd4(p, t, v128.load(EXP, EXP_TERM3));
+  p = madd4(p, t, v128.load(EXP, EXP_TERM2));
   p = madd4(p, t, one);
   p = madd4(p, t, one);
   // The bits of 1 are those of 2^0.
