@@ -122,23 +122,23 @@ export function formBasis(ctx: usize): i32 {
     }
   }
   const row0 = basis;
-  const row1 = basis + 24;
-  const row2 = basis + 48;
+  const row1 = at8(basis, 3);
+  const row2 = at8(basis, 6);
   let sound = true;
   if (periodicCount == 0) {
     for (let i = 0; i < 9; ++i) storeF8(basis, i, i % 4 == 0 ? 1 : 0);
   } else if (periodicCount == 1) {
     const axis = isPeriodic(ctx, 0) ? 0 : isPeriodic(ctx, 1) ? 1 : 2;
-    const along = basis + 24 * axis;
-    const next = basis + 24 * ((axis + 1) % 3);
-    const last = basis + 24 * ((axis + 2) % 3);
+    const along = at8(basis, 3 * axis);
+    const next = at8(basis, 3 * ((axis + 1) % 3));
+    const last = at8(basis, 3 * ((axis + 2) % 3));
     sound = orthogonal(next, along);
     cross(last, along, next);
     sound = normalise(last) && sound;
   } else if (periodicCount == 2) {
     const axis = !isPeriodic(ctx, 0) ? 0 : !isPeriodic(ctx, 1) ? 1 : 2;
-    const out = basis + 24 * axis;
-    cross(out, basis + 24 * ((axis + 1) % 3), basis + 24 * ((axis + 2) % 3));
+    const out = at8(basis, 3 * axis);
+    cross(out, at8(basis, 3 * ((axis + 1) % 3)), at8(basis, 3 * ((axis + 2) % 3)));
     sound = normalise(out);
   }
   if (!sound) return STATUS_SINGULAR_CELL;
@@ -148,8 +148,8 @@ export function formBasis(ctx: usize): i32 {
   const determinant = dot(row0, inverse);
   const edges = Math.sqrt(dot(row0, row0)) * Math.sqrt(dot(row1, row1)) * Math.sqrt(dot(row2, row2));
   if (!(abs(determinant) > SINGULAR * edges)) return STATUS_SINGULAR_CELL;
-  cross(inverse + 24, row2, row0);
-  cross(inverse + 48, row0, row1);
+  cross(at8(inverse, 3), row2, row0);
+  cross(at8(inverse, 6), row0, row1);
   for (let i = 0; i < 9; ++i) storeF8(inverse, i, loadF8(inverse, i) / determinant);
   for (let i = 0; i < 3; ++i) {
     for (let k = 0; k < i; ++k) {

@@ -121,6 +121,9 @@ import { HARMONIC_CONSTANTS, tableBytes } from "./tables";
 /** Largest end that a layout function may return: a shared 32-bit memory, less one page. */
 const MEMORY_LIMIT: f64 = 4294901760;
 
+/** Largest capacity in entries: counts are 32-bit, and rows end at a multiple of 4. */
+const MOST_ENTRIES: f64 = 2147483640;
+
 /**
  * Writes the address of a region of `bytes` bytes from `end` on; returns where the next may start.
  */
@@ -178,7 +181,7 @@ export function layoutModel(ctx: usize, base: i32): f64 {
   end = place(ctx, ADDRESS_IDEAL_LOGITS, end, 8 * c);
   end = place(ctx, ADDRESS_TABLE, end, <f64>tableBytes(count(ctx, COUNT_CHANNELS)));
   end = place(ctx, ADDRESS_HARMONICS, end, <f64>HARMONIC_CONSTANTS * 4);
-  end = place(ctx, ADDRESS_COMPACTION, end, 256);
+  end = place(ctx, ADDRESS_COMPACTION, end, 4 * 16 * 4);
   end = place(ctx, ADDRESS_MIX_FORWARD, end, 4 * degrees * k * k);
   end = place(ctx, ADDRESS_MIX_BACKWARD, end, 4 * degrees * k * k);
   end = place(ctx, ADDRESS_FORWARD1_0, end, 4 * v * i);
@@ -243,7 +246,7 @@ export function layoutFrame(
   const listCapacity = Math.ceil(usualPairs(ctx, skin > 0 ? skin : DENOISE_SKIN) / 4) * 4 * n * lists;
   store<i32>(ctx + COUNT_LIST_STATE, 0);
   store<i32>(ctx + COUNT_LIST_REUSED, 0);
-  store<i32>(ctx + COUNT_LIST_CAPACITY, <i32>min(listCapacity, 2147483640));
+  store<i32>(ctx + COUNT_LIST_CAPACITY, <i32>min(listCapacity, MOST_ENTRIES));
 
   let end: f64 = Math.ceil(<f64>(<u32>base) / 64) * 64;
   end = place(ctx, ADDRESS_POSITIONS, end, 24 * n);
@@ -272,7 +275,7 @@ export function layoutFrame(
   end = place(ctx, ADDRESS_MESSAGES, end, m * n4);
   end = place(ctx, ADDRESS_HIDDEN_ADJOINT, end, h * n4 * gradient);
   end = place(ctx, ADDRESS_MESSAGES_ADJOINT, end, m * n4 * gradient);
-  end = place(ctx, ADDRESS_BLOCK_VIRIAL, end, 72 * blocks * gradient);
+  end = place(ctx, ADDRESS_BLOCK_VIRIAL, end, 8 * 9 * blocks * gradient);
   end = place(ctx, ADDRESS_CURSOR, end, 8 * n * <f64>workers * gradient);
   end = place(ctx, ADDRESS_DENOISE_POSITIONS, end, 24 * n * gradient);
   end = place(ctx, ADDRESS_DENOISE_STEP, end, 24 * n * gradient);
@@ -294,7 +297,7 @@ export function layoutFrame(
   end = place(ctx, ADDRESS_PAIR_GRADIENT, end, 16 * pairs * gradient);
 
   store<i32>(ctx + COUNT_ATOMS, atomCount);
-  store<i32>(ctx + COUNT_PAIR_CAPACITY, <i32>min(pairs, 2147483640));
+  store<i32>(ctx + COUNT_PAIR_CAPACITY, <i32>min(pairs, MOST_ENTRIES));
   store<i32>(ctx + COUNT_WORKERS, workers);
   store<i32>(ctx + COUNT_FEATURES, features);
   return checked(end);
@@ -323,6 +326,6 @@ export function layoutReference(ctx: usize, base: i32, pairCapacity: i32): f64 {
   end = place(ctx, ADDRESS_REFERENCE_SEED, end, 8 * c * n);
   end = place(ctx, ADDRESS_REFERENCE_GRADIENT, end, 24 * n);
   end = place(ctx, ADDRESS_REFERENCE_SCRATCH, end, 8 * 8192 + (h + m) * n);
-  store<i32>(ctx + COUNT_REFERENCE_CAPACITY, <i32>min(pairs, 2147483640));
+  store<i32>(ctx + COUNT_REFERENCE_CAPACITY, <i32>min(pairs, MOST_ENTRIES));
   return checked(end);
 }

@@ -42,11 +42,11 @@ import {
   sortAtoms,
 } from "./cells";
 import { at4, at8, count, countAt, loadF8, region, storeF8, value } from "./memory";
-import { SCRATCH_INNER, SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "./scratch";
+import { NEAREST, SAMPLE, SCRATCH_INNER, SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "./scratch";
 
 const FIRST: i32 = 12;
-const LAST: i32 = 48;
-const SAMPLE: i32 = 1024;
+/** The list of the nearest is full with as many. */
+const LAST: i32 = NEAREST;
 const PROBE: i32 = 16;
 /** Largest ratio of V/N to v, less one, at which V/N is taken. */
 const AGREEMENT: f64 = 0.08;

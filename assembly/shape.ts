@@ -22,6 +22,9 @@ export const CHANNEL_STEP: i32 = 8;
 export const MAX_CHANNELS: i32 = 16;
 export const MIN_LMAX: i32 = 2;
 export const MAX_LMAX: i32 = 6;
+/** Y and I are at most these. */
+export const MAX_HARMONICS: i32 = (MAX_LMAX + 1) * (MAX_LMAX + 1);
+export const MAX_INVARIANTS: i32 = MAX_CHANNELS * (MAX_LMAX + 2);
 /** V, H and M are multiples of WIDTH_STEP; M is at most H. */
 export const WIDTH_STEP: i32 = 8;
 export const MAX_INNER: i32 = 128;
