@@ -162,7 +162,7 @@ export function gatherGradient(ctx: usize, worker: i32, begin: i32, end: i32): v
   const scale = f64x2.splat(1 / value(ctx, VALUE_LENGTH_SCALE));
   for (let block = begin; block < end; block += BLOCK) {
     const virial = at8(region(ctx, ADDRESS_BLOCK_VIRIAL), 9 * (block / BLOCK));
-    memory.fill(virial, 0, 72);
+    memory.fill(virial, 0, 9 * 8);
     const until = min(block + BLOCK, end);
     for (let s = block; s < until; ++s) {
       const start = load<i32>(at4(pairStart, s));

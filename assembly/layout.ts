@@ -114,7 +114,7 @@ import {
   VALUE_SKIN,
 } from "./abi";
 import { count, value } from "./memory";
-import { SCRATCH_BYTES } from "./scratch";
+import { REFERENCE_ADJOINTS, SCRATCH_BYTES } from "./scratch";
 import { degreeCount, groupBytes, harmonicCount, invariantCount, isShapeSound, paddedClasses } from "./shape";
 import { HARMONIC_CONSTANTS, tableBytes } from "./tables";
 
@@ -325,7 +325,7 @@ export function layoutReference(ctx: usize, base: i32, pairCapacity: i32): f64 {
   end = place(ctx, ADDRESS_REFERENCE_LOGITS, end, 8 * c * n);
   end = place(ctx, ADDRESS_REFERENCE_SEED, end, 8 * c * n);
   end = place(ctx, ADDRESS_REFERENCE_GRADIENT, end, 24 * n);
-  end = place(ctx, ADDRESS_REFERENCE_SCRATCH, end, 8 * 8192 + (h + m) * n);
+  end = place(ctx, ADDRESS_REFERENCE_SCRATCH, end, 8 * <f64>REFERENCE_ADJOINTS + (h + m) * n);
   store<i32>(ctx + COUNT_REFERENCE_CAPACITY, <i32>min(pairs, MOST_ENTRIES));
   return checked(end);
 }

@@ -40,21 +40,20 @@ import { addRowReference, dotReference } from "./messages";
 import { layerReference, layerReferenceBackward, siluReference, siluReferenceBackward } from "./network";
 import { radialReference } from "./radial";
 import { logDensityReference, probabilitiesReference } from "./readout";
+import {
+  REFERENCE_A0,
+  REFERENCE_ADJOINTS,
+  REFERENCE_DA,
+  REFERENCE_DB,
+  REFERENCE_DENSITY_ADJOINT,
+  REFERENCE_DX,
+  REFERENCE_HARMONICS,
+  REFERENCE_PAIR,
+  REFERENCE_X,
+  REFERENCE_Z0,
+  REFERENCE_Z1,
+} from "./scratch";
 import { harmonicCount, invariantCount } from "./shape";
-
-// Offsets into the scratch region, in f64: 8192 numbers, then H + M an atom.
-// Z0, A0 and DA hold a first layer of either network, up to MAX_OUTER.
-const Z0: i32 = 0;
-const A0: i32 = 512;
-const DA: i32 = 1024;
-const Z1: i32 = 1536;
-const X: i32 = 1792;
-const DX: i32 = 2048;
-const DB: i32 = 2304;
-const G: i32 = 2560;
-const WORK: i32 = 3072;
-const DENSITY_ADJOINT: i32 = 5120;
-const PER_ATOM: i32 = 8192;
 
 /** Everything up to the logits of all atoms, from referencePairs; returns logP. */
 export function forwardReference(ctx: usize): f64 {
@@ -77,10 +76,10 @@ export function forwardReference(ctx: usize): f64 {
     const start = load<i32>(at4(starts, i));
     const length = load<i32>(at4(starts, i + 1)) - start;
     const density = at8(region(ctx, ADDRESS_REFERENCE_DENSITY), densityLength * i);
-    densityReference(ctx, density, at8(vectors, 3 * start), at4(links, start), length, at8(scratch, WORK));
+    densityReference(ctx, density, at8(vectors, 3 * start), at4(links, start), length, at8(scratch, REFERENCE_HARMONICS));
     invariantsReference(ctx, at8(region(ctx, ADDRESS_REFERENCE_INVARIANTS), invariantCount(ctx) * i), density);
     network1Reference(ctx, i);
-    siluReference(at8(hidden, width * i), at8(scratch, Z1), width);
+    siluReference(at8(hidden, width * i), at8(scratch, REFERENCE_Z1), width);
   }
   memory.fill(messages, 0, <usize>(message * 8) * n);
   let logDensity: f64 = 0;
@@ -93,7 +92,7 @@ export function forwardReference(ctx: usize): f64 {
     network2Reference(ctx, i);
     const own = at8(logits, classCount * i);
     const bias1 = region(ctx, ADDRESS_NETWORK2_BIAS1);
-    layerReference(own, at8(scratch, A0), region(ctx, ADDRESS_NETWORK2_WEIGHT1), bias1, classCount, outer);
+    layerReference(own, at8(scratch, REFERENCE_A0), region(ctx, ADDRESS_NETWORK2_WEIGHT1), bias1, classCount, outer);
     for (let c = 0; c < classCount; ++c) addF8(own, c, loadF8(logPrior, c));
     logDensity += logDensityReference(own, classCount);
   }
@@ -126,19 +125,19 @@ export function backwardReference(ctx: usize): void {
   const inner = count(ctx, COUNT_INNER);
   const width = count(ctx, COUNT_HIDDEN);
   const message = count(ctx, COUNT_MESSAGE);
-  const hiddenAdjoint = at8(scratch, PER_ATOM);
-  const messagesAdjoint = at8(scratch, PER_ATOM + width * n);
+  const hiddenAdjoint = at8(scratch, REFERENCE_ADJOINTS);
+  const messagesAdjoint = at8(scratch, REFERENCE_ADJOINTS + width * n);
   const lengthScale = value(ctx, VALUE_LENGTH_SCALE);
   memory.fill(gradient, 0, 24 * <usize>n);
-  memory.fill(ctx + VALUE_VIRIAL, 0, 72);
+  memory.fill(ctx + VALUE_VIRIAL, 0, 9 * 8);
 
   for (let i = 0; i < n; ++i) {
     network2Reference(ctx, i);
     const seed = at8(region(ctx, ADDRESS_REFERENCE_SEED), classCount * i);
-    const da = at8(scratch, DA);
+    const da = at8(scratch, REFERENCE_DA);
     layerReferenceBackward(da, seed, region(ctx, ADDRESS_NETWORK2_WEIGHT1), classCount, outer);
-    siluReferenceBackward(da, at8(scratch, Z0), outer);
-    const dx = at8(scratch, DX);
+    siluReferenceBackward(da, at8(scratch, REFERENCE_Z0), outer);
+    const dx = at8(scratch, REFERENCE_DX);
     layerReferenceBackward(dx, da, region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, width + message);
     memory.copy(at8(hiddenAdjoint, width * i), dx, width << 3);
     memory.copy(at8(messagesAdjoint, message * i), at8(dx, width), message << 3);
@@ -154,23 +153,23 @@ export function backwardReference(ctx: usize): void {
   for (let i = 0; i < n; ++i) {
     network1Reference(ctx, i);
     const dh = at8(hiddenAdjoint, width * i);
-    siluReferenceBackward(dh, at8(scratch, Z1), width);
-    const da = at8(scratch, DA);
+    siluReferenceBackward(dh, at8(scratch, REFERENCE_Z1), width);
+    const da = at8(scratch, REFERENCE_DA);
     layerReferenceBackward(da, dh, region(ctx, ADDRESS_NETWORK1_WEIGHT1), width, inner);
-    siluReferenceBackward(da, at8(scratch, Z0), inner);
-    const db = at8(scratch, DB);
+    siluReferenceBackward(da, at8(scratch, REFERENCE_Z0), inner);
+    const db = at8(scratch, REFERENCE_DB);
     layerReferenceBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariantCount(ctx));
-    const densityAdjoint = at8(scratch, DENSITY_ADJOINT);
+    const densityAdjoint = at8(scratch, REFERENCE_DENSITY_ADJOINT);
     const density = at8(region(ctx, ADDRESS_REFERENCE_DENSITY), densityLength * i);
     invariantsReferenceBackward(ctx, densityAdjoint, db, density);
     for (let p = load<i32>(at4(starts, i)); p < load<i32>(at4(starts, i + 1)); ++p) {
       const link = load<i32>(at4(links, p));
       const j = link >> 1;
       const dw = dotReference(at8(messagesAdjoint, message * i), at8(hidden, width * j), message);
-      const pair = at8(scratch, G);
-      memory.fill(pair, 0, 24);
+      const pair = at8(scratch, REFERENCE_PAIR);
+      memory.fill(pair, 0, 3 * 8);
       const vector = at8(vectors, 3 * p);
-      densityReferenceBackward(ctx, pair, densityAdjoint, dw, vector, link & 1, at8(scratch, WORK));
+      densityReferenceBackward(ctx, pair, densityAdjoint, dw, vector, link & 1, at8(scratch, REFERENCE_HARMONICS));
       for (let a = 0; a < 3; ++a) {
         addF8(gradient, 3 * j + a, loadF8(pair, a) / lengthScale);
         addF8(gradient, 3 * i + a, -loadF8(pair, a) / lengthScale);
@@ -191,27 +190,27 @@ function pairLength(vectors: usize, p: i32): f64 {
 function network1Reference(ctx: usize, i: i32): void {
   const scratch = region(ctx, ADDRESS_REFERENCE_SCRATCH);
   const b = at8(region(ctx, ADDRESS_REFERENCE_INVARIANTS), invariantCount(ctx) * i);
-  const z0 = at8(scratch, Z0);
-  const a0 = at8(scratch, A0);
+  const z0 = at8(scratch, REFERENCE_Z0);
+  const a0 = at8(scratch, REFERENCE_A0);
   const bias0 = region(ctx, ADDRESS_NETWORK1_BIAS0);
   const inner = count(ctx, COUNT_INNER);
   layerReference(z0, b, region(ctx, ADDRESS_NETWORK1_WEIGHT0), bias0, inner, invariantCount(ctx));
   siluReference(a0, z0, inner);
   const bias1 = region(ctx, ADDRESS_NETWORK1_BIAS1);
-  layerReference(at8(scratch, Z1), a0, region(ctx, ADDRESS_NETWORK1_WEIGHT1), bias1, count(ctx, COUNT_HIDDEN), inner);
+  layerReference(at8(scratch, REFERENCE_Z1), a0, region(ctx, ADDRESS_NETWORK1_WEIGHT1), bias1, count(ctx, COUNT_HIDDEN), inner);
 }
 
 /** Z0 and A0 of network 2 for atom i. */
 function network2Reference(ctx: usize, i: i32): void {
   const scratch = region(ctx, ADDRESS_REFERENCE_SCRATCH);
-  const x = at8(scratch, X);
+  const x = at8(scratch, REFERENCE_X);
   const width = count(ctx, COUNT_HIDDEN);
   const message = count(ctx, COUNT_MESSAGE);
   memory.copy(x, at8(region(ctx, ADDRESS_REFERENCE_HIDDEN), width * i), width << 3);
   memory.copy(at8(x, width), at8(region(ctx, ADDRESS_REFERENCE_MESSAGES), message * i), message << 3);
-  const z0 = at8(scratch, Z0);
+  const z0 = at8(scratch, REFERENCE_Z0);
   const outer = count(ctx, COUNT_OUTER);
   const bias0 = region(ctx, ADDRESS_NETWORK2_BIAS0);
   layerReference(z0, x, region(ctx, ADDRESS_NETWORK2_WEIGHT0), bias0, outer, width + message);
-  siluReference(at8(scratch, A0), z0, outer);
+  siluReference(at8(scratch, REFERENCE_A0), z0, outer);
 }

@@ -120,3 +120,25 @@ export const SAMPLE: i32 = 1024;
 export const SCRATCH_INNER: i32 = SCRATCH_SAMPLE + 8 * SAMPLE;
 
 export const SCRATCH_BYTES: i32 = (SCRATCH_INNER + 8 * SAMPLE + 255) & ~255;
+
+// ---- the double-precision reference (ADDRESS_REFERENCE_SCRATCH), in f64 numbers -----------------
+
+/** A first layer of either network before and after SiLU, and its adjoint. */
+export const REFERENCE_Z0: i32 = 0;
+export const REFERENCE_A0: i32 = REFERENCE_Z0 + MAX_OUTER;
+export const REFERENCE_DA: i32 = REFERENCE_A0 + MAX_OUTER;
+/** The second layer of network 1 before SiLU. */
+export const REFERENCE_Z1: i32 = REFERENCE_DA + MAX_OUTER;
+/** Input of network 2, H + M, and its adjoint. */
+export const REFERENCE_X: i32 = REFERENCE_Z1 + MAX_HIDDEN;
+export const REFERENCE_DX: i32 = REFERENCE_X + 2 * MAX_HIDDEN;
+/** Adjoint of the invariants. */
+export const REFERENCE_DB: i32 = REFERENCE_DX + 2 * MAX_HIDDEN;
+/** dL/dx of a pair. */
+export const REFERENCE_PAIR: i32 = REFERENCE_DB + MAX_INVARIANTS;
+/** Harmonics of a pair and their adjoints. */
+export const REFERENCE_HARMONICS: i32 = REFERENCE_PAIR + 3;
+/** Adjoint of the densities of an atom, Y x K. */
+export const REFERENCE_DENSITY_ADJOINT: i32 = REFERENCE_HARMONICS + 2 * MAX_HARMONICS;
+/** Adjoints of hidden numbers and messages of all atoms, N x H and N x M. */
+export const REFERENCE_ADJOINTS: i32 = REFERENCE_DENSITY_ADJOINT + MAX_HARMONICS * MAX_CHANNELS;

@@ -143,6 +143,7 @@ function sizesNow(scratchBytes: number): Sizes {
     groupBytes: 16 * ((Y + 1) * K! + V! + H!),
     TABLE_ROWS: 515,
     HARMONIC_CONSTANTS: 128,
+    REFERENCE_ADJOINTS: 2869,
     SCRATCH_BYTES: scratchBytes,
     COUNT_LIST_CAPACITY: context.count("LIST_CAPACITY"),
     COUNT_REFERENCE_CAPACITY: context.count("REFERENCE_CAPACITY"),
