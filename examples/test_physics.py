@@ -1,4 +1,4 @@
-"""The examples with known answers, shortened: machinery and signs."""
+"""Short runs of the examples with known answers: whether they work, and the signs of their results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ EXAMPLES = Path(__file__).parent
 
 
 def run(script: str, out: Path) -> tuple[str, str]:
-    """Run an example in its own process; what it wrote."""
+    """Run an example in its own process and return its output and messages."""
     command = [sys.executable, EXAMPLES / script, "--quick", "--out", out]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -29,10 +29,10 @@ def drawn(path: Path) -> bool:
     return path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_interface_pinning_feels_which_phase_is_stable(tmp_path: Path) -> None:
+def test_interface_pinning_finds_the_stable_phase(tmp_path: Path) -> None:
     printed, _ = run("interface_pinning.py", tmp_path)
     cold, hot = (json.loads((tmp_path / f"quick-{kelvin}.json").read_text()) for kelvin in (1100, 1550))
-    # The crystal pushes below the melting point, the melt above.
+    # The crystal pushes below the melting point, the melt pushes above it.
     assert cold["difference"] < -2 * cold["difference_error"] < 0
     assert hot["difference"] > 2 * hot["difference_error"] > 0
     for result in (cold, hot):
@@ -41,7 +41,7 @@ def test_interface_pinning_feels_which_phase_is_stable(tmp_path: Path) -> None:
         assert abs(result["mean"] - 0.5) < 0.12
     assert "Melting temperature" in printed
     assert drawn(tmp_path / "interface_pinning.png")
-    # Done already: nothing is simulated again.
+    # All temperatures are finished, so nothing is simulated again.
     again, _ = run("interface_pinning.py", tmp_path)
     assert again == printed
 
@@ -49,7 +49,7 @@ def test_interface_pinning_feels_which_phase_is_stable(tmp_path: Path) -> None:
 def test_bain_path_leads_there_and_back(tmp_path: Path) -> None:
     printed, _ = run("bain_path.py", tmp_path)
     centres, *columns = np.loadtxt(tmp_path / "profile.txt").T
-    # There, back, together, over strain: uphill from bcc, less high again in fcc.
+    # The columns are there, back, together, over strain. G rises from bcc to the barrier and is lower again in fcc.
     assert len(columns) == 8
     for energy, error in zip(columns[::2], columns[1::2], strict=True):
         barrier = np.nanmax(np.where(abs(centres) < 0.45, energy, np.nan))
@@ -57,7 +57,7 @@ def test_bain_path_leads_there_and_back(tmp_path: Path) -> None:
         assert 90 < barrier < 250
         assert 0 < np.nanmax(error[centres < 0.6]) < 20
     mean, ratio = np.loadtxt(tmp_path / "quick" / "shape.txt").T
-    # Towards bcc, back, on to bcc and on to fcc.
+    # The windows lead towards bcc, back, on to ideal bcc and on to ideal fcc.
     assert len(ratio) == 12 + 12 + 3 + 1
     assert ratio[11] < 1.12 < 1.2 < ratio[0]
     assert ratio[12] < 1.12 < 1.2 < ratio[23]
@@ -65,9 +65,9 @@ def test_bain_path_leads_there_and_back(tmp_path: Path) -> None:
     assert np.argmax(mean[12:24]) == 11
     assert abs(ratio[26] - 1) < 0.05
     assert abs(ratio[27] - np.sqrt(2)) < 0.05
-    assert "standard errors at most" in printed
+    assert "standard errors along the way" in printed
     assert drawn(tmp_path / "bain_path.png")
-    # Done already: nothing is simulated again.
+    # All windows are finished, so nothing is simulated again.
     again, _ = run("bain_path.py", tmp_path)
     assert again == printed
 
@@ -123,7 +123,7 @@ def test_root_of_a_line_and_its_error() -> None:
     assert np.mean(stated) == pytest.approx(np.std(roots), rel=0.1)
 
 
-def test_progress_is_told_on_a_terminal_and_rarely_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_progress_is_shown_on_a_terminal_and_rarely_elsewhere(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     elsewhere = io.StringIO()
     progress = Progress(100, elsewhere)

@@ -1,9 +1,9 @@
-"""Crystals with random displacements, labelled by the shipped model and by one that knows a class more.
+"""Label crystals with random displacements by the shipped model and by a model with one more class.
 
     .venv/bin/python examples/fine-tune/compare.py MODEL [--structure FILE] [--noise 0.08]
 
-Prints the share of the commonest labels, as they are and after denoising. Noise is the standard deviation of a
-coordinate in units of a0, the edge of the volume per atom; crystals close to melting have 0.06 to 0.1.
+The script prints the shares of the most frequent labels, before and after denoising. Noise is the standard deviation of
+a coordinate in units of a0, the cube root of the volume per atom. Crystals close to melting have 0.06 to 0.1.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ LEAST_WIDTH = 5.0
 
 
 def supercell(atoms: Atoms) -> Atoms:
-    """Repeated until no two images of an atom see the same neighbours."""
+    """Repeat a cell until no two images of an atom see the same neighbours."""
     a0 = (atoms.get_volume() / len(atoms)) ** (1 / 3)
     heights = 1.0 / np.linalg.norm(np.linalg.inv(atoms.cell[:]), axis=0)
     return atoms * np.ceil(LEAST_WIDTH * a0 / heights).astype(int)
 
 
 def shaken(atoms: Atoms, noise: float, rng: np.random.Generator) -> Atoms:
-    """A supercell with normal displacements of `noise` length scales a coordinate."""
+    """Return a supercell with normal displacements of `noise` length scales per coordinate."""
     result = supercell(atoms)
     a0 = (result.get_volume() / len(result)) ** (1 / 3)
     result.positions += rng.normal(size=result.positions.shape) * noise * a0
@@ -37,7 +37,7 @@ def shaken(atoms: Atoms, noise: float, rng: np.random.Generator) -> Atoms:
 
 
 def labels(analyser: Local, atoms: Atoms, denoise: int) -> str:
-    """Shares of the three commonest labels."""
+    """Return the shares of the three most frequent labels."""
     frame = (atoms.positions, np.asarray(atoms.cell), tuple(map(bool, atoms.pbc)), atoms.get_chemical_symbols())
     names = analyser.analyse(*frame, denoise=denoise, fields=("labels",)).phase_names()
     common = Counter(names.tolist()).most_common(3)
@@ -48,7 +48,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="path of a .safetensors file")
     parser.add_argument("--structure", type=Path, default=Path(__file__).parent / "beta-Mn.cif")
-    parser.add_argument("--noise", type=float, default=0.08, help="in length scales a coordinate")
+    parser.add_argument("--noise", type=float, default=0.08, help="displacement per coordinate in length scales")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     crystals = {

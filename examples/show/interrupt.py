@@ -1,4 +1,4 @@
-"""Ctrl-C as a question that a run asks now and then, instead of an exception in the middle of its compiled code."""
+"""Ctrl-C as a flag that a run checks now and then, instead of an exception in the middle of its compiled code."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from types import FrameType
 
 
 class Interrupt:
-    """True once SIGINT or SIGTERM has come; a second SIGINT ends the process at once.
+    """True once SIGINT or SIGTERM has arrived. A second one ends the process at once.
 
     Examples
     --------

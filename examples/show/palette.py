@@ -1,4 +1,4 @@
-"""One colour for each phase, in the terminal and in pictures alike."""
+"""One colour per phase, for the terminal and for pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture of a run: phases against time above, slices of atoms coloured by phase below."""
+"""A picture of a run: phases against time at the top, slices of atoms coloured by phase at the bottom."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ def draw_picture(
     Parameters
     ----------
     path : Path
-        PNG or SVG, by its ending.
+        Picture to write. Its extension selects PNG or SVG.
     title : str
     series : Series
-        With the observable ``temperature`` in kelvin.
+        Results with the observable ``temperature`` in kelvin.
     trajectory : Path
-        Labelled frames as extended XYZ. Four are drawn: the first, the most molten, one half-way back, the last.
+        Labelled frames as extended XYZ. Four are drawn: the first, the most molten, one halfway back, the last.
     thickness : float
-        Of the slice through the middle, along the second axis, in the trajectory's length unit.
+        Thickness of the slice through the middle, along the second axis, in the trajectory's length unit.
     picosecond : float
-        A picosecond in the time unit of series and trajectory.
+        One picosecond in the time unit of series and trajectory.
     """
     figure = Figure(figsize=(10, 6.6), dpi=110, layout="constrained")
     grid = figure.add_gridspec(2, SLICES, height_ratios=[1.15, 1])
@@ -44,7 +44,7 @@ def draw_picture(
     frames = _four(read(trajectory, index=":"))
     times = [frame.info["time"] / picosecond for frame in frames]
     _draw_series(figure.add_subplot(grid[0, :]), series, picosecond, times)
-    # The same limits for all slices, whatever the cell of each: their titles then stand at one height.
+    # All slices have the same limits, although their cells differ, so that their titles stand at one height.
     width, height = (max(frame.cell[axis, axis] for frame in frames) for axis in (0, 2))
     for column, (frame, time) in enumerate(zip(frames, times, strict=True)):
         axes = figure.add_subplot(grid[1, column])

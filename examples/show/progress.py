@@ -1,4 +1,4 @@
-"""One line that says how far a run is: redrawn in place on a terminal, now and then a line anywhere else."""
+"""A line with the progress of a run. On a terminal it is redrawn in place; elsewhere a new one appears now and then."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TextIO
 from show.terminal import bar
 
 WIDTH = 30
-# Without a terminal, seconds between lines.
+# Seconds between lines if the stream is not a terminal.
 PATIENCE = 20.0
 
 
@@ -20,9 +20,9 @@ class Progress:
     Parameters
     ----------
     total : int
-        Of what `advance` counts, such as steps.
+        Total of what `advance` counts, such as steps.
     stream : text stream, optional
-        Default: standard error, so that numbers on standard output can be kept apart.
+        Default: standard error, so that it does not mix with numbers on standard output.
     """
 
     def __init__(self, total: int, stream: TextIO | None = None) -> None:
@@ -30,15 +30,15 @@ class Progress:
         self._stream = sys.stderr if stream is None else stream
         self._in_place = self._stream.isatty() and os.environ.get("TERM") != "dumb"
         self._done = 0
-        self._began = self._told = time.monotonic()
+        self._began = self._shown = time.monotonic()
         self._began_at: int | None = None
 
     def skip(self, count: int) -> None:
-        """Count what was done in an earlier run."""
+        """Count work that an earlier run has done."""
         self._done += count
 
     def advance(self, count: int, stage: str) -> None:
-        """Count what has been done, and say so."""
+        """Count finished work and show the progress."""
         if self._began_at is None:
             self._began_at = self._done
         self._done += count
@@ -48,13 +48,13 @@ class Progress:
         text = f"{bar(done, WIDTH)} {done:4.0%}  {stage}, {left / 60:.0f} min left"
         if self._in_place:
             self._stream.write(f"\r{text}\x1b[K")
-        elif now - self._told >= PATIENCE:
-            self._told = now
+        elif now - self._shown >= PATIENCE:
+            self._shown = now
             self._stream.write(f"{text}\n")
         self._stream.flush()
 
     def close(self) -> None:
-        """Leave the line."""
+        """Clear the line."""
         if self._in_place:
             self._stream.write("\r\x1b[K")
             self._stream.flush()

@@ -1,4 +1,4 @@
-"""A live view of a run: redrawn in place on a terminal, one line now and then anywhere else."""
+"""A live view of a run. On a terminal it is redrawn in place; elsewhere a new line appears now and then."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 LEVELS = "▁▂▃▄▅▆▇█"
 BAR_WIDTH = 40
 NAME_WIDTH = 11
-# A phase gets its line once it holds this share of the atoms, and keeps it.
+# A phase gets a line once it holds this share of the atoms, and then keeps it.
 WORTH_A_LINE = 0.005
 
 
 def bar(share: float, width: int) -> str:
-    """Return a bar of `width` characters, filled to `share`, fine to an eighth of a character."""
+    """Return a bar of `width` characters, filled to `share` with a resolution of an eighth of a character."""
     eighths = round(min(max(share, 0.0), 1.0) * width * 8)
     full, rest = divmod(eighths, 8)
     return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(width)
 
 
 def sparkline(values: list[float], width: int) -> str:
-    """Return the values, between 0 and 1, as `width` characters at most; each shows the mean of its stretch."""
+    """Return values between 0 and 1 as at most `width` characters. Each shows the mean of its part of the values."""
     if len(values) > width:
         edges = [round(index * len(values) / width) for index in range(width + 1)]
         values = [sum(values[a:b]) / (b - a) for a, b in itertools.pairwise(edges)]
@@ -36,7 +36,7 @@ def sparkline(values: list[float], width: int) -> str:
 
 
 class TerminalView:
-    """Shows each result of a run as it comes.
+    """Shows each result of a run as it arrives.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ class TerminalView:
     total_steps : int
         Steps of the whole run.
     stream : text stream
-        Where to draw. Redrawn in place if it is a terminal.
+        Where to draw. A terminal is redrawn in place.
     lines : int
-        Elsewhere, so many lines for the whole run.
+        Number of lines for the whole run if the stream is not a terminal.
     """
 
     def __init__(self, title: str, total_steps: int, *, stream: TextIO = sys.stdout, lines: int = 20) -> None:
@@ -61,7 +61,7 @@ class TerminalView:
         self._next_line = 0
         self._listed: set[str] = set()
         self._history: list[float] = []
-        # A stream that can't take block characters (a legacy code page) must not end the run.
+        # A stream that cannot encode block characters (a legacy code page) must not end the run.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 
@@ -71,11 +71,11 @@ class TerminalView:
         Parameters
         ----------
         stage : str
-            What the run is doing, for example ``melting``.
+            Current stage of the run, for example ``melting``.
         result : Result
             The latest result.
         temperature : float
-            Kelvin.
+            Temperature in kelvin.
         """
         self._history.append(result.crystalline)
         self._listed |= {name for name, share in result.fractions.items() if share >= WORTH_A_LINE}
@@ -110,7 +110,7 @@ class TerminalView:
         lines += [
             "",
             f"{'crystalline':<{NAME_WIDTH}} {sparkline(self._history, bar_width)}",
-            f"{'analysis':<{NAME_WIDTH}} {1000 * result.seconds:.0f} ms a frame, {result.dropped} frames dropped"[
+            f"{'analysis':<{NAME_WIDTH}} {1000 * result.seconds:.0f} ms per frame, {result.dropped} frames dropped"[
                 :width
             ],
         ]
@@ -118,7 +118,7 @@ class TerminalView:
 
     def _redraw(self, lines: list[str]) -> None:
         up = f"\x1b[{self._drawn}A" if self._drawn else ""
-        # Each line is cleared to its end; lines are never longer than the terminal, so none wraps.
+        # Each line is cleared to its end. No line is longer than the terminal, so none wraps.
         self._stream.write(up + "".join(f"\r{line}\x1b[K\n" for line in lines))
         self._stream.flush()
         self._drawn = len(lines)

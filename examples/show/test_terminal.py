@@ -12,7 +12,7 @@ from show.terminal import BAR_WIDTH, TerminalView, bar, sparkline
 
 
 class Terminal(io.StringIO):
-    """A stream that calls itself a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -38,17 +38,17 @@ def result(step: int, fcc: float, hcp: float = 0.0) -> Result:
     ("share", "text"),
     [(0, "    "), (1, "████"), (0.5, "██  "), (1 / 32, "▏   "), (0.3, "█▎  "), (7, "████"), (-1, "    ")],
 )
-def test_bar_is_fine_to_an_eighth(share: float, text: str) -> None:
+def test_bar_resolves_eighths_of_a_character(share: float, text: str) -> None:
     assert bar(share, 4) == text
 
 
-def test_sparkline_shows_levels_and_averages_stretches() -> None:
+def test_sparkline_shows_levels_and_averages_parts() -> None:
     assert sparkline([0, 0.5, 1], 10) == "▁▅█"
     assert sparkline([0, 0, 1, 1, 0, 1], 3) == "▁█▅"
     assert len(sparkline([0.3] * 1001, 40)) == 40
 
 
-def test_lines_come_now_and_then_without_a_terminal() -> None:
+def test_lines_appear_now_and_then_without_a_terminal() -> None:
     stream = io.StringIO()
     view = TerminalView("title", 1000, stream=stream, lines=10)
     for step in range(0, 1001, 50):
@@ -59,7 +59,7 @@ def test_lines_come_now_and_then_without_a_terminal() -> None:
     assert re.match(r"step    500 of 1000  heating +300 K  disordered  50.0 %  fcc  50.0 %  [▁-█]+$", lines[5])
 
 
-def test_a_phase_keeps_its_line_once_it_was_worth_one() -> None:
+def test_a_phase_keeps_its_line_once_it_has_one() -> None:
     stream = io.StringIO()
     view = TerminalView("title", 100, stream=stream, lines=100)
     view.update("a", result(0, 1.0), 1)
@@ -85,7 +85,7 @@ def test_a_terminal_is_redrawn_in_place(monkeypatch: pytest.MonkeyPatch) -> None
     again = stream.getvalue()[len(drawn) :]
     assert again.startswith("\x1b[7A\rtitle")
     assert f"fcc         {'█' * (BAR_WIDTH // 4)}{' ' * (BAR_WIDTH * 3 // 4)}  25.0 %" in again
-    assert "12 ms a frame, 3 frames dropped" in again
+    assert "12 ms per frame, 3 frames dropped" in again
 
 
 def test_lines_fit_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
