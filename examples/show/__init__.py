@@ -1,4 +1,4 @@
-"""What the examples share: a live view in the terminal and a picture at the end."""
+"""Modules that the examples share: a live view in the terminal and a picture at the end."""
 
 from show.interrupt import Interrupt
 from show.picture import draw_picture
