@@ -1,8 +1,8 @@
 """Measure the accuracy of a model: `npm run accuracy`.
 
-Writes pages and plots into docs/accuracy/ and prints each requirement beside what was found. Results of single frames
-are kept in a cache, so that an interrupted run goes on where it stopped, and a run with another model measures only
-what that model changes.
+The suite writes pages and plots into docs/accuracy/ and prints each requirement with its result. A cache keeps the
+results of single frames. An interrupted run therefore continues where it stopped, and a run with another model measures
+only what that model changes.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ def arguments_from(words: Sequence[str] | None = None) -> argparse.Namespace:
         help="folder with manifest.csv, repeatable; default: ../shared/data and accuracy/frames if they exist",
     )  # fmt: skip
     parser.add_argument("--steps", type=int, default=8, help="denoising steps (default 8)")
-    parser.add_argument("--quick", action="store_true", help="few frames and few synthetic crystals")
-    parser.add_argument("--tier-check", action="store_true", help="every class as a strained, noised prototype; for "
-                        f"models of more than {LARGE_TIER} classes always")  # fmt: skip
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, metavar="NAME", help="only these pages, without the "
-                        f"summary: {', '.join(SECTIONS)}")  # fmt: skip
-    parser.add_argument("--without-peers", action="store_true", help="leave OVITO's methods out")
+    parser.add_argument("--quick", action="store_true", help="measure only a few frames and synthetic crystals")
+    parser.add_argument("--tier-check", action="store_true", help="test every class as a strained, noisy prototype; "
+                        f"always on for models with more than {LARGE_TIER} classes")  # fmt: skip
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, metavar="NAME", help="write only these pages, "
+                        f"without the summary: {', '.join(SECTIONS)}")  # fmt: skip
+    parser.add_argument("--without-peers", action="store_true", help="leave out the methods of OVITO")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "accuracy", help="folder for pages and plots")
     parser.add_argument("--cache", type=Path, default=HERE / "cache", help="folder for results of single frames")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures for programs")
@@ -71,7 +71,7 @@ def arguments_from(words: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def chosen_sections(arguments: argparse.Namespace, class_count: int) -> list[str]:
-    """Names of the pages to make."""
+    """Names of the pages to write."""
     if arguments.sections:
         return list(arguments.sections)
     large = arguments.tier_check or class_count > LARGE_TIER
@@ -79,7 +79,7 @@ def chosen_sections(arguments: argparse.Namespace, class_count: int) -> list[str
 
 
 def heading(bench: Bench, snapshots: Sequence[Snapshot], quick: bool) -> str:
-    """What was measured, for the head of every page."""
+    """The line at the head of every page that states what was measured."""
     model = bench.analyser.model
     return (
         f"Model `{model.name}`, {len(model.phases)} classes, SHA-256 `{model.sha256[:12]}`; {bench.steps} "
@@ -89,7 +89,7 @@ def heading(bench: Bench, snapshots: Sequence[Snapshot], quick: bool) -> str:
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run the suite; the exit status, 0 whatever the verdicts."""
+    """Run the suite and return the exit status, which is 0 whatever the verdicts are."""
     arguments = arguments_from(words)
     peers = available(not arguments.without_peers)
     with Local(arguments.model) as analyser:

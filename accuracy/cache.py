@@ -1,7 +1,7 @@
-"""Results on disk, so that a run that was interrupted goes on where it stopped.
+"""Results on disk, so that an interrupted run continues where it stopped.
 
-An entry is found by everything that it depends on: the model, the core, the frame, the method and its settings. Nothing
-expires; delete the folder to start afresh.
+The key of an entry holds everything that it depends on: the model, the core, the frame, the method and its settings.
+Nothing expires. Delete the folder to start afresh.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import numpy as np
 from ase import Atoms
 
 Arrays = dict[str, np.ndarray]
-# To be raised when what entries hold changes.
+# Increase this number when the contents of entries change.
 VERSION = 1
 
 
 def digest(atoms: Atoms) -> str:
-    """SHA-256 of what an analysis depends on: positions, cell, periodicity and species."""
+    """SHA-256 of everything that an analysis depends on: positions, cell, periodicity and species."""
     content = hashlib.sha256()
     for array, dtype in (
         (atoms.positions, "<f8"),
@@ -43,7 +43,7 @@ class Cache:
             folder.mkdir(parents=True, exist_ok=True)
 
     def get(self, key: Mapping[str, object], compute: Callable[[], Arrays]) -> Arrays:
-        """The entry of a key; computed, and kept, if there is none or if it cannot be read."""
+        """The entry of a key. It is computed and kept if it does not exist or cannot be read."""
         if self.folder is None:
             return compute()
         name = hashlib.sha256(json.dumps({**key, "version": VERSION}, sort_keys=True).encode()).hexdigest()[:32]
@@ -55,7 +55,7 @@ class Cache:
             except (OSError, ValueError, EOFError, zipfile.BadZipFile):
                 path.unlink()
         arrays = compute()
-        # Under another name first: an interrupted run must not leave half an entry.
+        # The entry gets another name at first, so that an interrupted run does not leave half of it.
         unfinished = path.with_suffix(f".{os.getpid()}.tmp")
         with unfinished.open("wb") as file:
             np.savez_compressed(file, **arrays)

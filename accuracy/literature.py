@@ -1,9 +1,9 @@
-"""Figures that others published or that their published network gave: quoted, not measured by this suite."""
+"""Figures published by others or obtained with their published network. This suite quotes them, it does not measure."""
 
 from __future__ import annotations
 
-# Share of atoms right at the melting point by DC4 (2025; the published network, raw, without its
-# steps for amorphous and outlying atoms) on the frames of ../shared/data.
+# Share of atoms that DC4 labels correctly at the melting point, on the frames of ../shared/data (2025; the published
+# network, raw, without its steps for amorphous and outlying atoms).
 DC4_AT_MELTING = {("Al", "fcc"): 0.994, ("Fe", "bcc"): 0.933, ("Mg", "hcp"): 0.986, ("W", "bcc"): 0.999}
 
 # The same for DC3 (Chung et al., Phys. Rev. Materials 6, 043801, 2022) on their own snapshots of the same substances.

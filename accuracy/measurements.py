@@ -1,4 +1,4 @@
-"""What the model says of a frame, raw and denoised, kept in the cache."""
+"""Results of the model for a frame, raw and denoised, kept in the cache."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Steps = int | str
 class Measured:
     """One pass over one frame of N atoms with a model of C classes.
 
-    labels, confidence, margin, distance: (N,), distance in the frame's length unit; mean_logits and
-    denoised: (N, 3), None without denoising.
+    labels, confidence, margin, distance: (N,), the distance in the frame's length unit; mean_logits,
+    mean_probabilities: (C,); denoised: (N, 3), None without denoising.
     """
 
     phases: tuple[str, ...]
@@ -41,7 +41,7 @@ class Measured:
 
 
 class Bench:
-    """A model and the cache of what it said."""
+    """A model and the cache of its results."""
 
     def __init__(self, analyser: Local, cache: Cache, steps: int) -> None:
         self.analyser = analyser
@@ -66,11 +66,11 @@ class Bench:
         return float(self.analyser.model.settings["logitLength"])
 
     def raw(self, atoms: Atoms) -> Measured:
-        """One pass, no denoising."""
+        """Results of one pass without denoising."""
         return self._measure(atoms, 0)
 
     def denoised(self, atoms: Atoms, steps: Steps | None = None) -> Measured:
-        """After the bench's number of denoising steps, another number, or until converged."""
+        """Results after denoising, by the bench's number of steps, another number, or until convergence."""
         return self._measure(atoms, self.steps if steps is None else steps)
 
     def logits(self, atoms: Atoms) -> np.ndarray:
@@ -79,7 +79,7 @@ class Bench:
         return self.cache.get(key, lambda: {"values": self._analyse(atoms, 0, ("logits",)).logits})["values"]
 
     def names_at(self, atoms: Atoms, length_scale: float) -> np.ndarray:
-        """Class names of one raw pass with a length scale given, (N,)."""
+        """Class names of one raw pass with a given length scale, (N,)."""
         key = self._identity | {"method": "labels", "a0": round(length_scale, 6), "frame": digest(atoms)}
         labels = self.cache.get(key, lambda: {"labels": self._analyse(atoms, 0, ("labels",), length_scale).labels})
         return np.array(self.phases)[labels["labels"]]

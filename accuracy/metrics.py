@@ -1,4 +1,4 @@
-"""Figures of merit as plain functions of arrays; nothing here knows of models, files or peers."""
+"""Figures of merit as plain functions of arrays, independent of models, files and peers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from scipy.stats import rankdata
 
 
 def area_under_roc(positive: np.ndarray, negative: np.ndarray) -> float:
-    """Chance that a positive scores higher than a negative, ties counting half; NaN where either is empty."""
+    """Probability that a positive scores higher than a negative. Ties count half. NaN if either array is empty."""
     if len(positive) == 0 or len(negative) == 0:
         return float("nan")
     ranks = rankdata(np.concatenate([positive, negative]))
@@ -30,7 +30,7 @@ def roc_curve(positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, n
 
 @dataclass(frozen=True)
 class Reliability:
-    """Mean confidence, share of right labels and number of atoms of each bin that is not empty."""
+    """Mean confidence, share of correct labels and number of atoms of each bin that is not empty."""
 
     confidence: np.ndarray
     accuracy: np.ndarray
@@ -38,7 +38,7 @@ class Reliability:
 
     @property
     def expected_calibration_error(self) -> float:
-        """Mean over the atoms of |accuracy - confidence| of their bin; NaN without atoms."""
+        """Mean over all atoms of |accuracy - confidence| of their bin. NaN without atoms."""
         if not self.count.sum():
             return float("nan")
         return float(np.average(np.abs(self.accuracy - self.confidence), weights=self.count))
@@ -53,7 +53,7 @@ def reliability(confidence: np.ndarray, right: np.ndarray, bins: int = 15, equal
         index = np.empty(len(confidence), dtype=int)
         index[np.argsort(confidence, kind="stable")] = np.arange(len(confidence)) * bins // max(1, len(confidence))
     else:
-        raise ValueError(f"bins are of equal 'width' or 'count', not {equal!r}")
+        raise ValueError(f"`equal` is {equal!r}; it must be 'width' or 'count'")
     count = np.bincount(index, minlength=bins)
     filled = count > 0
     means = [np.bincount(index, weights=values, minlength=bins)[filled] for values in (confidence, right)]
@@ -83,7 +83,7 @@ def crossings(
 
 
 def nearest_periodic(places: np.ndarray, wanted: float, length: float) -> float:
-    """Signed distance from `wanted` to the nearest of the places on a circle; NaN if there are none."""
+    """Signed distance from `wanted` to the nearest of the places on a circle. NaN if there are none."""
     if len(places) == 0:
         return float("nan")
     offset = places - wanted
@@ -93,11 +93,10 @@ def nearest_periodic(places: np.ndarray, wanted: float, length: float) -> float:
 
 @dataclass(frozen=True)
 class Course:
-    """How a quantity goes along a path.
+    """How a quantity changes along a path.
 
-    `backward`: the largest step against the overall direction; `jump`: the largest step in it; both as
-    shares of the overall change. `crossing`: where the quantity first changes sign (NaN if nowhere), and
-    `crossings`: how often it does.
+    `backward` is the largest step against the overall direction, `jump` the largest step in it, both as shares of the
+    overall change. `crossing` is where the quantity first changes sign (NaN if nowhere), `crossings` how often it does.
     """
 
     backward: float
@@ -121,15 +120,16 @@ def course(along: np.ndarray, values: np.ndarray) -> Course:
 
 
 def minimal_images(vectors: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Vectors modulo a periodic cell, each component of the fractions in [-1/2, 1/2]: for cells not too oblique."""
+    """Vectors modulo a periodic cell, with fractional components in [-1/2, 1/2]. The cell must not be too oblique."""
     fractions = vectors @ np.linalg.inv(cell)
     return (fractions - np.round(fractions)) @ cell
 
 
 def displacements(positions: np.ndarray, sites: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Displacement of every atom from its site (N, 3), nearest image, without the shift that all have in common."""
+    """Displacement of every atom from the nearest image of its site (N, 3), without the common shift of all atoms."""
     moved = positions - sites
-    # Images are chosen relative to one atom, whatever the common shift: its own displacement is small beside a cell.
+    # Images are chosen relative to one atom, so that a common shift does not matter. The displacement of that atom is
+    # small compared with a cell.
     moved = minimal_images(moved - moved[0], cell)
     return moved - moved.mean(axis=0)
 

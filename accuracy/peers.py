@@ -1,8 +1,8 @@
 """Structure identification by OVITO on the same frames.
 
-A peer knows no species: an atom counts as right for it when it finds the lattice that is left of the true class when
-species are ignored. For a class that a peer has no template for there is no figure. `ovito` is imported when a peer is
-first used, so that everything else works without it.
+Peers ignore species. A peer is right about an atom if it finds the lattice that the true class has without species.
+Classes without a template get no figure. `ovito` is imported when a peer is first used, so that everything else works
+without it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from ase import Atoms
 from .cache import Cache
 from .systems import DISORDERED, UNKNOWN, Snapshot
 
-# The lattice that is left of a class when all atoms are alike.
+# The lattice of a class when species are ignored.
 LATTICE_OF_CLASS = {
     "B1": "sc",
     "B2": "bcc",
@@ -46,8 +46,8 @@ TEMPLATES = {
 class Peer:
     """One method with its settings.
 
-    `build` makes the modifier; `types` gives the modifier's numbers that stand for a lattice. Both import OVITO.
-    `rejects`: whether the method can call an atom disordered at all.
+    `build` makes the modifier. `types` gives the modifier's numbers for each lattice. Both import OVITO. `rejects`
+    states whether the method can call an atom disordered at all.
     """
 
     name: str
@@ -61,12 +61,12 @@ class Peer:
         return snapshot.water or not self.water_only
 
     def found(self, snapshot: Snapshot, cache: Cache) -> np.ndarray:
-        """The method's number of every atom, (N,)."""
+        """The number that the method gives every atom, (N,)."""
         key = {"method": self.name, "ovito": version("ovito"), "frame": snapshot.digest}
         return cache.get(key, lambda: _apply(self.build(), snapshot.atoms, COLUMN))[COLUMN]
 
     def right(self, found: np.ndarray, truth: np.ndarray) -> np.ndarray:
-        """1 where the lattice of the true class was found, 0 where not, NaN where there is no template; (N,)."""
+        """1 where the lattice of the true class was found, 0 where it was not, NaN where there is no template, (N,)."""
         result = np.full(len(truth), np.nan)
         for name in np.unique(truth):
             numbers = self.types().get(LATTICE_OF_CLASS.get(name, name)) if name != UNKNOWN else None
@@ -76,14 +76,14 @@ class Peer:
         return result
 
     def is_lattice(self, found: np.ndarray, lattice: str) -> np.ndarray:
-        """Where the method finds a lattice, (N,)."""
+        """Mask of the atoms for which the method finds a lattice, (N,)."""
         return np.isin(found, self.types()[lattice])
 
 
 def template_distance(snapshot: Snapshot, cache: Cache) -> np.ndarray:
     """Root-mean-square deviation from the best template, by template matching without a cutoff, (N,).
 
-    Infinite where no template fits the neighbours at all.
+    It is infinite where no template fits the neighbours at all.
     """
     key = {"method": "PTM RMSD", "ovito": version("ovito"), "frame": snapshot.digest}
 
@@ -166,7 +166,7 @@ def _diamonds() -> Any:
 
 @cache
 def _diamond_types() -> Mapping[str, tuple[int, ...]]:
-    """First and second neighbours of a recognised atom count too: their own bonds are those of the lattice."""
+    """First and second neighbours of a recognised atom count too, since their own bonds are those of the lattice."""
     from ovito.modifiers import IdentifyDiamondModifier
 
     types = IdentifyDiamondModifier.Type
@@ -181,7 +181,7 @@ def _diamond_types() -> Mapping[str, tuple[int, ...]]:
 def _chill_plus() -> Any:
     from ovito.modifiers import ChillPlusModifier
 
-    # The method's own cutoff between oxygens, Angstrom.
+    # The method's own cutoff between oxygens, in Angstrom.
     return ChillPlusModifier(cutoff=3.5)
 
 
@@ -210,12 +210,12 @@ PEERS = (
 
 
 def available(wanted: bool = True) -> tuple[Peer, ...]:
-    """The peers, or none if they are not wanted.
+    """The peers, or no peers if `wanted` is false.
 
     Raises
     ------
     ModuleNotFoundError
-        If they are wanted and OVITO is not installed.
+        If `wanted` is true and OVITO is not installed.
     """
     if not wanted:
         return ()
@@ -227,5 +227,5 @@ def available(wanted: bool = True) -> tuple[Peer, ...]:
 
 
 def by_name(peers: Iterable[Peer], name: str) -> Peer | None:
-    """The peer of a name, None if it is not among them."""
+    """The peer with this name, or None if it does not exist."""
     return next((peer for peer in peers if peer.name == name), None)

@@ -1,4 +1,4 @@
-"""Plots in one style: colours that the colour-blind tell apart (Okabe and Ito), small files."""
+"""Plots in one style, with colours for colour-blind readers (Okabe and Ito) and small files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, VERMILION, PURPLE = (
     "#CC79A7",
 )
 GREY = "#8A8A8A"
-# Colour, marker, line and its width of each method. Raw is broad, so that it is seen where denoised covers it.
+# Colour, marker, line style and line width of each method. Raw is wide, so that it shows where denoised covers it.
 STYLES = {
     "raw": (SKY, "o", "-", 2.8),
     "denoised": (BLACK, "s", "-", 1.1),
@@ -39,8 +39,8 @@ STYLES = {
     "identify diamond": (BLUE, "1", ":", 1.0),
     "Chill+": (GREY, "*", ":", 1.0),
 }
-# An order in which neighbouring colours differ in lightness too.
 MARKERS = "osv^Dx+*<>"
+# In this order, neighbouring colours also differ in lightness.
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, BLACK, SKY, PURPLE, GREY)
 
 
@@ -48,7 +48,7 @@ CYCLE = (BLUE, VERMILION, GREEN, ORANGE, BLACK, SKY, PURPLE, GREY)
 def drawing(
     path: Path, rows: int = 1, columns: int = 1, size: tuple[float, float] = (4.2, 3.0), **options: object
 ) -> Iterator[np.ndarray]:
-    """Axes (rows, columns) to draw on; written as a small PNG when the block ends."""
+    """Axes (rows, columns) to draw on. The figure is written as a small PNG when the block ends."""
     settings = {"font.size": 8.5, "axes.spines.top": False, "axes.spines.right": False, "legend.frameon": False}
     with plt.rc_context(settings):
         figure, axes = plt.subplots(
@@ -62,7 +62,7 @@ def drawing(
 
 
 def _write(figure: Figure, path: Path) -> None:
-    """Few colours and no metadata: half the size, and the same bytes from the same figures."""
+    """Write with few colours and no metadata. This halves the size, and the same figure gives the same bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.canvas.draw()
     figure.savefig(path, dpi=110, metadata={"Software": None})
@@ -71,7 +71,7 @@ def _write(figure: Figure, path: Path) -> None:
 
 
 def hide_unused(axes: np.ndarray, used: int) -> None:
-    """Take away the axes that hold nothing."""
+    """Hide the axes that hold nothing."""
     for axis in axes.flat[used:]:
         axis.set_visible(False)
 
@@ -85,7 +85,7 @@ def method_line(axis: Axes, name: str, x: object, y: object, markers: bool = Tru
 
 
 def shared_legend(axes: np.ndarray, columns: int = 5) -> None:
-    """One legend below all axes, methods in the order of the styles before anything else."""
+    """One legend below all axes. Methods come first, in the order of the styles."""
     found = {}
     for axis in axes.flat:
         found |= dict(zip(*reversed(axis.get_legend_handles_labels()), strict=True))
@@ -95,6 +95,6 @@ def shared_legend(axes: np.ndarray, columns: int = 5) -> None:
 
 
 def colours() -> Iterator[str]:
-    """Colours for ever."""
+    """An endless cycle of colours."""
     while True:
         yield from CYCLE

@@ -12,12 +12,12 @@ GENERATED = "<!-- Written by `npm run accuracy`; edit the suite, not this page. 
 
 
 def figure(value: float | None, digits: int = 2) -> str:
-    """A number for a table; a dash where there is none."""
+    """A number for a table, or a dash if there is none."""
     return "-" if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
 def percent(share: float | None, digits: int = 2) -> str:
-    """A share as per cent, without the sign; a dash where there is none."""
+    """A share in per cent without the sign, or a dash if there is none."""
     return "-" if share is None else figure(100.0 * share, digits)
 
 
@@ -40,15 +40,15 @@ def wrapped(text: str, width: int = 120) -> str:
 
 
 def folded(summary: str, text: str) -> str:
-    """Text that a reader opens on request."""
+    """A folded block that the reader can open."""
     return f"<details><summary>{summary}</summary>\n\n{text}\n\n</details>"
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A requirement beside what was found. `met` is None where nothing was there to measure.
+    """A requirement and its result. `met` is None if there was nothing to measure.
 
-    `further`: a check beyond the requirements that a release is held to.
+    `further` marks a check that a release need not meet.
     """
 
     requirement: str
@@ -58,17 +58,17 @@ class Verdict:
 
     @property
     def word(self) -> str:
-        """For the table."""
+        """The verdict as a word for the table."""
         return {True: "met", False: "**not met**", None: "not measured"}[self.met]
 
 
 def at_least(requirement: str, value: float | None, limit: float, found: str, further: bool = False) -> Verdict:
-    """Met when the value reaches the limit; NaN never does, None is not measured."""
+    """A verdict that is met if the value reaches the limit. NaN never meets it. None means not measured."""
     return Verdict(requirement, found, None if value is None else bool(value >= limit), further)
 
 
 def at_most(requirement: str, value: float | None, limit: float, found: str, further: bool = False) -> Verdict:
-    """Met when the value does not pass the limit; NaN never meets it, None is not measured."""
+    """A verdict that is met if the value does not exceed the limit. NaN never meets it. None means not measured."""
     return Verdict(requirement, found, None if value is None else bool(value <= limit), further)
 
 
@@ -87,11 +87,11 @@ class Page:
         self.blocks.extend(blocks)
 
     def picture(self, path: Path, text: str) -> None:
-        """Append a picture that lies beside the page."""
+        """Append a picture that lies in the folder of the page."""
         self.add(f"![{text}]({path.name})")
 
     def markdown(self, heading: str) -> str:
-        """The whole page; `heading` names the model."""
+        """The whole page. `heading` names the model."""
         parts = [GENERATED, f"# {self.title}", heading]
         if self.verdicts:
             parts.append(verdict_table(self.verdicts))
@@ -99,12 +99,12 @@ class Page:
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> str:
-    """Requirements, what was found, and whether that is enough."""
+    """A table of requirements, results and verdicts."""
     return table(["required", "found", "verdict"], [(v.requirement, v.found, v.word) for v in verdicts])
 
 
 def summary_page(pages: Sequence[Page], heading: str, method: str) -> str:
-    """The first page: every verdict with the page it comes from."""
+    """The first page, with every verdict and the page that it comes from."""
     head = ["required", "found", "verdict", "page"]
     required, further = (
         [
@@ -133,14 +133,14 @@ def summary_page(pages: Sequence[Page], heading: str, method: str) -> str:
 
 
 def plain_summary(pages: Sequence[Page]) -> str:
-    """The verdicts for a terminal."""
+    """The verdicts as text for a terminal."""
     words = {True: "met         ", False: "NOT MET     ", None: "not measured"}
     ordered = sorted((v for page in pages for v in page.verdicts), key=lambda v: v.further)
     return "\n".join(f"{words[v.met]}  {'further: ' if v.further else ''}{v.requirement}: {v.found}" for v in ordered)
 
 
 def as_json(pages: Sequence[Page], about: dict[str, object]) -> dict[str, object]:
-    """Everything for programs."""
+    """All verdicts and figures for programs."""
     return {
         **about,
         "verdicts": [

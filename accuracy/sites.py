@@ -1,8 +1,8 @@
-"""The ideal sites of a crystal that molecular dynamics displaced, from the frame alone.
+"""The ideal sites of a crystal with thermal displacements, from one frame alone.
 
-Neither a model nor a template takes part: the cell's own translations are found by shifting the frame onto itself, all
-atoms are folded into one repeat unit, where those of one site make one cloud, and each cloud's mean is the site. Atoms
-are matched with sites one to one, so free parameters, axial ratios and thermal expansion come out of the frame.
+The method needs neither a model nor a template. It finds the cell's own translations by shifting the frame onto itself.
+Then it folds all atoms into one repeat unit, where the atoms of a site form a cloud whose mean is the site. Atoms and
+sites are matched one to one, so free parameters, axial ratios and thermal expansion follow from the frame.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from scipy.spatial import cKDTree
 from .cache import Arrays
 from .metrics import displacements, minimal_images, root_mean_square
 
-# In units of a0: bandwidth of the clouds' densities; sites closer than `MERGED` are one.
+# In units of a0: bandwidth of the density of clouds, and the distance below which two sites are merged.
 BANDWIDTH, MERGED = 0.15, 0.3
 # Displacements beyond this (root mean square, units of a0) mean that the sites are not those of the frame.
 PLAUSIBLE = 0.3
 PROBES = 150
-# So many atoms for each site climb the density: all sites but one in 10^5 are met.
+# Number of atoms per site that climb the density. They miss one site in 10^5.
 STARTS_PER_SITE = 12
 MOST_ATOMS = 2500
 
@@ -36,7 +36,7 @@ class Sites:
 
 
 def ideal_sites(atoms: Atoms) -> Sites | None:
-    """The sites, None where the frame is no periodic crystal of at least eight repeat units."""
+    """The sites, or None if the frame is not a periodic crystal of at least eight repeat units."""
     if not atoms.pbc.all() or len(atoms) > MOST_ATOMS:
         return None
     repeats = tuple(_repeats(atoms, axis) for axis in range(3))
@@ -64,7 +64,7 @@ def ideal_sites(atoms: Atoms) -> Sites | None:
 
 
 def as_arrays(sites: Sites | None) -> Arrays:
-    """For the cache; no sites are an empty array."""
+    """Arrays for the cache. Without sites, `positions` is empty."""
     return {
         "positions": np.zeros((0, 3)) if sites is None else sites.positions,
         "repeats": np.zeros(3, int) if sites is None else np.array(sites.repeats),
@@ -72,7 +72,7 @@ def as_arrays(sites: Sites | None) -> Arrays:
 
 
 def _repeats(atoms: Atoms, axis: int) -> int:
-    """The finest fraction 1/n of a cell vector that shifts the crystal onto itself, with all its multiples."""
+    """The largest n for which all multiples of 1/n of a cell vector shift the crystal onto itself."""
     cell = np.asarray(atoms.cell)
     scale = (atoms.get_volume() / len(atoms)) ** (1 / 3)
     counts = np.arange(2, max(3, int(np.linalg.norm(cell[axis]) / (0.75 * scale)) + 1))
@@ -83,7 +83,7 @@ def _repeats(atoms: Atoms, axis: int) -> int:
 
 
 class _NearestOfKind:
-    """How far shifted atoms are from the nearest atom of their species."""
+    """Measures how far shifted atoms are from the nearest atom of their species."""
 
     def __init__(self, atoms: Atoms, scale: float) -> None:
         self.cell, self.scale = np.asarray(atoms.cell), scale
@@ -102,7 +102,7 @@ class _NearestOfKind:
         ]
 
     def mismatch(self, shifts: np.ndarray) -> float:
-        """Mean squared distance, units of a0 squared, over probes and shifts (M, 3)."""
+        """Mean squared distance over probes and shifts (M, 3), in units of a0 squared."""
         squared = []
         for tree, probes in self.groups:
             shifted = (probes[:, None] + shifts @ self.inverse).reshape(-1, 3) % 1.0
@@ -111,7 +111,7 @@ class _NearestOfKind:
 
 
 def _basis(atoms: Atoms, repeats: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Sites (K, 3) and species (K,) of one repeat unit, by mean shift of the folded atoms; None if they are not K."""
+    """Sites (K, 3) and species (K,) of one repeat unit, by mean shift of the folded atoms. None if they are not K."""
     unit = np.asarray(atoms.cell) / repeats[:, None]
     scale = (atoms.get_volume() / len(atoms)) ** (1 / 3)
     folded = (atoms.positions @ np.linalg.inv(unit)) % 1.0 @ unit
@@ -130,7 +130,7 @@ def _basis(atoms: Atoms, repeats: np.ndarray) -> tuple[np.ndarray, np.ndarray] |
 
 
 def _modes(cloud: np.ndarray, climbers: np.ndarray, unit: np.ndarray, width: float, steps: int = 25) -> np.ndarray:
-    """Where points end when they climb the density of a periodic cloud."""
+    """The points that climbers reach when they ascend the density of a periodic cloud."""
     centres = climbers.copy()
     for _ in range(steps):
         vectors = minimal_images(cloud[None] - centres[:, None], unit)
@@ -140,7 +140,7 @@ def _modes(cloud: np.ndarray, climbers: np.ndarray, unit: np.ndarray, width: flo
 
 
 def _merge(centres: np.ndarray, unit: np.ndarray, least: float) -> np.ndarray:
-    """Centres that are farther than `least` from all earlier ones, the most frequented first."""
+    """Centres that are farther than `least` from all earlier ones. The most frequent centres come first."""
     distances = np.linalg.norm(minimal_images(centres[None] - centres[:, None], unit), axis=-1)
     kept: list[int] = []
     for candidate in np.argsort(-(distances < least).sum(axis=1), kind="stable"):
@@ -150,7 +150,7 @@ def _merge(centres: np.ndarray, unit: np.ndarray, least: float) -> np.ndarray:
 
 
 def _everywhere(sites: np.ndarray, repeats: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """Sites of all repeat units, units outermost."""
+    """Sites of all repeat units, unit by unit."""
     units = np.stack(np.meshgrid(*map(np.arange, repeats), indexing="ij"), -1).reshape(-1, 1, 3)
     return ((units / repeats) @ cell + sites).reshape(-1, 3)
 
@@ -158,7 +158,7 @@ def _everywhere(sites: np.ndarray, repeats: np.ndarray, cell: np.ndarray) -> np.
 def _match(
     atoms: Atoms, sites: np.ndarray, kinds: np.ndarray, repeats: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray] | None:
-    """Site of each atom (N,), one to one within a species, and all sites; None if species do not fit."""
+    """Site of each atom (N,), one to one within a species, and all sites. None if the species do not fit."""
     cell = np.asarray(atoms.cell)
     everywhere = _everywhere(sites, repeats, cell)
     site_kinds = np.tile(kinds, int(np.prod(repeats)))

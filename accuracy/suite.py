@@ -1,4 +1,4 @@
-"""What every section is given: the model, the snapshots, the peers, and where pictures go."""
+"""The inputs of every section: the model, the snapshots, the peers, and the folder for pictures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True)
 class Suite:
-    """Inputs of the sections. `quick`: few frames and few synthetic structures."""
+    """Inputs of the sections. `quick` means few frames and few synthetic structures."""
 
     bench: Bench
     snapshots: Sequence[Snapshot]
@@ -31,9 +31,9 @@ class Suite:
         return [snapshot for snapshot in self.snapshots if snapshot.kind in kinds]
 
     def peer(self, name: str) -> Peer | None:
-        """A peer by its name, None without peers."""
+        """The peer with this name, or None without peers."""
         return by_name(self.peers, name)
 
     def progress(self, items: Sequence[Item] | Iterable[Item], text: str) -> Iterator[Item]:
-        """The items, with a bar on a terminal."""
+        """The items, with a progress bar on a terminal."""
         return iter(tqdm(items, desc=text, leave=False, disable=None, dynamic_ncols=True))

@@ -1,4 +1,4 @@
-"""Structures made here: noised ideal crystals, point defects, gases, droplets, slabs. All with a known truth."""
+"""Generated structures with a known truth: noisy ideal crystals, point defects, gases, droplets, slabs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from training.prototypes import BUILT_IN, Prototype, built_in
 from .metrics import minimal_images
 from .systems import DISORDERED, Snapshot
 
-# Any elements that differ: only equality of species counts. The first is the species 0.
+# Any different elements will do, since only equality of species counts. The first is species 0.
 SYMBOLS = ("Cu", "Al", "O", "Zn", "Ni", "Fe")
-# Wider than two cutoffs of the model, so that no atom meets itself.
+# Width of supercells, wider than two cutoffs of the model, so that no atom is its own neighbour.
 WIDTH = 6.0
 LARGEST_TIER = "all"
-# Atoms are no closer than this, a0.
+# Least distance between atoms, in a0.
 LEAST_DISTANCE = 0.1
 VACUUM = 4.0
 
 
 def generator(*words: object) -> np.random.Generator:
-    """The same words give the same random numbers, in every run and on every machine."""
+    """A random generator. The same words give the same numbers in every run and on every machine."""
     return np.random.default_rng(zlib.crc32(" ".join(map(str, words)).encode()))
 
 
@@ -56,7 +56,7 @@ class Crystal:
 
 
 def ideal(prototype: Prototype, width: float = WIDTH) -> Crystal:
-    """A supercell at least so wide between opposite faces, lengths in a0."""
+    """A supercell at least `width` wide between opposite faces, in units of a0."""
     cell = np.asarray(prototype.cell)
     heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
     repeats = np.maximum(1, np.ceil(width / heights - 1e-9)).astype(int)
@@ -68,9 +68,10 @@ def ideal(prototype: Prototype, width: float = WIDTH) -> Crystal:
 
 
 def noised(crystal: Crystal, sigma: float, seed: int = 0) -> Crystal:
-    """White Gaussian displacements of standard deviation sigma a component; no common shift.
+    """Add white Gaussian displacements with standard deviation sigma per component and no common shift.
 
-    Displacements that bring two atoms closer than `LEAST_DISTANCE` are drawn anew, since coincident atoms are refused.
+    Displacements that bring two atoms closer than `LEAST_DISTANCE` are drawn again, since analyses refuse coincident
+    atoms.
     """
     random = generator(crystal.name, sigma, seed)
     noise = random.normal(size=crystal.sites.shape) * sigma
@@ -83,13 +84,13 @@ def noised(crystal: Crystal, sigma: float, seed: int = 0) -> Crystal:
 
 
 def _later_of_close_pairs(positions: np.ndarray, cell: np.ndarray) -> np.ndarray:
-    """The atoms that have an earlier one within `LEAST_DISTANCE`, (N,) bool."""
+    """Mask of the atoms that have an earlier atom within `LEAST_DISTANCE`, (N,)."""
     distances = np.linalg.norm(minimal_images(positions[None] - positions[:, None], cell), axis=-1)
     return np.tril(distances < LEAST_DISTANCE, -1).any(axis=1)
 
 
 def strained(crystal: Crystal, largest: float, seed: int = 0) -> Crystal:
-    """A homogeneous strain, all six components uniform up to `largest`; the sites follow."""
+    """Apply a homogeneous strain to atoms and sites. All six components are uniform up to `largest`."""
     random = generator(crystal.name, "strain", seed).uniform(-largest, largest, (3, 3))
     deformation = np.eye(3) + np.triu(random) + np.triu(random, 1).T
     atoms = crystal.atoms.copy()
@@ -100,7 +101,7 @@ def strained(crystal: Crystal, largest: float, seed: int = 0) -> Crystal:
 
 @dataclass(frozen=True)
 class Defective:
-    """A frame with point defects: `first_shell` (N,) of any defect, `counted` (N,) False for inserted atoms."""
+    """A frame with point defects. `first_shell` (N,) marks their neighbours; `counted` (N,) excludes inserted atoms."""
 
     atoms: Atoms
     first_shell: np.ndarray
@@ -108,7 +109,7 @@ class Defective:
 
 
 def vacancies(atoms: Atoms, sites: np.ndarray, share: float, seed: int) -> Defective:
-    """Take atoms away, far from one another. `sites`: ideal site of every atom, which tells the first shells."""
+    """Remove atoms far from one another. The ideal `sites` of all atoms define the first shells."""
     cell = np.asarray(atoms.cell)
     scale = (atoms.get_volume() / len(atoms)) ** (1 / 3)
     gone: list[int] = []
@@ -125,7 +126,7 @@ def vacancies(atoms: Atoms, sites: np.ndarray, share: float, seed: int) -> Defec
 
 
 def interstitials(atoms: Atoms, share: float, seed: int) -> Defective:
-    """Put atoms into the deepest of a few hundred random voids, then push overlapping neighbours apart."""
+    """Insert atoms into the deepest of a few hundred random voids, then push overlapping neighbours apart."""
     random = generator("interstitials", seed)
     cell = np.asarray(atoms.cell)
     scale = (atoms.get_volume() / len(atoms)) ** (1 / 3)
@@ -153,13 +154,13 @@ def interstitials(atoms: Atoms, share: float, seed: int) -> Defective:
 
 
 def _first_shell(distances: np.ndarray, tolerance: float = 1.1) -> np.ndarray:
-    """Sites within a tenth of the nearest distance: 1.15 is the ratio of the second shell to the first in bcc."""
+    """Sites within a tenth of the nearest distance. In bcc the ratio of the second shell to the first is 1.15."""
     others = distances > 1e-6
     return others & (distances < tolerance * distances[others].min())
 
 
 def _nearest_distance(atoms: Atoms) -> float:
-    """Median over the atoms of the distance to the nearest other."""
+    """Median distance of an atom to its nearest neighbour."""
     vectors = minimal_images(atoms.positions[None] - atoms.positions[:, None], np.asarray(atoms.cell))
     distances = np.linalg.norm(vectors, axis=-1)
     np.fill_diagonal(distances, np.inf)
@@ -167,7 +168,7 @@ def _nearest_distance(atoms: Atoms) -> float:
 
 
 def _push_apart(atoms: Atoms, least: float, rounds: int = 30) -> None:
-    """Move the two atoms of every pair closer than `least` half of what is missing, again and again."""
+    """Repeatedly move the two atoms of every pair closer than `least` apart, each by half of the missing distance."""
     cell = np.asarray(atoms.cell)
     for _ in range(rounds):
         vectors = minimal_images(atoms.positions[None] - atoms.positions[:, None], cell)
@@ -193,7 +194,7 @@ def gas(density: float, seed: int, count: int = 400, diameter: float = 0.8) -> S
 
 
 def droplet(snapshot: Snapshot) -> Snapshot:
-    """The largest ball of a periodic frame that is repeated twice along each vector, in vacuum."""
+    """The largest ball in a periodic frame that is repeated twice along each vector, placed in vacuum."""
     large, truth = _repeated(snapshot)
     centre = np.asarray(large.cell).sum(axis=0) / 2
     heights = 1.0 / np.linalg.norm(np.linalg.inv(np.asarray(large.cell)), axis=0)
@@ -208,7 +209,7 @@ def droplet(snapshot: Snapshot) -> Snapshot:
 
 
 def slab(snapshot: Snapshot) -> Snapshot:
-    """The frame with vacuum added along its third vector; no atom moves."""
+    """The frame with vacuum added along its third vector. No atom moves."""
     atoms = snapshot.atoms.copy()
     atoms.wrap()
     cell = np.asarray(atoms.cell).copy()
@@ -221,7 +222,7 @@ def slab(snapshot: Snapshot) -> Snapshot:
 def at_surface(atoms: Atoms, radius: float) -> np.ndarray:
     """Whether the neighbours of each atom within the radius lie to one side, (N,) bool.
 
-    They do when the mean of the unit vectors to them is longer than 0.2; an atom alone counts too.
+    They do if the mean of the unit vectors to them is longer than 0.2. An isolated atom counts too.
     """
     cell = np.asarray(atoms.cell)
     images = np.stack(np.meshgrid(*[np.arange(-1, 2) if flag else [0] for flag in atoms.pbc], indexing="ij"), -1)

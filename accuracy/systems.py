@@ -1,8 +1,8 @@
-"""The benchmark's snapshots: which files there are, and which class each atom truly has.
+"""The snapshots of the suite: their files, and the true class of each atom.
 
-A data folder holds extended XYZ files and `manifest.csv` with one row a file: file, group, system, phase, T_over_Tm.
-The first letter of a group says what it is for: A crystals, B fluids and glasses, C coexistence, D point defects,
-E structures made by construction and paths between them, F faults and grain boundaries, H growth, S shock.
+A data folder holds extended XYZ files and `manifest.csv` with one row per file: file, group, system, phase, T_over_Tm.
+The first letter of a group is its kind: A crystals, B fluids and glasses, C coexistence, D point defects, E constructed
+structures and paths between them, F faults and grain boundaries, H growth, S shock.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .cache import digest
 
 UNKNOWN = ""
 DISORDERED = "disordered"
-# Phases that the data sets name otherwise than the models do, or that a model may have no alias for.
+# Phases whose names in the data sets differ from those in the models, or that a model may have no alias for.
 CLASS_OF_PHASE = {"ice-Ih": "hexdiamond", "ice-Ic": "diamond", "ice-VII": "bcc", "ice-VIII": "bcc"}
 FLUIDS_AND_GLASSES = ("liquid", "glass", "amorphous", "gas", "vapour", "droplet", "melt")
 
@@ -30,7 +30,7 @@ FLUIDS_AND_GLASSES = ("liquid", "glass", "amorphous", "gas", "vapour", "droplet"
 class Snapshot:
     """One frame: the atoms that count, and the true class of each (UNKNOWN where none is known).
 
-    `temperature` is the share of the melting temperature, 0 where that means nothing; `info` the comment line.
+    `temperature` is relative to the melting temperature, or 0 if that has no meaning. `info` holds the comment line.
     """
 
     group: str
@@ -50,12 +50,12 @@ class Snapshot:
 
     @cached_property
     def digest(self) -> str:
-        """Identifies the frame in the cache."""
+        """Digest that identifies the frame in the cache."""
         return digest(self.atoms)
 
     @property
     def label(self) -> np.ndarray:
-        """The integer column `label` of the file, (N,); zeros where the file has none."""
+        """The integer column `label` of the file, (N,), or zeros if the file has none."""
         return self.atoms.arrays.get("label", np.zeros(len(self.atoms), dtype=int))
 
 
@@ -67,19 +67,19 @@ def load(
     quick: bool = False,
     progress: Callable[[Iterable[dict[str, str]]], Iterable[dict[str, str]]] = iter,
 ) -> list[Snapshot]:
-    """Every frame of the folders, hydrogens of water left out; with `quick`, few of them.
+    """Every frame of the folders, without the hydrogens of water. With `quick`, only a few frames.
 
     Raises
     ------
     FileNotFoundError
-        If a manifest lists a file that is not there; before anything is read.
+        If a manifest lists a file that does not exist. No frame is read before this check.
     """
     rows = [row | {"folder": str(folder)} for folder in folders for row in _rows(folder)]
     missing = [str(path) for row in rows if not (path := Path(row["folder"]) / row["file"]).exists()]
     if missing:
         raise FileNotFoundError(
-            f"{missing[0]} is listed in manifest.csv but is not there ({len(missing)} such files): make the frames "
-            "again, or take the rows out of the manifest"
+            f"{missing[0]} is listed in manifest.csv but does not exist ({len(missing)} such files): generate the "
+            "frames again, or remove the rows from the manifest"
         )
     if quick:
         rows = _hottest(rows)
@@ -98,7 +98,7 @@ def _rows(folder: Path) -> list[dict[str, str]]:
 
 
 def _hottest(rows: list[dict[str, str]]) -> list[dict[str, str]]:
-    """One row a system and phase, of the highest temperature; of files made by construction, the noisiest."""
+    """The row of the highest temperature per system and phase, or the noisiest one of constructed files."""
     chosen: dict[tuple[str, str, str], dict[str, str]] = {}
     for row in rows:
         key = (row["group"], row["system"], row["phase"])
@@ -131,13 +131,13 @@ def _snapshot(
 
 
 def is_water(atoms: Atoms, system: str) -> bool:
-    """Whether these are water molecules (two hydrogens an oxygen) or beads that stand for them."""
+    """Whether these are water molecules (two hydrogens per oxygen) or beads that stand for them."""
     hydrogens, oxygens = int((atoms.numbers == 1).sum()), int((atoms.numbers == 8).sum())
     return 0 < hydrogens == 2 * oxygens == len(atoms) - oxygens or system.split("-")[0] in ("mW", "H2O")
 
 
 def class_of(phase: str, phases: Sequence[str], aliases: Mapping[str, str]) -> str:
-    """The model's class of a phase, UNKNOWN if it has none."""
+    """The model's class for a phase, or UNKNOWN if it has none."""
     if phase.startswith(FLUIDS_AND_GLASSES):
         return DISORDERED
     name = phase if phase in phases else aliases.get(phase, CLASS_OF_PHASE.get(phase, phase))
@@ -145,7 +145,7 @@ def class_of(phase: str, phases: Sequence[str], aliases: Mapping[str, str]) -> s
 
 
 def true_classes(atoms: Atoms, phase: str, phases: Sequence[str], aliases: Mapping[str, str]) -> np.ndarray:
-    """Class names by atom: from the column `label` where its legend names phases, else the file's phase."""
+    """Class name of every atom: by the column `label` if its legend names phases, otherwise the file's phase."""
     names = np.full(len(atoms), class_of(phase, phases, aliases), dtype=object)
     if "label" in atoms.arrays:
         for entry in str(atoms.info.get("label_legend", "")).split("; "):
@@ -157,7 +157,7 @@ def true_classes(atoms: Atoms, phase: str, phases: Sequence[str], aliases: Mappi
 
 
 def _phase_in_legend(meaning: str, phase: str) -> str | None:
-    """The phase that a legend entry stands for, UNKNOWN where none is known, None where it names no phase."""
+    """The phase that a legend entry stands for: UNKNOWN if it is unknown, None if the entry does not name a phase."""
     if meaning.startswith(("interface", "front", "shares a Wigner-Seitz site", "interstitial")):
         return UNKNOWN
     if meaning.startswith(FLUIDS_AND_GLASSES):

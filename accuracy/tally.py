@@ -1,4 +1,4 @@
-"""Counts of right labels: one row for each system, true class and temperature, every method on the same atoms."""
+"""Counts of correct labels: one row per system, true class and temperature, with every method on the same atoms."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ RAW, DENOISED = "raw", "denoised"
 class Row:
     """All atoms of one true class in the snapshots of one system at one temperature.
 
-    `right`: number of atoms that a method gets right, absent where it has no template; `wrong`: what the
-    others were called, raw and denoised; `moved`: sum over the atoms of the displacement by denoising, a0.
+    `right` counts the atoms that a method gets right, and has no entry if the method has no template. `wrong` counts
+    the names that the other atoms got, raw and denoised. `moved` is the sum of all displacements by denoising, in a0.
     """
 
     group: str
@@ -36,25 +36,25 @@ class Row:
 
     @property
     def heat(self) -> str:
-        """` at 0.90 Tm`, nothing for structures without a temperature."""
+        """Text such as ` at 0.90 Tm`, empty for structures without a temperature."""
         return f" at {self.temperature:.2f} Tm" if self.temperature else ""
 
     @property
     def name(self) -> str:
-        """System, with the phase in brackets where it is called otherwise than the class."""
+        """The system, with the phase in brackets if its name differs from that of the class."""
         return self.system if self.phase == self.truth else f"{self.system} ({self.phase.replace('|', ' / ')})"
 
     def share(self, method: str) -> float | None:
-        """Share of right atoms, None where the method has no template."""
+        """Share of correctly labelled atoms, or None if the method has no template."""
         return self.right[method] / self.atoms if method in self.right else None
 
     def mistakes(self, method: str, most: int = 3) -> str:
-        """What wrong atoms were called, as shares of the row."""
+        """The most frequent wrong names, as shares of the atoms in the row."""
         return ", ".join(f"{name} {percent(n / self.atoms)} %" for name, n in self.wrong[method].most_common(most))
 
 
 def count(suite: Suite, snapshots: Sequence[Snapshot], text: str) -> list[Row]:
-    """Analyse snapshots and count, in the order of group, system and temperature."""
+    """Analyse snapshots and count labels. Rows are sorted by group, system and temperature."""
     rows: dict[tuple, Row] = {}
     for snapshot in suite.progress(snapshots, text):
         for truth in np.unique(snapshot.truth):
@@ -89,13 +89,13 @@ def methods(rows: Iterable[Row], suite: Suite) -> list[str]:
 
 
 def over_atoms(rows: Sequence[Row], method: str) -> float | None:
-    """Share of right atoms over all the atoms of the rows that the method has a template for."""
+    """Share of correctly labelled atoms in all rows that the method has a template for."""
     known = [row for row in rows if method in row.right]
     return sum(row.right[method] for row in known) / sum(row.atoms for row in known) if known else None
 
 
 def by_crystal(rows: Iterable[Row]) -> dict[tuple[str, str], list[Row]]:
-    """Rows of each system and phase, over the temperatures."""
+    """Rows of each system and phase, at all temperatures."""
     crystals: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         crystals[row.system, row.phase].append(row)
@@ -113,20 +113,20 @@ def over_crystals(rows: Sequence[Row], method: str) -> float | None:
 
 
 def worst(rows: Sequence[Row], method: str) -> Row | None:
-    """The row with the smallest share, None without rows."""
+    """The row with the smallest share, or None without rows."""
     known = [row for row in rows if method in row.right]
     return min(known, key=lambda row: row.right[method] / row.atoms) if known else None
 
 
 def describe(row: Row | None, method: str) -> str:
-    """`99.12 % (Fe at 1.00)` for a table."""
+    """Text such as `99.12 % (Fe at 1.00 Tm)` for a table."""
     if row is None:
         return "-"
     return f"{percent(row.share(method))} % ({row.name}{row.heat})"
 
 
 def every_row(rows: Sequence[Row], suite: Suite) -> str:
-    """The rows as Markdown."""
+    """The rows as a Markdown table."""
     names = methods(rows, suite)
     head = ["system", "true class", "T/Tm", "frames", "atoms", *names, "moved / a0", "wrong, raw", "wrong, denoised"]
     lines = []

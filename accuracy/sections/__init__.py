@@ -23,6 +23,6 @@ SECTIONS: dict[str, Section] = {
     "calibration": calibration.run,
     "prototypes": prototypes.run,
 }
-# Run on request, or for a model with more classes than this.
+# This page is written on request, or for a model with more classes than LARGE_TIER.
 LARGE_TIER_ONLY = "prototypes"
 LARGE_TIER = 100

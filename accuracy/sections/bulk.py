@@ -1,4 +1,4 @@
-"""Bulk crystals at every temperature, peers on the same frames."""
+"""Bulk crystals at every temperature, with peers on the same frames."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ..tally import (
 )
 
 MELTING = 0.97
-# The group of frames that changed while they were made.
+# The group of frames whose structure changed during their simulation.
 REJECTED = "A_unstable"
 MANY_PANELS = 20
 
@@ -83,11 +83,11 @@ def _verdicts(rows: list[Row], suite: Suite) -> list[Verdict]:
     if bcc is not None:
         text = f"lowest {describe(bcc, RAW)}"
         verdicts.append(at_least("bcc up to melting, raw: at least 95 %", bcc.share(RAW), 0.95, text))
-    verdicts.extend(_beside_peers(rows, suite))
+    verdicts.extend(_against_peers(rows, suite))
     return verdicts
 
 
-def _beside_peers(rows: list[Row], suite: Suite) -> list[Verdict]:
+def _against_peers(rows: list[Row], suite: Suite) -> list[Verdict]:
     """Raw labels of the hottest frames, crystal by crystal, against template matching and DC4."""
     hottest = _hottest(rows)
     verdicts = []
@@ -112,7 +112,7 @@ def _no_worse(requirement: str, pairs: list[tuple[Row, float]]) -> Verdict:
 
 
 def _means(rows: list[Row], suite: Suite) -> str:
-    """Each method over the rows that it has templates for, the model on the same rows beside it."""
+    """A table of each method over the rows that it has templates for, with the model on the same rows."""
     head = ["method", "crystals", "atoms", "mean of crystals", "of atoms", "worst", "model raw", "model denoised"]
     lines = []
     for method in methods(rows, suite):
@@ -138,7 +138,7 @@ def _means(rows: list[Row], suite: Suite) -> str:
 
 
 def _hottest(rows: Sequence[Row]) -> list[Row]:
-    """Of every crystal the row with the highest temperature, from 0.9 of melting on."""
+    """The row with the highest temperature of every crystal, if that is at least 0.9 of melting."""
     best = [max(own, key=lambda row: row.temperature) for own in by_crystal(rows).values()]
     return [row for row in best if row.temperature >= 0.9]
 

@@ -19,7 +19,7 @@ from .noise import QUICK_CLASSES
 
 REQUIRED = 0.03
 BINS = 15
-# Where the logarithmic panel ends.
+# Lower end of the logarithmic panel.
 LEAST_ERROR = 1e-5
 KINDS = {
     "A": "bulk crystals",
@@ -31,13 +31,13 @@ KINDS = {
     "S": "shock",
 }
 SIGMAS = (0.02, 0.04, 0.06, 0.08, 0.10, 0.12, 0.14, 0.16)
-# Surroundings that a displacement is averaged over, a0.
+# Radius of the surroundings that a displacement is averaged over, in a0.
 SURROUNDINGS = 1.8
 MOST_CLASSES = 40
 
 
 def run(suite: Suite) -> Page:
-    """Reliability of the confidence over all frames with truth; logits against displacement."""
+    """Reliability of the confidence over all frames with truth, and logits against displacement."""
     page = Page("calibration", "Calibration")
     _confidence(page, suite)
     _logits(page, suite)
@@ -45,7 +45,7 @@ def run(suite: Suite) -> Page:
 
 
 def _with_truth(suite: Suite) -> list[Snapshot]:
-    """Frames whose labels can be judged; grains are not, since atoms at boundaries have no truth."""
+    """Frames whose labels can be judged. Grains are left out, since atoms at boundaries have no truth."""
     return [
         s
         for s in suite.snapshots
@@ -113,7 +113,7 @@ def _draw_reliability(together: dict[str, np.ndarray], path: Path) -> None:
             axis.legend(title="calibration error", fontsize=7, title_fontsize=7)
         axes[0, 0].plot([0, 1], [0, 1], color="0.7", lw=1)
         axes[0, 0].set(xlabel="confidence", ylabel="share right")
-        # Nearly all atoms are nearly certain: only logarithms of the rest tell them apart.
+        # Nearly all atoms are nearly certain. Only the logarithms of the rest show differences.
         axes[0, 1].plot([LEAST_ERROR, 1], [LEAST_ERROR, 1], color="0.7", lw=1)
         axes[0, 1].set(xscale="log", yscale="log", xlabel="1 - confidence", ylabel="share wrong")
 
@@ -124,7 +124,7 @@ def _draw_reliability(together: dict[str, np.ndarray], path: Path) -> None:
 def local_squared_displacement(crystal: Crystal) -> np.ndarray:
     """Mean squared displacement in the surroundings of each atom, relative to their common shift (N,).
 
-    The surroundings are weighed by (1 - (r / 1.8 a0)^2)^2.
+    The surroundings are weighted by (1 - (r / 1.8 a0)^2)^2.
     """
     cell = np.asarray(crystal.atoms.cell)
     moved = displacements(crystal.atoms.positions, crystal.sites, cell)

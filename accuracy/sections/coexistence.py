@@ -1,4 +1,4 @@
-"""Crystal and liquid in one cell: both halves, and where the front is found; a growing crystal."""
+"""Crystal and liquid in one cell: both halves, the position of the front, and a growing crystal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..suite import Suite
 from ..systems import DISORDERED, UNKNOWN, Snapshot
 from ..tally import DENOISED, RAW, as_figures, count, describe, every_row, worst
 
-# One layer, the precision asked for, Angstrom.
+# Thickness of one layer in Angstrom, which is the required precision.
 LAYER = 3.0
 REFERENCE = "PTM 0.15"
 
@@ -30,7 +30,7 @@ class Profile:
 
 
 def run(suite: Suite) -> Page:
-    """Halves, fronts, growth."""
+    """Labels in both halves, positions of the fronts, and growth over time."""
     page = Page("coexistence", "Coexistence of crystal and liquid")
     frames = [s for s in suite.of_kind("C") if {DISORDERED} < set(s.truth) - {UNKNOWN}]
     if frames:
@@ -118,7 +118,7 @@ def _fronts(page: Page, frames: Sequence[Snapshot], suite: Suite) -> None:
 
 
 def _disordered(snapshot: Snapshot, suite: Suite) -> dict[str, np.ndarray]:
-    """Which atoms each method calls disordered."""
+    """Mask of the atoms that each method calls disordered."""
 
     def of(measured: Measured) -> np.ndarray:
         return measured.names == DISORDERED
@@ -131,7 +131,7 @@ def _disordered(snapshot: Snapshot, suite: Suite) -> dict[str, np.ndarray]:
 
 
 def layered(snapshot: Snapshot) -> Profile:
-    """The cell vector along which the truth varies most, seen as heights between its faces."""
+    """Heights of the atoms along the cell vector along which the truth varies most."""
     cell = np.asarray(snapshot.atoms.cell)
     fractions = (snapshot.atoms.positions @ np.linalg.inv(cell)) % 1.0
     liquid = snapshot.truth == DISORDERED
@@ -149,7 +149,7 @@ def layered(snapshot: Snapshot) -> Profile:
 
 
 def true_fronts(snapshot: Snapshot, profile: Profile) -> np.ndarray:
-    """Centres of the interfaces: given in the file, or where the halves of the label column meet."""
+    """Centres of the interfaces, from the file or from where the halves of the label column meet."""
     given = snapshot.info.get("interface_z")
     if given is not None:
         values = np.array(str(given).split(","), dtype=float) if isinstance(given, str) else np.atleast_1d(given)

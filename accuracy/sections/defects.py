@@ -1,4 +1,4 @@
-"""Point defects: are the atoms around them set apart from the bulk, and do they keep their label?"""
+"""Point defects: can the atoms around them be distinguished from the bulk, and do they keep their label?"""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ HALF_OF_MELTING = (0.35, 0.6)
 SHARE = 0.012
 REQUIRED_AREA = 0.95
 REQUIRED_KEPT = 0.99
-# Bulk frames that defects are made in: one a crystal, and not too many crystals.
+# Most bulk frames that defects are made in. There is one per crystal.
 MOST_MADE = 14
 PTM = "PTM RMSD"
 
 
 @dataclass(frozen=True)
 class Case:
-    """First-shell and bulk atoms of one or more frames of one crystal with one kind of defect."""
+    """First-shell and bulk atoms in one or more frames of a crystal with one kind of defect."""
 
     name: str
     kind: str
@@ -44,7 +44,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Scores:
-    """Scores of first-shell and of bulk atoms by (pass, quantity), and shares of labels kept."""
+    """Scores of first-shell and bulk atoms by (pass, quantity), and shares of kept labels."""
 
     shell: dict[tuple[str, str], np.ndarray]
     bulk: dict[tuple[str, str], np.ndarray]
@@ -55,7 +55,7 @@ class Scores:
 
 
 def run(suite: Suite) -> Page:
-    """Vacancies of MD at half the melting temperature, then defects made in bulk frames."""
+    """Vacancies from MD at half the melting temperature, then defects made in bulk frames."""
     page = Page("defects", "Vacancies and interstitials")
     page.add(
         "The area under the ROC curve shows how well a quantity separates the first shell of a defect from the bulk "
@@ -85,7 +85,7 @@ def run(suite: Suite) -> Page:
 
 
 def _simulated(suite: Suite) -> list[Case]:
-    """Frames with a column `label` that marks the first shell by 1, others than 0 and 1 not counted."""
+    """Frames with a column `label`: 1 marks the first shell, 0 the bulk. Atoms with other labels do not count."""
     cases: dict[tuple, Case] = {}
     for snapshot in suite.of_kind("D"):
         if not (snapshot.truth != UNKNOWN).any():
@@ -98,7 +98,7 @@ def _simulated(suite: Suite) -> list[Case]:
 
 
 def _made(suite: Suite) -> list[Case]:
-    """Vacancies and interstitials in one bulk frame near half of melting of each crystal."""
+    """Vacancies and interstitials in one bulk frame per crystal, near half of the melting temperature."""
     chosen: dict[tuple[str, str], Snapshot] = {}
     for snapshot in suite.of_kind("A"):
         single = len(np.unique(snapshot.truth)) == 1 and snapshot.truth[0] not in (UNKNOWN, DISORDERED)
@@ -200,7 +200,7 @@ def _section(page: Page, title: str | None, name: str, measured: Sequence[tuple[
 
 
 def _draw_areas(measured: Sequence[tuple[Case, Scores]], path: Path) -> None:
-    """One line of dots a case."""
+    """Draw one row of dots per case."""
     keys = list(measured[0][1].shell)
     with drawing(path, 1, 1, (6.0, 0.8 + 0.2 * len(measured))) as axes:
         axis = axes[0, 0]
@@ -230,7 +230,7 @@ def _draw_curves(measured: Sequence[tuple[Case, Scores]], path: Path) -> None:
 
 
 def _verdicts(what: str, measured: Sequence[tuple[Case, Scores]], further: bool = False) -> list[Verdict]:
-    """Both passes, every crystal for itself."""
+    """Verdicts for both passes, by the worst crystal."""
     measured = [(case, scores) for case, scores in measured if case.shell_count]
     if not measured:
         requirement = f"{what}: area under the ROC curve by confidence at least {REQUIRED_AREA}"

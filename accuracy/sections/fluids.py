@@ -1,4 +1,4 @@
-"""Liquids, glasses, gases, droplets, surfaces: what is called crystalline that is not, and what denoising moves."""
+"""Liquids, glasses, gases, droplets, surfaces: atoms wrongly called crystalline, and displacement by denoising."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..synthetic import at_surface, droplet, gas, slab
 from ..systems import DISORDERED, UNKNOWN, Snapshot
 from ..tally import DENOISED, RAW, Row, as_figures, count, every_row, is_crystal, over_atoms, worst
 
-# Phases that fill their cell, so that droplets and slabs can be cut from them, one frame of each system.
+# Phases that fill their cell. Droplets and slabs are cut from one frame per system and phase.
 FILLING = ("liquid", "glass", "amorphous")
 MOST_ATOMS = 1500
 GAS_DENSITIES = (0.02, 0.1, 0.3)
-# An atom at a surface sees a lopsided neighbourhood within this distance, a0.
+# An atom at a surface sees a lopsided neighbourhood within this distance, in a0.
 SURFACE_RADIUS = 1.6
 
 
 def run(suite: Suite) -> Page:
-    """Fluids and glasses from files, and gases, droplets and slabs made from them here."""
+    """Fluids and glasses from files, and generated gases, droplets and slabs."""
     page = Page("fluids", "Liquids, glasses, gases, droplets, surfaces")
     fluids = [s for s in suite.of_kind("A", "B") if (s.truth == DISORDERED).all()]
     rows = count(suite, fluids, "fluids")
@@ -97,7 +97,7 @@ def _sum(rows: list[Row], suite: Suite) -> str:
 
 
 def _surfaces(page: Page, suite: Suite) -> None:
-    """Crystal slabs: atoms inside keep their label; those at the faces are listed by themselves."""
+    """Crystal slabs: atoms inside keep their label. Atoms at the faces are listed separately."""
     crystals = [s for s in suite.of_kind("A") if 0.35 <= s.temperature <= 0.75 and (s.truth != DISORDERED).all()]
     slabs: list[Snapshot] = []
     for snapshot in [s for s in crystals if (s.truth != UNKNOWN).all()]:

@@ -24,17 +24,17 @@ from ..tally import DENOISED, RAW
 SIGMAS = (0.0, 0.05, 0.10, 0.13, 0.16, 0.20, 0.25, 0.30)
 QUICK_SIGMAS = (0.05, 0.16)
 QUICK_CLASSES = ("fcc", "hcp", "bcc", "B1")
-# Training goes to this standard deviation a component, a0.
+# Training goes up to this standard deviation per component, in a0.
 TRAINED = 0.17
 MELTING = 0.95
 QUARTER = 0.25
-# More lines than this are drawn as their range.
+# Above this number, lines are drawn as their range.
 MOST_LINES = 40
 
 
 @dataclass(frozen=True)
 class Point:
-    """One ideal crystal at one sigma: shares of right labels, rms displacement in a0 before and after."""
+    """One ideal crystal at one sigma: shares of correct labels, rms displacement in a0 before and after denoising."""
 
     name: str
     sigma: float
@@ -44,7 +44,7 @@ class Point:
 
 
 def run(suite: Suite) -> Page:
-    """White noise on ideal crystals; thermal displacements in bulk frames near melting."""
+    """White noise on ideal crystals, and thermal displacements in bulk frames near melting."""
     page = Page("noise", "Noise and its removal")
     _synthetic(page, suite)
     _thermal(page, suite)
@@ -234,7 +234,7 @@ def _is_crystal(snapshot: Snapshot) -> bool:
 
 
 def known_sites(snapshot: Snapshot, suite: Suite) -> np.ndarray | None:
-    """Ideal site of every atom (N, 3), None where the frame gives none."""
+    """Ideal site of every atom (N, 3), or None if the frame gives none."""
     code = hashlib.sha256(Path(sites_module.__file__).read_bytes()).hexdigest()
     key = {"method": "ideal sites", "code": code, "frame": snapshot.digest}
     positions = suite.bench.cache.get(key, lambda: as_arrays(ideal_sites(snapshot.atoms)))["positions"]

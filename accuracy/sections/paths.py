@@ -1,4 +1,4 @@
-"""Transformation paths: order parameters of the two ends must cross once, smoothly."""
+"""Transformation paths: the order parameters of the two ends must cross once and smoothly."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ..report import Page, Verdict, figure, percent, table
 from ..suite import Suite
 from ..systems import Snapshot, class_of
 
-# Shares of the whole change: backward steps and single steps beyond these count as not monotonic and as jumps. A
-# straight line in 41 images has steps of 0.025.
+# Shares of the whole change. Larger backward steps count as not monotonic, larger single steps as jumps. A straight
+# line in 41 images has steps of 0.025.
 MOST_BACKWARD, LARGEST_STEP = 0.02, 0.15
 
 
 @dataclass(frozen=True)
 class Path:
-    """Images of one file in order; `along` from 0 to 1, the classes of its ends."""
+    """Images of one file in order. `along` runs from 0 to 1; `start` and `end` are the classes of the ends."""
 
     name: str
     noise: float
@@ -32,7 +32,7 @@ class Path:
 
     @property
     def strained(self) -> bool:
-        """Whether each image carries a random strain, so that neighbouring images are no smooth sequence."""
+        """Whether each image has a random strain, so that neighbouring images do not form a smooth sequence."""
         return "strain" in self.name
 
 
@@ -81,7 +81,7 @@ def run(suite: Suite) -> Page:
 
 
 def find(suite: Suite) -> list[Path]:
-    """Files whose frames carry `path_t`, where the model knows both ends."""
+    """Files whose frames have `path_t` and whose ends the model knows."""
     files: dict[str, list[Snapshot]] = defaultdict(list)
     for snapshot in suite.of_kind("E"):
         if "path_t" in snapshot.info and "->" in snapshot.phase:
@@ -119,7 +119,7 @@ def measure(path: Path, suite: Suite) -> Curves:
 
 
 def logit_course(path: Path, curves: Curves) -> Course:
-    """Course of the difference of the mean logits, end less start."""
+    """Course of the difference of the mean logits, end minus start."""
     return course(path.along, curves.logits[1] - curves.logits[0])
 
 
@@ -180,7 +180,7 @@ def _table(measured: Sequence[tuple[Path, Curves]]) -> str:
 
 
 def _ends_table(measured: Sequence[tuple[Path, Curves]]) -> str:
-    """How far from each end the label of that end is kept by 99 % of the atoms."""
+    """A table of how far from each end 99 % of the atoms keep the label of that end."""
     lines = []
     for path, curves in measured:
         kept = curves.shares >= 0.99
@@ -235,5 +235,5 @@ def _verdicts(measured: Sequence[tuple[Path, Curves]]) -> list[Verdict]:
 
 
 def _largest(pairs: Iterable[tuple[float, str]]) -> tuple[float, str]:
-    """The pair with the largest number; NaN counts as larger than any."""
+    """The pair with the largest number. NaN counts as larger than any number."""
     return max(pairs, key=lambda pair: (np.isnan(pair[0]), pair[0]))

@@ -1,4 +1,4 @@
-"""Every class of a large tier: strained and noised ideal crystals, and what the wrong ones are taken for."""
+"""Every class of a large tier: strained and noisy ideal crystals, and the wrong names that they get."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from ..tally import DENOISED, RAW
 
 SIGMA, STRAIN, SAMPLES = 0.05, 0.03, 3
 REQUIRED = 0.95
-# Supercells as wide as the model's neighbourhood on both sides of an atom.
+# Supercells are as wide as the model's neighbourhood on both sides of an atom.
 WIDTH = 4.6
 QUICK_CLASSES = 8
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """All samples of one class: shares right, and what the others were called."""
+    """All samples of one class: shares of correct labels, and the wrong names."""
 
     name: str
     prototype: str

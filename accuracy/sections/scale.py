@@ -1,4 +1,4 @@
-"""Length scale: how far off it may be before labels suffer, and how far off it is where density cannot tell it."""
+"""Length scale: how far off it may be before labels suffer, and how well it is estimated in vacuum."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from ..suite import Suite
 from ..synthetic import droplet, slab
 from ..systems import DISORDERED, UNKNOWN, Snapshot
 
-# a0 given, in units of that of the density.
+# The given a0, relative to that of the density.
 FACTORS = (0.85, 0.88, 0.90, 0.92, 0.94, 0.97, 1.00, 1.03, 1.06, 1.08, 1.10, 1.12, 1.15)
 TOLERATED = tuple(factor for factor in FACTORS if 0.92 <= factor <= 1.08)
 HEAT = (0.65, 0.95)
-# Fluids that fill their cell, so that V/N is their density.
+# Fluids that fill their cell, so that V/N follows from their density.
 FILLING = ("liquid", "glass", "amorphous")
 
 
 def run(suite: Suite) -> Page:
-    """One hot frame of each system with a0 given too short or too long; slabs and droplets with a0 estimated."""
+    """One hot frame per system with a given a0 that is too short or too long; slabs and droplets with estimated a0."""
     page = Page("scale", "Length scale")
     chosen: dict[tuple[str, str], Snapshot] = {}
     for snapshot in suite.of_kind("A", "B"):

@@ -1,4 +1,4 @@
-"""Behind and before a shock front: strong uniaxial strain, one length scale for the frame."""
+"""Crystals ahead of and behind a shock front: strong uniaxial strain, but one length scale for the frame."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SLAB = 5.0
 KEPT = 0.99
 REFERENCE = "PTM 0.15"
 
-# Source, name, true class with the number of atoms, and the share right by method.
+# Source, name, true class with the number of atoms, and the share of correct labels by method.
 Region = tuple[str, str, tuple[str, int], dict[str, float]]
 
 
 def run(suite: Suite) -> Page:
-    """Profiles along the shock and the regions that the files name; crystals compressed without a shock."""
+    """Profiles along the shock, the regions that the files name, and crystals compressed without a shock."""
     page = Page("shock", "Shock and strong strain")
     known = [s for s in suite.of_kind("S") if (s.truth != UNKNOWN).any()]
     shocked = [s for s in known if s.group == SHOCK]
@@ -99,7 +99,7 @@ def _figures(regions: Sequence[Region]) -> list[dict[str, object]]:
 
 
 def _right(snapshot: Snapshot, suite: Suite) -> dict[str, np.ndarray]:
-    """Whether each method is right, by atom; NaN where it has no template."""
+    """Whether each method is right about each atom. Methods that lack a template for a true class are left out."""
     right = {
         RAW: suite.bench.raw(snapshot.atoms).names == snapshot.truth,
         DENOISED: suite.bench.denoised(snapshot.atoms).names == snapshot.truth,
@@ -128,17 +128,17 @@ def _regions(snapshot: Snapshot, suite: Suite) -> list[Region]:
 
 
 def _name(snapshot: Snapshot) -> str:
-    """Direction, piston velocity and compression, as far as the file gives them."""
+    """Direction, piston velocity and compression, where the file has them."""
     words = [str(snapshot.info.get(key, "")) for key in ("direction", "piston_km_s", "compression")]
     if snapshot.phase == "hcp":
-        # Four indices; the reader of the file takes 0001 for a number.
+        # The direction has four indices, but the reader of the file takes 0001 for a number.
         words[0] = words[0].zfill(4)
     units = ("[{}]", "piston {} km/s", "compressed by {}")
     return ", ".join([snapshot.system, *(unit.format(word) for unit, word in zip(units, words, strict=True) if word)])
 
 
 def _profiles(page: Page, frames: Sequence[Snapshot], suite: Suite) -> None:
-    """Share of right atoms in slabs along the shock, one panel a file (its middle frame)."""
+    """Share of correct labels in slabs along the shock, one panel per file (its middle frame)."""
     files: dict[str, list[Snapshot]] = {}
     for snapshot in frames:
         files.setdefault(snapshot.source.partition("#")[0], []).append(snapshot)
@@ -170,6 +170,6 @@ def _profiles(page: Page, frames: Sequence[Snapshot], suite: Suite) -> None:
 
 
 def _all_crystal(snapshot: Snapshot, suite: Suite) -> dict[str, np.ndarray]:
-    """Which atoms each method gives the crystal's label, wherever they are."""
+    """Mask of the atoms that each method gives the crystal's label, in any region."""
     truth = snapshot.truth[snapshot.truth != UNKNOWN][0]
     return _right(replace(snapshot, truth=np.full(len(snapshot.atoms), truth)), suite)

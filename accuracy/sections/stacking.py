@@ -1,4 +1,4 @@
-"""Stacking faults, twins, polytypes, omega, grains; and whether an fcc crystal is ever called a polytype."""
+"""Stacking faults, twins, polytypes, omega, grains, and whether an fcc crystal is ever called a polytype."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from ..suite import Suite
 from ..systems import UNKNOWN, Snapshot
 from ..tally import DENOISED, RAW, as_figures, count, every_row
 
-# Close-packed stackings other than fcc and hcp, by the names that they go by.
+# Names of close-packed stackings other than fcc and hcp.
 POLYTYPES = ("dhcp", "9R", "6H", "12R", "15R", "18R")
-# An atom is inside a grain when all atoms within so many a0 come from the same grain: more than the model's cutoff.
+# An atom is inside a grain if all atoms within this distance, in a0, come from the same grain. The distance exceeds the
+# model's cutoff.
 GRAIN_DEPTH = 2.5
 MOST_ATOMS_OF_A_STACKING = 0.001
 
@@ -74,7 +75,7 @@ def _called(snapshots: Sequence[Snapshot], suite: Suite) -> str:
 
 
 def _grains(snapshot: Snapshot, suite: Suite, page: Page) -> str:
-    """Atoms deep inside a grain, and the others, which have no truth."""
+    """Atoms deep inside a grain, and the other atoms, which have no truth."""
     inside = deep_in_grain(snapshot, GRAIN_DEPTH * suite.bench.raw(snapshot.atoms).length_scale)
     lines = []
     shares: dict[str, float] = {}
@@ -104,7 +105,7 @@ def _grains(snapshot: Snapshot, suite: Suite, page: Page) -> str:
 
 
 def deep_in_grain(snapshot: Snapshot, depth: float) -> np.ndarray:
-    """Whether all atoms within the depth carry the same grain number (N,); periodic rectangular cells."""
+    """Whether all atoms within `depth` have the same grain number (N,), in a periodic rectangular cell."""
     edges = snapshot.atoms.cell.lengths()
     positions = snapshot.atoms.positions % edges
     tree = cKDTree(positions, boxsize=edges)
@@ -118,7 +119,7 @@ def deep_in_grain(snapshot: Snapshot, depth: float) -> np.ndarray:
 
 
 def _polytypes(page: Page, suite: Suite) -> Verdict:
-    """fcc atoms that are called by the name of a longer stacking, over all bulk frames of fcc."""
+    """The share of fcc atoms that get the name of a longer stacking, in all bulk frames of fcc."""
     requirement = "fcc is never called by a polytype's name (at most 0.1 % of the atoms of any frame)"
     names = [name for name in suite.bench.phases if name in POLYTYPES]
     frames = [s for s in suite.of_kind("A") if (s.truth == "fcc").all() and s.temperature <= 1.0]

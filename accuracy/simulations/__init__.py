@@ -1,1 +1,1 @@
-"""Further MD snapshots with known phases, for evaluation alone: `python -m accuracy.simulations --out FOLDER`."""
+"""Additional MD snapshots with known phases, only for evaluation: `python -m accuracy.simulations --out FOLDER`."""

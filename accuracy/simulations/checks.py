@@ -1,4 +1,4 @@
-"""Whether a run ended with what it began with: comparisons of time-averaged positions with the ideal crystal."""
+"""Whether a run kept its structure: comparisons of time-averaged positions with the ideal crystal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from scipy.spatial import cKDTree
 
 # A mean position farther than this share of the nearest distance from its mean site counts as off its site.
 OFF_SITE = 0.25
-# Short names of the lattices that template matching may find, by OVITO's name of them.
+# Short names of the lattices that template matching may find, by OVITO's names.
 LATTICES = {
     "OTHER": "other",
     "FCC": "fcc",
@@ -27,11 +27,11 @@ OTHER = 0
 
 @dataclass(frozen=True)
 class SiteCheck:
-    """How the time-averaged crystal relates to the ideal one; lengths in Angstrom.
+    """How the time-averaged crystal relates to the ideal one. Lengths are in Angstrom.
 
-    `space_group` and `expected`: of the mean unit cell and of the ideal one; `moved`: largest distance of a site of
-    the mean unit cell from the ideal site; `spread`: rms distance of an atom's mean position from its mean site;
-    `off_site`: share of atoms farther than `OFF_SITE` nearest distances from it; `nearest`: that distance.
+    `space_group` is that of the mean unit cell, `expected` that of the ideal one. `moved` is the largest distance of a
+    site in the mean unit cell from its ideal site. `spread` is the rms distance of an atom's mean position from its
+    mean site. `off_site` is the share of atoms farther from it than `OFF_SITE` times `nearest`, the nearest distance.
     """
 
     space_group: int
@@ -59,11 +59,11 @@ def check_sites(
 ) -> SiteCheck:
     """Fold the mean positions (N, 3) of `unit.repeat(repeats)`, now with box `edges`, into one unit cell.
 
-    With `strained` the ideal crystal is the unit cell strained to those edges, so that its symmetry may be lower.
+    With `strained`, the ideal crystal is the unit cell strained to those edges, so its symmetry may be lower.
     """
     cell = edges / repeats
     ideal = unit.get_scaled_positions(wrap=False)
-    # Order of atoms in ase's repeat: all of one cell, then the next; the last axis runs fastest.
+    # ase's repeat orders atoms cell by cell, and the last axis runs fastest.
     corners = np.stack(np.meshgrid(*(np.arange(n) for n in repeats), indexing="ij"), axis=-1).reshape(-1, 1, 3)
     offsets = mean.reshape(-1, len(unit), 3) - (corners + ideal) * cell
     offsets -= offsets.mean(axis=(0, 1))
@@ -93,15 +93,15 @@ def nearest_distance(positions: np.ndarray, edges: np.ndarray) -> float:
 
 
 def neighbours(positions: np.ndarray, edges: np.ndarray, count: int, periodic: tuple[bool, ...] = (True,) * 3):
-    """Indices of the nearest `count` atoms of every atom, shape (N, count); needs edges beyond twice their distance."""
-    # A box size of zero means no period to the tree.
+    """Indices of the nearest `count` atoms of every atom, (N, count). Edges must exceed twice their distance."""
+    # For the tree, a box size of zero means an open axis.
     period = np.where(periodic, edges, 0.0)
     wrapped = np.where(periodic, positions % edges, positions)
     return cKDTree(wrapped, boxsize=period).query(wrapped, k=count + 1)[1][:, 1:]
 
 
 def neighbours_kept(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """For each atom, how many of its neighbours in one list (N, k) are in the other too."""
+    """Number of neighbours of each atom in one list (N, k) that are also in the other list."""
     return (before[:, :, None] == after[:, None, :]).any(axis=2).sum(axis=1)
 
 
@@ -122,14 +122,14 @@ def template_matching(atoms: Atoms, cutoff: float) -> np.ndarray:
 
 
 def shares(atoms: Atoms, cutoff: float) -> str:
-    """Template matching's answer as text."""
+    """The result of template matching as text."""
     names = list(LATTICES.values())
     found = Counter(template_matching(atoms, cutoff).tolist())
     return " ".join(f"{names[kind]}:{count / len(atoms):.3f}" for kind, count in found.most_common(3))
 
 
 def crystalline_share(atoms: Atoms, cutoff: float = 0.10) -> float:
-    """Share of atoms that template matching takes for any crystal."""
+    """Share of atoms that template matching assigns to any crystal."""
     return float((template_matching(atoms, cutoff) != OTHER).mean())
 
 

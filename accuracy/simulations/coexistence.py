@@ -16,7 +16,7 @@ from .records import Record, Run, State
 from .water import MELTING, NOTE, ice
 
 CRYSTAL, LIQUID, INTERFACE = 0, 1, 2
-# Atoms this close to an interface, Angstrom, are left out; where it stands is known to a few Angstrom only.
+# Atoms this close to an interface, in Angstrom, are left out. Its position is only known to a few Angstrom.
 MARGIN = 8.0
 SLAB = 4.0
 
@@ -25,7 +25,7 @@ SLAB = 4.0
 class Coexistence:
     """A bar whose upper half is molten at `hot` K, then kept at `temperature`.
 
-    `lattice`: OVITO's name of the lattice that is left of the crystal when species are ignored.
+    `lattice` is OVITO's name for the lattice of the crystal when species are ignored.
     """
 
     name: str
@@ -74,7 +74,7 @@ class Coexistence:
 
     def _melt_half(self, machine: Engine, scale: float) -> None:
         half = machine.origin()[2] + machine.edges()[2] / 2
-        # Whole molecules: a molecule belongs where its oxygen is.
+        # Molecules stay whole. Each belongs to the half of its oxygen.
         heights = machine.atoms().positions[:, 2] + machine.origin()[2]
         if machine.potential.water:
             heights = np.repeat(heights[::3], 3)
@@ -88,7 +88,7 @@ class Coexistence:
     def _label(self, machine: Engine, last: np.ndarray, mean: np.ndarray) -> tuple[Atoms, str, bool]:
         average, atoms = machine.atoms(mean), machine.atoms(last)
         heavy = atoms.numbers != 1
-        # Template matching without a cutoff that matters: mean positions are close to the sites.
+        # The cutoff of template matching hardly matters, since mean positions are close to the sites.
         matched = np.zeros(len(atoms), dtype=bool)
         matched[heavy] = template_matching(average[heavy], 0.15) == list(LATTICES).index(self.lattice)
         height = machine.edges()[2]
@@ -114,7 +114,7 @@ def _share(values: np.ndarray) -> float:
 
 
 def _planes(heights: np.ndarray, matched: np.ndarray, height: float) -> tuple[tuple[float, float], float]:
-    """Lower and upper interface, the upper counted on beyond the period, and the crystal's centre."""
+    """Lower and upper interface, where the upper one may lie beyond the period, and the crystal's centre."""
     count = max(1, int(height / SLAB))
     slab = (heights / height * count).astype(int) % count
     share = np.bincount(slab[matched], minlength=count) / np.maximum(np.bincount(slab, minlength=count), 1)
@@ -124,7 +124,7 @@ def _planes(heights: np.ndarray, matched: np.ndarray, height: float) -> tuple[tu
     middle = int(centre / height * count)
 
     def reach(step: int) -> float:
-        """Distance from the centre's slab to where the profile crosses one half."""
+        """Distance from the slab in the centre to where the profile crosses one half, in slabs."""
         for away in range(count // 2):
             inner, outer = share[(middle + step * away) % count], share[(middle + step * (away + 1)) % count]
             if outer < 0.5:
@@ -137,7 +137,7 @@ def _planes(heights: np.ndarray, matched: np.ndarray, height: float) -> tuple[tu
 
 
 def _ice_bar(seed: int = 3) -> Atoms:
-    """Ice Ih, its long axis along z."""
+    """A bar of ice Ih with its long axis along z."""
     return ice("1h", (2, 2, 5), seed)
 
 

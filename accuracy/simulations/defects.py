@@ -26,7 +26,7 @@ APART = 3.2
 
 @dataclass(frozen=True)
 class Host:
-    """A perfect crystal, what to do to it, and how far its first shell reaches in units of the nearest distance."""
+    """A perfect crystal, its potential and melting point, and the reach of its first shell in nearest distances."""
 
     name: str
     phase: str
@@ -73,9 +73,9 @@ class Host:
 
 
 def label_defects(perfect: Atoms, mean: np.ndarray, edges: np.ndarray, shell: float) -> tuple[np.ndarray, int, int]:
-    """Labels (N,) of atoms by their mean positions, and the numbers of empty and of overfull Wigner-Seitz sites.
+    """Labels (N,) of atoms by their mean positions, and the numbers of empty and overfull Wigner-Seitz sites.
 
-    `perfect` gives the sites, scaled to the box `edges`; `shell`: reach of the first shell in nearest distances.
+    `perfect` gives the sites, scaled to the box `edges`. `shell` is the reach of the first shell in nearest distances.
     """
     sites = perfect.get_scaled_positions() * edges
     sites += _drift(sites, mean, edges)
@@ -92,7 +92,7 @@ def label_defects(perfect: Atoms, mean: np.ndarray, edges: np.ndarray, shell: fl
 
 
 def _drift(sites: np.ndarray, mean: np.ndarray, edges: np.ndarray) -> np.ndarray:
-    """By how much the crystal has moved as a whole: the median offset of atoms from their nearest sites."""
+    """Displacement of the crystal as a whole: the median offset of atoms from their nearest sites."""
     shift = np.zeros(3)
     for _ in range(3):
         moved = sites + shift
@@ -103,7 +103,7 @@ def _drift(sites: np.ndarray, mean: np.ndarray, edges: np.ndarray) -> np.ndarray
 
 
 def _spoil(perfect: Atoms, kind: str, count: int, rng: np.random.Generator) -> Atoms:
-    """Take atoms away, or split atoms into pairs, at random places far from each other."""
+    """Remove atoms, or split atoms into pairs, at random places far from each other."""
     edges = perfect.cell.lengths()
     nearest = nearest_distance(perfect.positions, edges)
     chosen: list[int] = []
@@ -115,13 +115,13 @@ def _spoil(perfect: Atoms, kind: str, count: int, rng: np.random.Generator) -> A
         if len(chosen) == count:
             break
     else:
-        raise ValueError(f"no room for {count} defects in {len(perfect)} atoms; take a larger cell")
+        raise ValueError(f"no room for {count} defects in {len(perfect)} atoms; use a larger cell")
     atoms = perfect.copy()
     if kind == "vacancy":
         del atoms[chosen]
         return atoms
     for place in chosen:
-        # The pair of a split interstitial; minimisation turns it to the potential's own shape.
+        # This is the pair of a split interstitial. Minimisation gives it the shape that the potential prefers.
         axis = rng.normal(size=3)
         axis *= 0.42 * nearest / np.linalg.norm(axis)
         pair = atoms[[place]]

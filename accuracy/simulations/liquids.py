@@ -1,4 +1,4 @@
-"""Liquids, glasses, droplets, films and gases: what has no crystal in it."""
+"""Systems without crystals: liquids, glasses, droplets, films and gases."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from .engine import Engine, Sample, engine
 from .potentials import POTENTIALS
 from .records import Record, Run, State
 
-# A fluid may hold this share of atoms that template matching takes for a crystal by chance.
+# Largest share of atoms in a fluid that template matching may assign to a crystal by chance.
 MOST_CRYSTALLINE = 0.03
-# Of its twelve first neighbours an atom may still have this share, or the melt remembers the crystal it began as.
+# Largest share of its twelve initial neighbours that an atom may keep. With more, the melt remembers its crystal.
 MOST_KEPT = 0.35
-# A density farther from the crystal's than this share means that the melt has boiled.
+# If the density differs from the crystal's by more than this share, the melt has boiled.
 MOST_DENSITY_CHANGE = 0.3
 
 
 @dataclass(frozen=True)
 class Liquid:
-    """A crystal that is molten at `hot` K and brought to `temperature`, in `cooling` ps; a glass where that is cold."""
+    """A crystal melted at `hot` K and brought to `temperature` in `cooling` ps. It is a glass if that is cold."""
 
     name: str
     start: Atoms
@@ -45,10 +45,10 @@ class Liquid:
     def make(self, seed: int) -> Iterator[Record]:
         potential = POTENTIALS[self.potential]
         with engine(self.start, potential, seed) as machine:
-            # Slow models are given time in proportion to their time step.
+            # Models with slow dynamics get time in proportion to their time step.
             scale = potential.timestep / 0.001
             machine.heat(self.hot)
-            # At the crystal's volume, so that nothing boils.
+            # The volume is that of the crystal, so that nothing boils.
             machine.stage(self.hot, 2.0 * scale)
             machine.stage((self.hot, self.temperature), self.cooling * scale)
             machine.settle(self.temperature, 2.0 * scale, self.pressure, "iso")
@@ -81,7 +81,7 @@ class Liquid:
 
 @dataclass(frozen=True)
 class Body:
-    """Liquid with free surfaces, in vacuum: `shape` drop or film, cut from a crystal and molten at `hot` K."""
+    """A liquid with free surfaces in vacuum, cut from a crystal and melted at `hot` K. `shape` is drop or film."""
 
     name: str
     unit: Atoms
@@ -167,7 +167,7 @@ class Gas:
 
 
 def _surroundings(atoms: Atoms) -> np.ndarray:
-    """0 inside, 1 at the surface, 2 gas: by the number of neighbours within 1.5 nearest distances, shape (N,)."""
+    """0 inside, 1 at the surface, 2 in the gas, by the number of neighbours within 1.5 nearest distances, (N,)."""
     edges = atoms.cell.lengths()
     tree = cKDTree(atoms.positions % edges, boxsize=edges)
     reach = 1.5 * nearest_distance(atoms.positions, edges)
@@ -189,7 +189,7 @@ def _alloy(unit: Atoms, symbol: str, share: float, seed: int = 5) -> Atoms:
 
 
 def _cristobalite() -> Atoms:
-    """Ideal beta-cristobalite: silicon as in diamond, oxygen half-way between neighbours."""
+    """Ideal beta-cristobalite: silicon as in diamond, oxygen halfway between neighbours."""
     return s.from_sites(["Si", "O"], [(0, 0, 0), (0.125, 0.125, 0.125)], 227, 7.16)
 
 

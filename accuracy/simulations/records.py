@@ -22,7 +22,7 @@ REJECTED = "A_unstable"
 
 @dataclass(frozen=True)
 class State:
-    """What frames are of. Temperatures in K, pressure in bar; `melting` 0 where it means nothing."""
+    """The state of frames. Temperatures are in K, the pressure is in bar. `melting` is 0 if it has no meaning."""
 
     system: str
     phase: str
@@ -34,13 +34,13 @@ class State:
 
     @property
     def homologous(self) -> float:
-        """Temperature over melting temperature, 0 where unknown."""
+        """Temperature over melting temperature, or 0 if that is unknown."""
         return round(self.temperature / self.melting, 4) if self.melting else 0.0
 
 
 @dataclass(frozen=True)
 class Record:
-    """Frames of one state point. `ok`: whether the frames still are what `state` says."""
+    """Frames of one state point. `ok` states whether the frames still are in that state."""
 
     name: str
     group: str
@@ -53,7 +53,7 @@ class Record:
 
 @dataclass(frozen=True)
 class Run:
-    """Something to simulate; `make` is given a seed that depends on the name alone."""
+    """A simulation. `make` gets a seed that depends only on the name."""
 
     name: str
     make: Callable[[int], Iterator[Record]]
@@ -64,12 +64,12 @@ class Run:
 
 
 def save(folder: Path, record: Record) -> dict[str, object]:
-    """Write the frames; returns their row. What failed its checks goes to a group of its own, its phase unknown."""
+    """Write the frames and return their row. Frames that failed their checks go to a separate group."""
     group = record.group if record.ok else REJECTED
     phase = record.state.phase if record.ok else f"not {record.state.phase}"
     file = Path(group) / f"{record.name}.extxyz.gz"
     (folder / file).parent.mkdir(parents=True, exist_ok=True)
-    # An earlier run may have come to another verdict.
+    # An earlier run may have had another verdict.
     for other in {record.group, REJECTED} - {group}:
         (folder / other / file.name).unlink(missing_ok=True)
     state = record.state
@@ -101,7 +101,7 @@ def save(folder: Path, record: Record) -> dict[str, object]:
 
 
 def finish(folder: Path, run: Run, rows: list[dict[str, object]], seconds: float) -> None:
-    """Note that a run is done, and write the manifest anew."""
+    """Record that a run is finished, and rewrite the manifest."""
     notes = folder / "runs"
     notes.mkdir(parents=True, exist_ok=True)
     (notes / f"{run.name}.json").write_text(json.dumps({"cpu_seconds": round(seconds, 1), "rows": rows}, indent=1))
@@ -113,7 +113,7 @@ def finish(folder: Path, run: Run, rows: list[dict[str, object]], seconds: float
 
 
 def tables(folder: Path) -> str:
-    """Markdown: every finished state point with its cost, a run's cost standing at its first."""
+    """A Markdown table of every finished state point. The cost of a run stands in its first row."""
     lines = ["| group | system | phase | T / K | P / bar | atoms | frames | accepted | CPU s |", "|" + " --- |" * 9]
     notes = [json.loads(path.read_text()) for path in sorted((folder / "runs").glob("*.json"))]
     for note in sorted(notes, key=lambda note: (note["rows"][0]["group"], note["rows"][0]["file"])):

@@ -14,18 +14,18 @@ from .engine import Engine, engine
 from .potentials import POTENTIALS
 from .records import Record, Run, State
 
-# Edges of the cell with axes [2-1-10], [01-10], [0001] at 300 K and no pressure, Angstrom, of the potential used.
+# Lattice constants of the potential in Angstrom at 300 K and zero pressure, for cells along [2-1-10], [01-10], [0001].
 A, C = 2.947, 4.671
 TEMPERATURE = 300.0
-# Labels; the layers at the ends are as thick as the range of the potential and more.
+# Labels. The layers at the ends are at least as thick as the range of the potential.
 AHEAD, FRONT, BEHIND, ENDS, CHANGED = 1, 2, 3, 4, 5
 FRONT_HALF_WIDTH, END_LAYER = 6.0, 9.0
 PISTON = 8.0
-# Of the 12 nearest neighbours in the ideal crystal, an atom has to keep so many to count as still of that crystal.
+# Number of its 12 nearest neighbours in the ideal crystal that an atom must keep to count as part of that crystal.
 LEAST_KEPT = 11
 # Frames are taken when the front has passed these shares of the crystal.
 PLACES = (0.4, 0.5, 0.6)
-# Positions are averaged over this time, centred on the frame, ps.
+# Positions are averaged over this time in ps, centred on the frame.
 WINDOW = 0.2
 INTERVAL = 0.01
 LEGEND = (
@@ -61,7 +61,7 @@ class Shock:
                      speed + "; ".join(checks), True, comment)  # fmt: skip
 
     def _drive(self, machine: Engine) -> Movie:
-        """Thermalise, push, and film until the front has gone far enough."""
+        """Thermalise, push, and record positions until the front has moved far enough."""
         machine.heat(2 * TEMPERATURE)
         machine.stage(TEMPERATURE, 0.4)
         start = machine.unwrapped()[:, 2]
@@ -88,12 +88,12 @@ class Shock:
             if done > 0 and fronts[done] - low > PLACES[-1] * length:
                 return Movie(np.array(positions), np.array(fronts), piston, edges, low)
             if len(fronts) * INTERVAL > 6.0:
-                raise RuntimeError("the front never came; is the piston's velocity right?")
+                raise RuntimeError("the front did not pass within 6 ps; check the velocity of the piston")
 
 
 @dataclass(frozen=True)
 class Movie:
-    """Positions (T, N, 3) and heights of the front (T,), one every `INTERVAL` ps; piston atoms; box edges; bottom."""
+    """Positions (T, N, 3) and heights of the front (T,) every `INTERVAL` ps, piston atoms, box edges, and bottom."""
 
     positions: np.ndarray
     fronts: np.ndarray
@@ -103,10 +103,10 @@ class Movie:
 
 
 def _bar(direction: str) -> Atoms:
-    """A bar of hcp, its long axis along z, open there."""
+    """A bar of hcp with its long axis along z, where it is open."""
     unit = s.hcp_along(direction, "Ti", A, C)
     atoms = unit.repeat((8, 4, 34) if direction == "0001" else (8, 5, 30))
-    # Room in front of the first layer, so that no atom sits on the boundary.
+    # The first layer gets room, so that no atom lies on the boundary.
     atoms.positions[:, 2] += 0.5
     atoms.cell[2, 2] += 1.0
     atoms.pbc = (True, True, False)
@@ -114,7 +114,7 @@ def _bar(direction: str) -> Atoms:
 
 
 def _front(height: np.ndarray, speed: np.ndarray, piston: np.ndarray, driven: float, width: float = 4.0) -> float:
-    """Where the mean velocity of slabs falls through half the piston's, seen from the undisturbed side."""
+    """The height where the mean velocity of slabs crosses half the piston's, seen from the undisturbed side."""
     edges = np.arange(height[~piston].min(), height.max() + width, width)
     slab = np.digitize(height, edges) - 1
     count = np.bincount(slab[~piston], minlength=len(edges))
@@ -129,13 +129,13 @@ def _front(height: np.ndarray, speed: np.ndarray, piston: np.ndarray, driven: fl
 
 
 def _front_speed(movie: Movie) -> float:
-    """Slope of the front's path over its second half, km/s."""
+    """Slope of the front's path over its second half, in km/s."""
     half = len(movie.fronts) // 2
     return float(np.polyfit(np.arange(half, len(movie.fronts)) * INTERVAL, movie.fronts[half:], 1)[0] / 10)
 
 
 def _frame(ideal: Atoms, movie: Movie, place: float) -> tuple[Atoms, str]:
-    """The frame in which the front stands at a share of the length, labelled, and what its parts look like."""
+    """The labelled frame in which the front stands at a share of the length, and a description of its parts."""
     heights = movie.positions[:, :, 2]
     reached = movie.fronts - movie.low > place * (heights.max(axis=1) - movie.low)
     margin = round(WINDOW / 2 / INTERVAL)
@@ -165,7 +165,7 @@ def _frame(ideal: Atoms, movie: Movie, place: float) -> tuple[Atoms, str]:
     atoms.set_array("ptm_average", matched)
     atoms.set_array("neighbours_kept", kept)
     atoms.info["front_z"] = f"{front - low:.2f}"
-    # A slab that no end is near: its thickness now against before.
+    # Compression of the part behind the front, away from the ends: its thickness now against that before.
     behind = np.flatnonzero(np.isin(label, (BEHIND, CHANGED)))
     squeezed = np.polyfit(ideal.positions[behind, 2], now[behind, 2], 1)[0] if len(behind) > 100 else np.nan
     atoms.info["compression"] = f"{100 * (1 - squeezed):.1f} %"

@@ -1,4 +1,4 @@
-"""Crystals compressed along one axis, the others held: strain as behind a shock front, without the front."""
+"""Crystals compressed along one axis with the others held: the strain behind a shock front, without the front."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .records import Record, Run, State
 TEMPERATURE = 300.0
 STRAINS = (0.05, 0.10, 0.15, 0.20, 0.25)
 PIECES = 10
-# Beyond this rms distance of mean positions from their sites, in nearest distances, the lattice is giving way.
+# Beyond this rms distance of mean positions from their sites, in nearest distances, the lattice becomes unstable.
 MOST_SPREAD = 0.08
 
 

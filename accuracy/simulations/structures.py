@@ -1,4 +1,4 @@
-"""Ideal crystals as orthogonal unit cells, with guessed lattice parameters: the barostat finds the right ones."""
+"""Ideal crystals as orthogonal unit cells with guessed lattice parameters. The barostat finds the right ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ase.spacegroup import crystal
 
 
 def from_sites(symbols: list[str], sites: list[tuple[float, float, float]], group: int, *cell: float) -> Atoms:
-    """Orthogonal cell of a space group; `cell` holds a, or a and c."""
+    """Orthogonal cell of a space group. `cell` holds a, or a and c."""
     lengths = (cell[0],) * 3 if len(cell) == 1 else (cell[0], cell[0], cell[1])
     gamma = 120 if 143 <= group <= 194 else 90
     atoms = crystal(symbols, sites, spacegroup=group, cellpar=[*lengths, 90, 90, gamma])
@@ -22,7 +22,7 @@ def from_sites(symbols: list[str], sites: list[tuple[float, float, float]], grou
     atoms.info.clear()
     if gamma == 120:
         atoms = make_supercell(atoms, [[1, 0, 0], [1, 2, 0], [0, 0, 1]])
-        # The same cell in a frame whose axes are those of the box.
+        # Rotate the cell so that its axes are those of the box.
         atoms.set_cell(np.diag([cell[0], sqrt(3) * cell[0], cell[1]]), scale_atoms=True)
     return atoms
 
@@ -84,7 +84,7 @@ def l1_2(minor: str, major: str, a: float) -> Atoms:
 
 
 def l1_0(first: str, second: str, a: float, c: float) -> Atoms:
-    """In the four-atom cell with the edges of fcc."""
+    """L1_0 in the four-atom cell with the edges of fcc."""
     atoms = fcc(first, 1.0)
     atoms.set_cell([a, a, c], scale_atoms=True)
     atoms.symbols[np.isclose(atoms.get_scaled_positions()[:, 2], 0.5)] = second
@@ -127,7 +127,7 @@ def hcp_along(direction: str, symbol: str, a: float, c: float) -> Atoms:
         return unit
     if direction != "10-10":
         raise ValueError(f"direction {direction!r} of hcp: expected 0001 or 10-10")
-    # z along [01-10], which is equivalent; y along [000-1] keeps the axes right-handed.
+    # z lies along [01-10], which is equivalent. y along [000-1] keeps the axes right-handed.
     unit.positions = unit.positions[:, [0, 2, 1]] * (1, -1, 1)
     unit.set_cell(unit.cell.lengths()[[0, 2, 1]])
     unit.wrap()
@@ -143,7 +143,7 @@ def cubic_along(direction: str, lattice: str, symbol: str, a: float) -> Atoms:
 
 
 def supercell(unit: Atoms, atoms: int = 550, least_edge: float = 15.0) -> tuple[Atoms, tuple[int, int, int]]:
-    """A nearly cubic repetition of about so many atoms, and the numbers of cells along its axes."""
+    """A nearly cubic supercell of about `atoms` atoms, and the numbers of cells along its axes."""
     edges = unit.cell.lengths()
     edge = max((atoms * unit.get_volume() / len(unit)) ** (1 / 3), least_edge)
     repeats = tuple(max(int(np.ceil(least_edge / length)), round(edge / length), 1) for length in edges)

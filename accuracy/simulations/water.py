@@ -1,4 +1,4 @@
-"""Water with hydrogens: ices from genice2, and the liquid. Select oxygen for a classifier."""
+"""Water with hydrogens: ices from genice2, and the liquid. Classifiers need only the oxygens."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .records import Record, Run, State
 
 MELTING = (270.0, "TIP4P/Ice ice Ih at 1 bar")
 NOTE = {"note": "select species O for a classifier; 3 atoms per molecule in order O H H"}
-# Oxygens closer than the first at the start are hydrogen-bonded; such a pair may come as far as the second.
+# Oxygens closer than BOND at the start are hydrogen-bonded. The bond lasts up to a distance of LOOSE_BOND.
 BOND, LOOSE_BOND = 3.15, 3.5
 
 
 def ice(lattice: str, repeats: tuple[int, int, int], seed: int) -> Atoms:
-    """Proton-disordered ice of an orthogonal lattice of genice2, without net dipole; atoms in order O H H."""
+    """Proton-disordered ice of an orthogonal lattice of genice2, without net dipole. Atoms are in order O H H."""
     from genice2.genice import GenIce
     from genice2.plugin import Format, Lattice, Molecule
 
-    # genice2 draws from both generators and talks at length.
+    # genice2 draws from both generators and logs a lot.
     random.seed(seed)
     np.random.seed(seed)
     logging.disable(logging.WARNING)
@@ -42,9 +42,9 @@ def ice(lattice: str, repeats: tuple[int, int, int], seed: int) -> Atoms:
     *rows, box = text.strip().split("\n")[2:]
     edges = 10 * np.array(box.split()[:3], float)
     positions = 10 * np.array([[row[20:28], row[28:36], row[36:44]] for row in rows], float)
-    # The fourth site of each molecule carries a charge and no mass; LAMMPS places it itself.
+    # The fourth site of each molecule has a charge and no mass. LAMMPS places it itself.
     positions = positions.reshape(-1, 4, 3)[:, :3]
-    # Molecules in one piece, since bonds are made from these positions.
+    # Molecules must be in one piece, since bonds are made from these positions.
     arms = positions[:, 1:] - positions[:, :1]
     positions[:, 1:] -= edges * np.round(arms / edges)
     return Atoms("OHH" * len(positions), positions.reshape(-1, 3), cell=edges, pbc=True)
@@ -52,7 +52,7 @@ def ice(lattice: str, repeats: tuple[int, int, int], seed: int) -> Atoms:
 
 @dataclass(frozen=True)
 class Ice:
-    """An ice, repetitions of genice2's cell, temperature in K and pressure in bar where it lives."""
+    """An ice, with repetitions of genice2's cell, its temperature in K and its pressure in bar."""
 
     phase: str
     lattice: str
@@ -85,7 +85,7 @@ class Ice:
 
 
 def _compare(start: Atoms, mean: np.ndarray, edges: np.ndarray) -> tuple[float, float]:
-    """Rms distance of oxygens from their start, in the present box, and the share of hydrogen bonds that last."""
+    """Rms distance of oxygens from their start, in the current box, and the share of hydrogen bonds that last."""
     oxygen = start.numbers == 8
     begun = start.get_scaled_positions(wrap=False)[oxygen] * edges
     offset = mean[oxygen] - begun

@@ -28,7 +28,7 @@ def test_an_entry_is_computed_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04half"])
-def test_half_an_entry_is_computed_anew(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_entry_is_computed_again(tmp_path: Path, content: bytes) -> None:
     cache = Cache(tmp_path)
     cache.get({"k": 1}, lambda: {"a": np.ones(3)})
     (entry,) = tmp_path.glob("*.npz")
@@ -36,7 +36,7 @@ def test_half_an_entry_is_computed_anew(tmp_path: Path, content: bytes) -> None:
     np.testing.assert_array_equal(cache.get({"k": 1}, lambda: {"a": np.zeros(3)})["a"], np.zeros(3))
 
 
-def test_a_failure_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_failure_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError):
         Cache(tmp_path).get({"k": 1}, lambda: {"a": np.array(1 // 0)})
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""Figures of merit against answers known beforehand."""
+"""Figures of merit against known answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_area_under_roc_counts_pairs() -> None:
     assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
 
 
-def test_area_under_roc_without_positives_is_no_number() -> None:
+def test_area_under_roc_without_positives_is_nan() -> None:
     assert np.isnan(area_under_roc(np.zeros(0), np.ones(3)))
 
 
@@ -84,7 +84,7 @@ def test_course_of_a_line_and_of_a_step() -> None:
     assert wavy.crossings == 3
 
 
-def test_course_without_a_change_is_no_number() -> None:
+def test_course_without_a_change_is_nan() -> None:
     flat = course(np.linspace(0, 1, 5), np.ones(5))
     assert np.isnan(flat.backward)
     assert np.isnan(flat.jump)

@@ -1,4 +1,4 @@
-"""What the simulations make of their positions: labels, checks and files. No engine runs here."""
+"""Labels, checks and files that the simulations make from positions. No engine runs here."""
 
 import csv
 
@@ -124,7 +124,7 @@ def test_no_room_for_defects():
 
 
 def _shocked(ideal, front, compression, speed):
-    """A bar compressed by a share below the front, the way that a piston from below does it."""
+    """A bar compressed by a share below the front, as by a piston from below."""
     height = ideal.positions[:, 2]
     squeezed = np.where(height < front, front - (front - height) * (1 - compression), height)
     velocity = np.zeros_like(ideal.positions)
@@ -142,7 +142,7 @@ def test_front_and_labels_of_a_shock(monkeypatch):
     fronts = np.array([shock._front(x[:, 2], v[:, 2], piston, 14.0) for x, v in films])
     assert np.abs(fronts - heights).max() < 4.0
     positions = np.array([x for x, _ in films])
-    # A scrambled patch well behind the front.
+    # Scramble a patch well behind the front.
     patch = np.flatnonzero((ideal.positions[:, 2] > 0.15 * length) & (ideal.positions[:, 2] < 0.2 * length))
     positions[:, patch] += np.random.default_rng(4).normal(0, 1.5, (len(patch), 3))
     movie = shock.Movie(positions, heights, piston, ideal.cell.lengths(), positions[:, :, 2].min())

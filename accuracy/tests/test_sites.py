@@ -1,4 +1,4 @@
-"""Ideal sites are recovered from noised supercells, and from nothing else."""
+"""Ideal sites are recovered from noisy supercells, and from nothing else."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CRYSTALS = {
 
 
 @pytest.mark.parametrize("name", CRYSTALS)
-def test_sites_of_a_noised_crystal(name: str) -> None:
+def test_sites_of_a_noisy_crystal(name: str) -> None:
     unit, repeats = CRYSTALS[name]
     perfect = unit.repeat(repeats)
     random = np.random.default_rng(5)

@@ -1,4 +1,4 @@
-"""The whole suite, quick and without peers, on a few small frames; peers by a stand-in. OVITO is not needed."""
+"""The whole suite, quick and without peers, on a few small frames. A stand-in replaces the peers and OVITO."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from accuracy.tally import DENOISED, RAW, count, over_atoms
 
 
 def data_folder(folder: Path) -> Path:
-    """Two crystals, a fluid, a coexistence cell, a fault of labels, a path and a shock; all of them small."""
+    """Two crystals, a fluid, a coexistence cell, a labelled fault, a path and a shock, all of them small."""
     folder.mkdir()
     rows = ["file,group,system,phase,T_over_Tm"]
 
@@ -121,7 +121,7 @@ def test_verdicts_agree_with_the_figures(finished: Path) -> None:
     for v in report["verdicts"]:
         assert f"| {v['required']} |" in summary
         assert words[str(v["met"])] in summary
-    # Template matching did not run, so nothing may be said of it.
+    # Template matching did not run, so there is no verdict on it.
     shock = next(v for v in report["verdicts"] if v["required"].startswith("shock"))
     assert shock["met"] is None
 
@@ -149,7 +149,7 @@ def test_a_second_run_measures_nothing_again(
 
 @pytest.fixture(scope="module")
 def suite(finished: Path, data: Path):
-    """The sections' input with a stand-in peer that calls everything fcc and has no template for bcc."""
+    """Input of the sections, with a stand-in peer that calls everything fcc and has no template for bcc."""
     from accuracy.cache import Cache
 
     with Local() as analyser:
@@ -159,7 +159,7 @@ def suite(finished: Path, data: Path):
 
 
 class AlwaysFcc(Peer):
-    """No OVITO behind it."""
+    """A peer without OVITO."""
 
     def __init__(self) -> None:
         super().__init__("PTM 0.15", lambda: None, lambda: {"disordered": (0,), "fcc": (1,), "hcp": (2,)})
@@ -197,7 +197,7 @@ def test_the_front_is_found_where_the_labels_change(suite: Suite) -> None:
 
 def test_shock_is_judged_against_the_peer(suite: Suite) -> None:
     page = shock.run(suite)
-    # The stand-in calls hcp fcc, so the model cannot do worse.
+    # The stand-in calls hcp fcc, so the model cannot be worse.
     assert [verdict.met for verdict in page.verdicts if verdict.requirement.startswith("shock")] == [True, True]
     assert [verdict.met for verdict in page.verdicts if verdict.requirement.startswith("strain")] == [True, True]
     regions = page.figures["regions"]
@@ -217,7 +217,7 @@ def test_paths_run_from_end_to_end(suite: Suite) -> None:
 def test_local_displacement_of_white_noise() -> None:
     crystal = noised(ideal(prototypes(["fcc"])[0][0]), 0.1)
     squared = calibration.local_squared_displacement(crystal)
-    # Less than 3 sigma^2, since the shift that an atom's surroundings have in common does not count.
+    # The mean is below 3 sigma^2, since the common shift of an atom's surroundings does not count.
     assert 0.018 < squared.mean() < 0.03
 
 
@@ -232,14 +232,14 @@ def test_deep_in_a_grain() -> None:
     np.testing.assert_array_equal(inside, depth > 1.0)
 
 
-def test_made_defects_are_told_apart_or_not_but_counted(suite: Suite) -> None:
+def test_made_defects_of_both_kinds_are_measured(suite: Suite) -> None:
     page = defects.run(replace(suite, peers=()))
     made = page.figures["made"]
     assert {case["defect"] for case in made} == {"vacancy", "interstitial"}
     assert all(0.0 <= area <= 1.0 for case in made for area in case["area"].values())
 
 
-def test_verdicts_of_no_number_and_of_nothing() -> None:
+def test_verdicts_of_nan_and_none() -> None:
     assert at_least("r", float("nan"), 0.5, "f").met is False
     assert at_most("r", float("nan"), 0.5, "f").met is False
     assert at_most("r", None, 0.5, "f").met is None

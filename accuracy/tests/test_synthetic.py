@@ -1,4 +1,4 @@
-"""Structures made for the suite are what they are said to be."""
+"""Generated structures have the properties that they should have."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def snapshot(made: Crystal) -> Snapshot:
     return Snapshot("A_bulk", "X", made.name, 0.5, made.atoms, np.full(len(made.atoms), made.name))
 
 
-def test_supercells_have_unit_density_and_the_width_asked_for() -> None:
+def test_supercells_have_unit_density_and_the_requested_width() -> None:
     for name in ("fcc", "hcp", "B2"):
         atoms = crystal(name).atoms
         assert atoms.get_volume() == pytest.approx(len(atoms), rel=1e-9)
@@ -42,14 +42,14 @@ def test_supercells_have_unit_density_and_the_width_asked_for() -> None:
     assert len(set(crystal("B2").atoms.get_chemical_symbols())) == 2
 
 
-def test_names_without_a_structure_are_told() -> None:
+def test_names_without_a_structure_are_reported() -> None:
     of_the_large_tier = tier("all")[-1].name
     known, missing = prototypes(["fcc", "no-such-crystal", of_the_large_tier])
     assert [prototype.name for prototype in known] == ["fcc", of_the_large_tier]
     assert missing == ["no-such-crystal"]
 
 
-def test_noise_has_the_size_asked_for_and_is_repeatable() -> None:
+def test_noise_has_the_requested_size_and_is_repeatable() -> None:
     first, again, other = (noised(crystal("fcc", 6.0), 0.1, seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.atoms.positions, again.atoms.positions)
     assert not np.allclose(first.atoms.positions, other.atoms.positions)
@@ -121,5 +121,5 @@ def test_surface_atoms_are_those_of_the_outer_layers() -> None:
     assert not surface[outer > 1.7].any()
 
 
-def test_an_atom_alone_lies_at_a_surface() -> None:
+def test_an_isolated_atom_lies_at_a_surface() -> None:
     assert at_surface(Atoms("Ar", cell=[50, 50, 50], pbc=True), 1.6).all()

@@ -1,4 +1,4 @@
-"""Truth of the snapshots, from phases and legends."""
+"""True classes of the snapshots, from phases and legends."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ def test_layers_of_a_fault() -> None:
     assert truth("0 fcc layer; 1 hcp layer", [1, 0], "fcc+hcp layers") == ["hcp", "fcc"]
 
 
-def test_legends_that_name_no_phase_leave_the_file_s_phase() -> None:
+def test_legends_that_name_no_phase_keep_the_phase_of_the_file() -> None:
     assert truth("0 c (fcc-like) layer; 1 h (hcp-like) layer", [0, 1], "dhcp") == [UNKNOWN, UNKNOWN]
     assert truth("grain of origin 0..3", [0, 3], "fcc") == ["fcc", "fcc"]
     defect = "0 bulk; 1 first-shell neighbour of a vacancy; 2 shares a Wigner-Seitz site (interstitial)"
     assert truth(defect, [0, 1, 2], "fcc") == ["fcc", "fcc", UNKNOWN]
 
 
-def test_water_is_known_by_its_composition() -> None:
+def test_water_is_recognised_by_its_composition() -> None:
     assert is_water(Atoms("OH2OH2"), "anything")
     assert is_water(Atoms("O2"), "mW")
     assert not is_water(Atoms("O2"), "oxygen")
     assert not is_water(Atoms("OH"), "hydroxide")
 
 
-def test_loading_takes_hydrogens_out_and_quick_the_hottest(tmp_path: Path) -> None:
+def test_loading_removes_hydrogens_and_quick_keeps_the_hottest(tmp_path: Path) -> None:
     hot, cold = bulk("Cu", cubic=True), bulk("Cu", cubic=True).repeat((2, 1, 1))
     water = Atoms("OH2OH2", positions=np.arange(18).reshape(6, 3), cell=[20, 20, 20], pbc=True)
     for name, frames in (("hot", hot), ("cold", cold), ("water", water), ("grow", [hot] * 12)):
