@@ -12,12 +12,11 @@ import { extractors, markdown, type Passage, python, sentences, typescript } fro
 const plain = [
   "README.md",
   "CHANGELOG.md",
-  "accuracy/simulations/README.md",
-  "examples/README.md",
-  "examples/fine-tune/README.md",
+  "accuracy",
+  "examples",
   "models",
   "python/README.md",
-  "training/README.md",
+  "training",
   "bridge/PROTOCOL.md",
   "docs/accuracy",
   "docs/architecture.md",
@@ -36,7 +35,6 @@ const plain = [
   "bench/report",
   "src/errors/catalogue.ts",
   "src/formats",
-  "training/structures/README.md",
 ];
 
 /** Columns of a line of text. Formatters hold code to these widths, but not comments. */
