@@ -13,7 +13,7 @@ import phasewire
 from phasewire._frame.frame import Frame
 from phasewire.errors import PhasewireError
 from phasewire.variables import atoms, ball, slab, variable_from_dict, variable_names, variables_from_list
-from phasewire.variables.evaluate import ForwardPass, Room, evaluate
+from phasewire.variables.evaluate import ForwardPass, ModelFacts, Room, evaluate
 from phasewire.variables.schema import check_variables
 
 GOLDEN = json.loads((Path(__file__).resolve().parents[2] / "test" / "variables" / "golden.json").read_text())
@@ -36,11 +36,13 @@ def system(number):
         frame=frame,
         logits=np.array(body["logits"], dtype=float),
         length_scale=body["lengthScale"],
-        phases=tuple(GOLDEN["classes"]),
-        aliases=ALIASES,
-        class_weights=np.exp(np.array(body["logWeights"], dtype=float)),
-        ideal_logits=np.array(body["idealLogits"], dtype=float),
-        logit_length=body["logitLength"],
+        model=ModelFacts(
+            phases=tuple(GOLDEN["classes"]),
+            aliases=ALIASES,
+            class_weights=np.exp(np.array(body["logWeights"], dtype=float)),
+            ideal_logits=np.array(body["idealLogits"], dtype=float),
+            logit_length=body["logitLength"],
+        ),
     )
 
 
@@ -102,7 +104,7 @@ def test_golden_unusable(number):
     forward, variables = system(case["system"]), variables_from_list([case["variable"]])
 
     def use():
-        check_variables(variables, forward.phases, forward.aliases)
+        check_variables(variables, forward.model.phases, forward.model.aliases)
         evaluate(variables, forward)
 
     with pytest.raises(PhasewireError) as caught:
@@ -195,9 +197,9 @@ def own_system():
         species=random.integers(0, 2, 20).astype(np.int32),
         origin=np.array([0.7, -0.4, 0.2]),
     )
-    return replace(
-        system(0), frame=frame, logits=random.normal(1, 2, (20, 4)), class_weights=None, ideal_logits=np.full(4, 2.5)
-    )
+    whole = system(0)
+    model = replace(whole.model, class_weights=None, ideal_logits=np.full(4, 2.5))
+    return replace(whole, frame=frame, logits=random.normal(1, 2, (20, 4)), model=model)
 
 
 @pytest.mark.parametrize("direction", ["logits", "positions", "strain", "log a0"])
@@ -288,8 +290,9 @@ def test_a_value_that_is_not_finite_is_refused():
 
 
 def test_a_distance_needs_ideal_logits():
+    forward = own_system()
     with pytest.raises(PhasewireError) as caught:
-        value_of(phasewire.distance("fcc"), replace(own_system(), ideal_logits=None))
+        value_of(phasewire.distance("fcc"), replace(forward, model=replace(forward.model, ideal_logits=None)))
     assert caught.value.code == "PROTOCOL_VERSION"
 
 
@@ -297,7 +300,7 @@ def test_the_smooth_distance_is_the_distance_far_from_the_corner():
     forward = own_system()
     for gap in (0.1, 0.4, 2.0):
         # sqrt(2 s^2 u) of u, in units of a0.
-        u = 0.5 * (gap / forward.logit_length) ** 2
+        u = 0.5 * (gap / forward.model.logit_length) ** 2
         logits = np.full((20, 4), 2.5 - u)
         smooth = value_of(phasewire.distance("fcc"), replace(forward, logits=logits, room=Room()))
         assert abs(smooth / (gap * forward.length_scale) - 1) <= 0.03

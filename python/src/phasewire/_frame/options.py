@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from phasewire._frame.frame import check_length_scale
 from phasewire._frame.result import DEFAULT_FIELDS, FIELDS
@@ -93,17 +92,3 @@ def check_fields(fields: Iterable[str]) -> tuple[str, ...]:
             remedy=f"choose among {', '.join(FIELDS)}",
         )
     return wanted
-
-
-def check_coefficients(coefficients: ArrayLike | None, count: int) -> NDArray[np.float64]:
-    """Return finite coefficients, one a variable, or raise ``BAD_OPTION``."""
-    weights = np.ones(count) if coefficients is None else np.atleast_1d(np.array(coefficients, dtype=np.float64))
-    if weights.shape != (count,) or not np.isfinite(weights).all():
-        raise make_error(
-            "BAD_OPTION",
-            f"coefficients must be {count} finite numbers, one a variable",
-            field="coefficients",
-            value=weights.tolist(),
-            remedy="give one coefficient for each variable, or leave them out to have them all 1",
-        )
-    return weights

@@ -13,13 +13,21 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from phasewire._frame.frame import Frame, make_frame
-from phasewire._frame.options import Denoise, Options, check_coefficients, check_options
+from phasewire._frame.options import Denoise, Options, check_options
 from phasewire._frame.result import DEFAULT_FIELDS, Evaluation, Result
 from phasewire._frame.selection import Select, choose_atoms
 from phasewire._model.weights import Classes, class_weights
+from phasewire._server.settings import Settings
+from phasewire.analysers.task import (
+    Energy,
+    Task,
+    check_coefficients,
+    check_seconds,
+    linear_energy,
+    resolve_length_scale,
+)
 from phasewire.errors import make_error
 from phasewire.variables import Variable
-from phasewire.variables.energy import Energy, Task, check_seconds, linear_energy, resolve_length_scale
 from phasewire.variables.schema import check_list
 
 if TYPE_CHECKING:
@@ -50,6 +58,21 @@ class Analyser(ABC):
     @abstractmethod
     def aliases(self) -> Mapping[str, str]:
         """Other names of classes."""
+
+    @property
+    def known_phases(self) -> tuple[str, ...]:
+        """Like `phases`, without waiting for anyone: empty as long as nobody has told."""
+        return self.phases
+
+    @property
+    def model_sha256(self) -> str:
+        """SHA-256 of the model's file, empty where nobody knows."""
+        return ""
+
+    @property
+    def remote(self) -> Settings | None:
+        """The server that computes; None: this process does."""
+        return None
 
     @property
     def water_names(self) -> Mapping[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phasewire._frame.frame import Frame
 from phasewire._frame.options import Options
@@ -28,9 +30,10 @@ from phasewire._server.wire import (
     result_space,
 )
 from phasewire.analysers.base import Analyser
+from phasewire.analysers.evaluation import Passes, evaluate
+from phasewire.analysers.task import Task
 from phasewire.errors import PhasewireError, ServerUnreachableError, error_from_wire, make_error
-from phasewire.variables.energy import Demand, Task
-from phasewire.variables.evaluate import ForwardPass, Room
+from phasewire.variables.evaluate import ModelFacts, Room
 
 _RETRY_PAUSE = 0.05
 # What asking the whole frame anew may cure: a server that was restarted, or memory that could not be shared.
@@ -174,6 +177,16 @@ class Client(Analyser):
         return self.server.phases
 
     @property
+    def model_sha256(self) -> str:
+        """SHA-256 of the server's model."""
+        return self.server.model_sha256
+
+    @property
+    def remote(self) -> Settings:
+        """The server that this client asks."""
+        return self._settings
+
+    @property
     def aliases(self) -> Mapping[str, str]:
         """Other names of classes."""
         return self.server.aliases
@@ -280,7 +293,7 @@ class Client(Analyser):
         while True:
             try:
                 self._ensure_session(deadline)
-                return self._forces_of(frame, task, options, deadline, started)
+                return evaluate(_ServerPasses(self, frame, options, deadline), task, started)
             except _Interrupted as interruption:
                 error = interruption.__cause__
                 assert isinstance(error, PhasewireError)
@@ -289,39 +302,6 @@ class Client(Analyser):
                 time.sleep(_RETRY_PAUSE)
                 if deadline.remaining <= 0:
                     raise error from None
-
-    def _forces_of(self, frame: Frame, task: Task, options: Options, deadline: _Deadline, started: float) -> Evaluation:
-        welcome = self.server
-        self._check_driver(welcome)
-        task.check_classes(welcome.phases, welcome.aliases)
-        allowed = welcome.classes if options.classes is None else options.classes
-        weights = None if allowed is None else class_weights(allowed, welcome.phases, welcome.aliases)
-        header, arrays = analyse_message(frame, options)
-        # Without a length scale the server estimates one, which mode bias has no place for.
-        header |= {"mode": "request" if options.length_scale is None else "bias", "fields": ["logits"]}
-        space = result_space(("logits",), len(frame), len(welcome.phases))
-        reply = self._trip(header, arrays, space, deadline)
-        logits, length_scale = logits_from_message(reply, len(frame), len(welcome.phases), options.length_scale)
-        demand = Demand(
-            task,
-            ForwardPass(
-                frame=frame,
-                logits=logits,
-                length_scale=length_scale,
-                phases=welcome.phases,
-                aliases=welcome.aliases,
-                class_weights=weights,
-                ideal_logits=None if welcome.ideal_logits is None else np.array(welcome.ideal_logits),
-                logit_length=welcome.logit_length,
-                room=self._room,
-            ),
-        )
-        if demand.seed is None:
-            return demand.evaluation(None, None, frame, started)
-        header |= {"mode": "bias", "fields": ["forces", "virial"], "lengthScale": length_scale}
-        reply = self._trip(header, {**arrays, "seed": demand.seed}, forces_space(len(frame)), deadline)
-        forces, virial = forces_from_message(reply, len(frame), length_scale)
-        return demand.evaluation(-forces, virial, frame, started)
 
     def _check_driver(self, welcome: Welcome) -> None:
         """Raise unless the server can give forces, and with the model that it gave them with before."""
@@ -465,6 +445,46 @@ class Client(Analyser):
             value=self.endpoint,
             remedy=_START_SERVER,
         )
+
+
+class _ServerPasses(Passes):
+    """The passes of a server, a question each, within one session."""
+
+    def __init__(self, client: Client, frame: Frame, options: Options, deadline: _Deadline) -> None:
+        welcome = client.server
+        client._check_driver(welcome)
+        allowed = welcome.classes if options.classes is None else options.classes
+        model = ModelFacts(
+            phases=welcome.phases,
+            aliases=welcome.aliases,
+            class_weights=None if allowed is None else class_weights(allowed, welcome.phases, welcome.aliases),
+            ideal_logits=None if welcome.ideal_logits is None else np.array(welcome.ideal_logits),
+            logit_length=welcome.logit_length,
+        )
+        super().__init__(frame, model, client._room)
+        self._client = client
+        self._deadline = deadline
+        self._given_scale = options.length_scale
+        self._length_scale = math.nan
+        self._header, self._arrays = analyse_message(frame, options)
+
+    def forward(self) -> tuple[NDArray[np.float32], float]:
+        count, classes = len(self.frame), len(self.model.phases)
+        # Without a length scale the server estimates one, which mode bias has no place for.
+        mode = "request" if self._given_scale is None else "bias"
+        reply = self._ask({"mode": mode, "fields": ["logits"]}, {}, result_space(("logits",), count, classes))
+        logits, self._length_scale = logits_from_message(reply, count, classes, self._given_scale)
+        return logits, self._length_scale
+
+    def backward(self, seed: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        count = len(self.frame)
+        header = {"mode": "bias", "fields": ["forces", "virial"], "lengthScale": self._length_scale}
+        reply = self._ask(header, {_SEED: seed}, forces_space(count))
+        forces, virial = forces_from_message(reply, count, self._length_scale)
+        return -forces, virial
+
+    def _ask(self, header: Mapping[str, Any], arrays: Mapping[str, Array], space: int) -> Message:
+        return self._client._trip({**self._header, **header}, {**self._arrays, **arrays}, space, self._deadline)
 
 
 def _unexpected(message: Message, wanted: str) -> PhasewireError:

@@ -18,9 +18,10 @@ from phasewire._frame.result import Evaluation, Result
 from phasewire._model.model import Model, load_model
 from phasewire._model.weights import Classes, as_weights, class_weights
 from phasewire.analysers.base import Analyser
+from phasewire.analysers.evaluation import Passes, evaluate
+from phasewire.analysers.task import Task
 from phasewire.errors import make_error
-from phasewire.variables.energy import Demand, Task
-from phasewire.variables.evaluate import ForwardPass, Room
+from phasewire.variables.evaluate import ModelFacts, Room
 
 
 class Local(Analyser):
@@ -91,6 +92,11 @@ class Local(Analyser):
         return self._model.name
 
     @property
+    def model_sha256(self) -> str:
+        """SHA-256 of the model's file."""
+        return self._model.sha256
+
+    @property
     def phases(self) -> tuple[str, ...]:
         """Class names in the order of the labels; the first is ``disordered``."""
         return self._model.phases
@@ -135,14 +141,14 @@ class Local(Analyser):
     def _weights_of(self, classes: Mapping[str, float] | None) -> NDArray[np.float64] | None:
         return None if classes is None else class_weights(classes, self.phases, self.aliases)
 
-    def _set_prior(self, options: Options) -> None:
+    def _prior(self, options: Options) -> NDArray[np.float64] | None:
         own = self._weights_of(options.classes)
-        self._core.set_prior(self._weights if own is None else own)
+        return self._weights if own is None else own
 
     def _analyse(self, frame: Frame, options: Options) -> Result:
         started = time.perf_counter()
         core = self._core
-        self._set_prior(options)
+        core.set_prior(self._prior(options))
         gradient = bool(options.denoise) or "score" in options.fields
         per_class = "probabilities" in options.fields or "logits" in options.fields
         core.load(frame, options.length_scale, gradient=gradient, per_class=per_class)
@@ -185,28 +191,31 @@ class Local(Analyser):
 
     def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
         started = time.perf_counter()
-        core = self._core
-        task.check_classes(self.phases, self.aliases)
-        own = self._weights_of(options.classes)
-        weights = self._weights if own is None else own
-        core.set_prior(weights)
-        core.load(frame, options.length_scale, gradient=True)
-        core.forward()
-        demand = Demand(
-            task,
-            ForwardPass(
-                frame=frame,
-                logits=core.logits(),
-                length_scale=core.length_scale,
-                phases=self.phases,
-                aliases=self.aliases,
-                class_weights=weights,
-                ideal_logits=self._model.ideal_logits,
-                logit_length=float(self._model.settings["logitLength"]),
-                room=self._room,
-            ),
+        model = ModelFacts(
+            phases=self.phases,
+            aliases=self.aliases,
+            class_weights=self._prior(options),
+            ideal_logits=self._model.ideal_logits,
+            logit_length=float(self._model.settings["logitLength"]),
         )
-        if demand.seed is None:
-            return demand.evaluation(None, None, frame, started)
-        core.backward(demand.seed)
-        return demand.evaluation(core.gradient(), core.virial(), frame, started)
+        return evaluate(_CorePasses(self._core, frame, model, options.length_scale, self._room), task, started)
+
+
+class _CorePasses(Passes):
+    """The passes of the core in this process."""
+
+    def __init__(self, core: Core, frame: Frame, model: ModelFacts, length_scale: float | None, room: Room) -> None:
+        super().__init__(frame, model, room)
+        self._core = core
+        self._length_scale = length_scale
+
+    def forward(self) -> tuple[NDArray[np.float32], float]:
+        core = self._core
+        core.set_prior(self.model.class_weights)
+        core.load(self.frame, self._length_scale, gradient=True)
+        core.forward()
+        return core.logits(), core.length_scale
+
+    def backward(self, seed: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        self._core.backward(seed)
+        return self._core.gradient(), self._core.virial()

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ase.optimize.optimize import BaseDynamics
 
     from phasewire._frame.result import Result
-    from phasewire.ase.bias import BiasCalculator
+    from phasewire.ase.biasing import BiasCalculator
     from phasewire.ase.checkpoints import run_checkpointed
     from phasewire.bias import BiasPotential
 
@@ -35,7 +35,7 @@ __all__ = ["BiasCalculator", "Monitor", "analyse", "attach", "bias", "run_checkp
 def __getattr__(name: str) -> Any:
     """Import what needs ASE when it is asked for."""
     if name == "BiasCalculator":
-        from phasewire.ase.bias import BiasCalculator
+        from phasewire.ase.biasing import BiasCalculator
 
         return BiasCalculator
     if name == "run_checkpointed":
@@ -228,7 +228,7 @@ def bias(
     >>> bias = phasewire.ase.bias(dyn, Harmonic(fraction("fcc"), 0.5, 200.0), colvar="COLVAR")  # doctest: +SKIP
     >>> dyn.run(10_000)  # doctest: +SKIP
     """
-    from phasewire.ase.bias import attach_bias
+    from phasewire.ase.biasing import attach_bias
 
     return attach_bias(
         dynamics,

@@ -17,7 +17,7 @@ from ase.md.nvtberendsen import NVTBerendsen
 from ase.md.verlet import VelocityVerlet
 
 from phasewire._frame.options import check_every
-from phasewire.ase.bias import BiasCalculator
+from phasewire.ase.biasing import BiasCalculator
 from phasewire.ase.frames import atoms_of
 from phasewire.errors import make_error
 from phasewire.files.checkpoints import latest, remove_all_but, step_folder

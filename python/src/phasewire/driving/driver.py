@@ -20,13 +20,12 @@ from typing import TYPE_CHECKING, Literal, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire import analysers
 from phasewire._frame.frame import Frame, check_length_scale
 from phasewire._frame.options import check_every
 from phasewire._frame.result import Evaluation, FailedFrame
 from phasewire._model.weights import Classes, as_weights
 from phasewire.analysers.base import Analyser
-from phasewire.analysers.client import Client, connect
-from phasewire.analysers.local import Local
 from phasewire.driving.restart import Restart, read_restart, write_restart
 from phasewire.errors import PhasewireError, as_phasewire_error, make_error
 from phasewire.files.colvars import ColumnWriter
@@ -169,7 +168,9 @@ class Driver:
         self._owned: Analyser | None = None
         if not isinstance(analyser, Analyser):
             analyser = self._owned = (
-                Local(build="baseline", skin=_SKIN) if analyser is None else connect(analyser, timeout=self.deadline)
+                analysers.Local(build="baseline", skin=_SKIN)
+                if analyser is None
+                else analysers.connect(analyser, timeout=self.deadline)
             )
             # A program that ends without closing the driver would wait for an open connection.
             weakref.finalize(self, analyser.close)
@@ -387,10 +388,9 @@ class Driver:
             self._colvar = None
 
     def _restart(self) -> Restart:
-        model = _model_of(self.analyser)
         return Restart(
             settings={
-                "model": model,
+                "model": {"name": self.analyser.model_name, "sha256": self.analyser.model_sha256},
                 "variables": [_describe(variable) for variable in self.variables],
                 "names": list(self.names),
                 "every": self.every,
@@ -465,15 +465,6 @@ def _check_deadline(deadline: float) -> float:
 def _describe(variable: Variable) -> dict[str, object]:
     """Return the declaration without its name, which is compared on its own; of a function no more than its kind."""
     return {"kind": variable.kind} if variable.function is not None else replace(variable, name=None).to_dict()
-
-
-def _model_of(analyser: Analyser) -> dict[str, str]:
-    """Return name and SHA-256 of the model."""
-    if isinstance(analyser, Local):
-        return {"name": analyser.model_name, "sha256": analyser.model.sha256}
-    if isinstance(analyser, Client):
-        return {"name": analyser.model_name, "sha256": analyser.server.model_sha256}
-    return {"name": analyser.model_name, "sha256": ""}
 
 
 def _nothing(atom_count: int, variable_count: int) -> Applied:

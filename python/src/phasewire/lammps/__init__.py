@@ -27,7 +27,7 @@ from phasewire._frame.selection import Select
 from phasewire._frame.snapshot import Snapshot
 from phasewire.analysers.base import Analyser
 from phasewire.driving.driver import Driver
-from phasewire.lammps.bias import Bias
+from phasewire.lammps.biasing import Bias
 from phasewire.lammps.checkpoints import run_checkpointed
 from phasewire.lammps.frames import AtomReader, Types, box_of
 from phasewire.watching.monitor import Monitor as _Monitor

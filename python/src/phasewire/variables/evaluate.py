@@ -54,8 +54,31 @@ class Room:
 
 
 @dataclass(frozen=True, eq=False)
+class ModelFacts:
+    """What of a model enters variables.
+
+    Attributes
+    ----------
+    phases, aliases
+        Names of the C classes.
+    class_weights : float64 array, shape (C,), or None
+        Weights of the prior; None: all are 1.
+    ideal_logits : float64 array, shape (C,), or None
+        Logit of each class on its own prototype, without prior; None where nobody knows.
+    logit_length : float
+        s, in units of a0.
+    """
+
+    phases: Sequence[str]
+    aliases: Mapping[str, str]
+    class_weights: F64 | None
+    ideal_logits: F64 | None
+    logit_length: float
+
+
+@dataclass(frozen=True, eq=False)
 class ForwardPass:
-    """What a forward pass says of a frame, and what of the model enters variables.
+    """What a forward pass says of a frame.
 
     Attributes
     ----------
@@ -65,14 +88,7 @@ class ForwardPass:
         With the log-weights of the prior.
     length_scale : float
         a0.
-    phases, aliases
-        Names of the C classes.
-    class_weights : float64 array, shape (C,), or None
-        Weights of the prior; None: all are 1.
-    ideal_logits : float64 array, shape (C,), or None
-        Logit of each class on its own prototype, without prior; None where nobody knows.
-    logit_length : float
-        s, in units of a0.
+    model : ModelFacts
     room : Room
         Where its large arrays lie; they last until another forward pass uses it.
     """
@@ -80,11 +96,7 @@ class ForwardPass:
     frame: Frame
     logits: NDArray[np.floating]
     length_scale: float
-    phases: Sequence[str]
-    aliases: Mapping[str, str]
-    class_weights: F64 | None
-    ideal_logits: F64 | None
-    logit_length: float
+    model: ModelFacts
     room: Room = field(default_factory=Room)
 
     def __len__(self) -> int:
@@ -124,11 +136,11 @@ class ForwardPass:
 
     def class_of(self, name: str, where: str) -> int:
         """Return the number of a class."""
-        return class_number(name, self.phases, self.aliases, where)
+        return class_number(name, self.model.phases, self.model.aliases, where)
 
     def log_weight(self, number: int) -> float:
         """Return the log-weight of a class in the prior."""
-        weight = 1.0 if self.class_weights is None else float(self.class_weights[number])
+        weight = 1.0 if self.model.class_weights is None else float(self.model.class_weights[number])
         return float(np.log(weight)) if weight > 0 else _LEFT_OUT
 
 
@@ -393,7 +405,7 @@ def _logit(variable: Variable, forward: ForwardPass, where: str) -> tuple[F64, P
 
 def _distance(variable: Variable, forward: ForwardPass, where: str) -> tuple[F64, PullAtoms]:
     """Distance q = a0 s sqrt(2 h(u)), h(u) = u^3 / (u^2 + c), u = l0 - l' above 0."""
-    if forward.ideal_logits is None:
+    if forward.model.ideal_logits is None:
         raise make_error(
             "PROTOCOL_VERSION",
             "the server does not say the ideal logits of its model, which a distance is measured from",
@@ -403,8 +415,8 @@ def _distance(variable: Variable, forward: ForwardPass, where: str) -> tuple[F64
         )
     number = _class(variable, "phase", forward, where)
     # The prior is taken out of the logits.
-    u = np.maximum(forward.ideal_logits[number] + forward.log_weight(number) - forward.columns[number], 0.0)
-    unit = forward.length_scale * forward.logit_length
+    u = np.maximum(forward.model.ideal_logits[number] + forward.log_weight(number) - forward.columns[number], 0.0)
+    unit = forward.length_scale * forward.model.logit_length
     below = np.square(u) + _CORNER
     q = unit * u * np.sqrt(2.0 * u / below)
 

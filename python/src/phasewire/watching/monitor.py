@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from phasewire import analysers
 from phasewire._frame.frame import Frame
 from phasewire._frame.options import Denoise, Options, check_options
 from phasewire._frame.result import DEFAULT_FIELDS, FailedFrame, Result
@@ -24,14 +25,11 @@ from phasewire._model.class_names import class_number
 from phasewire._model.weights import Classes, class_weights
 from phasewire._server.settings import make_settings
 from phasewire.analysers.base import Analyser
-from phasewire.analysers.client import Client
-from phasewire.analysers.local import Local
 from phasewire.errors import PhasewireError, make_error
 from phasewire.files.extxyz import write_extxyz
-from phasewire.watching.events import QUANTITIES, Action, Crossing
+from phasewire.watching.crossings import QUANTITIES, Crossing
 from phasewire.watching.links import DirectLink, Link, Outcome, WorkerLink
 from phasewire.watching.series import Series
-from phasewire.watching.server_link import ServerLink
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -66,6 +64,43 @@ class Incident:
     step: int | None
     clock: float
     error: BaseException | None
+
+
+@dataclass(frozen=True, eq=False)
+class Event:
+    """A quantity crossed its threshold.
+
+    Attributes
+    ----------
+    monitor : Monitor
+        Where it happened; ``monitor.request_stop()`` ends the run.
+    quantity : str
+        A class name, for its fraction, or ``crystalline``, ``mean_log_density``, ``mean_margin``.
+    direction : "above" or "below"
+        The side it is on now.
+    threshold, value : float
+    step : int
+        The simulation's step of the frame concerned.
+    time : float or None
+    result : Result
+    frame : Frame
+    """
+
+    monitor: Monitor
+    quantity: str
+    direction: Literal["above", "below"]
+    threshold: float
+    value: float
+    step: int
+    time: float | None
+    result: Result
+    frame: Frame
+
+    def __str__(self) -> str:
+        return f"{self.quantity} = {self.value:.4g} is {self.direction} {self.threshold:g} at step {self.step}"
+
+
+Action = Callable[[Event], object]
 
 
 class Monitor:
@@ -139,9 +174,8 @@ class Monitor:
         self._listeners: list[Callable[[Result], object]] = []
         self._stop_reason: str | None = None
         self._stop_handed_over = False
-        self._connected = False
         self._closed = False
-        self._owned: Local | None = None
+        self._owned: Analyser | None = None
         if not (analyser is None or isinstance(analyser, (Analyser, str))):
             raise make_error(
                 "BAD_OPTION",
@@ -151,8 +185,11 @@ class Monitor:
                 remedy="leave it out to have the phases computed in this process",
             )
         if analyser is None:
-            analyser = self._owned = Local()
-        self._analyser = Client(make_settings(analyser, engine=engine)) if isinstance(analyser, str) else analyser
+            analyser = self._owned = analysers.Local()
+        elif isinstance(analyser, str):
+            analyser = analysers.Client(make_settings(analyser, engine=engine))
+        self._analyser = analyser
+        self._connected = analyser.remote is None
         if options.classes is not None and self.phases:
             class_weights(options.classes, self.phases, self._analyser.aliases)
         self._link = self._make_link(background, queue, options)
@@ -192,12 +229,12 @@ class Monitor:
                 self._call(listener, outcome.result)
             for crossing in self._crossings:
                 try:
-                    event = crossing.check(self, outcome.frame, outcome.result)
+                    value = crossing.check(outcome.result)
                 except PhasewireError as error:
                     self.note("action", error)
                     continue
-                if event is not None:
-                    self._call(crossing.action, event)
+                if value is not None:
+                    self._call(crossing.action, self._event(crossing, value, outcome.frame, outcome.result))
 
     def note(self, kind: str, error: BaseException | None) -> None:
         """Record an incident; warn of the first of its kind unless it is about the connection."""
@@ -270,9 +307,7 @@ class Monitor:
     @property
     def phases(self) -> tuple[str, ...]:
         """Class names; empty while no server was heard of."""
-        if isinstance(self._analyser, Client):
-            return self.series.phases or self._analyser.known_phases
-        return self._analyser.phases
+        return self.series.phases or self._analyser.known_phases
 
     @property
     def last(self) -> Result | None:
@@ -357,10 +392,11 @@ class Monitor:
         self.act()
         if self._owned is not None:
             self._owned.close()
-        if isinstance(self._analyser, Client) and not len(self.series) and self.dropped:
+        remote = self._analyser.remote
+        if remote is not None and not len(self.series) and self.dropped:
             self._warn(
                 "silence",
-                f"no server answered at {self._analyser.endpoint}, all {self.dropped} snapshots were dropped; "
+                f"no server answered at {remote.endpoint}, all {self.dropped} snapshots were dropped; "
                 "start one with `phasewire serve`",
             )
 
@@ -385,10 +421,26 @@ class Monitor:
             self._stop_handed_over = False
             self._stop_reason = None
 
+    def _event(self, crossing: Crossing, value: float, frame: Frame, result: Result) -> Event:
+        return Event(
+            monitor=self,
+            quantity=crossing.quantity,
+            direction=crossing.direction,
+            threshold=crossing.threshold,
+            value=value,
+            step=result.step,
+            time=result.time,
+            result=result,
+            frame=frame,
+        )
+
     def _make_link(self, background: bool, queue: int, options: Options) -> Link:
-        if isinstance(self._analyser, Client):
-            return ServerLink(self._analyser.settings, options, self._deliver, self._report, queue)
-        self._connected = True
+        remote = self._analyser.remote
+        if remote is not None:
+            # A run without a server needs no ZeroMQ.
+            from phasewire.watching.server_link import ServerLink
+
+            return ServerLink(remote, options, self._deliver, self._report, queue)
         if background:
             return WorkerLink(self._analyser, options, self._deliver, queue)
         return DirectLink(self._analyser, options, self._deliver)
