@@ -1,16 +1,19 @@
 /**
- * What each stage of the core must do for one atom, as formulas of the model's shape and of the number of neighbours.
+ * The work of each stage of the core for one atom, as formulas of the model's shape and the number of
+ * neighbours.
  *
- *     flops      additions and multiplications of floating-point numbers, a fused one counted twice; comparisons, sign changes and the
- *                polynomial inside an exponential are none
- *     functions  divisions, square roots, exponentials and logarithms, which take many times the time of a product
- *     bytes      loaded and stored by the kernels, from whichever cache or memory; what a product's register tile of 4 x 8 numbers uses again
- *                is counted once
+ *     flops      additions and multiplications of floating-point numbers, where a fused one counts twice;
+ *                comparisons, sign changes and the polynomial inside an exponential do not count
+ *     functions  divisions, square roots, exponentials and logarithms, which take many times as long as a
+ *                product
+ *     bytes      loaded and stored by the kernels, from any cache or memory; numbers that the register tile
+ *                of a product (4 x 8) uses again count once
  *
- * Shape (models/FORMAT.md): K channels, D degrees up to L, Y harmonics of them, layers V, H (of which M are sent to neighbours) and U, C classes,
- * I = K (D + 1) invariants, n neighbours. Counted is what the formulas of docs/maths.md ask for in the form in which the kernels evaluate
- * them (tables, recursions), not what the kernels fill registers and rows up with: so a fraction of the peak says how much of it does
- * work that is needed.
+ * Shape (models/FORMAT.md): K channels, D degrees up to L, Y harmonics of them, layers V, H (of which M are
+ * sent to neighbours) and U, C classes, I = K (D + 1) invariants, n neighbours. The model counts what the
+ * formulas of docs/maths.md need in the form in which the kernels evaluate them (tables, recursions), but not
+ * the padding of registers and rows. A fraction of the peak is therefore the fraction that does necessary
+ * work.
  */
 
 /** Bytes of an f32. */
@@ -19,7 +22,10 @@ const f4 = 4;
 /** Pairs of degrees m, l with 0 < m < l <= L: harmonics that are a polynomial times a power of x + iy. */
 const mixedPairs = (L) => (L * (L - 1)) / 2;
 
-/** Those of them that are formed: the recursions go through a degree that is left out, its harmonics are not formed. */
+/**
+ * The pairs that are formed. Recursions pass through a degree that is left out, but do not form its
+ * harmonics.
+ */
 const formedPairs = ({ L, D }) => mixedPairs(L) - (D === L ? 4 : 0);
 
 /** rows x columns numbers, each a sum of `depth` products, in register tiles of 4 x 8. */
@@ -29,10 +35,13 @@ export const product = (rows, columns, depth) => ({
   bytes: f4 * rows * columns * ((4 + 8) * (depth / 32) + 1),
 });
 
-/** silu(z) = z s of `count` numbers, s = 1 / (1 + exp(-z)), and its slope s + silu (1 - s), which is kept for the adjoint. */
+/**
+ * silu(z) = z s of `count` numbers, s = 1 / (1 + exp(-z)), and its slope s + silu (1 - s), kept for the
+ * adjoint.
+ */
 const silu = (count) => ({ flops: 5 * count, functions: 2 * count, bytes: 3 * f4 * count });
 
-/** da silu'(z) from the slope kept. */
+/** da silu'(z) from the kept slope. */
 const siluAdjoint = (count) => ({ flops: count, functions: 0, bytes: 3 * f4 * count });
 
 const sum = (...parts) =>
@@ -48,7 +57,10 @@ const times = (count, { flops, functions, bytes }) => ({
   bytes: count * bytes,
 });
 
-/** Squares of candidates' distances in f32, then vectors of the pairs found in f64, and their rows of x, y, z and link. */
+/**
+ * Squared distances of candidates in f32, then vectors of the pairs in f64, and their rows of x, y, z and
+ * link.
+ */
 const neighbours = ({ n, candidates }) =>
   sum(
     times(candidates, { flops: 8, functions: 0, bytes: 3 * f4 + f4 }),
@@ -56,8 +68,8 @@ const neighbours = ({ n, candidates }) =>
   );
 
 /**
- * Length and direction of a pair (10); the cubic's four weights and those of its slope (20), which wait for the adjoint; K + 1 numbers between
- * two nodes of the table.
+ * Length and direction of a pair (10); the four weights of the cubic and of its slope (20), which are kept
+ * for the adjoint; K + 1 numbers between two nodes of the table.
  */
 const radial = ({ n, K }) =>
   times(n, {
@@ -67,8 +79,8 @@ const radial = ({ n, K }) =>
   });
 
 /**
- * The polynomials q of z by recursion in l, three operations each and two where one of order 1 begins it; the powers of x + iy; the products
- * of both.
+ * The polynomials q of z by recursion in l, with three operations each, or two where one of order 1 starts
+ * it; the powers of x + iy; the products of both.
  */
 const harmonics = ({ n, L, D, Y }) =>
   times(n, {
@@ -77,10 +89,10 @@ const harmonics = ({ n, L, D, Y }) =>
     bytes: f4 * (3 + (Y - 1)),
   });
 
-/** A = sum over neighbours of R C, but for the harmonic of degree 0, which is 1: its K n additions are beside the matter. */
+/** A = sum over neighbours of R C. The harmonic of degree 0 is 1, and its K n additions are neglected. */
 const density = ({ n, K, Y }) => product(Y - 1, K, n);
 
-/** Channels mixed within each degree, norms by which B is formed, and the standard scale. */
+/** Channels mixed within each degree, the norms that form B, and the standard scale. */
 const invariants = ({ K, D, Y, I }) =>
   sum(product(Y, K, K), {
     flops: 3 * Y * K + 2 * I,
@@ -90,12 +102,12 @@ const invariants = ({ K, D, Y, I }) =>
 
 const network1 = ({ I, V, H }) => sum(product(V, 1, I), silu(V), product(H, 1, V), silu(H));
 
-/** sum_j w_j h_j: rows of other atoms. */
+/** sum_j w_j h_j over rows of other atoms. */
 const messages = ({ n, M }) => ({ flops: 2 * M * n, functions: 0, bytes: f4 * (n * (M + 2) + 2 * M) });
 
 const network2 = ({ H, M, U, C }) => sum(product(U, 1, H + M), silu(U), product(C, 1, U));
 
-/** The softmax with its largest logit taken out, logP, and the distance to the ideal phase. */
+/** The softmax relative to the largest logit, logP, and the distance to the ideal phase. */
 const readout = ({ C }) => ({ flops: 2 * C + 7, functions: 2 * C + 2, bytes: f4 * 8 * C });
 
 const network2Adjoint = ({ H, M, U, C }) => sum(product(U, 1, C), siluAdjoint(U), product(H + M, 1, U));
@@ -114,11 +126,11 @@ const invariantsAdjoint = ({ K, D, Y }) =>
     bytes: f4 * (3 * Y * K + Y + 2 * K * D + 3 * K),
   });
 
-/** dR = dA C and dC = dA R of every pair, for which R is turned. */
+/** dR = dA C and dC = dA R of every pair, for which R is transposed. */
 const densityAdjoint = ({ n, K, Y }) =>
   sum(product(n, K, Y - 1), product(Y - 1, n, K), { flops: 0, functions: 0, bytes: 2 * f4 * K * n });
 
-/** Slopes between the nodes of the table, and what they add to dL/dr. */
+/** Slopes between the nodes of the table, and their contribution to dL/dr. */
 const radialAdjoint = ({ n, K }) =>
   times(n, {
     flops: 7 * (K + 1) + 2 * (K + 1),
@@ -127,9 +139,9 @@ const radialAdjoint = ({ n, K }) =>
   });
 
 /**
- * From the highest order m down, for the polynomials of one order are the slopes of those below: sums of adjoints with Re and Im of (x + iy)^m
- * (7 a pair of degrees) and with the slopes of q (3, but 1 where the slope is 1); the recursion; the derivatives of the powers; the
- * part across the direction of the pair.
+ * From the highest order m down, since the polynomials of one order are the slopes of the order below: sums
+ * of adjoints with Re and Im of (x + iy)^m (7 per pair of degrees) and with the slopes of q (3, but 1 where
+ * the slope is 1); the recursion; the derivatives of the powers; the part across the direction of the pair.
  */
 const harmonicsAdjoint = ({ n, L, D, Y }) => {
   const sums = (7 + 3) * formedPairs({ L, D }) - 2 * (L - 1);
@@ -144,7 +156,7 @@ const harmonicsAdjoint = ({ n, L, D, Y }) => {
   });
 };
 
-/** Gradients of pairs to atoms, from both ends, and the virial. */
+/** Gradients of pairs added to their atoms, from both ends, and the virial. */
 const gather = ({ n }) => ({ flops: 24 * n, functions: 0, bytes: n * (f4 + 16 + 16 + 3 * f4) });
 
 const stageCosts = {
@@ -167,15 +179,16 @@ const stageCosts = {
   gather,
 };
 
-/** Stages in the order in which a frame goes through them. */
+/** Stages in the order in which a frame passes through them. */
 export const stageNames = Object.keys(stageCosts);
 
 /**
  * Cost of every stage for one atom.
  *
- * @param {{channels: number, lmax: number, skippedDegree?: number, innerWidth: number, hiddenWidth: number, messageWidth: number, outerWidth: number, classCount: number}} shape
- *   of a model
- * @param {{neighbours: number, candidates: number}} frame mean numbers an atom: of pairs, and of atoms whose distance the search looks at
+ * @param {{channels: number, lmax: number, skippedDegree?: number, innerWidth: number, hiddenWidth: number,
+ *   messageWidth: number, outerWidth: number, classCount: number}} shape of a model
+ * @param {{neighbours: number, candidates: number}} frame mean numbers per atom: pairs, and atoms whose
+ *   distance the search evaluates
  * @returns {Record<string, {flops: number, functions: number, bytes: number}>}
  */
 export function costs(shape, frame) {

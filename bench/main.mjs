@@ -1,4 +1,4 @@
-// npm run bench: what the software costs, measured on this machine; started by scripts/bench.mjs.
+// npm run bench: measure the cost of the software on this machine. scripts/bench.mjs starts this program.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { parseArgs } from "node:util";
@@ -25,17 +25,17 @@ const pageFile = inRoot("docs", "performance.md");
 
 const help = `npm run bench [-- OPTIONS]
 
-  --only NAME     one of the sections, or several separated by commas; all but overhead and bias if left out
+  --only NAME     one section, or several separated by commas; default: all but overhead and bias
 ${sections.map(({ name, about }) => `                    ${name.padEnd(9)} ${about}`).join("\n")}
   --json          print one JSON object on the last line, instead of tables
-  --write         renew docs/performance.json, and from it the tables and plots of docs/performance.md; with --model those of
-                  another model that ships
-  --render        measure nothing; write tables and plots again from docs/performance.json
-  --quick         few atoms and one round: to see that everything runs, not to quote
+  --write         update docs/performance.json, and from it the tables and plots of docs/performance.md; with --model,
+                  those of another shipped model
+  --render        measure nothing, but write tables and plots again from docs/performance.json
+  --quick         few atoms and one round, to see that everything runs; not for quoting
   --model NAME    a shipped model, or a .safetensors file
-  --largest N     section scale: label a frame of N atoms beside, however large
+  --largest N     section scale: also label one frame of N atoms, of any size
   --rounds N, --steps N, --every N
-                  sections overhead and bias: how often each way is run, steps of a run; overhead: steps between frames
+                  sections overhead and bias: runs of each way, and steps per run; overhead: steps between frames
 `;
 
 /** Options that only some sections take, with those sections. */
@@ -70,15 +70,15 @@ function readOptions() {
   }
   if (values.write && /[/\\.]/.test(values.model ?? "")) {
     throw new Error(
-      `--write and --model ${values.model}: the page is about models that ship, by their names`,
+      `--write and --model ${values.model}: the page covers shipped models only, given by name`,
     );
   }
   if (values.write && values.quick)
-    throw new Error("--write and --quick: a quick run is nothing to write down");
+    throw new Error("--write and --quick: the page must not contain results of a quick run");
   return { ...values, chosen };
 }
 
-/** The numbers of a model that its cost follows from, and what it is called. */
+/** The name of a model and the numbers that determine its cost. */
 function describeModel({
   name,
   sha256,
@@ -96,7 +96,7 @@ function describeModel({
   return { name, sha256, classes: classes.length, shape };
 }
 
-/** Runs the sections; each record holds where, when and with which model it was measured. */
+/** Runs the sections. Each record states where, when and with which model it was measured. */
 async function measure({ chosen, quick, model: modelName, largest, ...values }) {
   const model = await loadModel(modelName);
   const origin = { date: new Date().toISOString().slice(0, 10), model: describeModel(model) };
@@ -121,7 +121,7 @@ async function measure({ chosen, quick, model: modelName, largest, ...values }) 
   return records;
 }
 
-/** Renews the record, the page and the plots. Numbers are rounded, to five digits, before anything is made of them. */
+/** Updates the record, the page and the plots. All of them use numbers rounded to five digits. */
 function write(records) {
   const before = fs.existsSync(recordFile) ? JSON.parse(fs.readFileSync(recordFile, "utf8")) : {};
   const round = (_key, value) =>
@@ -141,7 +141,7 @@ function show(records) {
   for (const [name, record] of Object.entries(records)) {
     for (const table of tables[name](record)) console.log(`\n${table.caption}\n\n${columns(table)}`);
   }
-  console.log("\nMedians over rounds; in brackets the least and the largest.");
+  console.log("\nMedians over rounds, with the least and the largest in brackets.");
 }
 
 try {

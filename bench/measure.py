@@ -1,4 +1,4 @@
-"""What the benchmarks share: spreads of repeated measurements, the machine, a potential to run with."""
+"""Shared parts of the benchmarks: spreads of repeated measurements, the machine, a potential."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def machine() -> dict[str, object]:
-    """Describe where this was measured."""
+    """Describe the machine of a measurement."""
     cpu = platform.processor()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()

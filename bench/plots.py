@@ -20,13 +20,13 @@ Record = dict[str, Any]
 
 
 def peers(axes: Axes, record: Record) -> None:
-    """CPU time an atom of every method, the cheapest on top."""
+    """CPU time per atom of every method, with the cheapest on top."""
     build = record["defaultBuild"]
     other = [name for name in record["builds"] if name != build]
     times = {
         name: values["cpu"]
         for name, values in record["microsecondsAnAtom"].items()
-        # One bar for each task: the core in Node with its default build.
+        # Each task has one bar: the core in Node with its default build.
         if ", Python," not in name and not any(name.endswith(f", {text}") for text in other)
     }
     names = sorted(times, key=lambda name: times[name]["median"], reverse=True)
@@ -45,7 +45,7 @@ def peers(axes: Axes, record: Record) -> None:
 
 
 def scale(axes: Axes, record: Record) -> None:
-    """Cost an atom against the number of atoms."""
+    """Cost per atom against the number of atoms."""
     atoms = [size["atoms"] for size in record["sizes"]]
     for task, label, colour in (("gradient", "with gradient", FLOOR), ("forward", "forward", OURS)):
         medians = [size[task]["median"] for size in record["sizes"]]
@@ -61,7 +61,7 @@ def scale(axes: Axes, record: Record) -> None:
 
 
 def stages(axes: Axes, record: Record) -> None:
-    """Where the time goes, and how near to the peak."""
+    """Time of each stage, and its fraction of the peak."""
     rows = list(reversed(record["stages"]))
     medians = [row["microseconds"]["median"] for row in rows]
     bars = axes.barh([row["name"] for row in rows], medians, color=OURS)
@@ -73,7 +73,7 @@ def stages(axes: Axes, record: Record) -> None:
 
 
 def bridge(axes: Axes, record: Record) -> None:
-    """Transport of a frame beside bare echoes."""
+    """Transport of a frame, compared with bare echoes."""
     for path, label, colour, style in (
         (("shared", "total"), "analysis and transport", OTHERS, "o-"),
         (("messages", "transport"), "transport by messages", OURS, "o--"),
@@ -104,11 +104,11 @@ PLOTS: dict[str, tuple[Callable[[Axes, Record], None], tuple[float, float]]] = {
 
 
 def main() -> int:
-    """Draw a plot for each record that has one; the exit status."""
+    """Draw a plot for each record that has one, and return the exit status."""
     records = json.loads(Path(sys.argv[1]).read_text())
     folder = Path(sys.argv[2])
     plt.rcParams.update({"font.size": 9, "axes.grid": True, "grid.alpha": 0.3, "axes.axisbelow": True})
-    # A key is a section, and a model behind an @ where it is not the default one.
+    # A key is a section, followed by @ and a model if that is not the default.
     for key, record in records.items():
         section = key.partition("@")[0]
         if section not in PLOTS:

@@ -1,4 +1,4 @@
-"""A server process that a benchmark was given: where it runs, and the CPU time it uses."""
+"""The server process of a benchmark: the cores that it runs on, and its CPU time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 class Server:
-    """The server process: where it runs, and the CPU time it has used."""
+    """The server process, with the cores that it runs on and its CPU time."""
 
     def __init__(self, endpoint: str, pid: int | None) -> None:
         self.endpoint = endpoint
@@ -21,8 +21,8 @@ class Server:
             os.sched_setaffinity(int(task.name), cores)
 
     def cpu_seconds(self) -> float:
-        """CPU time of all its threads, ended ones included."""
+        """CPU time of all its threads, including ended ones."""
         assert self._tasks is not None
-        # proc(5): the 14th and 15th field, counted here from behind the name in parentheses.
+        # proc(5): the 14th and 15th field, counted here from the end of the name in parentheses.
         fields = (self._tasks.parent / "stat").read_text().rpartition(") ")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""A process that answers requests of the benchmark, one JSON object a line on standard input, one a line back."""
+"""A process that answers requests of the benchmark: one JSON object per line on standard input, one per line back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 def timed(action: Callable[[], object]) -> dict[str, float]:
-    """CPU seconds of this process, all threads, and wall-clock seconds that an action takes."""
+    """CPU seconds of this process, over all threads, and wall-clock seconds that an action takes."""
     wall, cpu = time.perf_counter(), time.process_time()
     action()
     return {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
@@ -20,7 +20,7 @@ def timed(action: Callable[[], object]) -> dict[str, float]:
 def answer(handlers: Mapping[str, Callable[..., Any]]) -> int:
     """Answer requests ``{"do": NAME, ...}`` by the handler of that name until there are no more.
 
-    Whatever else writes to standard output goes to standard error, so that nothing comes between the answers.
+    All other standard output goes to standard error, so that nothing comes between the answers.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""What biasing a run costs it."""
+"""The cost of biasing a run."""

@@ -1,13 +1,12 @@
-"""What biasing a LAMMPS run costs it: the same run with and without a bias, in turn.
+"""The cost of biasing a LAMMPS run: the same run with and without a bias, in turn.
 
-Copper (EAM) at two sizes, biased by a harmonic restraint of the mean probability of fcc: at every step, and as
-impulses at every fifth; by the core in this process, and through a server on another core. Each round runs all ways,
-the next one in the opposite order, so that each gives, for each way, the time of a step over that of a step without
-bias. Cost is that ratio less one. What a user waits for is the wall time; the CPU time, the server's included, is
-steadier on a busy machine. The simulation has one core to itself, as far as other programs let it (Linux; elsewhere
-nothing is pinned).
+Copper (EAM) at two sizes is biased by a harmonic restraint of the mean probability of fcc: at every step, or as
+impulses at every fifth step, and by the core in this process, or through a server on another core. Each round runs all
+ways, in alternating order, and gives the time of a step for each way over that of a step without bias. The cost is this
+ratio minus one. Users wait for the wall time; the CPU time, including the server's, is steadier on a busy machine. The
+simulation has one core to itself, as far as other programs allow (on Linux; elsewhere nothing is pinned).
 
-Called by ``npm run bench -- --only bias``, which starts the server; without ``--server`` its ways are left out.
+``npm run bench -- --only bias`` calls this program and starts the server. Without ``--server``, its ways are left out.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from bench.server import Server
 
 IMPULSES = 5
 WARM_UP_STEPS = 20
-# A step without bias takes so much less time that it takes this many more of them to measure it.
+# Steps without bias are much faster. Measuring them takes this many times more steps.
 MORE_PLAIN_STEPS = 5
 
 SYSTEM = """
@@ -47,15 +46,15 @@ fix move all nve
 
 
 def main() -> int:
-    """Measure and print; the exit status."""
+    """Measure, print and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", help="address of a phasewire server")
-    parser.add_argument("--server-pid", type=int, help="its process, to pin it to cores and read its CPU time")
-    parser.add_argument("--model", help="the model, here and of the server, if it is not the default one")
+    parser.add_argument("--server-pid", type=int, help="id of its process, to pin it to cores and read its CPU time")
+    parser.add_argument("--model", help="the model of this process and of the server, if it is not the default")
     parser.add_argument("--build", default="baseline", help="build of the core in process (default baseline)")
     parser.add_argument("--cells", default="10,20", help="edges of the boxes in lattice constants (default 10,20)")
     parser.add_argument("--steps", type=int, default=20, help=f"steps of each biased run, a multiple of {IMPULSES}")
-    parser.add_argument("--rounds", type=int, default=5, help="how often each way is run (default 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="number of runs of each way (default 5)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     arguments = parser.parse_args()
     if arguments.steps < IMPULSES or arguments.steps % IMPULSES or arguments.rounds < 1:
@@ -104,7 +103,7 @@ def measure(
     times: list[dict[str, dict[str, float]]] = []
     for number in range(rounds):
         seconds: dict[str, dict[str, float]] = {}
-        # Forth and back, so that a drift of the machine's speed does not favour one of them.
+        # The order alternates, so that a drift of the machine's speed favours none.
         for way in ways if number % 2 == 0 else reversed(ways):
             name, _, when = way.partition(", ")
             if name == "plain":
@@ -121,8 +120,8 @@ def measure(
             bias.close()
         times.append(seconds)
         if not quiet:
-            said = ", ".join(f"{way} {1000 * seconds[way]['wall']:.1f} ms" for way in ways)
-            print(f"round {number + 1} of {rounds}, a step: {said}", flush=True)
+            texts = ", ".join(f"{way} {1000 * seconds[way]['wall']:.1f} ms" for way in ways)
+            print(f"round {number + 1} of {rounds}, time per step: {texts}", flush=True)
     atoms = lmp.get_natoms()
     lmp.close()
     return {
@@ -142,9 +141,9 @@ def measure(
 
 
 def timed(lmp: object, steps: int, server: Server | None) -> dict[str, float]:
-    """Return wall and CPU seconds a step, the server's CPU time included."""
+    """Return wall and CPU seconds per step, including the server's CPU time."""
     counted = server is not None and server.can_be_pinned
-    # Up to a multiple of the impulses, so that each run has as many; a run's set-up is not part of what is measured.
+    # Run up to a multiple of the impulses, so that each run has the same number. The set-up of a run is not measured.
     lmp.command(f"run {-int(lmp.extract_global('ntimestep')) % IMPULSES} post no")
     lmp.command("run 0 post no")
     before = server.cpu_seconds() if counted else 0.0
@@ -155,7 +154,7 @@ def timed(lmp: object, steps: int, server: Server | None) -> dict[str, float]:
 
 
 def show(report: dict) -> None:
-    """Print the report for people."""
+    """Print the report as text."""
     place, pinned = report["machine"], report["pinned"]
     where = f"simulation on core {pinned['simulation']}, server on {pinned['server']}" if pinned else "nothing pinned"
     print(
@@ -174,8 +173,8 @@ def show(report: dict) -> None:
             )
             print(f"{way:<24} {wall}, {cpu}")
     print(
-        "\nMedians over the rounds of time with bias over time without, less one; in brackets least and largest."
-        f"\nImpulses: at every {report['impulses']}th step."
+        "\nMedians over the rounds of time with bias over time without, minus one; least and largest in brackets."
+        f"\nImpulses act at every {report['impulses']}th step."
     )
 
 

@@ -1,6 +1,6 @@
-"""Times round trips when asked to: of a frame to a phase server and back, and of as many bytes to bare echoes.
+"""Times round trips on request: of a frame to a phase server and back, and of as many bytes to bare echoes.
 
-Started by ``bench/sections/bridge.mjs``, which runs the server and the echoes (``bench/lib/echo.mjs``).
+``bench/sections/bridge.mjs`` starts this program, the server and the echoes (``bench/lib/echo.mjs``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import zmq
 
 from bench.worker import answer
 
-# A frame carries positions as doubles, and its result labels of two bytes.
+# Bytes per atom: positions of a frame in double precision, and labels of its result.
 FRAME_BYTES, RESULT_BYTES = 24, 2
 
 
@@ -30,7 +30,7 @@ class Bridge:
         self._frames: dict[int, tuple[np.ndarray, np.ndarray]] = {}
 
     def start(self, server: str, echo: str, socket_path: str) -> dict[str, Any]:
-        """Connect to a phase server, to a ZeroMQ echo and to a Unix socket's echo."""
+        """Connect to a phase server, to a ZeroMQ echo and to an echo on a Unix socket."""
         self._clients = {
             "shared": phasewire.connect(server, timeout=60.0),
             "messages": phasewire.connect(server, timeout=60.0, shared_memory=False),
@@ -44,13 +44,13 @@ class Bridge:
         return {"pyzmq": zmq.__version__, "libzmq": zmq.zmq_version(), "sharedMemory": sharing}
 
     def frame(self, file: str, edge: float) -> int:
-        """Take the positions (N x 3 doubles) in a file and the edge of their cubic cell; N."""
+        """Read positions (N x 3 doubles) from a file, with the edge of their cubic cell. Returns N."""
         positions = np.fromfile(Path(file)).reshape(-1, 3)
         self._frames[len(positions)] = (positions, np.eye(3) * edge)
         return len(positions)
 
     def analyse(self, atoms: int, way: str) -> dict[str, float]:
-        """Wall-clock seconds of a round trip to the server, and those of them that it analysed.
+        """Wall-clock seconds of a round trip to the server, and of the analysis in it.
 
         ``way`` is ``"shared"`` for arrays in shared memory or ``"messages"`` for arrays in messages.
         """
@@ -100,7 +100,7 @@ def _checked(trip: Callable[[], int], atoms: int) -> dict[str, float]:
 
 
 def main() -> int:
-    """Answer requests until there are no more; the exit status."""
+    """Answer requests until there are no more and return the exit status."""
     bridge = Bridge()
     handlers = {
         "start": bridge.start,

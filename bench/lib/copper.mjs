@@ -1,17 +1,19 @@
 // A copper crystal with the disorder of about 0.7 of its melting temperature, the same at every call.
 
 const edge = 3.66;
-/** Half the width of the even distribution of each coordinate, Angstrom: a root mean square of 0.16. */
+/**
+ * Half the width of the uniform distribution of each coordinate, in Angstrom. Its root mean square is 0.16.
+ */
 const reach = 0.28;
 const sites = [0, 0, 0, 0.5, 0.5, 0, 0.5, 0, 0.5, 0, 0.5, 0.5];
 
-/** (volume per atom)^(1/3), Angstrom. */
+/** (volume per atom)^(1/3), in Angstrom. */
 export const lengthScale = edge / Math.cbrt(4);
 
-/** Cubic cells along each edge for about so many atoms. */
+/** Number of cubic cells along each edge for about `atoms` atoms. */
 export const cellsFor = (atoms) => Math.max(3, Math.round(Math.cbrt(atoms / 4)));
 
-/** A periodic cube of `cells` cubic cells along each edge: 4 cells^3 atoms, as the core takes them. */
+/** A periodic cube of `cells` cubic cells along each edge, with 4 cells^3 atoms, as input for the core. */
 export function copper(cells) {
   let state = 12345;
   const noise = () => {

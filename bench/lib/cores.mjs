@@ -1,9 +1,9 @@
-// Cores with one model, and what is asked of them.
+// Cores with one model, and the tasks that are timed.
 import { PhaseCore } from "../../dist/src/core/index.js";
 
 export const denoisingSteps = 8;
 
-/** What is timed: each takes a frame's arrays and ends with what was asked for copied out: labels or score. Neighbour search included. */
+/** The timed tasks. Each takes the arrays of a frame, searches neighbours, and copies out labels or score. */
 export const tasks = {
   async forward(core, frame) {
     core.load(frame, { gradients: false, perClass: false });
@@ -21,10 +21,13 @@ export const tasks = {
   },
 };
 
-/** A core of the build that the product takes by default. Dispose of it. */
+/** A core of the build that is used by default. The caller must dispose of it. */
 export const openCore = (model, options) => PhaseCore.create(model, options);
 
-/** A core of each build that this machine can run, by the name of the build; the default comes first. Dispose of them all. */
+/**
+ * Cores of all builds that this machine can run, by build, the default first. The caller must dispose of
+ * them.
+ */
 export async function openCores(model) {
   const usual = await openCore(model, { threads: 1 });
   const cores = { [usual.build]: usual };

@@ -1,10 +1,11 @@
-// The floors under the bridge: servers that answer at once, with as many bytes as they are asked for.
+// Lower bounds for the bridge: servers that answer at once, with the requested number of bytes.
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { Router } from "zeromq";
 
 /**
- * A ZeroMQ echo on a free local port. Request: [u32 length of the answer, payload], answer: the beginning of the payload.
+ * A ZeroMQ echo on a free local port. The request is [u32 length of the answer, payload]; the answer is the
+ * beginning of the payload.
  *
  * @returns {Promise<{endpoint: string, close: () => Promise<void>}>}
  */
@@ -27,7 +28,7 @@ export async function startZeroMqEcho() {
 }
 
 /**
- * A Unix socket's echo. Request: [u32 bytes of the payload, u32 bytes of the answer, payload].
+ * An echo on a Unix socket. The request is [u32 bytes of the payload, u32 bytes of the answer, payload].
  *
  * @returns {Promise<{close: () => Promise<void>}>}
  */
@@ -37,7 +38,7 @@ export async function startSocketEcho(path) {
     let missing = 0;
     let answer = 0;
     socket.on("data", (chunk) => {
-      // One request at a time, and its header comes in one piece: it is sent by itself.
+      // There is one request at a time. Its header arrives in one piece, since it is sent separately.
       if (missing === 0) {
         missing = headerBytes + chunk.readUInt32LE();
         answer = chunk.readUInt32LE(4);

@@ -1,11 +1,13 @@
-// Frames at both ends of the scale, as the library takes them: many small ones, and one beyond the core's memory.
+// Frames at both ends of the scale, through the library: many small ones, and one beyond the core's memory.
 import { createAnalyser, createFrame } from "../../dist/src/index.js";
 import { cellsFor, copper, lengthScale } from "./copper.mjs";
 import { rounds, spread, timed } from "./measure.mjs";
 
 const frameCount = 100;
 
-/** Cost an atom of a hundred frames of a hundred atoms, beside one frame of as many atoms as they have together. */
+/**
+ * Cost per atom of a hundred frames of a hundred atoms, and of one frame with the same total number of atoms.
+ */
 export async function smallFrames(model, limits, progress) {
   const analyser = await createAnalyser(model, { threads: 1 });
   try {
@@ -35,7 +37,7 @@ export async function smallFrames(model, limits, progress) {
   }
 }
 
-/** Labels one frame of any size once, in slabs where the core's memory holds no more. */
+/** Labels one frame of any size once, in slabs if the core's memory does not hold it whole. */
 export async function largeFrame(model, wanted, progress) {
   const analyser = await createAnalyser(model, { threads: 1 });
   try {
@@ -52,7 +54,7 @@ export async function largeFrame(model, wanted, progress) {
       fcc: result.fractions.fcc,
       seconds: { cpu, wall },
       microsecondsAnAtom: (1e6 * cpu) / atoms,
-      // Of this process, in which the other sizes were measured before.
+      // This is the maximum of the process, which has measured other sizes before.
       largestResidentGiB: process.resourceUsage().maxRSS / 2 ** 20,
     };
   } finally {

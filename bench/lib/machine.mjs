@@ -1,7 +1,7 @@
-// Where this was measured.
+// The machine of a measurement.
 import os from "node:os";
 
-/** The machine and how busy it was, in words and numbers for the record. */
+/** Describes the machine and its load for the record. */
 export function machine() {
   return {
     cpu: os.cpus()[0]?.model ?? "unknown",

@@ -8,10 +8,10 @@ export function spread(values) {
   return { median, least: sorted[0], largest: sorted.at(-1) };
 }
 
-/** Spread of the quotients of two series, taken pair by pair. */
+/** Spread of the ratios of two series, pair by pair. */
 export const ratio = (values, others) => spread(values.map((value, index) => value / others[index]));
 
-/** CPU seconds of this process, all its threads, and wall-clock seconds that an action takes. */
+/** CPU seconds of this process, over all threads, and wall-clock seconds that an action takes. */
 export async function timed(action) {
   const usage = process.cpuUsage();
   const begin = performance.now();
@@ -22,15 +22,17 @@ export async function timed(action) {
 }
 
 /**
- * Rounds in each of which everything that is compared is measured once, forth and back in turn, so that a drift of the machine's speed
- * favours none. There are at least `least` and at most `most`, and no new one begins after `seconds`.
+ * Measures everything that is compared once per round. The order alternates, so that a drift of the machine's
+ * speed favours none. There are at least `least` and at most `most` rounds. Beyond `least`, no round starts
+ * after `seconds`.
  *
  * @param {{least: number, most: number, seconds: number}} limits
  * @param {readonly string[]} names what is measured
  * @param {(name: string, round: number) => Promise<{cpu: number, wall: number}>} measure
- * @param {{begin?: (round: number) => Promise<Record<string, {cpu: number, wall: number}> | undefined>, progress?: (text: string) => void}} [hooks]
- *   `begin` comes before each round and may add measurements of its own
- * @returns {Promise<Record<string, {cpu: number[], wall: number[]}>>} seconds by name, one number a round
+ * @param {{begin?: (round: number) => Promise<Record<string, {cpu: number, wall: number}> | undefined>,
+ *   progress?: (text: string) => void}} [hooks] `begin` runs before each round and may return more
+ *   measurements
+ * @returns {Promise<Record<string, {cpu: number[], wall: number[]}>>} seconds by name, one number per round
  */
 export async function rounds(limits, names, measure, { begin, progress } = {}) {
   const series = {};
@@ -61,7 +63,10 @@ export function exponent(points) {
   return above / logs.reduce((sum, point) => sum + (point[0] - x) ** 2, 0);
 }
 
-/** Numbers of threads to compare: 1, 2, doubled up to the cores given; 2 also where there is one core, to show what that costs. */
+/**
+ * Numbers of threads to compare: 1, 2, doubled up to the number of cores. On one core, 2 shows the extra
+ * cost.
+ */
 export function threadCounts(cores) {
   const counts = [1, 2];
   while (counts.at(-1) * 2 <= cores) counts.push(counts.at(-1) * 2);

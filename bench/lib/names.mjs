@@ -1,4 +1,4 @@
 // Names that sections and report share.
 
-/** What phasewire's own rows are called among its peers. */
+/** Name of one of phasewire's own rows among its peers. */
 export const ownRow = (task, host, build) => `phasewire ${task}, ${host}, ${build}`;

@@ -1,8 +1,8 @@
-// What is going on, to standard error: a line that changes in a terminal, one line for each section elsewhere.
+// Progress on standard error: a line that changes in a terminal, one line per section elsewhere.
 
 const live = process.stderr.isTTY;
 
-/** Announces a section; returns a way to say what it is at. */
+/** Announces a section. Returns functions that show its progress and its end. */
 export function section(name, about) {
   const begin = performance.now();
   process.stderr.write(`bench: ${name}: ${about}\n`);

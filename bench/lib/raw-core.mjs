@@ -1,9 +1,10 @@
-// A host of the core that calls its stages one by one, for measurements that the library has no call for (docs/core-abi.md).
+// A host that calls the core's stages one by one, for measurements that the library does not offer
+// (docs/core-abi.md).
 import { CoreContext } from "../../dist/src/core/context.js";
 import { createMemory, instantiateCore } from "../../dist/src/core/instance.js";
 import { nodeHost } from "../../dist/src/core/node-host.js";
 
-/** Field of the context for each number of a model's shape, and for each of its constants. */
+/** Fields of the context for the numbers of a model's shape, and below for its constants. */
 const counts = {
   CLASSES: "classCount",
   BASIS: "basisCount",
@@ -47,7 +48,7 @@ export class RawCore {
     this.require("prepareModel");
   }
 
-  /** The core of a build. */
+  /** Opens the core of a build. */
   static async open(build, model) {
     return new RawCore(await nodeHost.compile(build), model);
   }
@@ -57,13 +58,13 @@ export class RawCore {
     return names.reduce((bits, name) => bits | this.core[`FEATURE_${name}`].value, 0);
   }
 
-  /** Bytes that a frame of so many atoms takes, with the core's own guess of its pairs; infinite where 4 GiB do not hold it. */
+  /** Bytes of a frame with the core's own estimate of its pairs. Infinite if 4 GiB do not hold it. */
   frameBytes(atoms, features) {
     const end = this.core.layoutFrame(this.context.address, this.modelEnd, atoms, 0, 1, features);
     return end === 0 ? Number.POSITIVE_INFINITY : end - this.modelEnd;
   }
 
-  /** Loads a periodic frame of one species and finds its neighbours, one thread. */
+  /** Loads a periodic frame of one species and finds its neighbours on one thread. */
   load({ positions, cell }, features) {
     const { core, context } = this;
     const atoms = positions.length / 3;
@@ -83,13 +84,13 @@ export class RawCore {
     }
   }
 
-  /** Mean number of neighbours of the frame loaded. */
+  /** Mean number of neighbours in the loaded frame. */
   get neighbours() {
     const starts = this.context.integers("PAIR_COUNT", this.context.count("ATOMS"));
     return starts.reduce((sum, count) => sum + count, 0) / starts.length;
   }
 
-  /** Mean number of atoms, images among them, in the cells that the search from one atom visits. */
+  /** Mean number of atoms, including images, in the cells that the search from one atom visits. */
   get candidates() {
     const perAxis = (field) =>
       new Int32Array(this.memory.buffer, this.context.address + this.core[field].value, 3);
@@ -98,7 +99,7 @@ export class RawCore {
     return (visited * this.context.count("ATOMS")) / cells.reduce((product, count) => product * count, 1);
   }
 
-  /** Calls a function of the core that returns a status. */
+  /** Calls a function of the core and throws unless it returns the status OK. */
   require(name) {
     const status = this.core[name](this.context.address);
     if (status !== this.core.STATUS_OK.value) throw new Error(`${name} returned status ${status}`);

@@ -1,4 +1,4 @@
-// The core with its stages one by one: assembly/bench.ts, compiled beside the core for the benchmark alone.
+// The core with its stages one by one: assembly/bench.ts, compiled only for the benchmark.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { inRoot, npmTool, root } from "../../scripts/lib/paths.mjs";
@@ -12,7 +12,7 @@ const peakBytes = 48 * 1024;
 /** Bytes of `benchRead` that stay in the nearest cache. */
 const cachedBytes = 16 * 1024;
 
-/** Compiles the stages with the core's own settings; the module. */
+/** Compiles the stages with the core's own settings. Returns the module. */
 function compile(build) {
   const file = inRoot("build", `bench-${build}.wasm`);
   const options = ["--config", "asconfig.json", "--target", targets[build], "--outFile", file];
@@ -26,7 +26,7 @@ export class StageCore extends RawCore {
     super(compile(build), model);
   }
 
-  /** Loads a frame and makes the passes that the stages build on. */
+  /** Loads a frame and runs the passes that the stages build on. */
   prepare(frame) {
     this.load(frame, this.features("GRADIENT", "KEEP_DENSITY"));
     this.require("forward");
@@ -37,25 +37,25 @@ export class StageCore extends RawCore {
   }
 
   /**
-   * Brings everything back to what `prepare` left. Stages work on one another's numbers in place; out of their order, again and again, that ends in
-   * numbers so small or so large that arithmetic itself becomes slow.
+   * Restores the memory as `prepare` left it. Stages change each other's numbers in place. Repeated out of
+   * order, they reach numbers so small or so large that the arithmetic itself becomes slow.
    */
   restore() {
     new Uint8Array(this.memory.buffer).set(this.prepared);
   }
 
-  /** Runs a stage (`PAIRS` for STAGE_PAIRS) over all atoms so many times. */
+  /** Runs a stage (`PAIRS` for STAGE_PAIRS) over all atoms, `repeats` times. */
   stage(name, repeats) {
     this.core.benchStage(this.context.address, this.core[`STAGE_${name}`].value, repeats);
   }
 
-  /** Multiplies matrices in the nearest cache; the floating-point operations that took. */
+  /** Multiplies matrices in the nearest cache. Returns the number of floating-point operations. */
   peak(repeats) {
     this.core.benchPeak(this.ceilingsAt, repeats);
     return repeats * peakOperations;
   }
 
-  /** Reads memory in the nearest cache; the bytes read. */
+  /** Reads memory in the nearest cache. Returns the number of bytes. */
   read(repeats) {
     this.core.benchRead(this.ceilingsAt, cachedBytes, repeats);
     return repeats * cachedBytes;

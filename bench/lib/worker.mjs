@@ -1,4 +1,4 @@
-// A Python module of this folder as a child process that answers requests, one JSON object a line each way.
+// A Python module of this folder as a child process that answers requests, one JSON object per line each way.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { root, venvBin } from "../../scripts/lib/paths.mjs";
@@ -6,12 +6,12 @@ import { root, venvBin } from "../../scripts/lib/paths.mjs";
 const tailCharacters = 2000;
 
 /**
- * Start `python -m MODULE`. Libraries that would share work among threads are told to use one.
+ * Start `python -m MODULE`. Libraries that would share work among threads are limited to one.
  *
  * @param {string} module
  * @param {readonly string[]} [options]
- * @returns {{ask: (request: object) => Promise<any>, close: () => Promise<void>}} `ask` rejects with the worker's last words if it ends;
- *   `close` lets it end
+ * @returns {{ask: (request: object) => Promise<any>, close: () => Promise<void>}} `ask` rejects with the
+ *   worker's last messages if it ends; `close` lets it end
  */
 export function startWorker(module, options = []) {
   const one = { OMP_NUM_THREADS: "1", OPENBLAS_NUM_THREADS: "1", OVITO_THREAD_COUNT: "1" };
@@ -36,7 +36,7 @@ export function startWorker(module, options = []) {
     });
   });
   child.on("error", (error) => fail(`could not be started: ${error.message}`));
-  // A worker that is gone shows in `close`; the broken pipe says nothing more.
+  // `close` reports a worker that has ended. The broken pipe adds nothing to that.
   child.stdin.on("error", () => undefined);
   createInterface({ input: child.stdout }).on("line", (line) => {
     const { resolve } = waiting ?? {};

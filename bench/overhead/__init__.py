@@ -1,1 +1,1 @@
-"""What watching a run costs it."""
+"""The cost of watching a run."""

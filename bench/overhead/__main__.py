@@ -1,16 +1,16 @@
-"""What watching a LAMMPS run costs it: the same run with and without, in turn.
+"""The cost of watching a LAMMPS run: the same run with and without a monitor, in turn.
 
-32,000 atoms of copper (EAM) run for a while plainly, then watched in several ways, and again in the opposite order:
-through a server on another core, through a server on the simulation's own core, by the core in this process. Each round
-gives, for each way, a ratio of wall times and one of CPU times: the former is what a user waits for, the latter is
-steadier on a busy machine. The simulation has one core to itself, as far as other programs let it (Linux; elsewhere
-nothing is pinned, and the server on the same core is left out).
+32,000 atoms of copper (EAM) run for a while without a monitor, and then watched in several ways: through a server on
+another core, through a server on the simulation's own core, by the core in this process. The order alternates from
+round to round. Each round gives a ratio of wall times and one of CPU times for each way. Users wait for the wall time;
+the CPU time is steadier on a busy machine. The simulation has one core to itself, as far as other programs allow (on
+Linux; elsewhere nothing is pinned, and the server on the same core is left out).
 
-What is counted: through another core, the wall time of the run and the CPU time of its process, since the rest is on
-the other core. Where both share a core, the wall time until the last frame is analysed, and the CPU time of run and
-server together, since all of it is taken from that core.
+If the server has another core, the wall time of the run and the CPU time of its process count, since the rest is on the
+other core. If both share a core, the wall time counts until the last frame is analysed, and so does the CPU time of run
+and server together, since all of it is taken from that core.
 
-Called by ``npm run bench:overhead``, which starts the server.
+``npm run bench:overhead`` calls this program and starts the server.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ fix move all nve
 
 
 def main() -> int:
-    """Measure and print; the exit status."""
+    """Measure, print and return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--server", required=True, help="address of a phasewire server")
-    parser.add_argument("--server-pid", type=int, help="its process, to pin it to cores and read its CPU time")
-    parser.add_argument("--model", help="the server's model, if it is not the default one")
+    parser.add_argument("--server-pid", type=int, help="id of its process, to pin it to cores and read its CPU time")
+    parser.add_argument("--model", help="the server's model, if it is not the default")
     parser.add_argument("--steps", type=int, default=400, help="steps of each run (default 400)")
     parser.add_argument("--every", type=int, default=100, help="steps between observed frames (default 100)")
-    parser.add_argument("--rounds", type=int, default=4, help="how often each way is run (default 4)")
+    parser.add_argument("--rounds", type=int, default=4, help="number of runs of each way (default 4)")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
     arguments = parser.parse_args()
     if arguments.every > arguments.steps or arguments.rounds < 1:
@@ -76,7 +76,7 @@ def main() -> int:
     frames = {way: {"analysed": 0, "dropped": 0} for way in ways[1:]}
     for number in range(arguments.rounds):
         seconds: dict[str, dict[str, float]] = {}
-        # Forth and back, so that a drift of the machine's speed does not favour one of them.
+        # The order alternates, so that a drift of the machine's speed favours none.
         for way in ways if number % 2 == 0 else reversed(ways):
             shared = way == "server, same core"
             monitor = None
@@ -84,7 +84,7 @@ def main() -> int:
                 if cores and way != "in process":
                     server.pin({cores[0]} if shared or len(cores) == 1 else set(cores[1:]))
                 monitor = phasewire.lammps.attach(lmp, arguments.every, analysers[way], fields=("labels",))
-            # A run's set-up, at which the fix is called once more, is not part of what is measured; nor is that frame.
+            # The set-up of a run, which calls the fix once more, is not measured, and neither is its frame.
             lmp.command("run 0 post no")
             if monitor is not None:
                 monitor.flush(60)
@@ -102,7 +102,7 @@ def main() -> int:
                 failures = monitor.failures
                 monitor.detach()
                 if failures or not frames[way]["analysed"]:
-                    print(f"{way}: {failures[0].error if failures else 'no result came'}", file=sys.stderr)
+                    print(f"{way}: {failures[0].error if failures else 'no result arrived'}", file=sys.stderr)
                     return 1
         rounds.append(seconds)
         if not arguments.json:
@@ -135,11 +135,11 @@ def main() -> int:
 
 
 def show(report: dict) -> None:
-    """Print the report for people."""
+    """Print the report as text."""
     place, pinned = report["machine"], report["pinned"]
     where = f"simulation on core {pinned['simulation']}, server on {pinned['server']}" if pinned else "nothing pinned"
     print(
-        f"\n{report['atoms']} atoms, {report['steps']} steps a run, every {report['every']} steps observed, "
+        f"\n{report['atoms']} atoms, {report['steps']} steps per run, one frame every {report['every']} steps, "
         f"{len(report['rounds'])} rounds, model {report['model']}; {where}"
         f"\n{place['cpu']}, {place['cores']} cores, load average {place['loadAverage']} (5 min)"
     )
@@ -151,7 +151,7 @@ def show(report: dict) -> None:
             for clock, ratio in ratios.items()
         )
         print(f"{way:<18} {wall}, {cpu}; {frames['analysed']} frames analysed, {frames['dropped']} dropped")
-    print("Medians over the rounds of time watched over time plain, less one; in brackets the least and the largest.")
+    print("Medians over the rounds of watched time over plain time, minus one; least and largest in brackets.")
 
 
 if __name__ == "__main__":

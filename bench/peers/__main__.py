@@ -1,7 +1,8 @@
-"""Times phasewire in Python and its peers on the frames of a LAMMPS run, when asked to.
+"""Times phasewire in Python and its peers on the frames of a LAMMPS run, on request.
 
-Bulk copper (EAM) at 0.7 of its melting temperature. Started by ``bench/sections/peers.mjs``, which asks for one frame
-after another, and for one method at a time on that frame, so that it can time the core in Node in between.
+The run is bulk copper (EAM) at 0.7 of its melting temperature. ``bench/sections/peers.mjs`` starts this program. It
+asks for one frame after another, and for one method at a time on that frame, so that it can time the core in Node in
+between.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from bench.worker import answer, timed
 TEMPERATURE = 930.0
 WARM_UP_STEPS = 200
 STEPS_BETWEEN = 5
-# First-shell cutoff of fcc copper for the fixed-cutoff methods: midway between the first two shells, Angstrom.
+# First-shell cutoff of fcc copper in Angstrom for the fixed-cutoff methods: midway between the first two shells.
 CNA_CUTOFF = 3.1
 LAMMPS_COMPUTES = {
     "LAMMPS cna/atom": f"cna/atom {CNA_CUTOFF}",
@@ -53,7 +54,7 @@ thermo 1000
 
 
 class Peers:
-    """The run, the frame at which it stands, and every method."""
+    """The run, its current frame, and every method."""
 
     def __init__(self, frame_file: Path) -> None:
         self._frame_file = frame_file
@@ -67,7 +68,7 @@ class Peers:
         freud.parallel.set_num_threads(1)
 
     def start(self, cells: int, model: str | None, builds: list[str]) -> dict[str, Any]:
-        """Bring the crystal of `cells` cubic cells along each edge to its temperature; say what can be timed."""
+        """Bring a crystal of `cells` cubic cells along each edge to its temperature. Returns what can be timed."""
         self._lmp = phasewire.lammps.create()
         potential = lammps_potential("Cu_u3.eam")
         self._lmp.commands_string(
@@ -86,7 +87,7 @@ class Peers:
         }
 
     def advance(self) -> dict[str, Any]:
-        """Go on by a few steps and write the positions (N x 3 doubles); time of one step, edge of the cubic cell."""
+        """Run a few steps and write the positions (N x 3 doubles). Returns the time per step and the cell edge."""
         times = timed(lambda: self._lmp.command(f"run {STEPS_BETWEEN} pre no post no"))
         low, high, *_ = self._lmp.extract_box()
         self._edge = float(high[0] - low[0])
@@ -107,7 +108,7 @@ class Peers:
         return timed(lambda: local.analyse(positions, cell, fields=fields))
 
     def _native(self, name: str) -> Callable[[], object]:
-        """What computes a method anew; the frame's conversion is not part of it."""
+        """Returns a function that computes a method anew. It does not include the conversion of the frame."""
         if name in LAMMPS_COMPUTES:
             return lambda: self._lmp.extract_compute(_compute_id(name), LMP_STYLE_ATOM, LMP_TYPE_VECTOR)
         if name in self._modifiers:
@@ -131,7 +132,7 @@ def _compute_id(name: str) -> str:
 
 
 def main() -> int:
-    """Answer requests until there are no more; the exit status."""
+    """Answer requests until there are no more and return the exit status."""
     peers = Peers(Path(sys.argv[1]))
     handlers = {
         "start": peers.start,

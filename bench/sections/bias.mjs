@@ -1,11 +1,11 @@
-// What biasing a LAMMPS run costs it: bench/bias beside a server of its own.
-import { runBesideServer } from "../lib/beside-server.mjs";
+// The cost of biasing a LAMMPS run: bench/bias with its own server.
+import { runWithServer } from "../lib/with-server.mjs";
 
 export const bias = {
   name: "bias",
-  about: "what biasing a LAMMPS run costs it; some minutes",
+  about: "cost of biasing a LAMMPS run; takes minutes",
   run: ({ quick, modelName, runOptions }) =>
-    runBesideServer("bench.bias", {
+    runWithServer("bench.bias", {
       modelName,
       options: quick ? ["--rounds", "1", "--steps", "5", "--cells", "3,4"] : runOptions,
     }),

@@ -1,4 +1,5 @@
-// Latency of a frame through the server, split into transport and analysis, beside bare echoes of as many bytes.
+// Latency of a frame through the server, split into transport and analysis, and of bare echoes with as many
+// bytes.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -9,7 +10,7 @@ import { startSocketEcho, startZeroMqEcho } from "../lib/echo.mjs";
 import { rounds, spread } from "../lib/measure.mjs";
 import { startWorker } from "../lib/worker.mjs";
 
-/** Round trips that are compared, as requests to the worker. */
+/** The compared round trips, as requests to the worker. */
 const ways = {
   shared: { do: "analyse", way: "shared" },
   messages: { do: "analyse", way: "messages" },
@@ -19,7 +20,7 @@ const ways = {
 
 export const bridge = {
   name: "bridge",
-  about: "latency of a frame through the server, beside bare echoes",
+  about: "latency of a frame through the server, compared with bare echoes",
   async run({ quick, modelName, progress }) {
     const folder = fs.mkdtempSync(path.join(os.tmpdir(), "phasewire-bench-"));
     const socketPath = path.join(folder, "echo");
@@ -58,7 +59,9 @@ export const bridge = {
   },
 };
 
-/** Spreads of the round trips of one size, in milliseconds; those to the server split into transport and analysis. */
+/**
+ * Spreads of the round trips of one size in milliseconds. Those to the server are split into their two parts.
+ */
 async function measure(worker, atoms, limits, progress) {
   const analyses = {};
   const ask = async (way) => {

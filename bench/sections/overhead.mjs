@@ -1,11 +1,11 @@
-// What watching a LAMMPS run costs it: bench/overhead beside a server of its own.
-import { runBesideServer } from "../lib/beside-server.mjs";
+// The cost of watching a LAMMPS run: bench/overhead with its own server.
+import { runWithServer } from "../lib/with-server.mjs";
 
 export const overhead = {
   name: "overhead",
-  about: "what watching a LAMMPS run costs it; some minutes",
+  about: "cost of watching a LAMMPS run; takes minutes",
   run: ({ quick, modelName, runOptions }) =>
-    runBesideServer("bench.overhead", {
+    runWithServer("bench.overhead", {
       modelName,
       options: quick ? ["--rounds", "1", "--steps", "20", "--every", "20"] : runOptions,
     }),

@@ -1,4 +1,4 @@
-// CPU time an atom of phasewire and of its peers, on the same frames of a LAMMPS run, in turn.
+// CPU time per atom of phasewire and its peers, in turn on the same frames of a LAMMPS run.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -11,7 +11,7 @@ import { startWorker } from "../lib/worker.mjs";
 const adaptiveCna = "OVITO adaptive CNA";
 const templateMatching = "OVITO PTM";
 
-/** Skin of neighbour lists that frames of one run share, units of a0. */
+/** Skin of the neighbour lists that frames of one run share, in units of a0. */
 const skin = 0.3;
 
 export const peers = {
@@ -51,7 +51,7 @@ export const peers = {
       const names = Object.keys(actions);
       progress.say("warming up");
       await advance();
-      // Denoising repeats what the gradient has warmed up, and would take as long as all others together.
+      // The gradient also warms up denoising, which would take as long as all others together.
       for (const name of names.filter((name) => !name.includes("denoise"))) await actions[name]();
       const limits = quick ? { least: 1, most: 1, seconds: 0 } : { least: 3, most: 15, seconds: 16 };
       const series = await rounds(limits, names, (name) => actions[name](), {

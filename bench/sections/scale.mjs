@@ -1,24 +1,26 @@
-// Cost and memory an atom from a thousand atoms to a million.
+// Cost and memory per atom from a thousand atoms to a million.
 import { cellsFor, copper } from "../lib/copper.mjs";
 import { openCore, tasks } from "../lib/cores.mjs";
 import { largeFrame, smallFrames } from "../lib/extremes.mjs";
 import { exponent, rounds, spread, timed } from "../lib/measure.mjs";
 import { RawCore } from "../lib/raw-core.mjs";
 
-/** Small frames are repeated until about so many atoms were evaluated, so that clocks and schedulers do not show. */
+/**
+ * Small frames are repeated up to about this number of atoms, so that clocks and schedulers do not matter.
+ */
 const atomsAtLeast = 20_000;
 
 const features = {
   "labels alone": ["NO_TABLES"],
   forward: [],
   "with gradient": ["GRADIENT"],
-  // What hosts ask for up to a certain size, to spare the backward pass and the steps of denoising work.
+  // Hosts request these up to a certain size, to save the backward pass and denoising work.
   "kept for speed": ["GRADIENT", "KEEP_DENSITY", "LISTS"],
 };
 
 export const scale = {
   name: "scale",
-  about: "cost and memory an atom from 1,000 atoms to 1,000,000",
+  about: "cost and memory per atom from 1,000 atoms to 1,000,000",
   async run({ quick, model, largest, progress }) {
     const wanted = quick ? [500, 2_000] : [100, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000];
     const frames = Object.fromEntries(
@@ -55,7 +57,7 @@ export const scale = {
         build: core.build,
         rounds: series[names[0]].cpu.length,
         sizes,
-        // From a thousand atoms on, where what every frame costs once no longer shows.
+        // Small frames are left out, since the constant cost per frame shows in them.
         exponent: {
           forward: exponent(large.map(({ atoms, forward }) => [atoms, atoms * forward.median])),
           gradient: exponent(large.map(({ atoms, gradient }) => [atoms, atoms * gradient.median])),
@@ -70,7 +72,10 @@ export const scale = {
   },
 };
 
-/** What the core lays out: bytes an atom by the number of atoms, and the largest frames. Nothing is allocated for it. */
+/**
+ * Memory by the core's layout: bytes per atom by the number of atoms, and the largest frames. Nothing is
+ * allocated.
+ */
 async function memory(build, model) {
   const raw = await RawCore.open(build, model);
   const bits = Object.entries(features).map(([name, wanted]) => [name, raw.features(...wanted)]);
@@ -84,7 +89,7 @@ async function memory(build, model) {
   };
 }
 
-/** Largest number of atoms that fits, to a thousand. */
+/** Largest number of atoms that fits, to within a thousand. */
 function mostAtoms(fits) {
   let [fitting, tooMany] = [1, 2 ** 24];
   while (tooMany - fitting > 1000) {

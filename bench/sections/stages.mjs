@@ -1,11 +1,15 @@
-// Time of each stage on one thread, beside what the cost model says it must do and what the machine can do in the same run.
+// Time of each stage on one thread, compared with its work by the cost model and the machine's peak in the
+// same run.
 import { costs } from "../cost-model.mjs";
 import { cellsFor, copper } from "../lib/copper.mjs";
 import { openCore } from "../lib/cores.mjs";
 import { ratio, rounds, spread, timed } from "../lib/measure.mjs";
 import { StageCore } from "../lib/stage-core.mjs";
 
-/** Name of each stage in the cost model, by its name in assembly/bench.ts; without a cost where there is no arithmetic to speak of. */
+/**
+ * Names of stages in the cost model, by name in assembly/bench.ts. Some have no cost, since they hardly
+ * compute.
+ */
 const stageNames = {
   BIN: "sorting",
   PAIRS: "neighbours",
@@ -28,15 +32,15 @@ const stageNames = {
   GATHER: "gather",
 };
 
-/** Stages that the backward pass goes through again, because their results are not worth their memory. */
+/** Stages that the backward pass repeats, since their results are not worth their memory. */
 const recomputed = ["radial", "harmonics"];
 
-/** A measurement repeats its stage until it takes about so long, in seconds. */
+/** A measurement repeats its stage until it takes about this long, in seconds. */
 const atLeast = 0.02;
 
 export const stages = {
   name: "stages",
-  about: "time of each stage, beside the cost model and the machine's peak",
+  about: "time of each stage, compared with the cost model and the machine's peak",
   async run({ quick, model, progress }) {
     const usual = await openCore(model, { threads: 1 });
     await usual.dispose();
@@ -61,7 +65,7 @@ export const stages = {
     const limits = quick ? { least: 1, most: 1, seconds: 0 } : { least: 7, most: 40, seconds: 15 };
     const measure = (name) => {
       core.restore();
-      // Its data are in the caches again, as they are between the stages of a pass.
+      // This brings its data into the caches again, as they are between the stages of a pass.
       runs[name](1);
       return timed(() => runs[name](repeats[name]));
     };
@@ -87,7 +91,10 @@ export const stages = {
 
 const inBillions = (values) => spread(values).median / 1e9;
 
-/** How often to repeat a run so that it takes long enough to be timed, after it has been compiled and has warmed up its data. */
+/**
+ * Number of repeats for a run that is long enough to be timed. The first run compiles it and warms up its
+ * data.
+ */
 async function calibrate(run) {
   run(1);
   let repeats = 1;
@@ -98,7 +105,7 @@ async function calibrate(run) {
   }
 }
 
-/** What a stage took for one atom, and how much of the ceilings that is, round by round. */
+/** Time of a stage for one atom, and its fraction of the ceilings, round by round. */
 function stageReport(name, cost, seconds, peak, read) {
   const microseconds = spread(seconds.map((value) => 1e6 * value));
   if (cost === null) return { name, cost, microseconds };

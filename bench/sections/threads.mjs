@@ -1,4 +1,4 @@
-// What a second thread, and every further one, gains: wall-clock time of one thread over that of several, round by round.
+// The gain from a second thread and from further ones: wall-clock time of one thread over that of several.
 import os from "node:os";
 import { cellsFor, copper } from "../lib/copper.mjs";
 import { openCore, tasks } from "../lib/cores.mjs";
@@ -38,7 +38,7 @@ export const threads = {
         counts,
         microsecondsAnAtom: each((task, count) => perAtom(series[`${task} ${count}`].wall)),
         speedup: each((task, count) => ratio(series[`${task} 1`].wall, series[`${task} ${count}`].wall)),
-        // What sharing the work adds to it, waiting included.
+        // The overhead of sharing the work, including waiting.
         cpuOverOneThread: each((task, count) =>
           ratio(series[`${task} ${count}`].cpu, series[`${task} 1`].cpu),
         ),

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { costs, product, stageNames } from "../../bench/cost-model.mjs";
 
-// Each stage written out as scalar loops over counted operations, for one atom: what the formulas are in closed form.
+// Each stage for one atom as scalar loops over counted operations. The formulas are their closed form.
 
 const shapes = [
   { channels: 8, lmax: 4, innerWidth: 48, hiddenWidth: 32, messageWidth: 16, outerWidth: 64, classCount: 31 },
@@ -28,7 +28,7 @@ const shapes = [
 ];
 const frame = { neighbours: 5, candidates: 23 };
 
-/** Operations on numbers, counted. */
+/** Operations on numbers that are counted. */
 class Tally {
   flops = 0;
   functions = 0;
@@ -58,7 +58,7 @@ class Tally {
   }
 }
 
-/** Degrees that a model has, without the one that it leaves out. */
+/** Degrees of a model, without the one that it leaves out. */
 const degrees = ({ lmax, skippedDegree }) =>
   Array.from({ length: lmax + 1 }, (_, l) => l).filter((l) => l === 0 || l !== skippedDegree);
 
@@ -83,7 +83,7 @@ function layer(t, x, weights, biases) {
   );
 }
 
-/** dx = W dz, each sum begun by its first product with zero. */
+/** dx = W dz. Each sum starts at zero, with its first product. */
 const layerAdjoint = (t, dz, weights) =>
   weights.map((row) => row.reduce((sum, w, output) => t.fused(w, dz[output], sum), 0));
 
@@ -96,7 +96,9 @@ function silu(t, z) {
 
 const siluAdjoint = (t, da, slope) => t.multiply(da, slope);
 
-/** Monic polynomials q_l^m of z up to degree L: the recursion costs from l = m + 2 on, and its first step has a factor of 1. */
+/**
+ * Monic polynomials q_l^m of z up to degree L. The recursion costs from l = m + 2 on; its first factor is 1.
+ */
 function polynomials(t, m, L, z) {
   const q = { [m]: 1, [m + 1]: z };
   for (let l = m + 2; l <= L; l++) {
@@ -122,7 +124,7 @@ function powers(t, L, x, y) {
   return list;
 }
 
-/** Every harmonic but that of degree 0, by `l m`. */
+/** Every harmonic except that of degree 0, by `l m`. */
 function harmonicsOf(t, { lmax: L, skippedDegree }, [x, y, z]) {
   const found = new Map();
   const power = powers(t, L, x, y);
@@ -176,7 +178,7 @@ const loops = {
         t.multiply(xx, t.subtract(3, twice)),
         t.multiply(-x, xu),
       ];
-      // Of the slope, up to a sign for one of the four.
+      // The weights of the slope, up to a sign of one of the four.
       t.multiply(t.multiply(6, xu), 512);
       const triple = t.multiply(3, x);
       t.multiply(t.multiply(u, t.subtract(1, triple)), 512);
@@ -290,7 +292,7 @@ const loops = {
     const harmonics = harmonicCount(shape);
     for (let j = 0; j < neighbours; j++) {
       for (let k = 0; k < channels; k++) {
-        // The adjoint of degree 0 stands there to begin with.
+        // The sum starts from the adjoint of degree 0.
         let dR = 0.4;
         for (let lm = 1; lm < harmonics; lm++) dR = t.fused(0.1, 0.2, dR);
       }
@@ -309,13 +311,13 @@ const loops = {
   harmonicsAdjoint(t, { lmax: L, skippedDegree }, { neighbours }) {
     for (let j = 0; j < neighbours; j++) {
       const [x, y, z] = [0.6, 0, 0.8];
-      // Powers are at hand, as harmonics of their own.
+      // The powers are known already, since they are harmonics themselves.
       const power = powers(new Tally(), L, x, y);
       let [dx, dy, dz] = [0, 0, 0.1];
-      // q of order m + 1: times l - m, the slopes of those of order m.
+      // q of order m + 1, which times l - m are the slopes of those of order m.
       let above = {};
       for (let m = L; m >= 1; m--) {
-        // The adjoints of degree l = m begin the sums, where there is that degree.
+        // The sums start from the adjoints of degree l = m, if the model has that degree.
         let [dc, ds] = m === skippedDegree ? [null, null] : [0.1, 0.2];
         const q = polynomials(t, m, L, z);
         for (let l = m + 1; l <= L; l++) {
@@ -360,7 +362,7 @@ const loops = {
 };
 
 describe("the cost model", () => {
-  it("has a loop here for every stage", () => {
+  it("has every stage that has a loop here", () => {
     expect(Object.keys(loops)).toEqual(stageNames);
   });
 
@@ -387,7 +389,7 @@ describe("the cost model", () => {
     expect(product(rowCount, columns, depth).bytes).toBe(bytes);
   });
 
-  it("grows with the neighbours in the stages that visit them, and in no other", () => {
+  it("grows with the neighbours only in the stages that visit them", () => {
     const more = costs(shapes[0], { neighbours: 2 * frame.neighbours, candidates: frame.candidates });
     const grown = stageNames.filter((name) => more[name].flops > costs(shapes[0], frame)[name].flops);
     expect(grown).toEqual([

@@ -14,12 +14,12 @@ const bench = (...options) => run(process.execPath, [inRoot("bench", "main.mjs")
 const times = { median: expect.any(Number), least: expect.any(Number), largest: expect.any(Number) };
 
 describe("npm run bench -- --quick --json", () => {
-  // What needs packages that the tests do without (peers) or minutes (overhead) is left out.
+  // Two sections are left out: peers needs packages that the tests do without, and overhead takes minutes.
   let report;
   beforeAll(async () => {
     const { stdout } = await bench("--quick", "--json", "--only", "stages,threads,scale,bridge,bias");
     report = JSON.parse(stdout.trim().split("\n").at(-1));
-    // Seconds of work, which a busy machine may stretch.
+    // The work takes seconds, but a busy machine may stretch them.
   }, 300_000);
 
   it("has the headlines of the sections that were run", () => {
@@ -27,7 +27,7 @@ describe("npm run bench -- --quick --json", () => {
     expect(report.twoThreadSpeedup).toBeGreaterThan(0);
   });
 
-  it("says of every section where, when and with which model", () => {
+  it("states where, when and with which model every section was measured", () => {
     for (const name of ["stages", "threads", "scale", "bridge", "bias"]) {
       expect(report[name].machine.cores).toBeGreaterThan(0);
       expect(report[name].date).toMatch(/^\d{4}-\d\d-\d\d$/);
@@ -46,13 +46,13 @@ describe("npm run bench -- --quick --json", () => {
     }
   });
 
-  it("has bytes an atom and the largest frames", () => {
+  it("has bytes per atom and the largest frames", () => {
     const { memory, mostAtoms } = report.scale;
     for (const { bytesAnAtom } of memory) expect(bytesAnAtom.forward).toBeGreaterThan(100);
     expect(mostAtoms.forward).toBeGreaterThan(mostAtoms["with gradient"]);
   });
 
-  it("has what a biased step costs, in process and over the server", () => {
+  it("has the cost of a biased step, in process and over the server", () => {
     const { sizes, impulses } = report.bias;
     expect(impulses).toBe(5);
     expect(sizes.map(({ atoms }) => atoms)).toEqual([108, 256]);
@@ -66,13 +66,13 @@ describe("npm run bench -- --quick --json", () => {
       ]);
       for (const { wall, cpu } of Object.values(cost)) {
         expect(wall).toEqual(times);
-        // A tenth of a step's arithmetic would show.
+        // A bias costs far more than a tenth of a step.
         expect(cpu.median).toBeGreaterThan(0.1);
       }
     }
   });
 
-  it("splits the latency of a frame and puts echoes beside it", () => {
+  it("splits the latency of a frame and measures echoes too", () => {
     const { sizes, milliseconds } = report.bridge;
     expect(sizes).toEqual([500]);
     const { shared, messages, zeroMqEcho, unixSocketEcho } = milliseconds[500];
@@ -106,7 +106,7 @@ describe("npm run bench", () => {
 });
 
 describe("a worker", () => {
-  it("that ends says its last words to whoever asked", async () => {
+  it("that ends rejects the pending request with its last messages", async () => {
     const worker = startWorker("bench.nowhere");
     await expect(worker.ask({ do: "start" })).rejects.toThrow("No module named bench.nowhere");
     await worker.close();

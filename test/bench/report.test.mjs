@@ -14,7 +14,7 @@ const record = existsSync(inRoot("docs", "performance.json"))
   : {};
 
 describe("spreads", () => {
-  it("take the middle of an odd number, and the mean of the two middle ones of an even number", () => {
+  it("take the middle value, or the mean of the two middle values of an even number", () => {
     expect(spread([3, 1, 2])).toEqual({ median: 2, least: 1, largest: 3 });
     expect(spread([4, 1, 10, 2])).toEqual({ median: 3, least: 1, largest: 10 });
   });
@@ -25,7 +25,7 @@ describe("spreads", () => {
 });
 
 describe("rounds", () => {
-  it("go forth and back, within their limits", async () => {
+  it("alternate the order, within their limits", async () => {
     const order = [];
     const series = await rounds(
       { least: 2, most: 3, seconds: 0 },
@@ -41,7 +41,7 @@ describe("rounds", () => {
     expect(series.step.cpu).toEqual([-0, -1]);
   });
 
-  it("end at the largest number although there is time", async () => {
+  it("end at the largest number even if there is time left", async () => {
     const measure = async () => ({ cpu: 1, wall: 1 });
     const { a } = await rounds({ least: 1, most: 4, seconds: 1e9 }, ["a"], measure);
     expect(a.cpu).toHaveLength(4);
@@ -75,7 +75,7 @@ describe("headlines", () => {
     overPtm: methods,
   };
 
-  it("are those of the default build in Node, and of the other hosts and builds beside", () => {
+  it("are those of the default build in Node, and separately of the other hosts and builds", () => {
     const found = headlines({ peers });
     expect(found).toMatchObject({ forwardOverAdaptiveCna: 1, gradientOverAdaptiveCna: 2, denoiseOverPtm: 3 });
     expect(found.ratiosByHost.Python.baseline).toEqual({
@@ -136,7 +136,7 @@ describe("docs/performance.md", () => {
     }
   });
 
-  it("holds what docs/performance.json says", () => {
+  it("agrees with docs/performance.json", () => {
     expect(withTables(page, record)).toBe(page);
   });
 
@@ -149,7 +149,7 @@ describe("docs/performance.md", () => {
     expect(() => withTables("# Performance\n", { scale: {} })).toThrow("marks of scale");
   });
 
-  it.each(Object.keys(record))("has the numbers of %s between its marks alone", (name) => {
+  it.each(Object.keys(record))("has the numbers of %s only between its marks", (name) => {
     const without = page.replace(generated(name, record[name]), "");
     expect(without.length).toBeLessThan(page.length);
     expect(withTables(without, { [name]: record[name] })).toBe(page);

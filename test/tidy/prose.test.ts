@@ -32,7 +32,7 @@ const plain = [
   "docs/performance.md",
   "docs/shape.md",
   "docs/variables.md",
-  "bench/report",
+  "bench",
   "src/errors/catalogue.ts",
   "src/formats",
 ];

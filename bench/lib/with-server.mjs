@@ -1,4 +1,4 @@
-// A benchmark in Python of a LAMMPS run, beside a server of its own.
+// Runs a Python benchmark of a LAMMPS run together with its own server.
 import { execFile } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
@@ -10,10 +10,10 @@ import { startServer } from "../../scripts/lib/server.mjs";
  * Run a module of `bench` that takes `--server`, `--server-pid`, `--model` and `--json`.
  *
  * @param {string} module such as `bench.overhead`
- * @param {{modelName: string | null, options: string[]}} settings the server's model, and further options
+ * @param {{modelName: string | null, options: string[]}} settings the server's model, and more options
  * @returns {Promise<object>} the object that it prints on its last line
  */
-export async function runBesideServer(module, { modelName, options }) {
+export async function runWithServer(module, { modelName, options }) {
   fs.mkdirSync(stateFolder, { recursive: true });
   const server = await startServer({
     logFile: path.join(stateFolder, "bench-server.log"),
