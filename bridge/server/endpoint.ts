@@ -1,10 +1,10 @@
-/** Addresses: which are allowed, and binding them with errors that help. */
+/** Addresses: checking and binding them, with helpful errors. */
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import type { Router } from "zeromq";
 import { PhasewireError } from "../../src/errors/index.js";
 
-/** Where a server listens unless told otherwise. */
+/** Default address of a server. */
 export const defaultEndpoint = "tcp://127.0.0.1:5757";
 
 /** Longest path of a Unix socket, in bytes, on the systems that have them (sun_path less its final zero). */
@@ -13,18 +13,19 @@ const longestSocketPath = process.platform === "linux" ? 107 : 103;
 /**
  * Whether only this machine can reach the address.
  *
- * @throws PhasewireError `BAD_OPTION` if it is no address that a server can bind
+ * @throws PhasewireError `BAD_OPTION` if a server cannot bind the address
  */
 export function isLocalEndpoint(endpoint: string): boolean {
   const path = socketPath(endpoint);
   if (path !== null) {
     if (path.length === 0) throw badEndpoint(endpoint, "has no path");
-    // Linux's abstract sockets have no file, so no permissions keep other users away; a path of * is ZeroMQ's own choice.
+    // Linux's abstract sockets have no file, so no permissions keep other users away; with * ZeroMQ chooses a
+    // path.
     if (path.startsWith("@") || path === "*") throw badEndpoint(endpoint, "names no file");
     if (Buffer.byteLength(path) > longestSocketPath) {
       throw badEndpoint(
         endpoint,
-        `has a path of more than ${longestSocketPath} bytes, which Unix sockets cannot have`,
+        `has a path of more than ${longestSocketPath} bytes, the limit of Unix sockets`,
       );
     }
     return true;
@@ -53,8 +54,8 @@ export function checkEndpoint(endpoint: string, hasKeys: boolean): void {
 }
 
 /**
- * Binds a socket. ZeroMQ would take over an ipc path from a live server, or delete whatever file is there, so that is looked at first: a socket that nobody
- * listens to is what a killed server leaves, and is replaced.
+ * Binds a socket. ZeroMQ would take over an ipc path from a live server, or delete any file at that path, so
+ * the path is checked first. A socket without a listener was left by a killed server, and is replaced.
  *
  * @returns the address with the port that was chosen, if it was `*`
  * @throws PhasewireError `ENDPOINT_IN_USE`, `BAD_OPTION`, `FILE_ACCESS`
@@ -68,14 +69,14 @@ export async function bindEndpoint(router: Router, endpoint: string): Promise<st
   } catch (error) {
     throw bindError(endpoint, error);
   }
-  // Only the owner may connect, whatever the umask says.
+  // Only the owner may connect, for any umask.
   if (path !== null) await chmod(path, 0o600);
   return router.lastEndpoint ?? endpoint;
 }
 
 /**
- * Removes the file of an ipc address. To be called by the server that is bound to it, before it closes its socket: as long as it
- * listens, no other server can have taken the path.
+ * Removes the file of an ipc address. The server that is bound to it calls this before it closes its socket:
+ * as long as it listens, no other server can have taken the path.
  */
 export async function releaseEndpoint(endpoint: string): Promise<void> {
   const path = socketPath(endpoint);
@@ -121,7 +122,7 @@ function bindError(endpoint: string, cause: unknown): PhasewireError {
       field: "endpoint",
       value: endpoint,
       message: `${endpoint} cannot be bound: ${(cause as Error).message}`,
-      remedy: "Make the directory first, choose one that you may write to, or take a port above 1023.",
+      remedy: "Create the directory first, choose a writable one, or use a port above 1023.",
       cause,
     });
   }
@@ -133,7 +134,7 @@ function inUse(endpoint: string): PhasewireError {
   return new PhasewireError("ENDPOINT_IN_USE", {
     field: "endpoint",
     value: endpoint,
-    message: `another program already listens at ${endpoint}`,
+    message: `another program is already listening at ${endpoint}`,
   });
 }
 
@@ -142,6 +143,6 @@ function badEndpoint(endpoint: string, reason: string): PhasewireError {
     field: "endpoint",
     value: endpoint,
     message: `the endpoint ${endpoint} ${reason}`,
-    remedy: "Give tcp://127.0.0.1:PORT, or ipc://PATH with a short path in a directory of your own.",
+    remedy: "Give tcp://127.0.0.1:PORT, or ipc://PATH with a short path in your own directory.",
   });
 }

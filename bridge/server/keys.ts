@@ -1,15 +1,16 @@
 /**
  * CURVE keys: making them, reading them, and admitting only known clients.
  *
- * Files are in ZeroMQ's certificate format (a ZPL text with the sections `metadata` and `curve`), which `zmq.auth` of pyzmq reads and
- * writes too. Keys are in Z85. Protocols: https://rfc.zeromq.org/spec/26 (CURVE) and https://rfc.zeromq.org/spec/27 (ZAP).
+ * Files have ZeroMQ's certificate format (a ZPL text with the sections `metadata` and `curve`), which
+ * `zmq.auth` of pyzmq also reads and writes. Keys are in Z85. Protocols: https://rfc.zeromq.org/spec/26
+ * (CURVE) and https://rfc.zeromq.org/spec/27 (ZAP).
  */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Context, curveKeyPair, Reply } from "zeromq";
 import { PhasewireError } from "../../src/errors/index.js";
 
-/** What a server needs for encrypted connections. Keys in Z85, 40 characters each. */
+/** Keys of a server for encrypted connections, in Z85, 40 characters each. */
 export interface ServerKeys {
   publicKey: string;
   secretKey: string;
@@ -18,9 +19,10 @@ export interface ServerKeys {
 }
 
 /**
- * Makes a key pair for a server and one for a client: `server.key`, `server.key_secret`, `client.key`, `client.key_secret`.
+ * Makes key pairs for a server and a client: `server.key`, `server.key_secret`, `client.key`,
+ * `client.key_secret`.
  *
- * @param directory made if it is not there
+ * @param directory created if it does not exist
  * @returns the paths of the files
  * @throws PhasewireError `FILE_ACCESS`, also if one of the files exists: a key is never overwritten
  */
@@ -49,7 +51,8 @@ export async function generateKeys(directory: string): Promise<string[]> {
 }
 
 /**
- * Reads `server.key_secret` of a directory, and the public keys of the clients from all its other `*.key` files.
+ * Reads `server.key_secret` of a directory, and the public keys of the clients from all its other `*.key`
+ * files.
  *
  * @throws PhasewireError `FILE_ACCESS`, or `FILE_FORMAT` if a file holds no keys
  */
@@ -95,11 +98,11 @@ function certificate(publicKey: string, secretKey: string | null): string {
   return `#   phasewire CURVE certificate, ${warning}\n\nmetadata\ncurve\n    public-key = "${publicKey}"\n${secret}`;
 }
 
-/** Name under which the server asks who may connect. */
+/** Name under which the server asks ZAP about clients. */
 export const zapDomain = "phasewire";
 
 /**
- * Answers ZeroMQ's question (ZAP) whether a client may connect: only if its public key is known.
+ * Answers ZeroMQ's requests (ZAP) about clients: a client may connect only if its public key is known.
  *
  * @param context the context of the socket to protect; ZAP works within one context
  * @returns a function that ends it
@@ -120,7 +123,9 @@ export async function admitClients(context: Context, keys: ServerKeys): Promise<
 
 const z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#";
 
-/** Z85 text to bytes (https://rfc.zeromq.org/spec/32): five characters, base 85, are four bytes, big-endian. */
+/**
+ * Z85 text to bytes (https://rfc.zeromq.org/spec/32): five characters, base 85, are four bytes, big-endian.
+ */
 export function decodeZ85(text: string): Buffer {
   const bytes = Buffer.alloc((text.length / 5) * 4);
   for (let group = 0; group * 5 < text.length; group++) {

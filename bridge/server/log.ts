@@ -1,4 +1,4 @@
-/** One line an event on standard error: time, level, message, then key=value for what is known. */
+/** One line per event on standard error: time, level, message, then the known fields as key=value. */
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -22,7 +22,7 @@ export function createLogger(
     (level: LogLevel) =>
     (message: string, fields: LogFields = {}): void => {
       if (levels.indexOf(level) < levels.indexOf(lowest)) return;
-      // JSON quoting keeps whatever a client sent on one line and free of control characters.
+      // JSON quoting keeps text from clients on one line and free of control characters.
       const pairs = Object.entries(fields).flatMap(([key, value]) =>
         value === undefined || value === null ? [] : [` ${key}=${JSON.stringify(value)}`],
       );

@@ -1,5 +1,8 @@
 #!/usr/bin/env node
-/** The executable `phasewire`: the library's commands, and `serve`, whose sockets are loaded only when it runs. */
+/**
+ * The executable `phasewire`: the library's commands, and `serve`, whose sockets are loaded only when it
+ * runs.
+ */
 import { type AddCommand, runCli } from "../../src/cli/index.js";
 
 const addServeCommand: AddCommand = (program, io, finish) => {
@@ -18,13 +21,13 @@ const addServeCommand: AddCommand = (program, io, finish) => {
 };
 
 const interruption = new AbortController();
-// The first interruption lets the frame under way finish and closes the files; the second ends the process.
+// The first interruption lets the current frame finish and closes the files; the second ends the process.
 process.once("SIGINT", () => interruption.abort());
 process.once("SIGTERM", () => interruption.abort());
 
 // A reader that has seen enough, such as `head`, closes the pipe: the run ends as if it were interrupted.
 process.stdout.on("error", () => interruption.abort());
-// Whoever reads the errors or a server's log may leave as well; the work goes on.
+// The reader of errors or of a server's log can also close its pipe; the work continues.
 process.stderr.on("error", () => undefined);
 
 process.exitCode = await runCli(

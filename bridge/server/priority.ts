@@ -1,12 +1,15 @@
-/** How much a server yields to what else runs on its machine: above all the simulation that it watches. */
+/**
+ * Priority of a server: it yields to other programs on its machine, above all to the simulation that it
+ * watches.
+ */
 import os from "node:os";
 import { PhasewireError } from "../../src/errors/index.js";
 import type { Logger } from "./log.js";
 
-/** Niceness of a server unless told otherwise: beside a simulation on the same core it gets a tenth of the time. */
+/** Default niceness of a server: next to a simulation on the same core it gets a tenth of the time. */
 export const defaultNiceness = 10;
 
-/** The least that any system knows. */
+/** Lowest priority that every system has. */
 const mostNiceness = 19;
 
 /**
@@ -25,7 +28,8 @@ export function parseNiceness(text: string): number {
 }
 
 /**
- * Makes this thread, and all that it starts from now on (on most systems the whole process), yield to others. It never becomes more important than it was.
+ * Makes this thread, and all threads that it starts from now on (on most systems the whole process), yield to
+ * others. The priority is never raised.
  */
 export function yieldToOthers(niceness: number, logger: Logger): void {
   try {

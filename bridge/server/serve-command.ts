@@ -13,10 +13,13 @@ import { defaultNiceness, parseNiceness, yieldToOthers } from "./priority.js";
 import { startServer } from "./server.js";
 import { defaultMaxAtoms } from "./wire/limits.js";
 
-/** Cores left to a simulation on the same machine where the number of threads is not given. */
+/** Cores left to a simulation on the same machine if the number of threads is not given. */
 const spareCores = 1;
 
-/** Most atoms that may be allowed for: far beyond what the core's memory holds, and the bytes of such a frame are still a safe integer. */
+/**
+ * Largest value of --max-atoms: far beyond the core's memory, and the bytes of such a frame are still a safe
+ * integer.
+ */
 const mostMaxAtoms = 1e8;
 
 interface ServeOptions {
@@ -35,12 +38,13 @@ interface ServeOptions {
 }
 
 /**
- * Runs a server until `io.signal` is set. When it listens it prints one line on standard output, with `--json` an object
- * `{"event":"ready","endpoint","model","classes","weights","threads","cores","build","maxAtoms","version","pid"}`, so that whoever started it can wait for that.
+ * Runs a server until `io.signal` is set. When it listens, it prints one line on standard output, for which
+ * the program that started it can wait. With `--json` the line is an object with `event` "ready" and the keys
+ * `endpoint`, `model`, `classes`, `weights`, `threads`, `cores`, `build`, `maxAtoms`, `version` and `pid`.
  *
  * @param args the arguments after `serve`
- * @returns the exit code, 0 also when it was told to stop
- * @throws PhasewireError for wrong options, and whatever `loadModel` and `startServer` throw
+ * @returns the exit code, 0 also after a stop
+ * @throws PhasewireError for wrong options, and the errors of `loadModel` and `startServer`
  */
 export async function serveCommand(args: readonly string[], io: CliIo): Promise<number> {
   const options = parseOptions(args, io);
@@ -52,7 +56,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
   }
   const version = packageVersion();
   const logger = createLogger(options.logLevel, (line) => io.stderr.write(line));
-  // Before anything starts threads, which inherit it.
+  // Threads inherit the niceness, so it is set before any starts.
   yieldToOthers(options.nice, logger);
   const keys = options.keys === undefined ? undefined : await readServerKeys(options.keys);
   const model = await loadModel(options.model);
@@ -111,13 +115,13 @@ function counted(count: number, name: string): string {
   return `${count} ${name}${count === 1 ? "" : "s"}`;
 }
 
-/** The options; null if help was asked for and printed. */
+/** The options; null if help was requested and printed. */
 function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
   const command = new Command("phasewire serve")
     .description("Analyse the frames that running simulations send (protocol: bridge/PROTOCOL.md)")
     .option(
       "--endpoint <address>",
-      "tcp://HOST:PORT (port * takes a free one) or ipc://PATH",
+      "tcp://HOST:PORT (port *: any free port) or ipc://PATH",
       process.env.PHASEWIRE_ENDPOINT || defaultEndpoint,
     )
     .addOption(classesOption())
@@ -125,29 +129,29 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
     .addOption(
       new Option(
         "--threads <count>",
-        `worker threads; one fewer than the ${coresGiven()} cores given, at least 1 and at most 16, if left out: the last one is for a simulation beside the server`,
+        `worker threads; default: one fewer than the cores that the process may use (${coresGiven()}), at least 1 and at most 16, which leaves one core to the simulation`,
       ).argParser((text) => parseCount("threads", text, mostThreads)),
     )
     .addOption(buildOption())
     .addOption(
       new Option(
         "--nice <number>",
-        "how much to yield to other programs, from 0 (not at all) to 19; a simulation on the same core keeps most of it",
+        "how much to yield to other programs, from 0 (not at all) to 19; a simulation on the same core then keeps most of it",
       )
         .default(defaultNiceness)
         .argParser(parseNiceness),
     )
-    .option("--no-shared-memory", "take arrays by message only, also from clients on this machine")
+    .option("--no-shared-memory", "take arrays only in messages, also from clients on this machine")
     .addOption(
       new Option("--max-atoms <count>", "refuse larger frames")
         .default(defaultMaxAtoms)
         .argParser((text) => parseCount("max-atoms", text, mostMaxAtoms)),
     )
-    .option("--keys <dir>", "CURVE keys, which addresses that other machines can reach need")
-    .option("--generate-keys <dir>", "write a server's and a client's keys to a folder, and end")
+    .option("--keys <dir>", "folder with CURVE keys; required for addresses that other machines can reach")
+    .option("--generate-keys <dir>", "write keys of a server and a client to a folder, and exit")
     .option("--json", "print one JSON object when the server listens")
     .addOption(
-      new Option("--log-level <level>", "events to write to standard error")
+      new Option("--log-level <level>", "lowest level of events written to standard error")
         .choices(["debug", "info", "warn", "error"])
         .default("info"),
     )

@@ -1,4 +1,7 @@
-/** `phasewire check-gradients`: whether the forces of variables are the derivatives of their values, for a model and a structure of the user's. */
+/**
+ * `phasewire check-gradients`: checks that the forces of variables are the derivatives of their values, for
+ * the user's model and structure.
+ */
 import { type Command, Option } from "commander";
 import { checkGradients, randomNumbers, type VariableCheck } from "../analysis/gradient-check.js";
 import { type PreparedFrame, prepareFrame } from "../analysis/index.js";
@@ -30,10 +33,13 @@ interface CheckOptions extends FrameChoices, InputChoices {
   tolerance: number;
 }
 
-/** The reference, without lists of neighbours, takes a minute for so many atoms; of larger frames a part is checked. */
+/**
+ * The reference has no neighbour lists and takes a minute for this number of atoms. Larger frames are checked
+ * in part.
+ */
 const mostAtoms = 1000;
 const atomsCutOut = 400;
-/** Of the random numbers: the same command checks the same. */
+/** Seed of the random numbers: the same command checks the same atoms. */
 const seed = 1;
 
 export function addCheckGradientsCommand(
@@ -47,29 +53,29 @@ export function addCheckGradientsCommand(
       "compare the forces and virials of variables with finite differences, for a model and a structure",
     )
     .argument("<model>", "a model that `phasewire models` lists, or a .safetensors file")
-    .argument("<structure>", `file whose first frame is taken, plain or gzip: ${readableTitles()}`)
+    .argument("<structure>", `file whose first frame is checked, plain or gzip: ${readableTitles()}`)
     .addOption(formatOption())
     .addOption(
       variablesOption(
-        "JSON file with a list of variables (docs/variables.md); some of every kind if left out",
+        "JSON file with a list of variables (docs/variables.md); default: some variables of every kind",
       ),
     )
     .addOption(
-      new Option("--samples <count>", "atoms that are moved, each along a direction at random")
+      new Option("--samples <count>", "number of atoms to move, each along a random direction")
         .argParser((text) => parseCount("samples", text, 10_000))
         .default(12),
     )
     .addOption(
-      new Option("--tolerance <number>", "largest relative error that is let pass")
+      new Option("--tolerance <number>", "largest relative error allowed")
         .argParser(parseTolerance)
         .default(1e-3),
     )
     .addOption(
-      new Option("--build <build>", "the build of the core to check; both if left out").choices(
+      new Option("--build <build>", "build of the core to check; default: both").choices(
         buildChoices.filter((choice) => choice !== "auto"),
       ),
     )
-    .option("--json", "print one JSON object, and nothing else, on standard output");
+    .option("--json", "print only one JSON object on standard output");
   addFrameOptions(command).action(async (modelName: string, file: string, options: CheckOptions) => {
     finish(await run(io, modelName, file, options));
   });
@@ -108,12 +114,12 @@ async function run(io: CliIo, modelName: string, file: string, options: CheckOpt
 
 async function firstFrame(file: string, { format }: ReadOptions): Promise<Frame> {
   for await (const frame of readFrames(file, { format })) return frame;
-  throw new PhasewireError("FILE_FORMAT", { field: file, message: `${file} holds no frame` });
+  throw new PhasewireError("FILE_FORMAT", { field: file, message: `${file} has no frames` });
 }
 
 type Scaled = PreparedFrame & { readonly core: { readonly lengthScale: number } };
 
-/** The atoms that are checked, with the length scale of all. */
+/** The atoms to check, with the length scale of the whole frame. */
 async function prepare(
   model: Model,
   given: Frame,
@@ -130,7 +136,7 @@ async function prepare(
     total > mostAtoms
       ? cutOut(given, whole.selection, whole.core.cell, atomsCutOut, randomNumbers(seed))
       : given;
-  // The atoms that were cut out are those selected.
+  // The atoms that were cut out are already the selected ones.
   const cut = total > mostAtoms ? { ...choices, select: "all" } : choices;
   const prepared = prepareFrame(frame, { ...cut, lengthScale: scale });
   return { frame, prepared: { ...prepared, core: { ...prepared.core, lengthScale: scale } }, total };
@@ -145,14 +151,14 @@ async function estimate(model: Model, { core: frame }: PreparedFrame): Promise<n
   }
 }
 
-/** Both builds, as far as this engine has them. */
+/** Those of the two builds that this engine can run. */
 async function bothBuilds(model: Model): Promise<CoreBuild[]> {
   const core = await PhaseCore.create(model, { threads: 1, build: "auto" });
   await core.dispose();
   return core.build === "relaxed" ? ["baseline", "relaxed"] : ["baseline"];
 }
 
-/** Some of every kind, of the two crystalline classes that the frame is likeliest to hold. */
+/** Variables of every kind, for the two crystalline classes that the frame most likely holds. */
 async function defaultVariables(
   model: Model,
   frame: Frame,
@@ -197,7 +203,7 @@ function regionOf(
   const [x, y, z] = positions.subarray(0, 3) as unknown as [number, number, number];
   const along = (axis: number): number =>
     x * reciprocal[3 * axis]! + y * reciprocal[3 * axis + 1]! + z * reciprocal[3 * axis + 2]! + 0.04;
-  // A little less than fits, since strained cells must hold it, too.
+  // A little less than fits, because it must also fit into strained cells.
   const reach = Math.min(
     3 * lengthScale,
     ...heights.map((height, axis) => (periodic[axis] ? 0.49 * height : Number.POSITIVE_INFINITY)),
@@ -255,7 +261,7 @@ function summary(
       maxRelativeError: Math.max(...checks.map(({ forceErrors }) => forceErrors[index]!)),
       virialRelativeError: Math.max(...checks.map(({ virialErrors }) => virialErrors[index]!)),
     })),
-    // A number that is none is no success.
+    // NaN fails.
     ok: maxRelativeError <= tolerance && virialRelativeError <= tolerance,
   };
 }
@@ -276,7 +282,8 @@ function report(
   total: number,
 ): string {
   const width = Math.max("variable".length, ...checks.map(({ name }) => name.length));
-  const part = atomsChecked < total ? ` of ${total}, those about one of them as a cluster` : "";
+  const part =
+    atomsChecked < total ? ` of ${total}, the nearest neighbours of one of them, as a cluster` : "";
   const columns = builds.flatMap((build) => [`forces ${build}`, `virial ${build}`]);
   const errors = checks.map(({ forceErrors, virialErrors }) =>
     builds.flatMap((_, index) => [forceErrors[index]!, virialErrors[index]!]),

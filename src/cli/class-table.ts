@@ -1,4 +1,4 @@
-/** The classes of a model as a table for people: which ones a search finds, and how they are set in columns. */
+/** The classes of a model as a table: search and layout in columns. */
 import type { PhaseClass } from "../model/index.js";
 
 const none = "-";
@@ -14,8 +14,9 @@ const columns: readonly (readonly [title: string, text: (phase: PhaseClass) => s
 const gap = "  ";
 
 /**
- * The classes that a text finds in any of their names, those first that bear exactly this name; all if the text is empty.
- * Case, underscores, dollar signs, braces and spaces make no difference, so that `L12`, `L1_2` and `$L1_2$` are the same.
+ * The classes with a text in any of their names, exact matches first; all classes if the text is empty. Case,
+ * underscores, dollar signs, braces and spaces make no difference, so `L12`, `L1_2` and `$L1_2$` are the
+ * same.
  */
 export function findClasses(classes: readonly PhaseClass[], text: string): PhaseClass[] {
   const wanted = plain(text);
@@ -27,7 +28,7 @@ export function findClasses(classes: readonly PhaseClass[], text: string): Phase
 }
 
 /**
- * The classes in aligned columns under their titles; cells that are too long go on in the lines below.
+ * The classes in aligned columns under their titles; long cells continue in the lines below.
  *
  * @param width characters of a line, at least 80
  */
@@ -39,7 +40,10 @@ export function classTable(classes: readonly PhaseClass[], width: number): strin
   return [...setRow(titles, widths), rule, ...rows.flatMap((row) => setRow(row, widths))].join("\n");
 }
 
-/** As wide as the cells are; where that is more than a line has, the widest columns give way first, but never below their titles. */
+/**
+ * Columns are as wide as their cells. If a line is too short, the widest columns shrink first, but not below
+ * their titles.
+ */
 function columnWidths(titles: readonly string[], rows: readonly string[][], width: number): number[] {
   const least = titles.map((title) => longest(title.split(" ")));
   const widths = least.map((atLeast, column) => Math.max(atLeast, longest(rows.map((row) => row[column]!))));
@@ -78,7 +82,7 @@ function plain(name: string): string {
   return name.toLowerCase().replace(/[\s_${}]/g, "");
 }
 
-/** A text in lines of at most `width` characters, broken at spaces or behind underscores where there are any. */
+/** A text in lines of at most `width` characters, broken at spaces or after underscores if possible. */
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let rest = text;

@@ -29,17 +29,15 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
     .addOption(
       new Option(
         "--denoise <steps>",
-        "label after this many denoising steps, or `converged`; without it, as the atoms stand",
+        "label after this many denoising steps, or `converged`; default: no denoising",
       ).argParser((text) =>
         text === "converged" ? text : parseCount("denoise", text, 10_000, " or `converged`"),
       ),
     )
     .addOption(
-      variablesOption(
-        "JSON file with a list of variables (docs/variables.md), whose values are told of each frame",
-      ),
+      variablesOption("JSON file with a list of variables (docs/variables.md) to evaluate for each frame"),
     )
-    .option("--json", "print one JSON object a frame on a line, and nothing else, on standard output")
+    .option("--json", "print only JSON on standard output: one object per frame, each on one line")
     .option(
       "--out <file>",
       "write the frames with columns phase, confidence, margin and distance; .gz compresses",

@@ -1,13 +1,13 @@
-/** A part of a frame that is small enough for slow calculations. */
+/** Cuts a part out of a frame that is small enough for slow calculations. */
 import { createFrame, type Frame } from "../frame/index.js";
 import { cellGeometry } from "../variables/geometry.js";
 
 /**
- * The atoms nearest to one of a frame that is chosen at random, each where its image nearest to that one is, as a cluster in the cell of the frame, which no
- * longer repeats.
+ * The atoms nearest to a random atom of a frame, each at the position of its nearest image. They form a
+ * cluster in the cell of the frame, which is no longer periodic.
  *
- * @param among which atoms may be taken; null for all
- * @param repeats the cell whose axes repeat, completed; null if none does
+ * @param among the atoms to choose from; null for all
+ * @param repeats the completed cell of the periodic axes; null if no axis is periodic
  */
 export function cutOut(
   frame: Frame,

@@ -26,8 +26,8 @@ export function addDenoiseCommand(program: Command, io: CliIo, finish: (exitCode
     .requiredOption("--out <file>", `file to write, ${writableTitles()}; .gz compresses`)
     .addOption(outFormatOption())
     .addOption(
-      new Option("--steps <steps>", "number of denoising steps; without it, until converged").argParser(
-        (text) => parseCount("steps", text, 10_000),
+      new Option("--steps <steps>", "number of denoising steps; default: until converged").argParser((text) =>
+        parseCount("steps", text, 10_000),
       ),
     );
   addAnalysisOptions(command).action(async (files: string[], options: DenoiseOptions) => {

@@ -1,19 +1,21 @@
-/** Variables of every kind and with every option, to check gradients by. */
+/** Variables of every kind and with every option, for checking gradients. */
 import type { Variable } from "../variables/index.js";
 
-/** What the frame has that they select by. */
+/** Properties of the frame by which variables select. */
 export interface Selectable {
   /** Two classes of the model. */
   readonly first: string;
   readonly second: string;
   readonly ids: readonly number[];
-  /** null where all atoms are of one species that has no name. */
+  /** null if all atoms have one species without a name. */
   readonly species: readonly (string | number)[] | null;
-  /** Where regions are put; null without a cell. */
+  /** Place for regions; null without a cell. */
   readonly region: {
     /** Near some atoms, in fractional coordinates. */
     readonly centre: readonly [number, number, number];
-    /** The radius at which a ball ends: at most half of the least height of the cell over its periodic axes. */
+    /**
+     * The radius at which a ball ends: at most half of the least height of the cell over its periodic axes.
+     */
     readonly reach: number;
   } | null;
 }

@@ -1,19 +1,22 @@
-/** What a person should look at again, told on standard error beside the results: once, not for every frame. */
+/** Hints for the user on standard error, next to the results: once, not for every frame. */
 import { type Analyser, type FrameAnalysis, type FrameOptions, selectsAll } from "../analysis/index.js";
 import type { Frame } from "../frame/index.js";
 import { type CliIo, writeText } from "./io.js";
 import type { AnalysisOptions } from "./options.js";
 
-/** A given length scale further than this from the estimate is worth a second look; the estimate itself is good to some 3 %. */
+/**
+ * A given length scale further than this from the estimate gets a hint; the estimate itself is good to some 3
+ * %.
+ */
 const lengthScaleTolerance = 0.08;
-/** In smaller clusters the estimate may be too long by more than that (docs/maths.md, "Length scale"). */
+/** In smaller clusters the estimate can be too long by more than that (docs/maths.md, "Length scale"). */
 const fewestAtomsOfACluster = 100;
-/** From this share of disordered atoms on, the frame counts as disordered throughout. */
+/** From this share of disordered atoms on, the whole frame counts as disordered. */
 const disorderedShare = 0.99;
 
-/** Tells hints about the frames of a run, each at most once a file. */
+/** Writes hints about the frames of a run, each at most once per file. */
 export interface Hints {
-  /** To be called with every frame that was analysed. */
+  /** Call this with every frame after its analysis. */
   frameDone(file: string, frameIndex: number, frame: Frame, analysis: FrameAnalysis): Promise<void>;
 }
 
@@ -28,14 +31,14 @@ export function createHints(
   options: AnalysisOptions,
   forPeople: boolean,
 ): Hints {
-  const missingTold = new Set<string>();
+  const reported = new Set<string>();
   let fileOfDisorder: string | null = null;
   return {
     async frameDone(file, frameIndex, frame, analysis) {
       const place = `${file}, frame ${frameIndex}`;
       for (const name of missingSpecies(frame, options.select ?? [])) {
-        if (missingTold.has(name)) continue;
-        missingTold.add(name);
+        if (reported.has(name)) continue;
+        reported.add(name);
         await writeText(io.stderr, `warning: ${place}: --select ${name}, but no atom is ${name}\n`);
       }
       if (!forPeople) return;
@@ -74,13 +77,13 @@ async function lengthScaleHint(
     };
     estimate = await analyser.estimateLengthScale(frame, atoms);
   } catch {
-    // Frames that allow no estimate, such as one in an extremely flat cell, are what the option is there for.
+    // The option exists for frames that allow no estimate, such as one in an extremely flat cell.
     return null;
   }
   if (Math.abs(given - estimate) <= lengthScaleTolerance * estimate) return null;
   return (
-    `the length scale given is ${given}, the one estimated ${estimate.toFixed(4)}; ` +
-    "it is (volume per atom)^(1/3) of the phase looked at, not a lattice constant"
+    `the given length scale is ${given}, the estimate is ${estimate.toFixed(4)}; ` +
+    "it must be (volume per atom)^(1/3) of the phase of interest, not a lattice constant"
   );
 }
 
@@ -94,7 +97,7 @@ function disorderHint(frame: Frame, analysis: FrameAnalysis): string | null {
   if (species.size < 2) return null;
   const advice =
     species.has("O") && species.has("H")
-      ? "water or ice? --select O looks at the oxygen atoms alone"
-      : `if one of them makes up the crystal, --select NAME looks at it alone (${[...species].slice(0, 8).join(", ")})`;
-  return `all is disordered, with ${species.size} species: ${advice}`;
+      ? "for water or ice, --select O analyses only the oxygen atoms"
+      : `if one of them forms the crystal, --select NAME analyses only that one (${[...species].slice(0, 8).join(", ")})`;
+  return `all atoms are disordered, with ${species.size} species: ${advice}`;
 }

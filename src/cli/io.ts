@@ -1,4 +1,4 @@
-/** What a command talks to, so that tests can look on. */
+/** Streams and signal of a command; tests give their own. */
 import { once } from "node:events";
 import type { Writable } from "node:stream";
 import type { PhasewireError } from "../errors/index.js";
@@ -6,14 +6,14 @@ import type { PhasewireError } from "../errors/index.js";
 export interface CliIo {
   readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: Writable & { readonly isTTY?: boolean };
-  /** Set when the user interrupts: the frame under way is finished, files are closed. */
+  /** Set when the user interrupts: the current frame finishes, and files are closed. */
   readonly signal: AbortSignal;
 }
 
 /** Exit codes of the command line. */
 export const exitCodes = { success: 0, failure: 1, usage: 2, interrupted: 130 } as const;
 
-/** Writes text and waits until the stream takes more. Text for a reader that has gone is dropped. */
+/** Writes text and waits until the stream takes more. Text is dropped once its reader is gone. */
 export async function writeText(stream: Writable, text: string): Promise<void> {
   if (!stream.writable || stream.write(text)) return;
   try {
@@ -23,7 +23,7 @@ export async function writeText(stream: Writable, text: string): Promise<void> {
   }
 }
 
-/** Tells people about an error: code, message, and what to do. */
+/** Writes an error for the user: code, message and remedy. */
 export async function writeError(io: CliIo, error: PhasewireError): Promise<void> {
   await writeText(io.stderr, `error ${error.code}: ${error.message}\n  ${error.remedy}\n`);
 }

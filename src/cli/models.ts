@@ -11,10 +11,13 @@ interface ModelsOptions {
   json?: boolean;
 }
 
-/** Characters of a line of the table: as many as the terminal has, within these bounds; the most where there is no terminal. */
+/**
+ * Bounds of the table's width, which is that of the terminal; without a terminal the table has the largest
+ * width.
+ */
 const [narrowest, widest] = [80, 120];
 
-/** `phasewire models`: which models ship, and what they know. */
+/** `phasewire models`: the models that ship, and their classes. */
 export function addModelsCommand(program: Command, io: CliIo, finish: (exitCode: number) => void): void {
   program
     .command("models")
@@ -22,13 +25,13 @@ export function addModelsCommand(program: Command, io: CliIo, finish: (exitCode:
     .option("--classes", "list the classes of a model with all their names, instead of the models")
     .option(
       "--tier <name>",
-      "whose classes: a model that `phasewire models` lists; the default one if left out",
+      "list the classes of this model, one that `phasewire models` lists; default: the default model",
     )
     .option(
       "--search <text>",
       "only classes with this text in one of their names, such as `fluorite` or `L12`",
     )
-    .option("--json", "print a JSON array of classes, or one JSON object a model on a line")
+    .option("--json", "print a JSON array of classes, or one JSON object per model, each on one line")
     .action(async (options: ModelsOptions) => {
       const asksForClasses = options.classes || options.tier !== undefined || options.search !== undefined;
       await writeText(io.stdout, asksForClasses ? await classes(options, io) : await models(options));
@@ -54,7 +57,7 @@ async function classes({ tier, search = "", json }: ModelsOptions, io: CliIo): P
   const found = findClasses(model.classes, search);
   if (json) return `[${found.map((phase) => `\n${JSON.stringify(entry(phase, model))}`).join(",")}\n]\n`;
   const head = `${model.name}: ${model.classCount} classes`;
-  if (found.length === 0) return `${head}, none of which has ${JSON.stringify(search)} in a name\n`;
+  if (found.length === 0) return `${head}, none has ${JSON.stringify(search)} in a name\n`;
   const { columns = widest } = io.stdout;
   const table = classTable(found, Math.min(widest, Math.max(narrowest, columns)));
   return `${head}${search === "" ? "" : `, found ${found.length}`}\n\n${table}\n`;
@@ -65,16 +68,16 @@ async function loadTier(tier: string | undefined): Promise<Model> {
   const { models: shipped } = await readManifest();
   if (tier !== undefined && !shipped.some(({ name }) => name === tier)) {
     throw new PhasewireError("MODEL_NOT_FOUND", {
-      message: `no tier ${JSON.stringify(tier)} ships; there are: ${shipped.map(({ name }) => name).join(", ")}`,
+      message: `tier ${JSON.stringify(tier)} does not ship; there are: ${shipped.map(({ name }) => name).join(", ")}`,
       field: "tier",
       value: tier,
-      remedy: "Give one of these names, or leave --tier out for the default model.",
+      remedy: "Give one of these names, or omit --tier for the default model.",
     });
   }
   return loadModel(tier);
 }
 
-/** A class as it stands in JSON. */
+/** A class for JSON. */
 function entry(phase: PhaseClass, { name: model, classes: all }: Model): Record<string, unknown> {
   const { name, aliases, prototype, strukturbericht, pearson, aflow, spaceGroup, water } = phase;
   const number = all.indexOf(phase);

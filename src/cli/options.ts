@@ -5,7 +5,7 @@ import { type BuildChoice, buildChoices, coresGiven } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
 import { readableFormats, writableFormats } from "../formats/index.js";
 
-/** How the atoms of a frame are looked at. */
+/** Choice and treatment of the atoms of a frame. */
 export interface FrameChoices {
   select?: string[];
   ignoreSpecies?: boolean;
@@ -33,7 +33,7 @@ export interface OutputChoices {
   outFormat?: string;
 }
 
-/** Most worker threads that may be asked for. */
+/** Largest number of worker threads. */
 export const mostThreads = 256;
 
 /** Adds the options of `FrameChoices` to a command. */
@@ -42,14 +42,14 @@ export function addFrameOptions(command: Command): Command {
     .addOption(
       new Option(
         "--select <species>",
-        "analyse only these species, separated by commas, as if the others were absent; `all`: all atoms. Of frames that are water the oxygens are analysed if left out",
+        "analyse only these species, separated by commas, as if the others were absent; `all`: all atoms. Default: all atoms, or the oxygens of water",
       ).argParser(parseSpecies),
     )
     .option("--ignore-species", "treat all atoms as one species")
     .addOption(
       new Option(
         "--length-scale <length>",
-        "(volume per atom)^(1/3) of the phase looked at, in the unit of the file; estimated if left out",
+        "(volume per atom)^(1/3) of the phase of interest, in the unit of the file; default: estimated",
       ).argParser(parseLengthScale),
     )
     .addOption(classesOption());
@@ -63,7 +63,7 @@ export function addAnalysisOptions(command: Command): Command {
     .addOption(
       new Option(
         "--threads <count>",
-        `worker threads; as many as the ${coresGiven()} cores given, at most 16, if left out`,
+        `worker threads; default: one per core that the process may use (${coresGiven()}), at most 16`,
       ).argParser((text) => parseCount("threads", text, mostThreads)),
     )
     .addOption(buildOption());
@@ -73,38 +73,37 @@ export function addAnalysisOptions(command: Command): Command {
 export function formatOption(): Option {
   return new Option(
     "--format <name>",
-    "format of the files that are read; if left out, that of their names, or of their first bytes",
+    "format of the input files; default: by their names, or by their first bytes",
   ).choices(readableFormats());
 }
 
 /** `--out-format` */
 export function outFormatOption(): Option {
-  return new Option(
-    "--out-format <name>",
-    "format of the file that is written; if left out, that of its name",
-  ).choices(writableFormats());
+  return new Option("--out-format <name>", "format of the output file; default: by its name").choices(
+    writableFormats(),
+  );
 }
 
-/** `--build`, which the server has too. */
+/** `--build`, which the server also has. */
 export function buildOption(): Option {
   return new Option(
     "--build <build>",
-    "build of the core: `baseline` gives the same bits on every machine, `relaxed` is faster; `auto`, the fastest that there is, if left out",
+    "build of the core: `baseline` gives the same bits on every machine, `relaxed` is faster; default: `auto`, the fastest available",
   ).choices(buildChoices);
 }
 
-/** `--classes`, which the server has too. */
+/** `--classes`, which the server also has. */
 export function classesOption(): Option {
   return new Option(
     "--classes <names>",
-    "the only classes beside `disordered` to choose among, separated by commas, such as `fcc,hcp` or with weights `fcc=2,hcp=1`",
+    "the classes to choose among, in addition to `disordered`, separated by commas, such as `fcc,hcp` or with weights `fcc=2,hcp=1`",
   ).argParser(parseClasses);
 }
 
 /**
  * A whole number from 1.
  *
- * @param otherwise - what else the option takes, for the message
+ * @param otherwise - other values that the option accepts, for the message
  * @throws PhasewireError `BAD_OPTION`
  */
 export function parseCount(option: string, text: string, most: number, otherwise = ""): number {
@@ -141,7 +140,7 @@ function parseClasses(text: string, before: Record<string, number> | undefined):
     if (name === "" || weight === "" || more.length > 0) {
       throw refused("names of classes separated by commas are needed, each with =WEIGHT or without");
     }
-    if (weights.has(name)) throw refused(`${name} comes twice`);
+    if (weights.has(name)) throw refused(`${name} is given twice`);
     weights.set(name, weight === undefined ? 1 : Number(weight));
     if (!(weights.get(name)! >= 0 && weights.get(name)! < Number.POSITIVE_INFINITY)) {
       throw refused(`the weight of ${name} must be a number of at least 0`);

@@ -1,5 +1,6 @@
 /**
- * The `phasewire` command. This folder knows the commands that work on files; the executable in bridge/server adds those that need sockets.
+ * The `phasewire` command. This folder has the commands that work on files; the executable in bridge/server
+ * adds those that need sockets.
  */
 import { Command, CommanderError } from "commander";
 import { asPhasewireError, PhasewireError } from "../errors/index.js";
@@ -21,10 +22,11 @@ const commands: readonly AddCommand[] = [
 ];
 
 /**
- * Runs the command line and returns the exit code: 0 for success, 1 for an error in the input, 2 for wrong usage, 130 when interrupted.
+ * Runs the command line and returns the exit code: 0 for success, 1 for an error in the input, 2 for wrong
+ * usage, 130 after an interruption.
  *
  * @param args arguments without interpreter and script
- * @param more commands beside those of this folder
+ * @param more commands in addition to those of this folder
  */
 export async function runCli(
   args: readonly string[],
@@ -37,7 +39,7 @@ export async function runCli(
   };
   const program = createProgram(io);
   for (const add of commands.concat(more)) add(program, io, finish);
-  // Commands take over these settings when they are added, so they are given to all.
+  // Commands copy these settings when they are added, so all of them are set.
   for (const command of [program, ...program.commands]) command.exitOverride().configureOutput(quiet(io));
   try {
     await program.parseAsync(args, { from: "user" });

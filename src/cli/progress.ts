@@ -1,11 +1,11 @@
-/** A progress bar over files, on standard error, where it does not disturb other output. */
+/** A progress bar over files on standard error, where it does not disturb other output. */
 import { Presets, SingleBar } from "cli-progress";
 import type { CliIo } from "./io.js";
 
 export interface Progress {
-  /** Shows what is being worked on. */
+  /** Shows the current file. */
   update(filesDone: number, file: string, framesDone: number): void;
-  /** Shows how much of the frame at work is done, from 0 to 1. */
+  /** Shows the finished share of the current frame, from 0 to 1. */
   updateFrame(share: number): void;
   /** Removes the bar. */
   stop(): void;
@@ -22,7 +22,10 @@ function isWatched(io: CliIo): boolean {
   return io.stderr.isTTY === true && io.stdout.isTTY !== true;
 }
 
-/** A bar over the steps of one long calculation, if standard error is a terminal that shows nothing else, otherwise none. */
+/**
+ * A bar for the steps of a long calculation if standard error is a terminal that shows nothing else,
+ * otherwise none.
+ */
 export function createStepProgress(io: CliIo, what: string): { update(share: number): void; stop(): void } {
   if (!isWatched(io)) return { update: () => undefined, stop: () => undefined };
   const format = `{bar} {percentage} %  ${what}`;

@@ -1,4 +1,4 @@
-/** What people read: one block a frame, with a bar for each phase. */
+/** The report for human readers: one block per frame, with a bar for each phase. */
 import pc from "picocolors";
 import type { AnalyserInfo, FrameAnalysis } from "../analysis/index.js";
 
@@ -19,7 +19,7 @@ export function createReport(
       ...phaseLines(analysis, colors),
       ...valueLines(analysis),
       colors.dim(
-        `  log density ${analysis.meanLogDensityPerAtom.toFixed(3)} an atom, margin ${analysis.meanMargin.toFixed(3)}${denoisingText(analysis)}`,
+        `  log density ${analysis.meanLogDensityPerAtom.toFixed(3)} per atom, margin ${analysis.meanMargin.toFixed(3)}${denoisingText(analysis)}`,
       ),
       "",
     ].join("\n");
@@ -29,7 +29,7 @@ function slabText({ slabs }: FrameAnalysis): string {
   return slabs === 1 ? "" : `  in ${slabs} slabs`;
 }
 
-/** What the frames below it were computed with. */
+/** Model, threads and build of the frames below. */
 export function runText({ model, threads, cores, build }: AnalyserInfo): string {
   return `model ${model}, ${counted(threads, "thread")} of ${counted(cores, "core")}, build ${build}\n`;
 }
@@ -55,7 +55,7 @@ function phaseLines({ phases, titles, fractions }: FrameAnalysis, colors: Colors
   });
 }
 
-/** The values of variables, where some were asked for. */
+/** The values of variables, if any were requested. */
 function valueLines({ values = {} }: FrameAnalysis): string[] {
   const width = Math.max(0, ...Object.keys(values).map((name) => name.length));
   return Object.entries(values).map(

@@ -1,7 +1,7 @@
 /**
- * The loop both `classify` and `denoise` run: every frame of every file through one analyser, in order.
+ * The loop of `classify` and `denoise`: every frame of every file goes through one analyser, in order.
  *
- * A file that fails is reported and left, and the next one is begun; frames already written stay.
+ * If a file fails, the error is reported and the next file begins; frames already written stay.
  */
 import { statSync } from "node:fs";
 import {
@@ -21,30 +21,32 @@ import { type CliIo, exitCodes, writeError } from "./io.js";
 import type { AnalysisOptions } from "./options.js";
 import { createProgress } from "./progress.js";
 
-/** What a command does with each frame. */
+/** Work of a command on each frame. */
 export interface FileTask {
   readonly files: readonly string[];
   readonly options: AnalysisOptions;
-  /** Whose values are wanted. */
+  /** Variables to evaluate. */
   readonly variables: readonly Variable[] | undefined;
   readonly denoise: number | "converged" | undefined;
   /** Path of the output file, if there is one. */
   readonly out: string | undefined;
-  /** Its format; that of its name if undefined. */
+  /** Its format; by its name if undefined. */
   readonly outFormat: string | undefined;
-  /** Whether hints for people may stand on standard error beside the results. */
+  /** Whether hints for the user may appear on standard error, next to the results. */
   readonly hints: boolean;
   /** The frame to write to `out`. */
   annotate(frame: Frame, analysis: FrameAnalysis): Frame;
-  /** Tells what the frames are computed with, once, before the first frame that is done. */
+  /** Reports the analyser once, before the first finished frame. */
   begin(info: AnalyserInfo): Promise<void>;
-  /** Tells about a frame that is done, and what it was computed with. */
+  /** Reports a finished frame. */
   report(file: string, frame: number, analysis: FrameAnalysis, info: AnalyserInfo): Promise<void>;
-  /** Tells about an error, beside the text on standard error; file and frame are null if it concerns none. */
+  /**
+   * Reports an error, in addition to the text on standard error; file and frame are null if it concerns none.
+   */
   reportError(file: string | null, frame: number | null, error: PhasewireError): Promise<void>;
 }
 
-/** Marks an error of the output: no further frame could be written, so the whole run ends. */
+/** Marks an error of the output: no further frame can be written, so the whole run ends. */
 class OutputFailure {
   constructor(readonly error: PhasewireError) {}
 }
@@ -59,7 +61,7 @@ export async function runFiles(io: CliIo, task: FileTask): Promise<number> {
     refuseOverwriting(task);
     const model = await loadModel(task.options.model);
     const { threads, build, classes } = task.options;
-    // Refused here, where it ends the run, rather than with every frame.
+    // Errors here end the run; later they would come with every frame.
     if (classes !== undefined) classWeights(classes, model.classes);
     if (task.variables !== undefined) resolveVariables(task.variables, model.classes);
     analyser = await createAnalyser(model, {
@@ -70,7 +72,7 @@ export async function runFiles(io: CliIo, task: FileTask): Promise<number> {
       task.out === undefined ? undefined : await FrameWriter.open(task.out, { format: task.outFormat });
     exitCode = await runAll(io, task, analyser, writer);
   } catch (thrown) {
-    // A failure that is reported here shows again when the output is closed.
+    // A failure that is reported here appears again when the output is closed.
     outputFailed = thrown instanceof OutputFailure;
     const error = thrown instanceof OutputFailure ? thrown.error : asPhasewireError(thrown);
     await writeError(io, error);
@@ -157,7 +159,7 @@ function analyseOptions({ options, denoise, variables }: FileTask): AnalyseOptio
     ...(classes === undefined ? {} : { classes }),
     ...(denoise === undefined ? {} : { denoise }),
     ...(variables === undefined ? {} : { variables }),
-    // Files hold none of what is told of each class.
+    // Files hold no results per class.
     perClass: false,
   };
 }
@@ -185,7 +187,7 @@ function refuseOverwriting({ out, files }: FileTask): void {
   });
 }
 
-/** What all names and links of a file have in common; null if there is no regular file. */
+/** Identity of a file, the same for all its names and links; null if it is not a regular file. */
 function fileIdentity(path: string): string | null {
   try {
     const found = statSync(path, { bigint: true });

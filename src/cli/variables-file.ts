@@ -1,4 +1,4 @@
-/** Variables in a file: a JSON list, as docs/variables.md declares them. */
+/** Variables in a file: a JSON list as in docs/variables.md. */
 import { readFile } from "node:fs/promises";
 import { Option } from "commander";
 import { PhasewireError } from "../errors/index.js";
@@ -10,7 +10,9 @@ export function variablesOption(description: string): Option {
   return new Option("--variables <file>", description);
 }
 
-/** @throws PhasewireError `FILE_ACCESS`, `FILE_FORMAT` if it is no JSON, `BAD_OPTION` that names the key at fault */
+/**
+ * @throws PhasewireError `FILE_ACCESS`, `FILE_FORMAT` if it is not JSON, `BAD_OPTION` with the key at fault
+ */
 export async function readVariablesFile(path: string): Promise<Variable[]> {
   let text: string;
   try {
@@ -24,7 +26,7 @@ export async function readVariablesFile(path: string): Promise<Variable[]> {
   } catch (cause) {
     throw new PhasewireError("FILE_FORMAT", {
       field: path,
-      message: `${path} is no JSON: ${(cause as Error).message}`,
+      message: `${path} is not JSON: ${(cause as Error).message}`,
       remedy: 'Give a list of variables, such as [{"kind": "fraction", "class": "fcc"}].',
       cause,
     });

@@ -10,14 +10,16 @@ import { extractors, markdown, type Passage, python, sentences, typescript } fro
  * once its text has been rewritten.
  */
 const plain = [
-  "README.md",
-  "CHANGELOG.md",
   "accuracy",
-  "examples",
-  "models",
-  "python/README.md",
-  "training",
+  "bench",
   "bridge/PROTOCOL.md",
+  "bridge/server/endpoint.ts",
+  "bridge/server/keys.ts",
+  "bridge/server/log.ts",
+  "bridge/server/main.ts",
+  "bridge/server/priority.ts",
+  "bridge/server/serve-command.ts",
+  "CHANGELOG.md",
   "docs/accuracy",
   "docs/architecture.md",
   "docs/biasing.md",
@@ -32,9 +34,14 @@ const plain = [
   "docs/performance.md",
   "docs/shape.md",
   "docs/variables.md",
-  "bench",
+  "examples",
+  "models",
+  "python/README.md",
+  "README.md",
+  "src/cli",
   "src/errors/catalogue.ts",
   "src/formats",
+  "training",
 ];
 
 /** Columns of a line of text. Formatters hold code to these widths, but not comments. */
