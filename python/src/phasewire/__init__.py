@@ -7,7 +7,6 @@ simulation with either; `phasewire.lammps` and `phasewire.ase` couple it to thos
 from typing import TYPE_CHECKING
 
 from phasewire._lazy import lazy
-from phasewire._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from phasewire import analysers as analysers
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from phasewire._model.model import classes as classes
     from phasewire._model.model import load_model as load_model
     from phasewire._model.model import shipped_models as shipped_models
+    from phasewire._version import __version__ as __version__
     from phasewire.analysers.base import Analyser as Analyser
     from phasewire.analysers.client import Client as Client
     from phasewire.analysers.client import connect as connect
@@ -115,6 +115,7 @@ else:
         "Snapshot": "phasewire._frame.snapshot",
         "Switch": "phasewire.variables",
         "Variable": "phasewire.variables",
+        "__version__": "phasewire._version",
         "atoms": "phasewire.variables",
         "ball": "phasewire.variables",
         "classes": "phasewire._model.model",
@@ -160,5 +161,5 @@ else:
         "variables",
         "watching",
     )
-    __all__ = sorted([*_HOMES, "__version__"])
+    __all__ = list(_HOMES)
     __getattr__, __dir__ = lazy(__name__, _HOMES, _MODULES)
