@@ -1,4 +1,4 @@
-/** Where this package lies and which version it is, run from TypeScript sources or from dist/ alike. */
+/** Folder and version of this package, whether it runs from TypeScript sources or from dist/. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

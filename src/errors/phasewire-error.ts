@@ -1,6 +1,6 @@
 import { type ErrorCode, errorCatalogue } from "./catalogue.js";
 
-/** What an error says beside its code. */
+/** Details of an error, in addition to its code. */
 export interface ErrorDetails {
   /** One sentence: what was wrong, with the value, and what was expected. */
   message: string;
@@ -8,13 +8,13 @@ export interface ErrorDetails {
   field?: string;
   /** The offending value, if it is short enough to show. */
   value?: unknown;
-  /** What to do; the catalogue's remedy if left out. */
+  /** How to correct it; by default the catalogue's remedy. */
   remedy?: string;
-  /** The error underneath, if there is one. */
+  /** The underlying error, if there is one. */
   cause?: unknown;
 }
 
-/** An error as it stands in JSON and on the wire. */
+/** An error in JSON and on the wire. */
 export interface ErrorObject {
   code: ErrorCode;
   field: string | null;
@@ -23,7 +23,7 @@ export interface ErrorObject {
   remedy: string;
 }
 
-/** The one class of error this library throws on bad input: it carries a code, and says what to do. */
+/** The only error that this library throws for bad input. It carries a code and a remedy. */
 export class PhasewireError extends Error {
   override readonly name = "PhasewireError";
   readonly code: ErrorCode;
@@ -51,7 +51,7 @@ export class PhasewireError extends Error {
   }
 }
 
-/** Turns anything that was thrown into a PhasewireError: what is not one already becomes `INTERNAL`. */
+/** Turns anything thrown into a PhasewireError: other errors become `INTERNAL`. */
 export function asPhasewireError(thrown: unknown): PhasewireError {
   if (thrown instanceof PhasewireError) return thrown;
   const message = thrown instanceof Error ? thrown.message : String(thrown);
@@ -68,7 +68,7 @@ function plainValue(value: unknown): ErrorObject["value"] {
   return plainScalar(value);
 }
 
-/** Numbers that JSON lacks become their names, so that a reader still sees that it was NaN. */
+/** Numbers that JSON lacks become their names, so that a NaN stays visible. */
 function plainScalar(value: unknown): string | number | boolean | null {
   if (value === null || value === undefined) return null;
   if (typeof value === "number") return Number.isFinite(value) ? value : String(value);

@@ -1,22 +1,26 @@
 /**
  * Cells of frames that are periodic along all, some or none of their axes.
  *
- * Shifts along a non-periodic axis do not exist, so its vector has no meaning for the physics; files write zeros there
- * as often as a box length. `completeCell` gives such an axis a direction that the others leave free.
+ * Shifts along a non-periodic axis do not exist, so its vector has no physical meaning; files have zeros
+ * there as often as a box length. `completeCell` gives such an axis a direction independent of the others.
  */
 import { PhasewireError } from "../errors/index.js";
 import type { Periodic } from "./frame.js";
 
 type Vector = [number, number, number];
 
-/** Volume, area or length spanned, divided by the product of the lengths, below which vectors count as dependent. */
+/**
+ * Vectors count as dependent if their volume, area or length divided by the product of their lengths is below
+ * this.
+ */
 const dependent = 1e-6;
 
 /**
- * The cell that the core gets: finite, and with a volume.
+ * Makes the cell for the core: finite, and with a volume.
  *
  * @param cell 9 numbers, rows are the vectors, or null
- * @returns null if no axis is periodic; else 9 numbers in which the vectors of periodic axes are untouched. A left-handed cell stays left-handed.
+ * @returns null if no axis is periodic; else 9 numbers in which the vectors of periodic axes are untouched. A
+ *   left-handed cell stays left-handed.
  * @throws PhasewireError `SHAPE_MISMATCH`, `NON_FINITE_CELL`, `MISSING_CELL`, `SINGULAR_CELL`
  */
 export function completeCell(cell: Float64Array | null, periodic: Periodic): Float64Array | null {
@@ -59,7 +63,10 @@ export function completeCell(cell: Float64Array | null, periodic: Periodic): Flo
   return Float64Array.from(replaceFreeAxes(rows, periodicAxes).flat());
 }
 
-/** The vectors along non-periodic axes replaced by unit vectors perpendicular to all others, in right-handed order. */
+/**
+ * The vectors along non-periodic axes replaced by unit vectors perpendicular to all others, in right-handed
+ * order.
+ */
 function replaceFreeAxes(rows: Vector[], periodicAxes: number[]): Vector[] {
   if (periodicAxes.length === 2) {
     const free = 3 - periodicAxes[0]! - periodicAxes[1]!;
@@ -82,7 +89,10 @@ function replaceFreeAxes(rows: Vector[], periodicAxes: number[]): Vector[] {
   return completed;
 }
 
-/** |determinant|, area or length of up to three vectors over the product of their lengths; 0 or NaN if one vanishes. */
+/**
+ * |determinant|, area or length of up to three vectors over the product of their lengths; 0 or NaN if one
+ * vanishes.
+ */
 function relativeSpan(vectors: Vector[]): number {
   if (vectors.some((vector) => !(length(vector) > 0))) return 0;
   const [a, b, c] = vectors.map(normalised);

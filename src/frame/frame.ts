@@ -1,5 +1,5 @@
 /**
- * A frame: the atoms of one moment, as a file or a simulation gives them.
+ * A frame: the atoms at one moment, as given by a file or a simulation.
  *
  * Convention for cells: row i of the 3 x 3 matrix is cell vector i, so the vectors lie one after the other in
  * `cell`. Lengths are in the simulation's unit throughout.
@@ -12,7 +12,7 @@ export type Column =
   | { readonly kind: "logical"; readonly width: number; readonly data: boolean[] }
   | { readonly kind: "string"; readonly width: number; readonly data: string[] };
 
-/** What a frame can say about itself as a whole. */
+/** A value that describes a frame as a whole. */
 export type InfoValue = string | number | boolean | readonly number[] | readonly boolean[];
 
 /** Which of the three axes are periodic. */
@@ -24,9 +24,9 @@ export interface Frame {
   /** 9 numbers, rows are the cell vectors; null for a cluster. May be left-handed. */
   readonly cell: Float64Array | null;
   readonly periodic: Periodic;
-  /** One name an atom; null if all atoms count as one species. */
+  /** One name per atom; null if all atoms count as one species. */
   readonly species: readonly string[] | null;
-  /** N, the simulation's own numbers of the atoms, by which variables select; absent or null where there are none. */
+  /** N, the simulation's own atom numbers, by which variables select; absent or null if there are none. */
   readonly ids?: ArrayLike<number> | null;
   /** Key-value pairs of the frame, in order. */
   readonly info: Readonly<Record<string, InfoValue>>;
@@ -34,7 +34,7 @@ export interface Frame {
   readonly arrays: Readonly<Record<string, Column>>;
 }
 
-/** The parts of a frame that `createFrame` takes: plain arrays are welcome. */
+/** The parts of a frame for `createFrame`, which also takes plain arrays. */
 export interface FrameParts {
   positions: ArrayLike<number>;
   cell?: ArrayLike<number> | null;
@@ -46,8 +46,8 @@ export interface FrameParts {
 }
 
 /**
- * Makes a frame from its parts; what is left out is empty. Every axis is periodic if a cell is given and
- * `periodic` is not, as in extended XYZ. Nothing is validated here: `validateFrame` does that.
+ * Makes a frame from its parts; missing parts are empty. Every axis is periodic if a cell is given and
+ * `periodic` is not, as in extended XYZ. This does not validate: `validateFrame` does.
  */
 export function createFrame(parts: FrameParts): Frame {
   const cell = parts.cell ?? null;

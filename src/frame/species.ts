@@ -1,13 +1,13 @@
-/** Species: names of any kind. The model only asks whether two atoms bear the same one. */
+/** Species are names of any kind. The model only uses whether two atoms have the same one. */
 import { PhasewireError } from "../errors/index.js";
 
-/** Names that mean "not known": ASE writes X for atomic number 0, other programs a question mark. */
+/** Names that mean "unknown": ASE writes X for atomic number 0, other programs a question mark. */
 const unknownNames: ReadonlySet<string> = new Set(["", "X", "?"]);
 
 /**
  * Numbers the species in order of first appearance.
  *
- * @param species one name an atom; null if all atoms count as one species
+ * @param species one name per atom; null if all atoms count as one species
  * @returns N integers, or null for one species
  * @throws PhasewireError `UNKNOWN_SPECIES` naming the first atom without a usable species
  */
@@ -17,7 +17,7 @@ export function numberSpecies(species: readonly string[] | null): Int32Array | n
   return Int32Array.from(species, (name, atom) => {
     if (typeof name !== "string" || unknownNames.has(name.trim())) {
       throw new PhasewireError("UNKNOWN_SPECIES", {
-        message: `atom ${atom} has the species ${JSON.stringify(name)}, so it cannot be told from the others`,
+        message: `atom ${atom} has the species ${JSON.stringify(name)}, so it cannot be distinguished from the others`,
         field: "species",
         value: name,
       });
@@ -30,7 +30,7 @@ export function numberSpecies(species: readonly string[] | null): Int32Array | n
 }
 
 /**
- * The atoms whose species is among those selected, in ascending order.
+ * The atoms of the selected species, in ascending order.
  *
  * @throws PhasewireError `EMPTY_SELECTION` if there are none, naming the species that the frame holds
  */
@@ -49,6 +49,6 @@ export function selectAtoms(species: readonly string[] | null, selected: readonl
     remedy:
       present.length > 0
         ? `Select one of the species of the frame: ${present.join(", ")}.`
-        : "The frame names no species, so none can be selected: leave the selection out.",
+        : "The frame names no species, so none can be selected: omit the selection.",
   });
 }

@@ -2,8 +2,8 @@ import { PhasewireError } from "../errors/index.js";
 import { atomCount, type Frame } from "./frame.js";
 
 /**
- * Refuses a frame that cannot be analysed: shapes first, then values. The cell is checked by `completeCell`, the
- * species by `numberSpecies`, since only they know which axes and atoms take part.
+ * Refuses a frame that cannot be analysed: shapes first, then values. The cell is checked by `completeCell`,
+ * the species by `numberSpecies`, because only these know which axes and atoms take part.
  *
  * @throws PhasewireError `EMPTY_FRAME`, `SHAPE_MISMATCH`, `NON_FINITE_POSITIONS`
  */
@@ -23,7 +23,7 @@ export function validateFrame(frame: Frame): void {
 }
 
 /**
- * Refuses a frame whose arrays disagree about the number of atoms.
+ * Refuses a frame whose arrays have different numbers of atoms.
  *
  * @throws PhasewireError `SHAPE_MISMATCH`
  */
@@ -31,7 +31,7 @@ export function validateShapes(frame: Frame): void {
   const count = atomCount(frame);
   if (!Number.isInteger(count)) {
     throw new PhasewireError("SHAPE_MISMATCH", {
-      message: `there are ${frame.positions.length} coordinates, which is no multiple of 3`,
+      message: `there are ${frame.positions.length} coordinates, which is not a multiple of 3`,
       field: "positions",
       value: frame.positions.length,
     });
@@ -68,7 +68,10 @@ export function validateShapes(frame: Frame): void {
   }
 }
 
-/** Index of the first NaN or infinity; -1 if there is none. A loop of its own: a callback for each coordinate costs several times as much. */
+/**
+ * Index of the first NaN or infinity; -1 if there is none. A plain loop: a callback per coordinate costs
+ * several times as much.
+ */
 function firstNonFinite(values: Float64Array): number {
   for (let index = 0; index < values.length; index++) {
     if (!Number.isFinite(values[index])) return index;

@@ -1,11 +1,13 @@
-/** Finding classes by their names, and the weights that users give them (docs/maths.md, "Prior over classes"). */
+/**
+ * Finding classes by their names, and the weights that users give them (docs/maths.md, "Prior over classes").
+ */
 import { PhasewireError } from "../errors/index.js";
 
-/** What a class is called. */
+/** Names of a class. */
 export interface ClassNames {
   readonly name: string;
   readonly aliases: readonly string[];
-  /** Names that it shares with others and does not answer to, but that are worth a suggestion. */
+  /** Names that it shares with others. They do not find the class, but it is suggested for them. */
   readonly prototype?: string | null;
   readonly strukturbericht?: string | null;
   readonly pearson?: string | null;
@@ -13,20 +15,21 @@ export interface ClassNames {
 }
 
 /**
- * The classes that are allowed, by name or alias: a list, or a map from names to weights w >= 0. Those listed without a weight have 1.
- * A class that is not named, or has weight 0, is left out; `disordered` alone has weight 1 unless it is named.
+ * The allowed classes, by name or alias: a list, or a map from names to weights w >= 0. Listed classes have
+ * weight 1. A class that is not named, or has weight 0, is left out. Only `disordered` has weight 1 unless it
+ * is named.
  */
 export type ClassWeights = readonly string[] | Readonly<Record<string, number>>;
 
-/** Models of more classes than this are not listed in full in a message. */
+/** Messages list all classes of models with at most this number of classes. */
 const mostListed = 40;
 const mostSuggestions = 5;
 
 /**
  * The number of a class.
  *
- * @param field what the name was given for, for the error
- * @throws PhasewireError `BAD_OPTION` that names the nearest classes
+ * @param field the input that has the name, for the error
+ * @throws PhasewireError `BAD_OPTION` that suggests similar names
  */
 export function findClass(name: string, classes: readonly ClassNames[], field: string): number {
   const found = classes.findIndex((known) => known.name === name || known.aliases.includes(name));
@@ -48,8 +51,8 @@ export function findClass(name: string, classes: readonly ClassNames[], field: s
  * The weight of every class of a model.
  *
  * @returns C weights by class number; at least one crystalline class has one above 0
- * @throws PhasewireError `BAD_OPTION` for a name that is unknown or comes twice, a weight that is negative or not finite, or when no
- *   crystalline class is left
+ * @throws PhasewireError `BAD_OPTION` for a name that is unknown or given twice, a weight that is negative or
+ *   not finite, or if no crystalline class is left
  */
 export function classWeights(given: ClassWeights, classes: readonly ClassNames[]): Float64Array {
   const weights = new Float64Array(classes.length);
@@ -76,7 +79,10 @@ export function classWeights(given: ClassWeights, classes: readonly ClassNames[]
   return weights;
 }
 
-/** What weights add to the logits: their logarithms, and -1000 for 0, as in the core (docs/maths.md, "Prior over classes"). */
+/**
+ * Addends to the logits: the logarithms of weights, and -1000 for 0, as in the core (docs/maths.md, "Prior
+ * over classes").
+ */
 export function logWeights(weights: Float64Array): Float64Array {
   return weights.map((weight) => (weight > 0 ? Math.log(weight) : -1000));
 }
@@ -94,8 +100,7 @@ function refused(value: unknown, message: string): PhasewireError {
     message,
     field: "classes",
     value,
-    remedy:
-      "Name the classes that are allowed, each once, with a weight above 0 if the weights are not equal.",
+    remedy: "Name the allowed classes, each once, with a weight above 0 if the weights are not equal.",
   });
 }
 
@@ -117,19 +122,21 @@ function suggestions(name: string, classes: readonly ClassNames[]): string[] {
     .map(({ own }) => own);
 }
 
-/** A name without what people write differently: `L12`, `l1_2` and `L1_2` are one. */
+/** A name without differences in spelling: `L12`, `l1_2` and `L1_2` are the same. */
 function plain(name: string): string {
   return name.toLowerCase().replace(/[^\p{L}\p{N}]/gu, "");
 }
 
-/** How far a name is from the one wanted: 0 if equal, infinite if they have too little in common. */
+/** Distance of a name from the requested one: 0 if equal, infinite if they have too little in common. */
 function rank(wanted: string, candidate: string): number {
   const distance = editDistance(wanted, candidate);
   if (distance <= Math.max(1, wanted.length / 3)) return distance;
   return wanted.length > 2 && candidate.includes(wanted) ? distance : Number.POSITIVE_INFINITY;
 }
 
-/** Fewest characters to insert, delete, replace or swap with the next (optimal string alignment). */
+/**
+ * Smallest number of insertions, deletions, replacements and swaps of neighbours (optimal string alignment).
+ */
 function editDistance(a: string, b: string): number {
   let [before, row] = [[] as number[], Array.from({ length: b.length + 1 }, (_, index) => index)];
   for (let i = 1; i <= a.length; i += 1) {

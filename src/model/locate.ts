@@ -1,8 +1,8 @@
 /**
- * Where models lie, and loading one by name or path.
+ * Finds models, and loads one by name or path.
  *
- * Shipped models stand in the folder `models/` of the package; the environment variable PHASEWIRE_MODELS names another
- * folder with a manifest.json of its own.
+ * Shipped models are in the folder `models/` of the package. The environment variable PHASEWIRE_MODELS names
+ * another folder with its own manifest.json.
  */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ import { type Model, parseModel } from "./model.js";
 /** An entry of models/manifest.json. */
 export interface ManifestEntry {
   readonly name: string;
-  /** File name beside the manifest. */
+  /** File name in the folder of the manifest. */
   readonly file: string;
   /** Hex SHA-256 of the whole file. */
   readonly sha256: string;
@@ -25,17 +25,17 @@ export interface ManifestEntry {
 export interface Manifest {
   /** The folder of the manifest and its models. */
   readonly folder: string;
-  /** Name of the model that is used if none is asked for. */
+  /** Name of the default model. */
   readonly default: string;
   readonly models: readonly ManifestEntry[];
 }
 
 /**
- * Loads a model, with its hash checked: first against the manifest if it is a shipped one, then against its own metadata.
+ * Loads a model and checks its hash: for a shipped model against the manifest, then against its own metadata.
  *
- * @param nameOrPath a shipped model's name, or the path of a file (anything with a slash or ending in .safetensors);
- *   the default model if absent
- * @throws PhasewireError `MODEL_NOT_FOUND` and what `parseModel` throws
+ * @param nameOrPath a shipped model's name, or the path of a file (anything with a slash or ending in
+ *   .safetensors); the default model if absent
+ * @throws PhasewireError `MODEL_NOT_FOUND`, and the errors of `parseModel`
  */
 export async function loadModel(nameOrPath?: string): Promise<Model> {
   if (nameOrPath !== undefined && isPath(nameOrPath)) {
@@ -46,7 +46,7 @@ export async function loadModel(nameOrPath?: string): Promise<Model> {
   const entry = manifest.models.find((model) => model.name === name);
   if (entry === undefined) {
     throw new PhasewireError("MODEL_NOT_FOUND", {
-      message: `no model is called ${JSON.stringify(name)}; there are ${manifest.models.map((model) => model.name).join(", ") || "none"}`,
+      message: `no model has the name ${JSON.stringify(name)}; there are ${manifest.models.map((model) => model.name).join(", ") || "none"}`,
       field: "model",
       value: name,
     });
@@ -56,7 +56,7 @@ export async function loadModel(nameOrPath?: string): Promise<Model> {
   const actual = createHash("sha256").update(file).digest("hex");
   if (actual !== entry.sha256) {
     throw new PhasewireError("MODEL_HASH", {
-      message: `${entry.file} has the SHA-256 ${actual}, but the manifest promises ${entry.sha256}`,
+      message: `${entry.file} has the SHA-256 ${actual}, but the manifest states ${entry.sha256}`,
       field: "sha256",
       value: actual,
     });
@@ -80,15 +80,15 @@ export async function readManifest(folder: string = modelFolder()): Promise<Mani
   }
   if (!isManifest(content)) {
     throw new PhasewireError("MODEL_FORMAT", {
-      message: `${path} is no manifest of models`,
+      message: `${path} is not a manifest of models`,
       field: path,
-      remedy: "Restore the file; models/FORMAT.md says what it holds.",
+      remedy: "Restore the file; models/FORMAT.md describes its contents.",
     });
   }
   return { folder, default: content.default, models: content.models };
 }
 
-/** The folder of the manifest: PHASEWIRE_MODELS, or `models/` of this package, run from sources or compiled alike. */
+/** The folder of the manifest: PHASEWIRE_MODELS, or `models/` of this package. */
 function modelFolder(): string {
   const chosen = process.env.PHASEWIRE_MODELS;
   if (chosen) return resolve(chosen);

@@ -1,5 +1,5 @@
 /**
- * A phase model in memory: what models/FORMAT.md says a file holds, checked in full.
+ * A phase model in memory: the contents of a file (models/FORMAT.md), checked in full.
  */
 import { createHash } from "node:crypto";
 import { findBadSize, type ModelShape, tensorShapes, usualShape } from "../core/shape.js";
@@ -12,31 +12,34 @@ export interface PhaseClass {
   readonly name: string;
   /** Other names of the same set of points, e.g. `ice-Ih` for hexagonal diamond. */
   readonly aliases: readonly string[];
-  /** What it was trained on: a prototype's name or file. */
+  /** Name or file of the prototype that it was trained on. */
   readonly prototype: string;
   /** International symbol or number of the space group; null for `disordered`. */
   readonly spaceGroup: string | number | null;
-  /** Strukturbericht designation, e.g. `A1`; null, as the names below, where there is none or the file does not say. */
+  /** Strukturbericht designation, e.g. `A1`; like the names below, null if the file has none. */
   readonly strukturbericht: string | null;
   /** Pearson symbol, e.g. `cF4`. */
   readonly pearson: string | null;
   /** AFLOW prototype label, e.g. `A_cF4_225_a`. */
   readonly aflow: string | null;
-  /** What the phase is called where the atoms looked at are the oxygens of water, e.g. `ice-Ih`; also among the aliases. */
+  /**
+   * Name of the phase where the analysed atoms are the oxygens of water, e.g. `ice-Ih`; also among the
+   * aliases.
+   */
   readonly water: string | null;
 }
 
-/** A model: what the core computes with, and what its classes are called. Class 0 is `disordered`. */
+/** A model: numbers for the core, and the names of its classes. Class 0 is `disordered`. */
 export interface Model extends CoreModel {
   readonly name: string;
   readonly classes: readonly PhaseClass[];
   /** Hex SHA-256 of the whole file: the identity of the model. */
   readonly sha256: string;
-  /** How the model was made, as the file says; shown, never interpreted. */
+  /** How the model was made, as stated in the file; shown, but not interpreted. */
   readonly training: unknown;
 }
 
-/** Most classes a model may have. */
+/** Largest number of classes of a model. */
 const mostClasses = 1023;
 
 /**
@@ -75,7 +78,7 @@ function parseDescription(container: Safetensors, source: string): Record<string
   const text = container.metadata.phasewire;
   if (text === undefined) {
     throw new PhasewireError("MODEL_VERSION", {
-      message: `${source} is a safetensors file, but no phase model: its metadata has no entry phasewire`,
+      message: `${source} is a safetensors file, but not a phase model: its metadata has no entry phasewire`,
       field: "phasewire",
     });
   }
@@ -87,7 +90,7 @@ function parseDescription(container: Safetensors, source: string): Record<string
   }
   if (typeof description !== "object" || description === null || Array.isArray(description)) {
     throw new PhasewireError("MODEL_FORMAT", {
-      message: `${source}: the metadata entry phasewire is no JSON object`,
+      message: `${source}: the metadata entry phasewire is not a JSON object`,
       field: "phasewire",
     });
   }
@@ -113,7 +116,7 @@ function checkHash(container: Safetensors, source: string): void {
     message:
       expected === undefined
         ? `${source} carries no sha256 in its metadata`
-        : `${source}: its contents have the SHA-256 ${actual}, but its metadata promises ${expected}`,
+        : `${source}: its contents have the SHA-256 ${actual}, but its metadata states ${expected}`,
     field: "sha256",
     value: actual,
   });
@@ -148,7 +151,8 @@ function readTensor(
       value: found,
     });
   }
-  // The bytes may start anywhere in the file, so they are read one by one and in the byte order of the format.
+  // The bytes may start anywhere in the file, so they are read one by one and in the byte order of the
+  // format.
   const view = new DataView(tensor.bytes.buffer, tensor.bytes.byteOffset, tensor.bytes.byteLength);
   const values = Float32Array.from({ length: tensor.bytes.byteLength / 4 }, (_, item) =>
     view.getFloat32(4 * item, true),
@@ -189,7 +193,7 @@ class FieldReader {
     throw this.error(field, "a positive number", value);
   }
 
-  /** The shape of the model; sizes that the file leaves out are the usual ones. */
+  /** The shape of the model; sizes missing in the file have their defaults. */
   shape(classCount: number): ModelShape {
     const { description } = this;
     const given = Object.keys(usualShape).filter((key) => description[key] !== undefined);

@@ -1,10 +1,10 @@
 /**
- * A reader for the safetensors container: an 8-byte little-endian header length, a JSON header that names each
- * tensor with dtype, shape and byte range, then the tensor bytes. Layout after the format's description at
+ * A reader for the safetensors container: an 8-byte little-endian header length, a JSON header that names
+ * each tensor with dtype, shape and byte range, then the tensor bytes. The format is described at
  * https://github.com/huggingface/safetensors.
  *
- * Nothing in the header is believed before it was compared with the length of the file, so that a damaged or
- * hostile file ends in `MODEL_FORMAT` and not in a huge allocation.
+ * The header is compared with the length of the file before it is used, so a damaged or hostile file ends in
+ * `MODEL_FORMAT` and not in a huge allocation.
  */
 import { PhasewireError } from "../errors/index.js";
 
@@ -15,16 +15,16 @@ export interface RawTensor {
   readonly bytes: Uint8Array;
 }
 
-/** A container taken apart. */
+/** The parts of a container. */
 export interface Safetensors {
   /** The strings under `__metadata__`. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly tensors: ReadonlyMap<string, RawTensor>;
-  /** All tensor bytes, as they lie in the file. */
+  /** All tensor bytes, as in the file. */
   readonly data: Uint8Array;
 }
 
-/** Longest header that is read, in bytes; the headers of phase models have a few hundred bytes a class. */
+/** Longest header that is read, in bytes; the headers of phase models have a few hundred bytes per class. */
 const longestHeader = 1 << 20;
 
 const itemBytes: Readonly<Record<string, number>> = {
@@ -46,7 +46,7 @@ const itemBytes: Readonly<Record<string, number>> = {
 };
 
 /**
- * Takes a safetensors file apart.
+ * Splits a safetensors file into its parts.
  *
  * @param file all bytes of the file
  * @param source its name, for messages
@@ -108,7 +108,7 @@ export function readSafetensors(file: Uint8Array, source: string): Safetensors {
     covered = end;
   }
   if (covered !== data.byteLength) {
-    throw fail(`${data.byteLength - covered} bytes after the last tensor belong to nothing`);
+    throw fail(`${data.byteLength - covered} bytes after the last tensor belong to no tensor`);
   }
   return { metadata, tensors, data };
 }

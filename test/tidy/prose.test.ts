@@ -39,7 +39,11 @@ const plain = [
   "python/README.md",
   "README.md",
   "src/cli",
-  "src/errors/catalogue.ts",
+  "src/errors",
+  "src/frame",
+  "src/index.ts",
+  "src/model",
+  "src/package.ts",
   "src/formats",
   "training",
 ];
