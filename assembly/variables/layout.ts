@@ -53,7 +53,7 @@ export function layoutVariables(
   listNumbers: i32,
   features: i32,
 ): f64 {
-  if (atoms < 1 || classes < 1 || records < 1 || listNumbers < 0) return 0;
+  if (atoms < 1 || classes < 1 || records < 0 || listNumbers < 0) return 0;
   const n = <f64>atoms;
   const c = <f64>classes;
   const logits = PLACE_LOGITS_SINGLE | PLACE_LOGITS_DOUBLE;

@@ -1,16 +1,17 @@
 /** Frames analysed by the WASM core. */
-import { addDirect, type Derivatives, pullBack } from "../../src/analysis/differentiate.js";
+import { knownInput } from "../../src/analysis/frame-variables.js";
+import { runPass, type VariablesQuestion } from "../../src/analysis/pass.js";
 import {
+  type BackwardResult,
   type CoreBuild,
   type CoreOptions,
-  type ForwardResult,
   type FrameRoom,
   type LoadOptions,
   PhaseCore,
 } from "../../src/core/index.js";
 import { PhasewireError } from "../../src/errors/index.js";
-import { logWeights, type Model } from "../../src/model/index.js";
-import { evaluateVariables, type ResolvedVariable, resolveVariables } from "../../src/variables/index.js";
+import type { Model } from "../../src/model/index.js";
+import { type ResolvedVariable, resolveVariables } from "../../src/variables/index.js";
 import type { Analysis, FrameAnalyser, FrameSource } from "./analyser.js";
 import { type FrameArrays, StandingFrame } from "./standing.js";
 import { readArray } from "./wire/codec.js";
@@ -81,76 +82,89 @@ export class CoreAnalyser implements FrameAnalyser {
   }
 
   private async run(frame: FrameSource, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
-    const { fields, denoise } = request;
+    const { fields, denoise, coefficients } = request;
     const variables = resolveVariables(request.variables, this.phases.classes);
     const seed = request.seed === null ? null : readSeed(request.seed, this.phases.classCount);
     this.core ??= await PhaseCore.create(this.phases, this.options);
     const { core } = this;
-    const hasGradients = this.prepare(core, frame, request, weights);
-    const needsForward = variables.length > 0 || denoise === null;
-    const raw = needsForward ? await core.forward({ arrays: "views" }) : null;
-    if (raw !== null && hasGradients) this.standing = new StandingFrame(frame, weights);
-    // Everything about the frame as it was sent comes before denoising, which leaves the core with another frame.
-    const energy =
-      variables.length === 0 ? {} : await this.bias(core, raw!, frame, variables, request, weights);
-    const forces = seed === null || !wantsForces(fields) ? {} : forcesOf(await pullBack(core, seed), "seed");
-    const score = fields.includes("score") ? (await core.score()).score : null;
-    if (denoise !== null) this.standing = null;
-    const labelled =
-      denoise === null
-        ? null
-        : await core.denoise({
-            ...(denoise === "converged" ? { untilConverged: true } : { steps: denoise }),
-            arrays: "views",
-          });
-    const read = labelled ?? raw!;
+    const { read, values, energy, derivatives, score, denoised } = await runPass(core, {
+      load: this.loading(core, frame, request, weights),
+      variables: variables.length === 0 ? null : this.question(variables, frame, request, weights),
+      seed: wantsForces(fields) ? seed : null,
+      wantsScore: fields.includes("score"),
+      denoise,
+      arrays: "views",
+    });
+    const { lengthScale, labels, confidence, margin, distance, probabilities, logits } = read;
     const analysis: Analysis = {
-      lengthScale: read.lengthScale,
-      labels: read.labels,
-      confidence: read.confidence,
-      margin: read.margin,
-      distance: read.distance,
-      probabilities: read.probabilities,
-      logits: read.logits,
-      logDensity: labelled === null ? read.logDensity : labelled.initialLogDensity,
-      ...energy,
-      ...forces,
+      ...{ lengthScale, labels, confidence, margin, distance, probabilities, logits },
+      logDensity: denoised === null ? read.logDensity : denoised.initialLogDensity,
     };
-    if (labelled !== null) {
-      analysis.denoised = {
-        positions: labelled.positions,
-        steps: labelled.steps,
-        meanDisplacement: meanLength(labelled.displacement),
-      };
+    if (values !== null) analysis.bias = { values: [...values], energy: energy!.energy };
+    if (derivatives !== null) {
+      const field = seed === null ? "coefficients" : "seed";
+      Object.assign(analysis, forcesOf(derivatives, field, coefficients));
+    }
+    if (denoised !== null) {
+      const { positions, steps, displacement } = denoised;
+      analysis.denoised = { positions, steps, meanDisplacement: meanLength(displacement) };
     }
     if (score !== null) analysis.score = score;
     return analysis;
   }
 
   /**
-   * Has a frame in the core, and tells whether with room for gradients. One with a seed is as a rule the one that was asked about just before: then it stays as it
-   * is, evaluated. All others are written straight into the core's memory.
+   * How a frame gets into the core; null if it stands there, evaluated and with room for gradients. One with a seed is as a rule the one that was asked about
+   * just before. All others are written straight into the core's memory.
    */
-  private prepare(
+  private loading(
     core: PhaseCore,
     frame: FrameSource,
     { fields, denoise, mode, variables, seed }: Analyse,
     weights: Float64Array | null,
-  ): boolean {
-    const { standing } = this;
+  ): (() => void) | null {
     const arrays = seed === null ? null : this.readAside(frame);
-    if (arrays !== null && standing?.isSame(core, frame, weights, arrays)) return true;
-    this.standing = null;
-    core.setPrior(weights ?? undefined);
+    const stands = arrays !== null && this.standing?.isSame(core, frame, weights, arrays) === true;
     const gradients =
       // A frame in mode bias may be asked about again, for the forces of a seed.
       mode === "bias" ||
       seed !== null ||
       denoise !== null ||
       fields.some((field) => gradientFields.has(field));
+    // It stands from the forward pass on: until then the core has no frame that could be taken for it. Denoising leaves the core with another one.
+    this.standing = gradients && denoise === null ? new StandingFrame(frame, weights) : null;
+    if (stands) return null;
     const perClass = variables.length > 0 || fields.some((field) => tableFields.has(field));
-    load(core, frame, { gradients, perClass }, arrays);
-    return gradients;
+    return () => {
+      core.setPrior(weights ?? undefined);
+      load(core, frame, { gradients, perClass }, arrays);
+    };
+  }
+
+  private question(
+    resolved: readonly ResolvedVariable[],
+    frame: FrameSource,
+    { coefficients, fields }: Analyse,
+    weights: Float64Array | null,
+  ): VariablesQuestion {
+    return {
+      resolved,
+      input: () =>
+        knownInput(this.phases, weights ?? undefined, {
+          cell: frame.box,
+          periodic: frame.periodic,
+          species: frame.readSpecies(),
+          speciesNames: frame.speciesNames,
+          ids: frame.readIds(),
+        }),
+      energy: (values) => {
+        const energy = values.reduce((sum, value, index) => sum + coefficients[index]! * value, 0);
+        refuseOverflow([energy], "coefficients", coefficients);
+        return { energy, derivatives: coefficients };
+      },
+      wantsDerivatives: wantsForces(fields),
+      followsCell: false,
+    };
   }
 
   /** Reads a frame beside the core, into memory that the next frame of its size uses again. */
@@ -163,39 +177,6 @@ export class CoreAnalyser implements FrameAnalyser {
     const species = hasSpecies ? this.aside.species : null;
     frame.read(positions, species);
     return { positions, species };
-  }
-
-  private async bias(
-    core: PhaseCore,
-    raw: ForwardResult,
-    frame: FrameSource,
-    variables: readonly ResolvedVariable[],
-    { coefficients, fields }: Analyse,
-    weights: Float64Array | null,
-  ): Promise<Pick<Analysis, "bias" | "forces" | "virial">> {
-    const { classCount, idealLogits, logitLength } = this.phases;
-    const evaluation = evaluateVariables(variables, {
-      classCount,
-      idealLogits,
-      logitLength,
-      logits: raw.logits,
-      logWeights: weights && logWeights(weights),
-      lengthScale: raw.lengthScale,
-      positions: core.evaluated()!.positions,
-      cell: frame.box,
-      periodic: frame.periodic,
-      species: frame.readSpecies(),
-      speciesNames: frame.speciesNames,
-      ids: frame.readIds(),
-    });
-    const { values } = evaluation;
-    const energy = values.reduce((sum, value, index) => sum + coefficients[index]! * value, 0);
-    refuseOverflow([energy], "coefficients", coefficients);
-    const bias = { values: [...values], energy };
-    if (!wantsForces(fields)) return { bias };
-    const derivatives = evaluation.derivatives(coefficients);
-    const pulled = addDirect(await pullBack(core, derivatives.seed), derivatives, false);
-    return { bias, ...forcesOf(pulled, "coefficients", coefficients) };
   }
 
   private async abandonCore(): Promise<void> {
@@ -248,7 +229,7 @@ function readSeed(source: ArraySource, classCount: number): Float32Array | Float
 
 /** Forces and virial, which a simulation must never get as NaN or infinity. */
 function forcesOf(
-  { gradient, virial }: Derivatives,
+  { gradient, virial }: BackwardResult,
   field: "coefficients" | "seed",
   coefficients: readonly number[] = [],
 ): { forces: Float64Array; virial: Float64Array } {

@@ -13,13 +13,9 @@ import { PhasewireError } from "../errors/index.js";
 import type { Frame } from "../frame/index.js";
 import { type ClassWeights, classWeights, type Model } from "../model/index.js";
 import type { Variable } from "../variables/index.js";
-import {
-  type EnergyAnalysis,
-  type EvaluateOptions,
-  evaluateEnergy,
-  FrameVariables,
-  lengthScaleOfCell,
-} from "./energy.js";
+import { type EnergyAnalysis, type EvaluateOptions, evaluateEnergy, lengthScaleOfCell } from "./energy.js";
+import { FrameVariables } from "./frame-variables.js";
+import { runPass } from "./pass.js";
 import { type FrameOptions, type PreparedFrame, prepareFrame } from "./prepare.js";
 import { forwardBySlabs } from "./slabs.js";
 
@@ -285,35 +281,45 @@ export class Analyser {
 
   private async run(frame: Frame, options: AnalyseOptions): Promise<FrameAnalysis> {
     const begin = performance.now();
-    const { denoise, classes, perClass = true } = options;
-    if (denoise !== undefined) validateSteps(denoise);
+    const { denoise = null, classes, perClass = true } = options;
+    if (denoise !== null) validateSteps(denoise);
     const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
     const variables = this.variablesOf(options);
     const prepared = prepareFrame(frame, options);
     const { core: coreFrame, ...atoms } = prepared;
-    this.core.setPrior(weights);
-    if (denoise === undefined) {
-      const result = await this.label(coreFrame, { ...options, perClass: perClass || variables !== null });
+    const most = denoise === null ? this.atOnce(coreFrame, options) : Number.POSITIVE_INFINITY;
+    if (coreFrame.positions.length / 3 > most) {
+      this.core.setPrior(weights);
+      const result = await this.labelSlabs(coreFrame, most, options, perClass || variables !== null);
       const values = this.valuesOf(variables, frame, prepared, result, weights);
       const read = perClass ? result : withoutTables(result);
       return { ...this.collect(read, result.logDensity, atoms, weights, begin), ...values };
     }
-    this.loadWhole(coreFrame);
-    // Variables are those of the frame as given; denoising leaves the core with another one.
-    const values =
-      variables === null
-        ? {}
-        : this.valuesOf(variables, frame, prepared, await this.core.forward({ arrays: "views" }), weights);
-    const result = await this.core.denoise(
-      denoise === "converged" ? { untilConverged: true } : { steps: denoise },
-    );
-    const { steps, converged, displacement } = result;
-    return {
-      ...this.collect({ ...result, slabs: 1 }, result.initialLogDensity, atoms, weights, begin),
-      ...values,
-      denoised: result.positions,
-      denoising: { steps, converged, displacement },
+    const { read, values, denoised } = await runPass(this.core, {
+      load: () => {
+        this.core.setPrior(weights);
+        if (denoise !== null) this.loadWhole(coreFrame);
+        else this.core.load(coreFrame, { gradients: false, perClass: perClass || variables !== null });
+      },
+      variables:
+        variables === null
+          ? null
+          : {
+              resolved: variables.resolved,
+              input: () => variables.known(frame, prepared, weights),
+              ...{ energy: null, wantsDerivatives: false, followsCell: false },
+            },
+      ...{ seed: null, wantsScore: false, denoise },
+      arrays: perClass || denoise !== null ? "copies" : "atoms",
+    });
+    const logDensity = denoised === null ? read.logDensity : denoised.initialLogDensity;
+    const analysis = {
+      ...this.collect({ ...read, slabs: 1 }, logDensity, atoms, weights, begin),
+      ...(variables === null ? {} : { values: variables.named(values!) }),
     };
+    if (denoised === null) return analysis;
+    const { steps, converged, displacement } = denoised;
+    return { ...analysis, denoised: denoised.positions, denoising: { steps, converged, displacement } };
   }
 
   private variablesOf({ variables }: AnalyseOptions): FrameVariables | null {
@@ -331,26 +337,24 @@ export class Analyser {
     return { values: variables.named(variables.evaluate(frame, prepared, result, weights).values) };
   }
 
-  /** The forward pass of a frame of any size. */
-  private async label(frame: CoreFrame, options: AnalyseOptions): Promise<LabelResult> {
-    const { perClass = true, atomsAtOnce, onProgress } = options;
+  /** Most atoms of a frame that are labelled at once. */
+  private atOnce({ positions }: CoreFrame, { atomsAtOnce }: AnalyseOptions): number {
     if (atomsAtOnce !== undefined) validateAtomsAtOnce(atomsAtOnce);
-    const atomCount = frame.positions.length / 3;
-    const most = atomsAtOnce ?? (atomCount <= neverCut ? neverCut : this.core.mostAtoms());
-    if (atomCount > most) {
-      const { cutoff, classCount } = this.model;
-      return forwardBySlabs(this.core, frame, {
-        lengthScale: frame.lengthScale ?? (await this.core.lengthScaleOf(frame)),
-        cutoff,
-        classCount,
-        atomsAtOnce: most,
-        perClass,
-        ...(onProgress === undefined ? {} : { onProgress }),
-      });
-    }
-    this.core.load(frame, { gradients: false, perClass });
-    const result = await this.core.forward({ arrays: perClass ? "copies" : "atoms" });
-    return { ...result, slabs: 1 };
+    return atomsAtOnce ?? (positions.length / 3 <= neverCut ? neverCut : this.core.mostAtoms());
+  }
+
+  private async labelSlabs(
+    frame: CoreFrame,
+    atomsAtOnce: number,
+    { onProgress }: AnalyseOptions,
+    perClass: boolean,
+  ): Promise<LabelResult> {
+    const { cutoff, classCount } = this.model;
+    return forwardBySlabs(this.core, frame, {
+      lengthScale: frame.lengthScale ?? (await this.core.lengthScaleOf(frame)),
+      ...{ cutoff, classCount, atomsAtOnce, perClass },
+      ...(onProgress === undefined ? {} : { onProgress }),
+    });
   }
 
   private loadWhole(frame: CoreFrame): void {

@@ -1,27 +1,12 @@
 /** Variables of frames, and energies of them, as users of the library ask for them. */
-import type { PhaseCore } from "../core/index.js";
+import type { BackwardResult, PhaseCore } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
+import { cellGeometry } from "../frame/geometry.js";
 import type { Frame } from "../frame/index.js";
-import { type ClassWeights, logWeights, type Model } from "../model/index.js";
-import { cellGeometry } from "../variables/geometry.js";
-import {
-  evaluateVariables,
-  type ResolvedVariable,
-  readVariables,
-  resolveVariables,
-  type Variable,
-  type VariableEvaluation,
-  variableNames,
-} from "../variables/index.js";
-import { addDirect, type Derivatives, pullBack } from "./differentiate.js";
+import type { ClassWeights } from "../model/index.js";
+import type { FrameVariables } from "./frame-variables.js";
+import { type EnergyOfValues, runPass } from "./pass.js";
 import type { FrameOptions, PreparedFrame } from "./prepare.js";
-
-/** An energy of variables, and what its forces need of it. */
-export interface EnergyOfValues {
-  readonly energy: number;
-  /** One a variable, dE/dV. */
-  readonly derivatives: readonly number[];
-}
 
 export interface EvaluateOptions extends Omit<FrameOptions, "lengthScale"> {
   /**
@@ -54,57 +39,6 @@ export interface EnergyAnalysis {
   readonly lengthScale: number;
 }
 
-/** A list of variables for the classes of a model. */
-export class FrameVariables {
-  readonly names: readonly string[];
-  private readonly resolved: readonly ResolvedVariable[];
-
-  /** @throws PhasewireError `BAD_OPTION` that names the key at fault, such as `variables[0].class` */
-  constructor(
-    private readonly model: Model,
-    declared: readonly Variable[],
-  ) {
-    const variables = readVariables(declared);
-    this.names = variableNames(variables);
-    this.resolved = resolveVariables(variables, model.classes);
-  }
-
-  /**
-   * @param logits M x C, of the M atoms analysed
-   * @param weights of the classes; absent for equal ones
-   * @throws PhasewireError what `evaluateVariables` throws
-   */
-  evaluate(
-    frame: Frame,
-    { core, selection }: PreparedFrame,
-    { logits, lengthScale }: { readonly logits: Float32Array | Float64Array; readonly lengthScale: number },
-    weights: Float64Array | undefined,
-  ): VariableEvaluation {
-    const { classCount, idealLogits, logitLength } = this.model;
-    const { species, ids = null } = frame;
-    return evaluateVariables(this.resolved, {
-      classCount,
-      idealLogits,
-      logitLength,
-      logits,
-      lengthScale,
-      logWeights: weights === undefined ? null : logWeights(weights),
-      positions: core.positions,
-      cell: frame.cell,
-      periodic: frame.periodic,
-      species:
-        species === null || selection === null ? species : Array.from(selection, (atom) => species[atom]!),
-      // Without ids, atoms are known by their places in the frame, not among those selected.
-      ids: selection === null ? ids : Float64Array.from(selection, (atom) => ids?.[atom] ?? atom),
-    });
-  }
-
-  /** The values by name. */
-  named(values: readonly number[]): Record<string, number> {
-    return Object.fromEntries(this.names.map((name, index) => [name, values[index]!]));
-  }
-}
-
 /**
  * Evaluates variables on a prepared frame, and the energy of them with its derivatives where one is asked for.
  *
@@ -120,20 +54,30 @@ export async function evaluateEnergy(
 ): Promise<EnergyAnalysis> {
   refuseBoth(coefficients, energy);
   const energyOf = energy ?? (coefficients === undefined ? null : linear(coefficients));
-  core.setPrior(weights);
-  core.load(prepared.core, { gradients: energyOf !== null });
-  // Views of logits hold until the values are known; the seed is formed before the backward pass.
-  const forward = await core.forward({ arrays: "views" });
-  const { lengthScale } = forward;
-  const evaluation = variables.evaluate(frame, prepared, forward, weights);
-  const values = [...evaluation.values];
+  const answer = await runPass(core, {
+    load: () => {
+      core.setPrior(weights);
+      core.load(prepared.core, { gradients: energyOf !== null });
+    },
+    variables: {
+      resolved: variables.resolved,
+      input: () => variables.known(frame, prepared, weights),
+      energy: energyOf === null ? null : (values) => checked(energyOf(values), values.length),
+      wantsDerivatives: true,
+      followsCell: scale === "cell",
+    },
+    seed: null,
+    wantsScore: false,
+    denoise: null,
+    arrays: "views",
+  });
+  const values = answer.values!;
+  const { lengthScale } = answer.read;
   const found = { names: variables.names, values, byName: variables.named(values), lengthScale };
-  if (energyOf === null) return found;
-  const known = energyOf(values);
-  checkEnergy(known, values.length);
-  const derivatives = evaluation.derivatives(known.derivatives);
-  const pulled = addDirect(await pullBack(core, derivatives.seed), derivatives, scale === "cell");
-  return { ...found, energy: known.energy, forces: forcesOf(pulled, frame, prepared), virial: pulled.virial };
+  if (answer.energy === null) return found;
+  const derivatives = answer.derivatives!;
+  const { virial } = derivatives;
+  return { ...found, energy: answer.energy.energy, forces: forcesOf(derivatives, frame, prepared), virial };
 }
 
 /**
@@ -171,7 +115,9 @@ function refuseBoth(coefficients: unknown, energy: unknown): void {
   });
 }
 
-function checkEnergy({ energy, derivatives }: EnergyOfValues, count: number): void {
+/** An energy that is finite and fits the variables. */
+function checked(found: EnergyOfValues, count: number): EnergyOfValues {
+  const { energy, derivatives } = found;
   if (derivatives.length !== count) {
     throw new PhasewireError("BAD_OPTION", {
       field: "coefficients",
@@ -180,7 +126,7 @@ function checkEnergy({ energy, derivatives }: EnergyOfValues, count: number): vo
       remedy: "Give one for each variable, in their order.",
     });
   }
-  if (Number.isFinite(energy) && derivatives.every(Number.isFinite)) return;
+  if (Number.isFinite(energy) && derivatives.every(Number.isFinite)) return found;
   throw new PhasewireError("BAD_OPTION", {
     field: "energy",
     value: energy,
@@ -189,7 +135,7 @@ function checkEnergy({ energy, derivatives }: EnergyOfValues, count: number): vo
   });
 }
 
-function forcesOf({ gradient }: Derivatives, frame: Frame, { selection }: PreparedFrame): Float64Array {
+function forcesOf({ gradient }: BackwardResult, frame: Frame, { selection }: PreparedFrame): Float64Array {
   const forces = new Float64Array(frame.positions.length);
   for (let row = 0; row < gradient.length / 3; row++) {
     const atom = selection === null ? row : selection[row]!;

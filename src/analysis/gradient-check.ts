@@ -6,9 +6,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type CoreBuild, PhaseCore } from "../core/index.js";
 import type { Frame } from "../frame/index.js";
 import type { Model } from "../model/index.js";
+import { evaluateInCore } from "../variables/in-core.js";
 import type { Variable } from "../variables/index.js";
-import { addDirect, pullBack } from "./differentiate.js";
-import { FrameVariables } from "./energy.js";
+import { FrameVariables } from "./frame-variables.js";
 import type { PreparedFrame } from "./prepare.js";
 
 /** Steps of the differences: of a coordinate in units of a0, and of a strain. */
@@ -85,15 +85,15 @@ async function derivativesOf(
   core.setPrior(weights);
   core.load(prepared.core);
   const evaluation = variables.evaluate(frame, prepared, await core.forward(), weights);
+  const inCore = evaluateInCore(core, variables.resolved, variables.known(frame, prepared, weights));
   const gradients: Float64Array[] = [];
   const virials: Float64Array[] = [];
   const gradientScales: number[] = [];
   const virialScales: number[] = [];
   for (const index of variables.names.keys()) {
     const unit = variables.names.map((_, other) => Number(other === index));
-    const known = evaluation.derivatives(unit);
-    const { gradient, virial } = addDirect(await pullBack(core, known.seed), known, false);
-    const { largest, total } = rowSums(known.seed, model.classCount);
+    const { gradient, virial } = await inCore.pull(unit, false);
+    const { largest, total } = rowSums(evaluation.derivatives(unit).seed, model.classCount);
     gradients.push(gradient);
     virials.push(virial);
     gradientScales.push(

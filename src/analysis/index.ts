@@ -8,7 +8,8 @@ export {
   type FrameAnalysis,
 } from "./analyser.js";
 export { denoisedFrame, labelFrame, notAnalysed } from "./annotate.js";
-export type { EnergyAnalysis, EnergyOfValues, EvaluateOptions } from "./energy.js";
+export type { EnergyAnalysis, EvaluateOptions } from "./energy.js";
+export type { EnergyOfValues } from "./pass.js";
 export {
   type FrameOptions,
   type PreparedFrame,

@@ -1,6 +1,6 @@
 /** Cuts a part out of a frame that is small enough for slow calculations. */
+import { cellGeometry } from "../frame/geometry.js";
 import { createFrame, type Frame } from "../frame/index.js";
-import { cellGeometry } from "../variables/geometry.js";
 
 /**
  * The atoms nearest to a random atom of a frame, each at the position of its nearest image. They form a

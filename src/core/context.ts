@@ -14,14 +14,18 @@ export class CoreContext {
   /** First address behind the context. */
   readonly end: number;
 
-  /** @param address where the context lies; at the first free address if absent */
+  /**
+   * @param address where the context lies; at the first free address if absent
+   * @param bytes that it takes; those of the context of a frame if absent
+   */
   constructor(
     readonly core: CoreExports,
     private readonly memory: WebAssembly.Memory,
     address: number = core.heapBase(),
+    bytes: number = core.CONTEXT_BYTES.value,
   ) {
     this.address = address;
-    this.end = this.address + core.CONTEXT_BYTES.value;
+    this.end = this.address + bytes;
     this.reserve(this.end, "context");
   }
 
@@ -31,6 +35,17 @@ export class CoreContext {
     const bytes = new Uint8Array(this.memory.buffer);
     bytes.copyWithin(address, this.address, this.end);
     return copy;
+  }
+
+  /** A context of variables (docs/core-abi.md, "Variables") in the same memory, at the first place for one from `base` on. */
+  forVariables(base: number): CoreContext {
+    const { core, memory } = this;
+    return new CoreContext(core, memory, Math.ceil(base / 64) * 64, core.VARIABLES_CONTEXT_BYTES.value);
+  }
+
+  /** The bytes of the context and of what lies behind it, up to `end`. */
+  bytes(end = this.end): Uint8Array {
+    return new Uint8Array(this.memory.buffer, this.address, end - this.address);
   }
 
   /**
@@ -79,6 +94,10 @@ export class CoreContext {
     return new Uint32Array(this.memory.buffer, this.address + this.constant(`ADDRESS_${name}`), 1)[0]!;
   }
 
+  setRegion(name: string, address: number): void {
+    new Uint32Array(this.memory.buffer, this.address + this.constant(`ADDRESS_${name}`), 1)[0] = address;
+  }
+
   shorts(name: string, length: number): Uint16Array {
     return new Uint16Array(this.memory.buffer, this.region(name), length);
   }
@@ -92,7 +111,12 @@ export class CoreContext {
   }
 
   doubles(name: string, length: number): Float64Array {
-    return new Float64Array(this.memory.buffer, this.region(name), length);
+    return this.doublesAt(this.region(name), length);
+  }
+
+  /** Doubles at an address that no field names. */
+  doublesAt(address: number, length: number): Float64Array {
+    return new Float64Array(this.memory.buffer, address, length);
   }
 
   private counts(name: string): Int32Array {

@@ -1,8 +1,12 @@
 /** The compiled core behind a typed interface: neighbours, logits, gradients, denoising. */
+export { coreAlone } from "./alone.js";
 export { type BuildChoice, buildChoices, type CoreBuild } from "./build.js";
+export type { CoreContext } from "./context.js";
 export { coresGiven } from "./cores.js";
+export type { CoreExports } from "./exports.js";
 export type { CoreHost } from "./host.js";
 export { PhaseCore } from "./phase-core.js";
+export { roomForSeed } from "./seed-room.js";
 export { findBadSize, type ModelShape, tensorShapes, usualShape } from "./shape.js";
 export type {
   BackwardResult,
@@ -13,6 +17,7 @@ export type {
   CoreTensors,
   DenoiseOptions,
   DenoiseResult,
+  EvaluatedFrame,
   ForwardResult,
   FrameRoom,
   LoadOptions,

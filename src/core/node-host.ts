@@ -1,4 +1,5 @@
 /** Node as the place the core runs in: files, worker threads, cores. */
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { freemem } from "node:os";
 import { join } from "node:path";
@@ -42,19 +43,39 @@ export function coreModule(build: CoreBuild): Promise<WebAssembly.Module> {
   return module;
 }
 
-async function compileCore(build: CoreBuild): Promise<WebAssembly.Module> {
-  const file = join(packageRoot(), "build", files[build]);
+/**
+ * The same at once, for callers that cannot wait. It is not kept: they keep what they make of it.
+ *
+ * @throws PhasewireError `INTERNAL` if the package was not built
+ */
+export function coreModuleNow(build: CoreBuild): WebAssembly.Module {
   try {
-    return await WebAssembly.compile(await readFile(file));
+    return new WebAssembly.Module(readFileSync(fileOf(build)));
+  } catch (cause) {
+    throw unreadable(build, cause);
+  }
+}
+
+async function compileCore(build: CoreBuild): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(await readFile(fileOf(build)));
   } catch (cause) {
     compiled.delete(build);
-    throw new PhasewireError("INTERNAL", {
-      message: `the compiled core ${file} cannot be read`,
-      field: files[build],
-      remedy: "Run npm run build.",
-      cause,
-    });
+    throw unreadable(build, cause);
   }
+}
+
+function fileOf(build: CoreBuild): string {
+  return join(packageRoot(), "build", files[build]);
+}
+
+function unreadable(build: CoreBuild, cause: unknown): PhasewireError {
+  return new PhasewireError("INTERNAL", {
+    message: `the compiled core ${fileOf(build)} cannot be read`,
+    field: files[build],
+    remedy: "Run npm run build.",
+    cause,
+  });
 }
 
 /** Whether relaxed SIMD can be had; switches it on where that takes a flag. The flag holds for the process, worker threads included. */

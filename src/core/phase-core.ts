@@ -9,6 +9,7 @@ import { createMemory, instantiateCore } from "./instance.js";
 import { lengthScaleOf } from "./length-scale.js";
 import { WorkerPool } from "./pool.js";
 import { readForward } from "./read-forward.js";
+import { roomForSeed } from "./seed-room.js";
 import { densityCount, invariantCount, type ModelShape } from "./shape.js";
 import { statusError } from "./status.js";
 import type {
@@ -19,6 +20,7 @@ import type {
   CoreOptions,
   DenoiseOptions,
   DenoiseResult,
+  EvaluatedFrame,
   ForwardResult,
   FrameRoom,
   LoadOptions,
@@ -220,6 +222,21 @@ export class PhaseCore {
     return this.progress === "evaluated" ? frameRoom(this.context, this.atomCount) : null;
   }
 
+  /**
+   * The memory of the frame whose forward pass stands, for what is computed on its logits where they lie: behind its end. It holds until the next load.
+   *
+   * @throws PhasewireError `BAD_OPTION` if no forward pass stands
+   */
+  evaluatedFrame(): EvaluatedFrame {
+    const { context, frameEnd: end, hasGradients } = this;
+    if (this.progress === "evaluated") return { context, end, hasGradients };
+    throw new PhasewireError("BAD_OPTION", {
+      message: "no frame is evaluated",
+      field: "frame",
+      remedy: "Call forward first.",
+    });
+  }
+
   /** Whether the neighbours of the frame loaded were found by the lists of one before. */
   get hasReusedLists(): boolean {
     this.requireFrame();
@@ -271,18 +288,52 @@ export class PhaseCore {
    */
   backward(seed: Float32Array): Promise<BackwardResult> {
     return this.exclusive(async () => {
-      const expected = this.atomCount * this.shape.classCount;
-      if (seed.length !== expected) {
-        throw new PhasewireError("SHAPE_MISMATCH", {
-          message: `the seed has ${seed.length} numbers; ${this.atomCount} atoms x ${this.shape.classCount} classes need ${expected}`,
-          field: "seed",
-          value: seed.length,
-        });
-      }
+      this.checkSeed(seed);
       this.requireGradients();
       await this.evaluate();
-      this.context.singles("SEED", expected).set(seed);
+      this.context.singles("SEED", seed.length).set(seed);
       await this.differentiate();
+      return this.backwardResult();
+    });
+  }
+
+  /**
+   * Gradient and virial of an energy, from its derivatives by the logits in double precision. The backward pass is in single precision, which large and
+   * small seeds would leave (joules, or a mean over millions of atoms), so the core takes a power of two out of the seed.
+   *
+   * @param seed N x C, dE/dl_ac, or the address where such a seed lies in the core's memory, as f64
+   * @param explicit where the context of variables lies whose explicit derivatives are added, and whether the length scale follows the cell
+   * @returns NaN throughout if a number of the seed is not finite
+   * @throws PhasewireError `SHAPE_MISMATCH` if the seed has another length; what `forward` throws
+   */
+  pull(
+    seed: Float32Array | Float64Array | number,
+    explicit: { readonly address: number; readonly followsCell: boolean } = {
+      address: 0,
+      followsCell: false,
+    },
+  ): Promise<BackwardResult> {
+    return this.exclusive(async () => {
+      this.requireGradients();
+      if (typeof seed !== "number") this.checkSeed(seed);
+      await this.evaluate();
+      const { core, context, atomCount } = this;
+      const numbers = atomCount * this.shape.classCount;
+      const address = typeof seed === "number" ? seed : this.placeSeed(seed);
+      const unit = core.scaleSeed(context.region("SEED"), address, numbers);
+      if (Number.isNaN(unit)) {
+        const none = (length: number) => new Float64Array(length).fill(Number.NaN);
+        return { gradient: none(3 * atomCount), virial: none(9) };
+      }
+      await this.differentiate();
+      core.combineDerivatives(
+        context.region("GRADIENT"),
+        context.values("VIRIAL", 9).byteOffset,
+        atomCount,
+        unit === 0 ? 1 : unit,
+        explicit.address,
+        explicit.followsCell ? 1 : 0,
+      );
       return this.backwardResult();
     });
   }
@@ -458,6 +509,25 @@ export class PhaseCore {
     const gradient = hasGradients ? core.FEATURE_GRADIENT.value : 0;
     const tables = this.hasTables ? 0 : core.FEATURE_NO_TABLES.value;
     return gradient | lists | tables | (keep ? core.FEATURE_KEEP_DENSITY.value : 0);
+  }
+
+  private checkSeed(seed: Float32Array | Float64Array): void {
+    const expected = this.atomCount * this.shape.classCount;
+    if (seed.length === expected) return;
+    throw new PhasewireError("SHAPE_MISMATCH", {
+      message: `the seed has ${seed.length} numbers; ${this.atomCount} atoms x ${this.shape.classCount} classes need ${expected}`,
+      field: "seed",
+      value: seed.length,
+    });
+  }
+
+  /** Puts a seed into the core's memory as f64; returns its address. */
+  private placeSeed(seed: Float32Array | Float64Array): number {
+    const { context, frameEnd } = this;
+    const address = roomForSeed(this.evaluatedFrame(), seed.length) ?? frameEnd;
+    if (address === frameEnd) context.reserve(frameEnd + 8 * seed.length, "seed");
+    context.doublesAt(address, seed.length).set(seed);
+    return address;
   }
 
   private requireGradients(): void {

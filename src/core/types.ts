@@ -4,6 +4,7 @@
  * N = atoms, C = classes, and the letters of shape.ts. Arrays are row-major and belong to the caller: the core copies on the way in and out.
  */
 import type { BuildChoice } from "./build.js";
+import type { CoreContext } from "./context.js";
 import type { CoreHost } from "./host.js";
 import type { ModelShape, TensorName } from "./shape.js";
 
@@ -92,6 +93,15 @@ export interface ForwardResult {
   readonly logDensity: number;
   /** a0 in use, simulation length unit. */
   readonly lengthScale: number;
+}
+
+/** A frame whose forward pass stands, as it lies in the core's memory. */
+export interface EvaluatedFrame {
+  readonly context: CoreContext;
+  /** First address behind the regions of the frame. */
+  readonly end: number;
+  /** Whether backward passes may follow. */
+  readonly hasGradients: boolean;
 }
 
 /** Derivatives of L = sum over a, c of seed_ac times a change of logits_ac. */

@@ -1,6 +1,5 @@
 /** Variables that are code, for users of TypeScript: no JSON stands for them. */
 import { PhasewireError } from "../errors/index.js";
-import type { Accumulator, Evaluated } from "./accumulator.js";
 import type { VariableFrame } from "./frame.js";
 
 /** A function of one's own. */
@@ -26,7 +25,7 @@ export interface CustomResult {
 }
 
 /** @throws PhasewireError `BAD_OPTION` for results of the wrong shape, or that are not finite */
-export function evaluateCustom({ name, evaluate }: CustomVariable, frame: VariableFrame): Evaluated {
+export function evaluateCustom({ name, evaluate }: CustomVariable, frame: VariableFrame): CustomResult {
   const result = evaluate(frame);
   const { value, seed, gradient, virial, logLengthScale = 0 } = result;
   const { atomCount, classCount } = frame;
@@ -35,19 +34,7 @@ export function evaluateCustom({ name, evaluate }: CustomVariable, frame: Variab
   if (gradient !== undefined) check(name, "gradient", gradient, 3 * atomCount);
   if (virial !== undefined) check(name, "virial", virial, 9);
   check(name, "logLengthScale", [logLengthScale], 1);
-  return {
-    value,
-    pull(weight: number, into: Accumulator) {
-      add(into.seed, seed, weight);
-      if (gradient !== undefined) add(into.gradient(), gradient, weight);
-      if (virial !== undefined) add(into.virial, virial, weight);
-      into.logLengthScale += weight * logLengthScale;
-    },
-  };
-}
-
-function add(target: Float64Array, source: ArrayLike<number>, weight: number): void {
-  for (let index = 0; index < target.length; index++) target[index]! += weight * source[index]!;
+  return result;
 }
 
 function check(name: string, key: keyof CustomResult, values: ArrayLike<number>, length: number): void {

@@ -1,14 +1,9 @@
-/**
- * Variables of a frame: values first, then, when it is known what an energy makes of them, the derivatives of that energy. Between the two
- * nothing is computed twice, and the derivatives of all variables go into one seed.
- */
-import { Accumulator, type Evaluated } from "./accumulator.js";
-import { softExtremum, switched, weightedSum } from "./composites.js";
-import { evaluateCustom } from "./custom.js";
-import type { VariableFrame, VariableInput } from "./frame.js";
-import { evaluateMean } from "./means.js";
+/** Variables of a frame: values first, then, when it is known what an energy makes of them, the derivatives of that energy, in one seed for all variables. */
+import { type CoreContext, coreAlone } from "../core/index.js";
+import { copiedAtoms } from "./atoms.js";
+import { Evaluation } from "./evaluation.js";
+import type { VariableInput } from "./frame.js";
 import type { ResolvedVariable } from "./resolve.js";
-import { LogitTables } from "./tables.js";
 
 /** Derivatives of E = sum over the variables of coefficient x V. N atoms, C classes. */
 export interface VariableDerivatives {
@@ -33,8 +28,10 @@ export interface VariableEvaluation {
   derivatives(coefficients: readonly number[]): VariableDerivatives;
 }
 
+let alone: CoreContext | null = null;
+
 /**
- * Evaluates variables. The arrays of `input` must stay as they are until its derivatives have been taken.
+ * Evaluates variables, in a core of its own that needs no model. The arrays of `input` must stay as they are until its derivatives have been taken.
  *
  * @throws PhasewireError `EMPTY_SELECTION`, `MISSING_CELL`, `SINGULAR_CELL`; `BAD_OPTION` for a region that meets its own image, or a custom
  *   variable of the wrong shape
@@ -43,41 +40,35 @@ export function evaluateVariables(
   variables: readonly ResolvedVariable[],
   input: VariableInput,
 ): VariableEvaluation {
-  const { logits, classCount } = input;
-  const atomCount = logits.length / classCount;
-  const frame: VariableFrame = { ...input, atomCount, tables: new LogitTables(logits, classCount) };
-  const evaluated = variables.map((variable) => evaluate(variable, frame));
+  alone ??= coreAlone();
+  const context = alone;
+  const evaluation = new Evaluation(context.core, variables, input, copiedAtoms(context));
   return {
-    values: evaluated.map(({ value }) => value),
-    derivatives(coefficients) {
-      const into = new Accumulator(atomCount, classCount);
-      evaluated.forEach((variable, index) => {
-        const coefficient = coefficients[index]!;
-        if (coefficient !== 0) variable.pull(coefficient, into);
-      });
-      const { seed, directGradient: gradient, virial, logLengthScale } = into;
-      return { seed, gradient, virial, logLengthScale };
-    },
+    values: evaluation.values,
+    derivatives: (coefficients) => collect(evaluation, coefficients, input),
   };
 }
 
-function evaluate(variable: ResolvedVariable, frame: VariableFrame): Evaluated {
-  switch (variable.kind) {
-    case "mean":
-      return evaluateMean(variable, frame);
-    case "sum":
-      return weightedSum(
-        variable.constant,
-        variable.terms.map(({ weight, variable: inner }) => ({ weight, variable: evaluate(inner, frame) })),
-      );
-    case "extremum":
-      return softExtremum(
-        variable.variables.map((inner) => evaluate(inner, frame)),
-        variable.sharpness,
-      );
-    case "switch":
-      return switched(evaluate(variable.variable, frame), variable.switch);
-    case "custom":
-      return evaluateCustom(variable, frame);
-  }
+/** Copies the derivatives out of the core's memory. */
+function collect(
+  evaluation: Evaluation,
+  coefficients: readonly number[],
+  { logits, classCount }: VariableInput,
+): VariableDerivatives {
+  const { context } = evaluation;
+  const seed = new Float64Array(logits.length);
+  let gradient: Float64Array | null = null;
+  evaluation.pull(coefficients, (begin, end) => {
+    const atoms = end - begin;
+    seed.set(context.doubles("VARIABLES_SEED", atoms * classCount), begin * classCount);
+    if (!evaluation.hasGradient) return;
+    gradient ??= new Float64Array(3 * (logits.length / classCount));
+    gradient.set(context.doubles("VARIABLES_GRADIENT", 3 * atoms), 3 * begin);
+  });
+  return {
+    seed,
+    gradient,
+    virial: context.values("VARIABLES_VIRIAL", 9).slice(),
+    logLengthScale: context.value("VARIABLES_LOG_LENGTH_SCALE"),
+  };
 }

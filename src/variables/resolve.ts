@@ -2,9 +2,24 @@
 import { PhasewireError } from "../errors/index.js";
 import { type ClassNames, findClass } from "../model/index.js";
 import type { CustomVariable } from "./custom.js";
-import type { MeanVariable, SwitchOptions, Variable } from "./declare.js";
-import type { Mean } from "./means.js";
-import type { QuantityKey } from "./quantities.js";
+import type { MeanVariable, Selection, SwitchOptions, Variable } from "./declare.js";
+
+/** A quantity of each atom, by the numbers of its classes. */
+export type QuantityKey =
+  | { readonly kind: "fraction"; readonly classes: readonly number[] }
+  | { readonly kind: "meanLogit" | "distance"; readonly class: number }
+  | { readonly kind: "logitDifference"; readonly class: number; readonly minus: number }
+  | { readonly kind: "logDensity" };
+
+/** A mean or a sum over atoms. */
+export interface Mean {
+  readonly key: QuantityKey;
+  readonly reduce: "mean" | "sum";
+  readonly switch: SwitchOptions | undefined;
+  readonly select: Selection | undefined;
+  /** Of the variable, for errors. */
+  readonly field: string;
+}
 
 /** A variable whose classes are numbers. */
 export type ResolvedVariable =

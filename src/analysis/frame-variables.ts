@@ -1,0 +1,86 @@
+/** Variables of a model's classes on the frames of a library's user: what they are called, and what they need to know of a frame. */
+import type { Frame } from "../frame/index.js";
+import { logWeights, type Model } from "../model/index.js";
+import type { KnownInput } from "../variables/in-core.js";
+import {
+  evaluateVariables,
+  type ResolvedVariable,
+  readVariables,
+  resolveVariables,
+  type Variable,
+  type VariableEvaluation,
+  type VariableInput,
+  variableNames,
+} from "../variables/index.js";
+import type { PreparedFrame } from "./prepare.js";
+
+/** What variables look at of the atoms of a frame, apart from positions and logits. */
+export type NamedAtoms = Pick<VariableInput, "cell" | "periodic" | "species" | "speciesNames" | "ids">;
+
+/** What variables are evaluated on, apart from what the core holds. */
+export function knownInput(
+  { classCount, idealLogits, logitLength }: Pick<Model, "classCount" | "idealLogits" | "logitLength">,
+  weights: Float64Array | undefined,
+  atoms: NamedAtoms,
+): KnownInput {
+  const logs = weights === undefined ? null : logWeights(weights);
+  return { classCount, idealLogits, logitLength, logWeights: logs, ...atoms };
+}
+
+/** A list of variables for the classes of a model. */
+export class FrameVariables {
+  readonly names: readonly string[];
+  readonly resolved: readonly ResolvedVariable[];
+
+  /** @throws PhasewireError `BAD_OPTION` that names the key at fault, such as `variables[0].class` */
+  constructor(
+    private readonly model: Model,
+    declared: readonly Variable[],
+  ) {
+    const variables = readVariables(declared);
+    this.names = variableNames(variables);
+    this.resolved = resolveVariables(variables, model.classes);
+  }
+
+  /** @param weights of the classes; absent for equal ones */
+  known(frame: Frame, prepared: PreparedFrame, weights: Float64Array | undefined): KnownInput {
+    return knownInput(this.model, weights, namedAtoms(frame, prepared));
+  }
+
+  /**
+   * Evaluates them on logits that lie anywhere.
+   *
+   * @param logits M x C, of the M atoms analysed
+   * @throws PhasewireError what `evaluateVariables` throws
+   */
+  evaluate(
+    frame: Frame,
+    prepared: PreparedFrame,
+    { logits, lengthScale }: { readonly logits: Float32Array | Float64Array; readonly lengthScale: number },
+    weights: Float64Array | undefined,
+  ): VariableEvaluation {
+    return evaluateVariables(this.resolved, {
+      ...this.known(frame, prepared, weights),
+      ...{ logits, lengthScale, positions: prepared.core.positions },
+    });
+  }
+
+  /** The values by name. */
+  named(values: readonly number[]): Record<string, number> {
+    return Object.fromEntries(this.names.map((name, index) => [name, values[index]!]));
+  }
+}
+
+function namedAtoms(
+  { cell, periodic, species, ids = null }: Frame,
+  { selection }: PreparedFrame,
+): NamedAtoms {
+  return {
+    cell,
+    periodic,
+    species:
+      species === null || selection === null ? species : Array.from(selection, (atom) => species[atom]!),
+    // Without ids, atoms are known by their places in the frame, not among those selected.
+    ids: selection === null ? ids : Float64Array.from(selection, (atom) => ids?.[atom] ?? atom),
+  };
+}

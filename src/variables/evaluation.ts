@@ -1,0 +1,207 @@
+/** One evaluation of variables by the core: values first, then the derivatives of an energy of them. */
+import type { CoreContext, CoreExports } from "../core/index.js";
+import type { Atoms, AtomsOf } from "./atoms.js";
+import { type CustomResult, evaluateCustom } from "./custom.js";
+import type { VariableFrame, VariableInput } from "./frame.js";
+import { Program } from "./program.js";
+import { refusal, type Subject } from "./refusals.js";
+import type { ResolvedVariable } from "./resolve.js";
+import { type FrameSpecies, frameSpecies } from "./species.js";
+import { LogitTables } from "./tables.js";
+
+/** A function of the user's, as it was evaluated, and its record. */
+interface Custom {
+  readonly record: number;
+  readonly result: CustomResult;
+}
+
+/** A function of the user's that an energy depends on. */
+interface ActiveCustom {
+  readonly result: CustomResult;
+  /** dE/dV */
+  readonly weight: number;
+}
+
+export class Evaluation {
+  /** One a variable. */
+  readonly values: readonly number[];
+  private readonly program: Program;
+  private readonly subject: Subject;
+  private readonly customs: readonly Custom[];
+  private readonly atoms: Atoms;
+  /** Context, records and lists as the values left them: the memory may serve others before derivatives are asked for. */
+  private readonly state: Uint8Array;
+
+  /**
+   * @throws PhasewireError `EMPTY_SELECTION`, `MISSING_CELL`, `SINGULAR_CELL`; `BAD_OPTION` for a region that meets its own image, or a custom
+   *   variable of the wrong shape
+   */
+  constructor(
+    core: CoreExports,
+    variables: readonly ResolvedVariable[],
+    input: VariableInput,
+    atomsOf: AtomsOf,
+  ) {
+    const { logits, classCount } = input;
+    const atomCount = logits.length / classCount;
+    const frame: VariableFrame = { ...input, atomCount, tables: new LogitTables(logits, classCount) };
+    let known: FrameSpecies | null = null;
+    const species = (): FrameSpecies => {
+      known ??= frameSpecies(frame.species, frame.speciesNames ?? null);
+      return known;
+    };
+    this.program = new Program(core, variables, species);
+    this.subject = { program: this.program, frame, species };
+    this.customs = this.program.customs.map(({ record, variable }) => ({
+      record,
+      result: evaluateCustom(variable, frame),
+    }));
+    this.atoms = atomsOf(frame, this.program.needs, this.program.needs.species ? species().numbers : null);
+    this.values = this.evaluate();
+    this.state = this.save();
+  }
+
+  /** The context of variables, which holds what `pull` leaves. */
+  get context(): CoreContext {
+    return this.atoms.context;
+  }
+
+  /** Whether derivatives have an explicit part by the positions; after `pull`. */
+  get hasGradient(): boolean {
+    return this.context.count("VARIABLES_HAS_GRADIENT") === 1;
+  }
+
+  /**
+   * Leaves the derivatives of E in the core's memory: seed and explicit gradient of the atoms, virial and derivative by log a0.
+   *
+   * @param coefficients dE/dV, one a variable
+   * @param onPart called when seed and gradient of atoms [begin, end) stand, before those of the next ones take their place
+   * @throws PhasewireError `BAD_OPTION` if a region that counts has a sharp edge
+   */
+  pull(
+    coefficients: readonly number[],
+    onPart: (begin: number, end: number) => void = () => undefined,
+  ): void {
+    const { program, customs, context } = this;
+    const { core } = context;
+    this.restore();
+    program.tops.forEach((record, index) => {
+      program.setField(context, record, "SLOPE", coefficients[index]!);
+    });
+    this.check(core.startPull(context.address));
+    const active = customs
+      .map(({ record, result }) => ({ result, weight: program.field(context, record, "ADJOINT") }))
+      .filter(({ weight }) => weight !== 0);
+    if (active.some(({ result }) => result.gradient !== undefined)) {
+      context.setCount("VARIABLES_HAS_GRADIENT", 1);
+    }
+    this.forParts((begin, end) => {
+      core.pullAtoms(context.address);
+      for (const custom of active) this.addToAtoms(custom, begin, end);
+      onPart(begin, end);
+    });
+    for (const { result, weight } of active) {
+      const { virial, logLengthScale = 0 } = result;
+      if (virial !== undefined) add(context.values("VARIABLES_VIRIAL", 9), virial, weight, 0);
+      const growth = context.value("VARIABLES_LOG_LENGTH_SCALE") + weight * logLengthScale;
+      context.setValue("VARIABLES_LOG_LENGTH_SCALE", growth);
+    }
+  }
+
+  private evaluate(): number[] {
+    const { program, customs, context } = this;
+    const { core } = context;
+    this.layOut(0);
+    this.describe();
+    program.write(context);
+    for (const { record, result } of customs) program.setField(context, record, "VALUE", result.value);
+    this.atoms.attach();
+    this.check(core.startVariables(context.address));
+    this.forParts(() => core.sumVariables(context.address));
+    this.check(core.finishVariables(context.address));
+    return program.tops.map((record) => program.field(context, record, "VALUE"));
+  }
+
+  /** Assigns the regions; those of derivatives come last, so that the others stay where they are. */
+  private layOut(derivatives: number): void {
+    const { atoms, program, context } = this;
+    const { classCount } = this.subject.frame;
+    const end = context.core.layoutVariables(
+      context.address,
+      context.end,
+      atoms.atOnce,
+      classCount,
+      program.recordCount,
+      program.listLength,
+      atoms.places | derivatives,
+    );
+    context.reserve(end, "variables");
+  }
+
+  /** The numbers of the frame. */
+  private describe(): void {
+    const { context } = this;
+    const { cell, periodic, lengthScale, logitLength } = this.subject.frame;
+    context.setCount("VARIABLES_HAS_CELL", cell === null ? 0 : 1);
+    context.values("VARIABLES_CELL", 9).set(cell ?? new Float64Array(9));
+    context.values("VARIABLES_ORIGIN", 3).fill(0);
+    context.setCount(
+      "VARIABLES_PERIODIC",
+      periodic.reduce((bits, wraps, axis) => bits | (wraps ? 1 << axis : 0), 0),
+    );
+    context.setValue("VARIABLES_LENGTH_SCALE", lengthScale);
+    context.setValue("VARIABLES_LOGIT_LENGTH", logitLength);
+  }
+
+  private forParts(work: (begin: number, end: number) => void): void {
+    const { atoms, context } = this;
+    const { atomCount } = this.subject.frame;
+    for (let begin = 0; begin < atomCount; begin += atoms.atOnce) {
+      const end = Math.min(begin + atoms.atOnce, atomCount);
+      atoms.take(begin, end);
+      context.setCount("VARIABLES_ATOMS", end - begin);
+      context.setCount("VARIABLES_FIRST_ATOM", begin);
+      work(begin, end);
+    }
+  }
+
+  private save(): Uint8Array {
+    const { context, program } = this;
+    // Lists come right behind the records.
+    return context.bytes(context.region("VARIABLES_LISTS") + 8 * program.listLength).slice();
+  }
+
+  private restore(): void {
+    const { context, atoms, customs, program } = this;
+    const { core } = context;
+    const moves = program.needs.positions || customs.some(({ result }) => result.gradient !== undefined);
+    this.layOut((atoms.seed === null ? core.PLACE_SEED.value : 0) | (moves ? core.PLACE_GRADIENT.value : 0));
+    const laidOut = context.bytes().slice();
+    context.bytes(context.address + this.state.length).set(this.state);
+    // All but the addresses, which are those of the new layout.
+    context
+      .bytes()
+      .set(laidOut.subarray(core.ADDRESS_VARIABLES_RECORDS.value), core.ADDRESS_VARIABLES_RECORDS.value);
+    if (atoms.seed !== null) context.setRegion("VARIABLES_SEED", atoms.seed);
+    atoms.attach();
+  }
+
+  private addToAtoms({ result, weight }: ActiveCustom, begin: number, end: number): void {
+    const { context } = this;
+    const { classCount } = this.subject.frame;
+    const seed = context.doubles("VARIABLES_SEED", (end - begin) * classCount);
+    add(seed, result.seed, weight, begin * classCount);
+    if (result.gradient === undefined) return;
+    add(context.doubles("VARIABLES_GRADIENT", 3 * (end - begin)), result.gradient, weight, 3 * begin);
+  }
+
+  private check(status: number): void {
+    const { context, subject } = this;
+    if (status !== context.core.STATUS_OK.value) throw refusal(status, context, subject);
+  }
+}
+
+/** target += weight x source, from its number `begin` on. */
+function add(target: Float64Array, source: ArrayLike<number>, weight: number, begin: number): void {
+  for (let index = 0; index < target.length; index++) target[index]! += weight * source[begin + index]!;
+}
