@@ -1,4 +1,4 @@
-// The core with its stages one by one: assembly/bench.ts, compiled only for the benchmark.
+// The core with its stages one by one: bench/core/bench.ts, compiled only for the benchmark.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
 import { inRoot, npmTool, root } from "../../scripts/lib/paths.mjs";
@@ -16,7 +16,7 @@ const cachedBytes = 16 * 1024;
 function compile(build) {
   const file = inRoot("build", `bench-${build}.wasm`);
   const options = ["--config", "asconfig.json", "--target", targets[build], "--outFile", file];
-  execFileSync(process.execPath, [npmTool.asc, "assembly/bench.ts", ...options], { cwd: root });
+  execFileSync(process.execPath, [npmTool.asc, "bench/core/bench.ts", ...options], { cwd: root });
   return new WebAssembly.Module(fs.readFileSync(file));
 }
 

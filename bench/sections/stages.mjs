@@ -7,7 +7,7 @@ import { ratio, rounds, spread, timed } from "../lib/measure.mjs";
 import { StageCore } from "../lib/stage-core.mjs";
 
 /**
- * Names of stages in the cost model, by name in assembly/bench.ts. Some have no cost, since they hardly
+ * Names of stages in the cost model, by name in bench/core/bench.ts. Some have no cost, since they hardly
  * compute.
  */
 const stageNames = {

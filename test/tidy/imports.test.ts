@@ -5,6 +5,7 @@ import { read, trackedFiles } from "./repository.js";
 // Which top folders a folder may import from, itself included. The compiled core is loaded as a file, not imported.
 const allowed: Record<string, readonly string[]> = {
   assembly: ["assembly"],
+  bench: ["bench", "assembly"],
   src: ["src"],
   bridge: ["bridge", "src"],
 };

@@ -1,6 +1,7 @@
 /**
- * Stages one by one, for the benchmark (bench/): each runs a kernel over the atoms of a frame on which a forward and a backward pass were made, on
- * what those left in the scratch memory where it does not matter which numbers are there. Built into a file of its own.
+ * Stages one by one, for the benchmark; built into a file of its own. A stage runs one kernel over
+ * the atoms of a frame that a forward and a backward pass have left. Where the numbers do not
+ * matter, it works on what these left in the scratch memory.
  */
 import {
   ADDRESS_BIAS2_1,
@@ -27,22 +28,22 @@ import {
   COUNT_OUTER,
   COUNT_PAIRS_NEEDED,
   COUNT_SKIPPED_DEGREE,
-} from "./abi";
-import { gatherGradient } from "./backward";
-import { binAtoms } from "./bin";
-import { formInvariants } from "./forward";
-import { harmonicsBackward, harmonicsForward } from "./harmonics";
-import { invariantsBackward } from "./invariants";
-import { at4, copyVectors, count, region } from "./memory";
-import { gatherRows, weightAdjoints } from "./messages";
-import { findPairs } from "./neighbours";
-import { layerForward } from "./network";
-import { backwardNetwork1, backwardNetwork2, network1, network2 } from "./networks";
-import { product } from "./product";
-import { chunkGeometry, radialBackward, radialForward, radialSlopes, turnRadial } from "./radial";
-import { readOut } from "./readout";
-import { workerScratch } from "./record";
-import { reversePairs } from "./reverse";
+} from "../../assembly/abi";
+import { gatherGradient } from "../../assembly/backward";
+import { binAtoms } from "../../assembly/bin";
+import { formInvariants } from "../../assembly/forward";
+import { harmonicsBackward, harmonicsForward } from "../../assembly/harmonics";
+import { invariantsBackward } from "../../assembly/invariants";
+import { at4, copyVectors, count, region } from "../../assembly/memory";
+import { gatherRows, weightAdjoints } from "../../assembly/messages";
+import { findPairs } from "../../assembly/neighbours";
+import { layerForward } from "../../assembly/network";
+import { backwardNetwork1, backwardNetwork2, network1, network2 } from "../../assembly/networks";
+import { product } from "../../assembly/product";
+import { chunkGeometry, radialBackward, radialForward, radialSlopes, turnRadial } from "../../assembly/radial";
+import { readOut } from "../../assembly/readout";
+import { workerScratch } from "../../assembly/record";
+import { reversePairs } from "../../assembly/reverse";
 import {
   CHUNK,
   CHUNK_BYTES,
@@ -61,13 +62,16 @@ import {
   SCRATCH_RADIAL_ADJOINT,
   SCRATCH_RADIAL_TURNED,
   SCRATCH_WEIGHT_ADJOINT,
-} from "./scratch";
-import { harmonicCount, paddedClasses } from "./shape";
+} from "../../assembly/scratch";
+import { harmonicCount, paddedClasses } from "../../assembly/shape";
 
 /** Checks, length scale and sorting; the pairs. */
 export const STAGE_BIN: i32 = 0;
 export const STAGE_PAIRS: i32 = 1;
-/** Lengths, unit vectors and radial functions; harmonics; their products; invariants; networks and messages; results. */
+/**
+ * Lengths, unit vectors and radial functions; harmonics; their products; invariants; networks;
+ * results.
+ */
 export const STAGE_RADIAL: i32 = 2;
 export const STAGE_HARMONICS: i32 = 3;
 export const STAGE_DENSITY: i32 = 4;
@@ -76,7 +80,7 @@ export const STAGE_NETWORK1: i32 = 6;
 export const STAGE_MESSAGES: i32 = 7;
 export const STAGE_NETWORK2: i32 = 8;
 export const STAGE_READOUT: i32 = 9;
-/** Adjoints, from the logits back, and what they need beside. */
+/** Adjoints, from the logits back, and the index of reverse pairs. */
 export const STAGE_REVERSE: i32 = 10;
 export const STAGE_NETWORK2_ADJOINT: i32 = 11;
 export const STAGE_MESSAGES_ADJOINT: i32 = 12;
@@ -135,7 +139,8 @@ function benchGroup(ctx: usize, stage: i32, first: i32): void {
     }
   } else if (stage == STAGE_NETWORK2_ADJOINT) backwardNetwork2(ctx, scratch, first, first + 4);
   else if (stage == STAGE_NETWORK1_ADJOINT) {
-    // Anew for each group, since they are multiplied by slopes in place: again and again, that would end in subnormal numbers.
+    // Fresh for each group: slopes multiply these in place, which would soon end in subnormal
+    // numbers.
     const hidden = count(ctx, COUNT_HIDDEN);
     copyVectors(scratch + SCRATCH_LAYER1, at4(region(ctx, ADDRESS_HIDDEN_ADJOINT), first * hidden), hidden << 4);
     backwardNetwork1(ctx, scratch, record);
@@ -212,8 +217,9 @@ function benchChunk(ctx: usize, scratch: usize, stage: i32, start: i32, n: i32):
 }
 
 /**
- * What the registers can do at best: `repeats` products of a 48 x 64 and a 64 x 48 matrix that stay in the nearest cache, at `scratch`
- * (48 KiB, any numbers); 2 x 48 x 64 x 48 floating-point operations each.
+ * The fastest that the registers allow: `repeats` products of a 48 x 64 and a 64 x 48 matrix that
+ * stay in the nearest cache, at `scratch` (48 KiB, any numbers). Each takes 2 x 48 x 64 x 48
+ * floating-point operations.
  */
 export function benchPeak(scratch: usize, repeats: i32): void {
   const right = scratch + 48 * 64 * 4;
@@ -221,7 +227,10 @@ export function benchPeak(scratch: usize, repeats: i32): void {
   for (let i = 0; i < repeats; ++i) product(out, 192, 0, 0, scratch, 256, 4, right, 192, 48, 48, 64);
 }
 
-/** Bytes that can be read in a row at best: `repeats` times `bytes`, a multiple of 64, from `from`; returns a sum, so that they are read. */
+/**
+ * The fastest that memory can be read in a row: `repeats` times `bytes`, a multiple of 64, from
+ * `from`. Returns a sum, so that no read is optimised away.
+ */
 export function benchRead(from: usize, bytes: i32, repeats: i32): f32 {
   let s0 = f32x4.splat(0);
   let s1 = s0;
