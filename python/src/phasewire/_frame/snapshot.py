@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from phasewire._frame.frame import Frame, make_frame
 from phasewire._frame.selection import choose_atoms, take_atoms
 
+# Share of the longest cell vector by which wrapping into the cell may change a position.
+_ROUNDING = 1e-9
+
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
@@ -60,3 +63,33 @@ class Snapshot:
         if self.atoms is None or isinstance(self.atoms, str):
             return choose_atoms(frame, self.atoms)
         return take_atoms(frame, self.atoms, self.selected or f"{len(self.atoms)} atoms")
+
+    def repeats(self, other: Snapshot) -> bool:
+        """Whether both are of one step, and no atom and no periodic cell vector has changed in between.
+
+        Engines may wrap atoms into the cell when a run begins, so whole periodic vectors do not count.
+        """
+        if self.step != other.step or self.periodic != other.periodic:
+            return False
+        for mine, its in ((self.ids, other.ids), (self.species, other.species), (self.atoms, other.atoms)):
+            if not _equal_or_none(mine, its):
+                return False
+        positions, before = np.asarray(self.positions), np.asarray(other.positions)
+        if positions.shape != before.shape:
+            return False
+        if self.cell is None or other.cell is None:
+            return self.cell is other.cell and np.array_equal(positions, before)
+        periodic = np.array(self.periodic)
+        cell = np.asarray(self.cell)
+        if not np.array_equal(cell[periodic], np.asarray(other.cell)[periodic]):
+            return False
+        moved = positions - before
+        # The vector of an axis that is not periodic may be zero.
+        shares = np.where(periodic, np.round(moved @ np.linalg.pinv(cell)), 0.0)
+        return bool((np.abs(moved - shares @ cell) < _ROUNDING * np.abs(cell).max()).all())
+
+
+def _equal_or_none(first: ArrayLike | None, second: ArrayLike | None) -> bool:
+    if first is None or second is None:
+        return first is second
+    return np.array_equal(first, second)

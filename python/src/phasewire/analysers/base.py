@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, NoReturn
+from typing import TYPE_CHECKING, Any, Literal, NoReturn, TypedDict
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -32,6 +32,15 @@ from phasewire.variables.schema import check_list
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+
+class FrameOptions(TypedDict, total=False):
+    """Keyword arguments of `Analyser.analyse_frame`, which `Analyser.analyse` documents."""
+
+    length_scale: float | None
+    denoise: Denoise
+    fields: Iterable[str]
+    classes: Classes | None
 
 
 class Analyser(ABC):

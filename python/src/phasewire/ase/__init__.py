@@ -9,27 +9,33 @@ Examples
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from phasewire._frame.options import check_every
 from phasewire._frame.snapshot import Snapshot
 from phasewire.analysers.base import Analyser
-from phasewire.ase.frames import AtomsReader, atoms_of, chosen
+from phasewire.ase.frames import AtomsReader, atoms_of, chosen, remove_observer
+from phasewire.couplings import Coupling, register
 from phasewire.driving.driver import Driver
 from phasewire.watching.monitor import Monitor as _Monitor
 
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.optimize.optimize import BaseDynamics
+    from typing_extensions import Unpack
 
     from phasewire._frame.result import Result
+    from phasewire.analysers.base import FrameOptions
     from phasewire.ase.biasing import BiasCalculator
     from phasewire.ase.checkpoints import run_checkpointed
     from phasewire.bias import BiasPotential
+    from phasewire.driving.driver import DriverOptions
+    from phasewire.watching.monitor import MonitorOptions
 
 __all__ = ["BiasCalculator", "Monitor", "analyse", "attach", "bias", "run_checkpointed"]
+
+Observables = Callable[["Atoms"], Mapping[str, float]]
 
 
 def __getattr__(name: str) -> Any:
@@ -64,8 +70,10 @@ class Monitor(_Monitor):
         oxygens where the symbols are those of water (docs/cli.md, "Water"), else all atoms.
         Results and `last_frame` then hold these atoms alone, in their order; ``last_frame.ids`` are their indices in
         ``atoms``, and written snapshots have them as ``id``.
+    observables : function of the atoms, optional
+        Returns numbers to keep beside each result, in addition to the temperature.
     **options
-        As for `phasewire.Monitor`: ``denoise``, ``classes``, ``background``, ..
+        As for `phasewire.Monitor`: ``denoise``, ``classes``, ``background``, ...
 
     Raises
     ------
@@ -82,7 +90,8 @@ class Monitor(_Monitor):
         dynamics: BaseDynamics | None = None,
         ignore_species: bool = False,
         select: str | Sequence[str] | None = None,
-        **options: Any,
+        observables: Observables | None = None,
+        **options: Unpack[MonitorOptions],
     ) -> None:
         from ase import __version__
 
@@ -93,25 +102,55 @@ class Monitor(_Monitor):
         super().__init__(analyser, **options)
         self.atoms = atoms
         self.dynamics = dynamics
+        self._observables = observables
         self._calls = 0
+        self._is_called = False
+        # The end of the run that a stop was requested for.
+        self._stopping: int | None = None
 
     def __call__(self) -> None:
         """Take a snapshot; the run calls this."""
+        if self._closed:
+            return
+        self._is_called = True
         try:
-            self.observe(self._snapshot())
+            if self.dynamics is not None and self._stopping not in (None, self.dynamics.max_steps):
+                # The run for which the stop was meant has ended by itself.
+                self._stop_reason = None
+            self._stopping = None
+            self.observe_once(self._snapshot(), self._observed_values)
         except Exception as error:
             self.note("observe", error)
+        finally:
+            self._is_called = False
         self._calls += 1
         if self.hand_over_stop():
             self._stop_dynamics()
 
+    def request_stop(self, reason: str = "asked for") -> None:
+        """End the present run at the next observed step; without effect between runs."""
+        if self.dynamics is not None and not self._is_called:
+            # ASE's loops set max_steps when they begin, and run while nsteps < max_steps.
+            if self.dynamics.nsteps >= self.dynamics.max_steps:
+                return
+            self._stopping = self.dynamics.max_steps
+        super().request_stop(reason)
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Wait for outstanding results, then stop watching and take the observer out of the run."""
+        super().close(timeout)
+        if self.dynamics is not None:
+            remove_observer(self.dynamics, self)
+
     def _snapshot(self) -> Snapshot:
-        atoms, dynamics = self.atoms, self.dynamics
+        dynamics = self.dynamics
         elapsed = getattr(dynamics, "get_time", None)
         step = self._calls if dynamics is None else dynamics.nsteps
-        observables = {"temperature": float(atoms.get_temperature())} if atoms.has("momenta") else {}
-        snapshot = self._reader.read(atoms, step, None if elapsed is None else elapsed())
-        return replace(snapshot, observables=observables)
+        return self._reader.read(self.atoms, step, None if elapsed is None else elapsed())
+
+    def _observed_values(self) -> dict[str, float]:
+        values = {"temperature": float(self.atoms.get_temperature())} if self.atoms.has("momenta") else {}
+        return values if self._observables is None else {**values, **self._observables(self.atoms)}
 
     def _stop_dynamics(self) -> None:
         if self.dynamics is None:
@@ -120,7 +159,7 @@ class Monitor(_Monitor):
                 RuntimeError("the run cannot be stopped, as the monitor does not know it: give dynamics=dyn"),
             )
             return
-        # ASE's loops run while nsteps < max_steps, and set max_steps when they begin: this ends the present run only.
+        # This ends the present run only, since the next one sets max_steps again.
         self.dynamics.max_steps = self.dynamics.nsteps
 
 
@@ -130,7 +169,10 @@ def attach(
     analyser: Analyser | str | None = None,
     *,
     atoms: Atoms | None = None,
-    **options: Any,
+    ignore_species: bool = False,
+    select: str | Sequence[str] | None = None,
+    observables: Observables | None = None,
+    **options: Unpack[MonitorOptions],
 ) -> Monitor:
     """Make a `Monitor` and attach it to a run.
 
@@ -144,8 +186,10 @@ def attach(
         As for `phasewire.Monitor`.
     atoms : ase.Atoms, optional
         Default: those of the run, also where it moves them through a filter.
-    **options
+    ignore_species, select, observables
         As for `Monitor`.
+    **options
+        As for `phasewire.Monitor`: ``denoise``, ``classes``, ``background``, ...
 
     Raises
     ------
@@ -153,7 +197,15 @@ def attach(
         ``BAD_OPTION``, also for a run of many images, such as a nudged elastic band.
     """
     interval = check_every(every)
-    monitor = Monitor(atoms_of(dynamics) if atoms is None else atoms, analyser, dynamics=dynamics, **options)
+    monitor = Monitor(
+        atoms_of(dynamics) if atoms is None else atoms,
+        analyser,
+        dynamics=dynamics,
+        ignore_species=ignore_species,
+        select=select,
+        observables=observables,
+        **options,
+    )
     dynamics.attach(monitor, interval=interval)
     return monitor
 
@@ -164,7 +216,9 @@ def analyse(
     *,
     ignore_species: bool = False,
     select: str | Sequence[str] | None = None,
-    **options: Any,
+    step: int = 0,
+    time: float | None = None,
+    **options: Unpack[FrameOptions],
 ) -> Result:
     """Analyse an ``Atoms`` object.
 
@@ -178,8 +232,10 @@ def analyse(
         Analyse only the atoms of these species, as if the others were absent; ``"all"``: all atoms. Default: the
         oxygens where the symbols are those of water (docs/cli.md, "Water"), else all atoms. The result then holds these
         atoms alone, in their order; its ``selection`` are their indices in ``atoms``.
+    step, time : optional
+        The simulation's, to be found again in the result.
     **options
-        As for `Analyser.analyse`: ``denoise``, ``classes``, ``fields``, ..
+        As for `Analyser.analyse`: ``length_scale``, ``denoise``, ``fields``, ``classes``.
 
     Raises
     ------
@@ -187,8 +243,7 @@ def analyse(
         ``EMPTY_SELECTION`` if no atom is selected; those of `Analyser.analyse`.
     """
     reader = AtomsReader(ignore_species=ignore_species, select=select)
-    snapshot = reader.read(atoms, options.pop("step", 0), options.pop("time", None))
-    return analyser.analyse_frame(snapshot.checked(), **options)
+    return analyser.analyse_frame(reader.read(atoms, step, time).checked(), **options)
 
 
 def bias(
@@ -198,13 +253,13 @@ def bias(
     atoms: Atoms | None = None,
     ignore_species: bool = False,
     select: str | Sequence[str] | None = None,
-    **options: Any,
+    **options: Unpack[DriverOptions],
 ) -> BiasCalculator:
     """Bias a run by the order parameters of its atoms.
 
     The calculator of the atoms becomes a ``SumCalculator`` of itself and a `BiasCalculator`, and an observer tells that
-    one when a step is complete. A step without forces ends the run with the error that says why, raised from
-    ``dynamics.run``.
+    one when a step is complete; `BiasCalculator.close` undoes both. A step without forces ends the run with the error
+    that says why, raised from ``dynamics.run``. Runs go on after `BiasCalculator.resume`.
 
     Parameters
     ----------
@@ -216,7 +271,7 @@ def bias(
     ignore_species, select
         As for `Monitor`. Atoms that are not selected feel no force.
     **options
-        As for `phasewire.Driver`: ``watch``, ``analyser``, ``every``, ``length_scale``, ``colvar``, ``on_failure``, ..
+        As for `phasewire.Driver`: ``watch``, ``analyser``, ``every``, ``length_scale``, ``colvar``, ``on_failure``, ...
 
     Raises
     ------
@@ -238,3 +293,6 @@ def bias(
         select=select,
         **options,
     )
+
+
+register(Coupling("ase", attach=attach, bias=bias))

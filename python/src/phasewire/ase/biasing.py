@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 from ase.calculators.mixing import SumCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
+from numpy.typing import NDArray
 
-from phasewire.ase.frames import AtomsReader
-from phasewire.driving.driver import Driver
-from phasewire.errors import PhasewireError, make_error
+from phasewire.ase.frames import AtomsReader, remove_observer
+from phasewire.driving.attached import AttachedBias
+from phasewire.driving.driver import Applied, Driver
+from phasewire.errors import PhasewireError
 
 if TYPE_CHECKING:
     from ase import Atoms
     from ase.optimize.optimize import BaseDynamics
-    from typing_extensions import Self
+    from typing_extensions import Unpack
 
     from phasewire.bias import BiasPotential
+    from phasewire.driving.driver import DriverOptions
 
 # What tells one structure from another, as ASE names it.
 _GEOMETRY = ("positions", "numbers", "cell", "pbc")
 
 
-class BiasCalculator(Calculator):
+class BiasCalculator(Calculator, AttachedBias):
     """Energy, forces and stress of biases, alone or in a ``SumCalculator`` beside the physical ones.
 
     A calculator does not see steps: it is asked several times in one, and at trial positions too. So a step ends when
@@ -68,29 +70,25 @@ class BiasCalculator(Calculator):
         dynamics: BaseDynamics | None = None,
         ignore_species: bool = False,
         select: str | Sequence[str] | None = None,
-        **options: Any,
+        **options: Unpack[DriverOptions],
     ) -> None:
         super().__init__()
         self._reader = AtomsReader(ignore_species=ignore_species, select=select)
-        self._owned = not isinstance(biases, Driver)
-        self.driver = biases if isinstance(biases, Driver) else Driver(biases, **options)
-        if options and not self._owned:
-            raise make_error(
-                "BAD_OPTION",
-                "a driver has its options already",
-                field=next(iter(options)),
-                value=next(iter(options.values())),
-                remedy="give them to the driver",
-            )
+        self._take(biases, **options)
         self.dynamics = dynamics
         self.step = 0 if dynamics is None else int(dynamics.nsteps)
+        self._engine_step = self.step
         # The run of a dynamics that goes on begins with the structure of a step that is complete.
         self._is_complete = self.step > 0
         self._last: Atoms | None = None
+        self._detach: Callable[[], None] | None = None
 
     def advance(self) -> None:
         """Take the last structure as that of a complete step; the next other one is of the next step."""
         self._is_complete = True
+        if self.dynamics is not None and self.dynamics.nsteps != self._engine_step:
+            # Steps in which nothing moved were not seen, and a run may count from 0 again.
+            self.step = self._engine_step = int(self.dynamics.nsteps)
 
     def calculate(
         self,
@@ -106,6 +104,8 @@ class BiasCalculator(Calculator):
             Why there are no forces.
         """
         super().calculate(atoms, properties, system_changes)
+        if self._stopped is not None:
+            raise self._stopped
         structure = self.atoms
         assert structure is not None  # the copy that ASE has just made, or that of the structure before
         if self._is_complete and self._last is not None and _differ(structure, self._last):
@@ -115,11 +115,11 @@ class BiasCalculator(Calculator):
         timestep = getattr(self.dynamics, "dt", None)
         time = None if timestep is None else self.step * float(timestep)
         try:
-            frame = self._reader.read(structure, self.step, time).checked()
-        except PhasewireError as error:
-            applied, selection = self.driver.fail(error, self.step, time, len(structure)), None
-        else:
-            applied, selection = self.driver.apply(frame), frame.selection
+            applied, selection = self._apply(structure, time)
+        except BaseException as error:
+            if self._detach is not None:
+                self._stopped = error
+            raise
         forces = applied.forces
         if selection is not None:
             forces = np.zeros((len(structure), 3))
@@ -133,31 +133,56 @@ class BiasCalculator(Calculator):
     def resume_at(self, step: int) -> None:
         """Take the next structure as that of a step that is complete, as a run that goes on begins with it."""
         self.reset()
-        self.step = step
+        self.step = self._engine_step = step
         self._last = None
         self._is_complete = True
 
+    def resume(self) -> None:
+        """Let runs go on after a step without forces; the next one begins with the forces of that step.
+
+        The exception has left the step half done: the atoms have moved, but their momenta lack the second half of the
+        kick. Where that matters, go on from a checkpoint.
+        """
+        self._stopped = None
+
     def close(self) -> None:
-        """Close the driver, if it was made for this calculator."""
-        if self._owned:
-            self.driver.close()
+        """Take calculator and observer out of the run, and close the driver if it was made for this calculator."""
+        if self._detach is not None:
+            self._detach()
+            self._detach = None
+        self._close_driver()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+    def _apply(self, structure: Atoms, time: float | None) -> tuple[Applied, NDArray[np.intp] | None]:
+        """Return what the biases do to the atoms that are selected, and which ones those are if not all."""
+        try:
+            frame = self._reader.read(structure, self.step, time).checked()
+        except PhasewireError as error:
+            return self.driver.fail(error, self.step, time, len(structure)), None
+        return self.driver.apply(frame), frame.selection
 
 
 def attach_bias(
-    dynamics: BaseDynamics, atoms: Atoms, biases: Driver | Sequence[BiasPotential] | BiasPotential, **options: Any
+    dynamics: BaseDynamics,
+    atoms: Atoms,
+    biases: Driver | Sequence[BiasPotential] | BiasPotential,
+    *,
+    ignore_species: bool,
+    select: str | Sequence[str] | None,
+    **options: Unpack[DriverOptions],
 ) -> BiasCalculator:
     """Do what `phasewire.ase.bias` says."""
-    calculator = BiasCalculator(biases, dynamics=dynamics, **options)
-    atoms.calc = calculator if atoms.calc is None else SumCalculator([atoms.calc, calculator])
+    calculator = BiasCalculator(biases, dynamics=dynamics, ignore_species=ignore_species, select=select, **options)
+    before = atoms.calc
+    combined = calculator if before is None else SumCalculator([before, calculator])
+    atoms.calc = combined
     dynamics.attach(calculator.advance, interval=1)
+
+    def detach() -> None:
+        remove_observer(dynamics, calculator.advance)
+        if atoms.calc is combined:
+            atoms.calc = before
+
+    calculator._detach = detach
     return calculator
 
 

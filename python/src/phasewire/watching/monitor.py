@@ -10,11 +10,11 @@ import threading
 import time
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from os import PathLike
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 from phasewire import analysers
 from phasewire._frame.frame import Frame
@@ -103,6 +103,19 @@ class Event:
 Action = Callable[[Event], object]
 
 
+class MonitorOptions(TypedDict, total=False):
+    """Keyword arguments of `Monitor`, which documents them; couplings to engines hand them on."""
+
+    background: bool
+    queue: int
+    length_scale: float | None
+    denoise: Denoise
+    fields: Iterable[str]
+    classes: Classes | None
+    record: str | PathLike[str] | None
+    engine: str | None
+
+
 class Monitor:
     """Snapshots in, phases out, as time series and events.
 
@@ -168,6 +181,7 @@ class Monitor:
         self._fresh: deque[Outcome] = deque()
         self._last: Outcome | None = None
         self._last_step: int | None = None
+        self._observed: Snapshot | None = None
         self._incidents: deque[Incident] = deque(maxlen=_KEPT_INCIDENTS)
         self._warned: set[str] = set()
         self._crossings: list[Crossing] = []
@@ -212,6 +226,32 @@ class Monitor:
             self.act()
         except Exception as error:
             self.note("observe", error)
+
+    def observe_once(self, snapshot: Snapshot, observables: Callable[[], Mapping[str, float]] | None = None) -> None:
+        """Do what `observe` does, unless the snapshot repeats the one before.
+
+        The step that ends a run is often that by which the next one begins. Then only results that have come are acted
+        on.
+
+        Parameters
+        ----------
+        snapshot : Snapshot
+            With arrays that the simulation will not change.
+        observables : function, optional
+            Returns the values to keep beside the result. An error in it is an incident.
+        """
+        if self._observed is not None and snapshot.repeats(self._observed):
+            self._forget_stop()
+            self.act()
+            return
+        values: dict[str, float] = {}
+        if observables is not None:
+            try:
+                values = {str(name): float(value) for name, value in observables().items()}
+            except Exception as error:
+                self.note("action", error)
+        self._observed = snapshot
+        self.observe(replace(snapshot, observables={**snapshot.observables, **values}))
 
     def act(self) -> None:
         """Call the functions given to `on_result`, and the actions of events, for results that have come since.
