@@ -1,7 +1,10 @@
-/** What the server needs of whoever analyses frames. */
+/** The interface between the server and an analyser of frames. */
 import type { Analyse, ModelInfo } from "./wire/wire.js";
 
-/** A frame of N atoms whose arrays the analyser has copied to where it wants them. Lengths in the simulation's unit. */
+/**
+ * A frame of N atoms. The analyser chooses the memory into which its arrays are copied. Lengths in the
+ * simulation's unit.
+ */
 export interface FrameSource {
   readonly atomCount: number;
   /** 9 numbers, rows are the cell vectors; null for a cluster. */
@@ -11,9 +14,9 @@ export interface FrameSource {
   readonly lengthScale: number | undefined;
   /** Whether species count. */
   readonly hasSpecies: boolean;
-  /** The cell as it was sent, in which regions are measured; null if none was. */
+  /** The cell as sent, in which regions are measured; null if there was none. */
   readonly box: Float64Array | null;
-  /** Names of species 0, 1, ..; null if they have none. */
+  /** Names of species 0, 1 and so on; null if they have none. */
   readonly speciesNames: readonly string[] | null;
   /**
    * Copies the arrays and checks them.
@@ -23,15 +26,15 @@ export interface FrameSource {
    * @throws PhasewireError if the values cannot be analysed
    */
   read(positions: Float64Array, species: Int32Array | null): void;
-  /** N, whether they count or not; null if there are none. */
+  /** N, also if they do not count; null if there are none. */
   readSpecies(): Int32Array | null;
   /** N, the simulation's ids of the atoms; null if there are none. */
   readIds(): Int32Array | null;
 }
 
 /**
- * The analysis of one frame: everything the frame was asked for, in the units of bridge/PROTOCOL.md. N atoms, C classes. Its arrays may be the
- * analyser's own, which hold until the next call.
+ * The analysis of one frame: all requested results, in the units of bridge/PROTOCOL.md. N atoms, C classes.
+ * Its arrays can belong to the analyser; they are valid until the next call.
  */
 export interface Analysis {
   /** a0 used, in the simulation's length unit. */
@@ -45,15 +48,17 @@ export interface Analysis {
   /** N x C each. */
   probabilities: Float32Array;
   logits: Float32Array;
-  /** logP of the frame as it was sent. */
+  /** logP of the frame as sent. */
   logDensity: number;
-  /** Present if denoising was asked for; positions N x 3. */
+  /** Present if denoising was requested; positions N x 3. */
   denoised?: { positions: Float64Array; steps: number; meanDisplacement: number };
-  /** d logP / d r, N x 3; present if the field score was asked for. */
+  /** d logP / d r, N x 3; present if the field score was requested. */
   score?: Float64Array;
   /** Present if variables were given. */
   bias?: BiasAnalysis;
-  /** -dE/dr, N x 3, and the virial, 3 x 3, of the variables or of a seed; present if a field asked for them. */
+  /**
+   * -dE/dr, N x 3, and the virial, 3 x 3, of the variables or of a seed; present if a field requested them.
+   */
   forces?: Float64Array;
   virial?: Float64Array;
 }
@@ -64,15 +69,17 @@ export interface BiasAnalysis {
   energy: number;
 }
 
-/** Analyses frames, one at a time. The server calls `analyse` again only when the last promise has settled. */
+/**
+ * Analyses frames, one at a time. The server calls `analyse` again only after the last promise has settled.
+ */
 export interface FrameAnalyser {
   readonly model: ModelInfo;
   readonly threads: number;
   /**
    * @param frame the atoms
-   * @param request what is asked about them
+   * @param request the requested results
    * @param weights of the C classes, as `classWeights` gives them; null for equal ones
-   * @throws PhasewireError for a frame that cannot be analysed; anything else that is thrown is a fault of the server
+   * @throws PhasewireError for a frame that cannot be analysed; any other error is a fault of the server
    */
   analyse(frame: FrameSource, request: Analyse, weights: Float64Array | null): Promise<Analysis>;
   close(): Promise<void>;

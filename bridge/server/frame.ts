@@ -1,11 +1,11 @@
-/** From a message to the frame that the analyser takes, checked for everything that can be wrong with its values. */
+/** Turns a message into a frame for the analyser, and checks its values. */
 import { PhasewireError } from "../../src/errors/index.js";
 import { completeCell, validateFrame } from "../../src/frame/index.js";
 import type { FrameSource } from "./analyser.js";
 import { readArray } from "./wire/codec.js";
 import type { Analyse } from "./wire/wire.js";
 
-/** The frame of a message, whose arrays still lie where they came. */
+/** The frame of a message, whose arrays are not copied yet. */
 export class MessageFrame implements FrameSource {
   readonly atomCount: number;
   readonly cell: Float64Array | null;
@@ -14,7 +14,7 @@ export class MessageFrame implements FrameSource {
   readonly hasSpecies: boolean;
   readonly lengthScale: number | undefined;
   readonly periodic: readonly [boolean, boolean, boolean];
-  /** Seconds that copying and checking the arrays took. */
+  /** Time for copying and checking the arrays, in seconds. */
   secondsRead = 0;
 
   /** @throws PhasewireError `NON_FINITE_CELL`, `MISSING_CELL`, `SINGULAR_CELL` */
@@ -37,7 +37,7 @@ export class MessageFrame implements FrameSource {
     else positions.set(readArray(message.positions).data);
     const { cell, periodic } = message;
     validateFrame({ positions, cell, periodic, species: null, info: {}, arrays: {} });
-    // Species are read even where they are not asked for: a message that contradicts itself is refused.
+    // Species are read even if they are not needed: a message that contradicts itself is refused.
     const numbers = species ?? (message.species === null ? null : new Int32Array(this.atomCount));
     if (message.species !== null && numbers !== null) {
       message.species.copyTo(bytesOf(numbers));
@@ -69,6 +69,6 @@ function checkNames(species: Int32Array, names: readonly string[] | null): void 
     field: "species",
     value: species[atom],
     message: `atom ${atom} has species ${species[atom]}, but speciesNames has ${names.length} entries`,
-    remedy: "Give every species a name, or leave speciesNames out.",
+    remedy: "Give every species a name, or omit speciesNames.",
   });
 }

@@ -1,4 +1,7 @@
-/** The server's public surface: starting it from a program or from the command line, and the types of its protocol. */
+/**
+ * The public interface of the server: starting it from a program or from the command line, and the types of
+ * its protocol.
+ */
 export type { Analysis, BiasAnalysis, FrameAnalyser, FrameSource } from "./analyser.js";
 export { CoreAnalyser, type CoreAnalyserOptions } from "./core-analyser.js";
 export { defaultEndpoint } from "./endpoint.js";

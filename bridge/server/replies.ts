@@ -1,4 +1,4 @@
-/** From an analysis to the messages that report it. */
+/** Turns an analysis into the messages that report it. */
 import { PhasewireError } from "../../src/errors/index.js";
 import type { Analysis } from "./analyser.js";
 import { readArray } from "./wire/codec.js";
@@ -11,7 +11,7 @@ import type {
   WireArray,
 } from "./wire/wire.js";
 
-/** What a result says beside the analysis. */
+/** Values of a result besides the analysis. */
 export interface ResultContext {
   run: string;
   classes: readonly string[];
@@ -57,7 +57,9 @@ export function resultScalars(frame: Analyse, analysis: Analysis, context: Resul
   return scalars;
 }
 
-/** How often each label occurs. Plain loops here and below: iterators and callbacks cost many times as much for each atom. */
+/**
+ * Counts each label. Plain loops here and below: iterators and callbacks cost many times as much per atom.
+ */
 function histogram(labels: Uint16Array, classCount: number): Uint32Array {
   const counts = new Uint32Array(classCount);
   for (let atom = 0; atom < labels.length; atom++) counts[labels[atom]!]!++;
@@ -70,7 +72,7 @@ function mean(values: Float32Array): number {
   return sum / values.length;
 }
 
-/** A header must not hold NaN, and a client must never get one as if it were an answer. */
+/** Checks that no number is NaN: a header must not have one, and a client must not take it for an answer. */
 function assertFinite({ logDensity, meanMargin, lengthScale, values, energy }: ResultScalars): void {
   for (const [name, value] of Object.entries({ logDensity, meanMargin, lengthScale, energy: energy ?? 0 })) {
     if (!Number.isFinite(value)) throw notFinite(name, value);
@@ -83,7 +85,7 @@ function notFinite(field: string, value: number): PhasewireError {
   return new PhasewireError("INTERNAL", { field, value, message: `the analysis gave ${value} for ${field}` });
 }
 
-/** The arrays that a client asked for, in its order. */
+/** The arrays that a client requested, in its order. */
 export function resultArrays(
   fields: readonly ResultField[],
   analysis: Analysis,
@@ -128,7 +130,7 @@ export function resultArrays(
 }
 
 /**
- * The arrays that a watcher asked for, as far as the frame and its analysis have them.
+ * The arrays that a watcher requested and that the frame and its analysis have.
  *
  * @throws PhasewireError `SHARED_MEMORY` if the frame's own arrays can no longer be read
  */
@@ -164,11 +166,11 @@ export function observedArrays(
   return arrays;
 }
 
-/** Longest text of an error, in characters: whatever a client sent, the reply stays far below the longest header. */
+/** Longest text of an error, in characters, so that every reply stays far below the longest header. */
 const longestText = 1000;
 const longestValue = 128;
 
-/** An error as a message. What concerns the frame is added by the caller. */
+/** An error as a message. The caller adds the keys of the frame. */
 export function errorMessage(error: PhasewireError, sequence: number | null): ErrorMessage {
   const { field, value, message, ...rest } = error.toJSON();
   return {

@@ -1,8 +1,8 @@
 /**
  * The server: one ROUTER socket, sessions with bounded queues, one analysis at a time.
  *
- * Receiving never waits for an analysis, and no answer waits for a client that does not read it. Whatever a message holds, the worst that comes of it is an
- * error in reply.
+ * Receiving never waits for an analysis, and no answer waits for a client that does not read it. A bad
+ * message causes at most an error in reply.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Context, Router } from "zeromq";
@@ -37,7 +37,7 @@ import type {
   WireArray,
 } from "./wire/wire.js";
 
-/** Protocol versions that this server speaks. */
+/** Protocol versions that this server supports. */
 export const protocolVersions: readonly number[] = [2];
 
 const capabilities: readonly Capability[] = [
@@ -50,10 +50,10 @@ const capabilities: readonly Capability[] = [
   "series",
 ];
 
-/** Arrays in the space for results begin at multiples of so many bytes. */
+/** Arrays in the space for results begin at multiples of this number of bytes. */
 const alignment = 64;
 
-/** How often shared files of clients that have ended are given back, in milliseconds: a client that was killed says no goodbye. */
+/** Interval for closing shared files of ended clients, in milliseconds: a killed client sends no goodbye. */
 const orphanCheckMs = 30_000;
 
 const maxSessions = 256;
@@ -61,21 +61,21 @@ const maxSessions = 256;
 /** Sessions that a status reply lists. */
 const listedSessions = 64;
 
-/** Longest time that last answers and goodbyes may take to leave the process, in milliseconds. */
+/** Longest time for last answers and goodbyes to leave the process, in milliseconds. */
 const partingMs = 200;
 
 export interface ServerOptions {
   /** Address to bind; see bridge/PROTOCOL.md. */
   endpoint: string;
-  /** Who analyses the frames. The server closes it when it ends. */
+  /** Analyses the frames. The server closes it when it ends. */
   analyser: FrameAnalyser;
   /** Version of the software, for the welcome. */
   version: string;
   /** Frames of more atoms are refused. */
   maxAtoms?: number;
-  /** Classes allowed, and their weights, in sessions that do not say; all if absent. */
+  /** Allowed classes and their weights for sessions that do not set them; all if absent. */
   classes?: ClassWeights;
-  /** Folder of the files in which clients on this host hand arrays over; null for messages only. The platform's if absent. */
+  /** Folder of the shared files of clients on this host; null for messages only. The platform's if absent. */
   sharedFolder?: string | null;
   /** CURVE keys; needed for an address that other machines can reach. */
   keys?: ServerKeys;
@@ -90,8 +90,8 @@ export interface RunningServer {
   /** Settles when the server no longer receives: after `close`, or with the error of its socket. */
   readonly finished: Promise<void>;
   /**
-   * Says goodbye to the clients, lets the analysis in hand finish, and frees socket and analyser. ZeroMQ gives the address back a moment later, when
-   * the goodbyes are out.
+   * Sends goodbye to the clients, lets the current analysis finish, and frees socket and analyser. ZeroMQ
+   * frees the address a moment later, when the goodbyes are sent.
    */
   close(): Promise<void>;
 }
@@ -110,10 +110,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const router = new Router({
     context,
     linger: 0,
-    // Without it, messages to clients that are gone or do not read would vanish unseen.
+    // Otherwise messages to clients that are gone or do not read would vanish without an error.
     mandatory: true,
     sendTimeout: 0,
-    // ZeroMQ notices what a client has read in steps of half the mark, so half of it must hold a full queue's answers.
+    // ZeroMQ notices reads in steps of half the mark, so half of it must hold the answers of a full queue.
     sendHighWaterMark: 32,
     receiveHighWaterMark: 16,
     maxMessageSize: limits.maxFrameBytes,
@@ -160,14 +160,14 @@ class Server {
   private readonly analyser: FrameAnalyser;
   private readonly logger: Logger;
   private readonly self: Peer;
-  /** Folder of shared files; null where no client can be on this host. */
+  /** Folder of shared files; null if no client can be on this host. */
   private readonly folder: string | null;
   private readonly capabilities: readonly Capability[];
   private readonly orphanCheck: NodeJS.Timeout;
   private readonly startedAt = now();
   private analysed = 0;
   private stopping = false;
-  /** The analyses under way; null while no frame waits. */
+  /** The running analyses; null while no frame waits. */
   private work: Promise<void> | null = null;
 
   constructor(
@@ -325,7 +325,7 @@ class Server {
     });
   }
 
-  /** Gives back what clients that have ended hold in memory. */
+  /** Closes the shared files of ended clients. */
   private closeOrphans(): void {
     for (const { shared } of this.sessions.all()) if (shared?.isOrphaned) shared.close();
   }
@@ -333,7 +333,7 @@ class Server {
   /** Analyses frames until none waits. */
   private async analyseAll(): Promise<void> {
     for (;;) {
-      // A turn of the event loop takes in what has arrived meanwhile, so that the frame chosen is the newest one.
+      // A turn of the event loop receives waiting messages, so that the chosen frame is the newest one.
       await nextTurn();
       const next = this.sessions.next();
       if (next === null) break;
@@ -365,8 +365,8 @@ class Server {
         waitedSeconds,
       });
       const arrays = resultArrays(frame.fields, analysis, classes.length);
-      // Once the frame is answered, its client may reuse the memory that its arrays lie in.
-      // A seed is a second question about a frame that was told about already.
+      // After the answer, the client may reuse the memory of the frame's arrays. So the messages to watchers
+      // are made before. A seed is a second request for a frame that watchers have already seen.
       const isNews = frame.seed === null;
       const observed = isNews ? this.observedOf(session, frame, analysis, scalars) : [];
       session.analysed++;
@@ -385,7 +385,10 @@ class Server {
     }
   }
 
-  /** Answers a frame. A client that is gone loses its session; one that does not read loses the answer, and monitor frames lost so are counted. */
+  /**
+   * Answers a frame. A client that is gone loses its session. A client that does not read loses the answer;
+   * lost monitor frames are counted.
+   */
   private async answer(
     session: Session,
     frame: Analyse,
@@ -401,7 +404,7 @@ class Server {
     }
   }
 
-  /** What the watchers of a run are to be told, encoded, as actions that send it. */
+  /** Encodes the messages to the watchers of a run, and returns actions that send them. */
   private observedOf(
     source: Session,
     frame: Analyse,
@@ -445,7 +448,7 @@ class Server {
     return { ...this.reported(error, sequence), mode, step, dropped: session.dropped };
   }
 
-  /** An error as a message; faults of the server go to the log as well. */
+  /** An error as a message; faults of the server also go to the log. */
   private reported(thrown: unknown, sequence: number | null): ErrorMessage {
     const error = asPhasewireError(thrown);
     if (error.code === "INTERNAL") {
@@ -463,7 +466,7 @@ class Server {
   }
 }
 
-/** Puts the arrays of a result, one after the other, where its frame says that there is room for them. */
+/** Puts the arrays of a result, one after the other, into the room that its frame offers. */
 function spaceFor({ shared }: Session, { resultSpace }: Analyse): Placement | undefined {
   if (shared === null || resultSpace === null) return undefined;
   let next = resultSpace.offset;
@@ -476,15 +479,15 @@ function spaceFor({ shared }: Session, { resultSpace }: Analyse): Placement | un
   };
 }
 
-/** The two sides cannot agree: the error names what each has. */
+/** An error if the two sides cannot agree. It names what each side supports. */
 function refusedHello(
   field: "versions" | "requires",
   offered: readonly (string | number)[],
   supported: readonly (string | number)[],
 ): UnsupportedError {
-  const verb = field === "versions" ? "speaks protocol versions" : "requires the capabilities";
+  const verb = field === "versions" ? "supports protocol versions" : "requires the capabilities";
   const list = offered.slice(0, 16).join(", ") || "(none)";
-  const message = `the client ${verb} ${list}; this server has ${supported.join(", ")}`;
+  const message = `the client ${verb} ${list}; this server supports ${supported.join(", ")}`;
   return new UnsupportedError("PROTOCOL_VERSION", { field, value: [...offered], message }, supported);
 }
 

@@ -1,19 +1,19 @@
 /**
- * The frame that the core has evaluated, so that a second question about it need not repeat the evaluation. It is the same frame only if every number
- * that the evaluation depends on has the same bits.
+ * The frame that the core has evaluated, so that a second request for it need not repeat the evaluation. It
+ * is the same frame only if all numbers that determine the evaluation have the same bits.
  */
 import type { PhaseCore } from "../../src/core/index.js";
 import type { FrameSource } from "./analyser.js";
 
-/** The arrays of a frame that was read, but not yet handed to the core. */
+/** The arrays of a frame that was read, but not yet passed to the core. */
 export interface FrameArrays {
   /** 3N */
   readonly positions: Float64Array;
-  /** N; null where species do not count. */
+  /** N; null if species do not count. */
   readonly species: Int32Array | null;
 }
 
-/** What the core was given beside the arrays, which still lie in its memory. */
+/** Input of the core besides the arrays, which are still in its memory. */
 export class StandingFrame {
   private readonly numbers: Float64Array;
 
@@ -35,7 +35,7 @@ export class StandingFrame {
   }
 }
 
-/** All that decides about an evaluation, but the arrays; NaN, which no frame has, for what is absent. */
+/** All numbers that determine an evaluation, except the arrays; NaN, which no frame has, for absent ones. */
 function numbersOf(frame: FrameSource, weights: Float64Array | null): Float64Array {
   const { atomCount, cell, periodic, lengthScale, hasSpecies } = frame;
   return Float64Array.of(

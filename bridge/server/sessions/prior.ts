@@ -1,10 +1,10 @@
-/** Whose word counts about the classes that are allowed: a frame's, else its session's, else the server's. */
+/** The classes that are allowed: those of a frame, else of its session, else of the server. */
 import { type ClassNames, type ClassWeights, classWeights } from "../../../src/model/index.js";
 import type { ModelInfo } from "../wire/wire.js";
 
 /** The priors of a server over the classes of its model, as C weights or null for equal ones. */
 export class Priors {
-  /** Of sessions that do not name their own. */
+  /** For sessions that do not set their own. */
   readonly ofServer: Float64Array | null;
   private readonly classes: readonly ClassNames[];
 

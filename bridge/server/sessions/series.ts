@@ -1,17 +1,17 @@
-/** The time series of runs: what a watcher that comes late wants to know. */
+/** The time series of runs, for watchers that connect late. */
 import type { ResultScalars, WireArray } from "../wire/wire.js";
 
-/** How much is kept. */
+/** Limits of the store. */
 export interface SeriesLimits {
-  /** Runs; the one that was silent longest goes first. */
+  /** Runs; the one silent for longest is removed first. */
   runs: number;
-  /** Results of each run; the oldest go first. */
+  /** Results of each run; the oldest are removed first. */
   rows: number;
-  /** Names of observables in one table; the first that came are kept. */
+  /** Names of observables in one table; the first ones are kept. */
   columns: number;
 }
 
-/** A series as it goes over the wire. */
+/** A series for the wire. */
 export interface SeriesTable {
   /** Names of the observables, K of them. */
   columns: string[];
@@ -21,7 +21,7 @@ export interface SeriesTable {
   arrays: Map<string, WireArray>;
 }
 
-/** The last results of the last runs. */
+/** The latest results of the latest runs. */
 export class SeriesStore {
   private readonly runs = new Map<string, ResultScalars[]>();
 
@@ -47,7 +47,7 @@ export class SeriesStore {
     return [...this.runs.keys()];
   }
 
-  /** The rows of a run with a step above `after`; none of an unknown run. */
+  /** The rows of a run with a step above `after`; an unknown run has no rows. */
   table(run: string, after: number | null): SeriesTable {
     const rows = (this.runs.get(run) ?? []).filter(({ step }) => after === null || step > after);
     const names = new Set(rows.flatMap(({ observables }) => Object.keys(observables)));

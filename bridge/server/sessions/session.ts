@@ -1,4 +1,4 @@
-/** One client's session: who it is, and the frames that wait for their analysis. */
+/** One client's session: its identity, and the frames that wait for their analysis. */
 import { randomUUID } from "node:crypto";
 import { PhasewireError } from "../../../src/errors/index.js";
 import type { SharedFile } from "../wire/shared-file.js";
@@ -7,24 +7,25 @@ import type { Analyse, Hello, Limits, SessionStatus, Subscribe } from "../wire/w
 /** A frame that waits. */
 export interface Job {
   readonly message: Analyse;
-  /** When it came, in seconds of a monotonic clock. */
+  /** Time of arrival, in seconds of a monotonic clock. */
   readonly receivedAt: number;
 }
 
 /**
- * A session and its two queues. Monitor frames: the newest `limits.monitorQueue` are kept, the oldest is dropped and counted
- * when another comes. Request and bias frames: first come first served, and one too many is refused, never dropped.
+ * A session and its two queues. The newest `limits.monitorQueue` monitor frames are kept; the oldest is
+ * dropped and counted when another arrives. Request and bias frames are served in order; a frame beyond the
+ * limit is refused, never dropped.
  */
 export class Session {
   readonly id: string = randomUUID();
   readonly run: string;
-  /** Frames in mode monitor that were dropped, here or for want of a reader. */
+  /** Monitor frames that were dropped, here or because the client did not read. */
   dropped = 0;
   analysed = 0;
   lastStep: number | null = null;
-  /** What this session watches. */
+  /** The subscription of this session. */
   watch: Subscribe | null = null;
-  /** Observed messages that it read too slowly to get. */
+  /** Observed messages that it missed because it read too slowly. */
   missed = 0;
   /** Last message, in seconds of a monotonic clock. */
   lastHeard: number;
@@ -40,7 +41,7 @@ export class Session {
     now: number,
     /** Weights of the classes for its frames; null for equal ones. */
     readonly weights: Float64Array | null = null,
-    /** Where the client hands arrays over, if not by message. */
+    /** The shared file of the client, if there is one. */
     readonly shared: SharedFile | null = null,
   ) {
     this.run = hello.run ?? `run-${this.id.slice(0, 8)}`;
@@ -65,7 +66,7 @@ export class Session {
       throw new PhasewireError("QUEUE_FULL", {
         field: "mode",
         value: this.waitingJobs.length,
-        message: `${this.waitingJobs.length} frames of this session wait already; at most ${this.limits.requestQueue} may`,
+        message: `${this.waitingJobs.length} frames of this session are already waiting; at most ${this.limits.requestQueue} are allowed`,
       });
     }
     this.waitingJobs.push(job);
@@ -87,7 +88,7 @@ export class Session {
     this.waitingJobs.length = 0;
   }
 
-  /** Ends the session: forgets its frames and gives its shared file back. */
+  /** Ends the session: forgets its frames and closes its shared file. */
   close(): void {
     this.clear();
     this.shared?.close();
@@ -113,5 +114,5 @@ export class Session {
   }
 }
 
-/** The two queues of a session: frames whose simulation goes on, and frames whose simulation waits. */
+/** The two queues of a session: frames whose simulation continues, and frames whose simulation waits. */
 export type Queue = "monitor" | "waiting";

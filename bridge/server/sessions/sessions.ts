@@ -1,14 +1,15 @@
-/** All sessions of a server, and whose turn it is. */
+/** All sessions of a server, and the order of their turns. */
 import type { Job, Queue, Session } from "./session.js";
 
-/** After so many analyses in a row for simulations that wait, a monitor frame has its turn. */
+/** Number of analyses in a row for waiting simulations, after which a monitor frame has its turn. */
 const waitingInARow = 3;
 
 /**
- * Sessions by connection, in the order of their turns: whoever was served goes to the end. Frames that a simulation waits for
- * go first, but never starve the others: of four consecutive analyses one is a monitor frame if any waits.
+ * Sessions by connection, in the order of their turns: a served session goes to the end. Frames of waiting
+ * simulations go first, but never starve the others: of four consecutive analyses, one is a monitor frame if
+ * any waits.
  *
- * Holds at most `capacity` sessions; one more replaces the one that was silent longest.
+ * Holds at most `capacity` sessions; a further one replaces the one silent for longest.
  */
 export class Sessions {
   private readonly byConnection = new Map<string, Session>();
@@ -20,7 +21,7 @@ export class Sessions {
     return this.byConnection.get(key(routingId));
   }
 
-  /** Adds a session; one of the same connection ends. Returns those that had to go. */
+  /** Adds a session and ends an earlier one of the same connection. Returns the sessions that it replaced. */
   add(session: Session): Session[] {
     const gone: Session[] = [];
     const previous = this.get(session.routingId);

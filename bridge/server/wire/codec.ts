@@ -1,7 +1,8 @@
 /**
- * Messages to parts and back: a MessagePack header, then one raw little-endian part for each array.
+ * Encodes and decodes messages: a MessagePack header, then one raw little-endian part per array.
  *
- * The only file that knows msgpackr. Its options are all written out in one place, and it only sees bytes that `scanMessagePack` let pass.
+ * Only this file uses msgpackr. It sets all options in one place, and decodes only bytes that
+ * `scanMessagePack` has accepted.
  */
 import { endianness } from "node:os";
 import { Packr } from "msgpackr";
@@ -18,33 +19,34 @@ import type {
   WireMessage,
 } from "./wire.js";
 
-/** Bounds of a message that hold before anything about its sender is known. */
+/** Bounds of a message from an unknown sender. */
 export interface CodecLimits {
   /** Longest header, in bytes. */
   maxHeaderBytes: number;
-  /** Most array parts. */
+  /** Largest number of array parts. */
   maxArrays: number;
 }
 
-/** The bounds that bridge/PROTOCOL.md fixes. */
+/** The bounds of bridge/PROTOCOL.md. */
 export const codecLimits: CodecLimits = { maxHeaderBytes: 262_144, maxArrays: 16 };
 
-/** Variables four deep with a selection take 15 levels. */
+/** Variables nested four deep, with a selection, need 15 levels. */
 const scanLimits = { depth: 16, values: 32_768 };
 
 const packr = new Packr({
-  // Records are msgpackr's own extension: other decoders would see an extension type, and other encoders' maps would arrive as Map.
+  // Records are an extension of msgpackr: other decoders would see an extension type, and maps of other
+  // encoders would arrive as Map.
   useRecords: false,
   mapsAsObjects: true,
   variableMapSize: true,
-  // Beyond 2^53 a number is inexact; readers refuse it because it is no safe integer.
+  // Beyond 2^53 a number is inexact; readers refuse it because it is not a safe integer.
   int64AsType: "number",
   encodeUndefinedAsNil: true,
 });
 
 const itemBytes: Readonly<Record<Dtype, number>> = { f32: 4, f64: 8, i32: 4, u16: 2, u8: 1 };
 
-/** A fresh typed array over its own aligned copy of the bytes. */
+/** A typed array over its own aligned copy of the bytes. */
 const constructors: { readonly [D in Dtype]: (bytes: ArrayBuffer) => DtypeArrays[D] } = {
   f32: (bytes) => new Float32Array(bytes),
   f64: (bytes) => new Float64Array(bytes),
@@ -53,16 +55,20 @@ const constructors: { readonly [D in Dtype]: (bytes: ArrayBuffer) => DtypeArrays
   u8: (bytes) => new Uint8Array(bytes),
 };
 
-/** Puts the bytes of an array elsewhere than into the message: into a shared file. Returns their offset there, or null if they have to go by message. */
+/**
+ * Puts the bytes of an array into a shared file. Returns their offset there, or null if they must go in the
+ * message.
+ */
 export type Placement = (bytes: Uint8Array) => number | null;
 
 /**
  * Encodes a message of the server.
  *
- * @param message the header; keys whose value is undefined are left out
- * @param arrays by name, in the order of their descriptors. Those in memory shared between threads, which is the core's, are copied, since the
- *   core will overwrite them; others are not, so they must not change until ZeroMQ has sent them
- * @param place where else an array may go
+ * @param message the header; keys with the value undefined are omitted
+ * @param arrays by name, in the order of their descriptors. Arrays in memory shared between threads, which is
+ *   the core's, are copied, because the core will overwrite them. Others are not copied, so they must not
+ *   change until ZeroMQ has sent them
+ * @param place puts an array into the shared file
  */
 export function encodeMessage(
   message: ServerMessage,
@@ -87,10 +93,10 @@ export function encodeMessage(
 }
 
 /**
- * Decodes the parts of one message and copies its arrays: the parts may be unaligned, and ZeroMQ owns their memory. Nothing is allocated for an
- * array before its dtype, shape and byte length agree.
+ * Decodes the parts of one message and copies its arrays, because parts can be unaligned and ZeroMQ owns
+ * their memory. An array is allocated only after its dtype, shape and byte length agree.
  *
- * @throws PhasewireError what `receiveMessage` throws
+ * @throws PhasewireError as `receiveMessage`
  */
 export function decodeMessage(parts: readonly Uint8Array[], limits: CodecLimits = codecLimits): WireMessage {
   const { type, header, arrays } = receiveMessage(parts, null, limits);
@@ -98,10 +104,11 @@ export function decodeMessage(parts: readonly Uint8Array[], limits: CodecLimits 
 }
 
 /**
- * Decodes the header of one message and checks what it says of its arrays, which stay where they are.
+ * Decodes the header of one message and checks the descriptors of its arrays, which stay in place.
  *
- * @param shared the file in which the sender may have put arrays; null if none was agreed on
- * @throws PhasewireError `MESSAGE_FORMAT`, `MESSAGE_SHAPE` or `MESSAGE_LENGTH`; a `SequencedError` if the header could be read that far
+ * @param shared the shared file of the session; null if there is none
+ * @throws PhasewireError `MESSAGE_FORMAT`, `MESSAGE_SHAPE` or `MESSAGE_LENGTH`; a `SequencedError` if the
+ *   header could be decoded
  */
 export function receiveMessage(
   parts: readonly Uint8Array[],
@@ -119,7 +126,7 @@ export function receiveMessage(
   }
 }
 
-/** An error in a message whose header could be decoded: the reply can say which message it was. */
+/** An error in a message whose header could be decoded, so the reply can name the message. */
 export class SequencedError extends PhasewireError {
   constructor(
     error: PhasewireError,
@@ -147,7 +154,7 @@ function decodeHeader(bytes: Uint8Array | undefined, limits: CodecLimits): Recor
   return packr.unpack(bytes) as Record<string, unknown>;
 }
 
-/** A fresh copy of an array's values. */
+/** A copy of an array's values. */
 export function readArray(source: ArraySource): WireArray {
   const { dtype, shape } = source;
   const bytes = new Uint8Array(byteLength(dtype, shape));
@@ -255,7 +262,10 @@ function inPart({ name, dtype, shape }: Descriptor, bytes: Uint8Array): ArraySou
   return { dtype, shape, copyTo: (target) => target.set(littleEndian(bytes, itemBytes[dtype])) };
 }
 
-/** An array in the shared file. Whether the file reaches that far is seen when the values are read: it may be cut at any time. */
+/**
+ * An array in the shared file. The file's length is checked when values are read, because it can be cut at
+ * any time.
+ */
 function inFile({ name, dtype, shape }: Descriptor, file: SharedFile, offset: number): ArraySource {
   return {
     dtype,
@@ -268,7 +278,9 @@ function inFile({ name, dtype, shape }: Descriptor, file: SharedFile, offset: nu
   };
 }
 
-/** The bytes in little-endian order: themselves on every common machine, a swapped copy on a big-endian one. */
+/**
+ * The bytes in little-endian order: unchanged on every common machine, a swapped copy on a big-endian one.
+ */
 function littleEndian(bytes: Uint8Array, size: number): Uint8Array {
   if (size === 1 || endianness() === "LE") return bytes;
   const copy = Buffer.from(bytes);
@@ -280,7 +292,7 @@ function malformed(field: string, value: unknown, message: string): PhasewireErr
   return new PhasewireError("MESSAGE_FORMAT", { field, value, message });
 }
 
-/** A value as it stands in a message to people: short, whatever was sent. */
+/** A value for an error message, shortened if long. */
 export function show(value: unknown): string {
   if (value === undefined || value === null) return "missing";
   const text = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? typeof value);

@@ -4,12 +4,13 @@ import { mostVariables } from "../../../src/variables/index.js";
 import { codecLimits } from "./codec.js";
 import type { Limits } from "./wire.js";
 
-/** Atoms that a server takes unless told otherwise. */
+/** Default limit of a server on the atoms of a frame. */
 export const defaultMaxAtoms = 1_000_000;
 
 /**
- * The limits of a server that takes frames of up to `maxAtoms` atoms. One part may be twice as long as the largest array of such a frame,
- * so that a client that is a little over the limit still gets an error to read, where ZeroMQ itself would just close the connection.
+ * The limits of a server that accepts frames of up to `maxAtoms` atoms. A part can be twice as long as the
+ * largest array of such a frame, so that a client slightly above the limit still gets an error. Above that,
+ * ZeroMQ closes the connection.
  */
 export function serverLimits(maxAtoms: number): Limits {
   const bytesPerPosition = 24;

@@ -1,6 +1,7 @@
 /**
- * From a received message to one of the client messages of protocol version 2: required keys, types, ranges, and the agreement of arrays
- * with each other. What depends on the model (class names) or on the values of the atoms is checked where it is used.
+ * Turns a received message into one of the client messages of protocol version 2. This checks required keys,
+ * types, ranges, and that arrays agree with each other. Class names and the values of the atoms are checked
+ * where they are used.
  */
 import { PhasewireError } from "../../../src/errors/index.js";
 import { readVariables } from "../../../src/variables/index.js";
@@ -63,8 +64,8 @@ const messageTypes: readonly ClientMessage["type"][] = [
 /**
  * Checks one message of a client.
  *
- * @throws PhasewireError `MESSAGE_TYPE`, `MESSAGE_FORMAT`, `MESSAGE_SHAPE`, `SHAPE_MISMATCH`, `BAD_OPTION`, `BAD_LENGTH_SCALE`, `EMPTY_FRAME`,
- *   `TOO_LARGE`, `SHARED_MEMORY`
+ * @throws PhasewireError `MESSAGE_TYPE`, `MESSAGE_FORMAT`, `MESSAGE_SHAPE`, `SHAPE_MISMATCH`, `BAD_OPTION`,
+ *   `BAD_LENGTH_SCALE`, `EMPTY_FRAME`, `TOO_LARGE`, `SHARED_MEMORY`
  */
 export function readClientMessage(message: ReceivedMessage, limits: Limits): ClientMessage {
   const reader = new Reader(message.header);
@@ -120,7 +121,7 @@ function readOffer(reader: Reader): SharedOffer | null {
   throw reader.bad(
     "shared",
     offer.file,
-    `the shared file is ${show(offer.file)}; phasewire-PID-HEX with 32 hexadecimal digits, in no folder of its own, and a token of 32 were expected`,
+    `the shared file is ${show(offer.file)}; phasewire-PID-HEX with 32 hexadecimal digits, without a folder, and a token of 32 hexadecimal digits were expected`,
   );
 }
 
@@ -169,11 +170,7 @@ function readAnalyse(reader: Reader, sequence: number, arrays: Sources, limits: 
     throw reader.bad("variables", null, "mode bias needs at least one variable, a seed, or fields");
   }
   if (!hasEnergy && (fields.includes("forces") || fields.includes("virial"))) {
-    throw reader.bad(
-      "fields",
-      fields,
-      "forces and virial are those of variables or of a seed, and there are none",
-    );
+    throw reader.bad("fields", fields, "the fields forces and virial need variables or a seed");
   }
   if (denoise === null && fields.includes("denoised")) {
     throw reader.bad("fields", fields, "the field denoised needs the key denoise");
@@ -228,9 +225,9 @@ function readLengthScale(reader: Reader, mode: Mode): number | null {
   throw new PhasewireError("BAD_LENGTH_SCALE", {
     field: "lengthScale",
     message:
-      "lengthScale is missing; mode bias needs a fixed one, because forces at a changing length scale would not conserve energy",
+      "lengthScale is missing; mode bias needs a fixed one, because forces at a changing length scale do not conserve energy",
     remedy:
-      "Send the lengthScale of a result in mode request for the run's first frame with every bias frame.",
+      "Analyse the run's first frame in mode request, and send the lengthScale of its result with every bias frame.",
   });
 }
 
@@ -299,7 +296,7 @@ function readPositions(arrays: Sources, limits: Limits): ArraySource {
       field: "positions",
       value: atomCount,
       message: `the frame has ${atomCount} atoms; this server takes at most ${limits.maxAtoms}`,
-      remedy: "Start the server with a larger --max-atoms, or send a part of the system.",
+      remedy: "Start the server with a larger --max-atoms, or send part of the system.",
     });
   }
   return array;
@@ -332,14 +329,10 @@ function readSeed(reader: Reader, arrays: Sources, mode: Mode, hasVariables: boo
   }
   if (mode === "monitor") throw reader.bad("seed", mode, "a seed needs mode request or bias");
   if (!hasVariables) return array;
-  throw reader.bad(
-    "seed",
-    null,
-    "a seed and variables exclude each other: the forces would be of one or the other",
-  );
+  throw reader.bad("seed", null, "a seed and variables exclude each other");
 }
 
-/** How many classes there are is the analyser's to check. */
+/** The analyser checks the number of classes. */
 function checkSeed(seed: ArraySource | null, atomCount: number): ArraySource | null {
   if (seed === null || seed.shape[0] === atomCount) return seed;
   throw wrongCount("seed", seed, atomCount);

@@ -1,33 +1,36 @@
 /**
- * Reads typed keys out of a decoded header. Every refusal names the key, the value and what was expected.
+ * Reads typed keys from a decoded header. Every refusal names the key, the value and the expected value.
  *
- * Written by hand rather than with a schema library: the headers are a dozen flat maps, each error has to carry the protocol's own
- * code, field and remedy, and what has to be checked most (arrays against each other) is beyond a schema anyway.
+ * This does not use a schema library: the headers are a dozen flat maps, each error must carry the protocol's
+ * code, field and remedy, and a schema cannot express the most important checks (arrays against each other).
  */
 import { type ErrorCode, PhasewireError } from "../../../src/errors/index.js";
 import { show } from "./codec.js";
 
-/** Longest name (run, client, class, observable), in bytes of UTF-8, so that a list of sessions fits into one header. */
+/**
+ * Longest name (run, client, class, observable), in bytes of UTF-8, so that a list of sessions fits into one
+ * header.
+ */
 export const longestName = 128;
 
-/** What a number has to satisfy. */
+/** Bounds of a number. */
 export interface NumberRule {
   min?: number;
   max?: number;
-  /** The lower bound itself is not allowed. */
+  /** Whether the lower bound itself is excluded. */
   aboveMin?: boolean;
   /** Code of a number out of range. */
   code?: ErrorCode;
 }
 
-/** One map of a header. `path` is put before the names of keys in errors, as in `variables[0].`. */
+/** One map of a header. `path` precedes the names of keys in errors, as in `variables[0].`. */
 export class Reader {
   constructor(
     private readonly map: Readonly<Record<string, unknown>>,
     private readonly path = "",
   ) {}
 
-  /** Whether a key is there and not nil. */
+  /** Whether a key is present and not nil. */
   has(key: string): boolean {
     return this.value(key) !== undefined;
   }
@@ -70,12 +73,12 @@ export class Reader {
     return value;
   }
 
-  /** One of the given words; another one is `BAD_OPTION`. */
+  /** One of the given words; any other is `BAD_OPTION`. */
   choice<T extends string>(key: string, words: readonly T[]): T {
     return this.oneOf(key, this.text(key), words);
   }
 
-  /** A list of the given words; another one, or one that comes twice, is `BAD_OPTION`. */
+  /** A list of the given words; any other word, or a repeated one, is `BAD_OPTION`. */
   choices<T extends string>(key: string, words: readonly T[]): T[] {
     const list = this.list(key, (item): item is string => typeof item === "string", "a list of strings");
     const chosen = list.map((item) => this.oneOf(key, item, words));
@@ -98,7 +101,7 @@ export class Reader {
     return new Reader(value, `${this.path}${key}.`);
   }
 
-  /** The keys that are there. */
+  /** The keys that are present. */
   names(): string[] {
     return Object.keys(this.map).filter((key) => this.has(key));
   }
@@ -108,7 +111,7 @@ export class Reader {
     return new PhasewireError("BAD_OPTION", { field: this.path + key, value, message });
   }
 
-  /** What a key holds, unchecked; undefined if it is absent or nil. */
+  /** The unchecked value of a key; undefined if it is absent or nil. */
   value(key: string): unknown {
     return Object.hasOwn(this.map, key) ? (this.map[key] ?? undefined) : undefined;
   }

@@ -1,14 +1,14 @@
 /**
  * A structural check of MessagePack bytes before they are decoded.
  *
- * A decoder trusts what the bytes declare: it allocates an array for a declared count of four thousand million, recurses as deep
- * as the nesting goes, and builds whatever an extension type asks for. This scan walks the bytes once, in constant
- * memory, and refuses all that, so that decoding afterwards is bounded by the size of the header.
+ * A decoder trusts its input: it allocates an array for a declared count of four thousand million, recurses
+ * to any depth, and builds any extension type. This scan walks the bytes once, in constant memory, and
+ * refuses all these, so the size of the header bounds the work of decoding.
  *
  * Format: https://github.com/msgpack/msgpack/blob/master/spec.md
  */
 
-/** What a header may contain. */
+/** Limits of a header. */
 export interface ScanLimits {
   /** Maps and lists inside each other. */
   depth: number;
@@ -19,14 +19,15 @@ export interface ScanLimits {
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /**
- * Checks that the bytes are exactly one MessagePack map with string keys everywhere, within the limits, without extension types,
- * binary data, NaN or infinities, and with valid UTF-8.
+ * Checks that the bytes are exactly one MessagePack map with string keys everywhere, within the limits,
+ * without extension types, binary data, NaN or infinities, and with valid UTF-8.
  *
- * @returns null if so, else a phrase that completes "the header ..."
+ * @returns null if they are, else a phrase that completes "the header ..."
  */
 export function scanMessagePack(bytes: Uint8Array, limits: ScanLimits): string | null {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  // Values still to come on each level; `keys` tells which levels are maps, whose values alternate with keys.
+  // Values still to come on each level; `keys` marks the levels that are maps, whose values alternate with
+  // keys.
   const remaining: number[] = [];
   const keys: boolean[] = [];
   let at = 0;
@@ -50,7 +51,7 @@ export function scanMessagePack(bytes: Uint8Array, limits: ScanLimits): string |
 
     if (top >= 0) remaining[top]!--;
     if (item.children > 0) {
-      // Every value takes at least one byte, so a count beyond the bytes that are left is a lie.
+      // Every value takes at least one byte, so a count beyond the remaining bytes is wrong.
       if (item.children > bytes.byteLength - at) return "declares more values than it has bytes";
       if (remaining.length >= limits.depth) return `is nested more than ${limits.depth} deep`;
       remaining.push(item.children);
@@ -67,7 +68,7 @@ export function scanMessagePack(bytes: Uint8Array, limits: ScanLimits): string |
 interface Item {
   /** Bytes of the type and the length. */
   head: number;
-  /** Bytes that follow and are no values of their own. */
+  /** Bytes that follow and are not values themselves. */
   body: number;
   /** Values that follow: list entries, or keys and values of a map. */
   children: number;

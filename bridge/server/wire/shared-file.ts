@@ -1,9 +1,9 @@
 /**
  * Arrays handed over in a file in memory, for clients on the same host (bridge/PROTOCOL.md, section 4.1).
  *
- * The client makes the file and names it in its hello; whoever can name its secret content may have it read, so that a stranger cannot have
- * the server open files for him. Reads and writes are plain file operations at offsets: a file that was cut short gives an error, where mapped memory would
- * kill the process.
+ * The client makes the file and names it in its hello, together with its secret content, so that others
+ * cannot make the server open files. Reads and writes are plain file operations at offsets: a file that was
+ * cut short gives an error, while mapped memory would kill the process.
  */
 import { timingSafeEqual } from "node:crypto";
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
@@ -16,40 +16,44 @@ import type { SharedOffer } from "./wire.js";
 const fileName = /^phasewire-(\d{1,10})-[0-9a-f]{32}$/;
 const tokenText = /^[0-9a-f]{32}$/;
 
-/** What a file begins with, before its token; arrays lie behind `headBytes`. */
+/** First bytes of a file, before its token; arrays come after `headBytes`. */
 const mark = "phasewire-shared";
 export const headBytes = 64;
 
-/** Where both sides look for the files: the memory file system where there is one, else the folder for temporary files. */
+/**
+ * The folder of the files for both sides: the memory file system if there is one, else the folder for
+ * temporary files.
+ */
 export function sharedFolder(): string | null {
-  // Windows can neither remove an open file nor say whose it is.
+  // Windows can neither remove an open file nor report its owner.
   if (process.platform === "win32") return null;
   return existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 }
 
-/** Whether an offer's name and token have the only form that they may have. */
+/** Whether an offer's name and token have the required form. */
 export function isSharedOffer({ file, token }: SharedOffer): boolean {
   return fileName.test(file) && tokenText.test(token);
 }
 
-/** A client's file, open for as long as its session lasts. */
+/** A client's file, open until its session ends. */
 export class SharedFile {
   private constructor(
     private descriptor: number | null,
-    /** The process that made the file; null if this one cannot see it, as from one container to another. */
+    /** The process that made the file; null if it is not visible here, as from another container. */
     private readonly owner: number | null,
   ) {}
 
   /**
-   * Opens the file of an offer; null if it is not there, is not a plain file of this user that nobody else may open, or does not
-   * hold the token: then the client is somewhere else, and sends its arrays in messages.
+   * Opens the file of an offer. Returns null if it does not exist, is not a plain file that only this user
+   * may open, or does not hold the token: then the client is on another machine, and sends its arrays in
+   * messages.
    */
   static open(offer: SharedOffer, folder: string): SharedFile | null {
     const owner = fileName.exec(offer.file)?.[1];
     if (owner === undefined || !tokenText.test(offer.token)) return null;
     let descriptor: number;
     try {
-      // O_NONBLOCK: a named pipe would hold the server up.
+      // O_NONBLOCK: a named pipe would block the server.
       const { O_RDWR, O_NOFOLLOW, O_NONBLOCK } = constants;
       descriptor = openSync(join(folder, offer.file), O_RDWR | O_NOFOLLOW | O_NONBLOCK);
     } catch {
@@ -60,7 +64,7 @@ export class SharedFile {
         return new SharedFile(descriptor, isAlive(Number(owner)) ? Number(owner) : null);
       }
     } catch {
-      // A file that cannot be looked at is as good as none.
+      // A file that cannot be inspected counts as absent.
     }
     closeSync(descriptor);
     return null;
@@ -97,17 +101,17 @@ export class SharedFile {
       }
       return true;
     } catch {
-      // The memory file system is full: the array goes by message.
+      // The memory file system is full: the array goes in the message.
       return false;
     }
   }
 
-  /** Whether the process that made the file has ended since. */
+  /** Whether the process that made the file has ended. */
   get isOrphaned(): boolean {
     return this.descriptor !== null && this.owner !== null && !isAlive(this.owner);
   }
 
-  /** Gives the file back; later reads fail, and later writes say that there is no room. */
+  /** Closes the file; later reads fail, and later writes find no room. */
   close(): void {
     const { descriptor } = this;
     this.descriptor = null;
@@ -138,7 +142,7 @@ function isPrivate(descriptor: number): boolean {
     stat.isFile() &&
     stat.uid === process.getuid?.() &&
     (stat.mode & 0o077) === 0 &&
-    // A second name may be of a file that was never meant for us.
+    // A second name could belong to a file that was not meant for this server.
     stat.nlink === 1
   );
 }

@@ -1,11 +1,11 @@
 import { type ErrorCode, PhasewireError } from "../../../src/errors/index.js";
 
-/** A refusal for want of something on this side: it tells the other side what there is. */
+/** A refusal because this side lacks something; it lists what this side supports. */
 export class UnsupportedError extends PhasewireError {
   constructor(
     code: ErrorCode,
     details: { field: string; value: unknown; message: string },
-    /** What this side has. */
+    /** What this side supports. */
     readonly supported: readonly (string | number)[],
   ) {
     super(code, details);

@@ -1,6 +1,6 @@
 /**
- * The types of protocol version 2 as bridge/PROTOCOL.md defines them: headers as decoded maps, arrays apart from them.
- * Types and nothing else, so that a browser or a test can import them without the server.
+ * The types of protocol version 2 (bridge/PROTOCOL.md): headers as decoded maps, with arrays separate. This
+ * file has only types, so that a browser or a test can import them without the server.
  */
 import type { ErrorObject } from "../../../src/errors/index.js";
 import type { Variable } from "../../../src/variables/index.js";
@@ -25,26 +25,26 @@ export type WireArray = {
 /** The arrays of a message, by name, in the order of their descriptors. */
 export type WireArrays = ReadonlyMap<string, WireArray>;
 
-/** An array of a message as it came: its length agrees with dtype and shape, its values were not looked at. */
+/** A received array: its length agrees with dtype and shape, its values are not yet checked. */
 export interface ArraySource {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
   /**
    * Copies the values, in the byte order of this machine, to memory of their length in bytes.
    *
-   * @throws PhasewireError `SHARED_MEMORY` if they lie in a shared file that no longer holds them
+   * @throws PhasewireError `SHARED_MEMORY` if they are in a shared file that no longer holds them
    */
   copyTo(target: Uint8Array): void;
 }
 
-/** A message like `WireMessage`, whose arrays still lie where they came. */
+/** A message like `WireMessage`, whose arrays are not copied yet. */
 export interface ReceivedMessage {
   readonly type: string;
   readonly header: Readonly<Record<string, unknown>>;
   readonly arrays: ReadonlyMap<string, ArraySource>;
 }
 
-/** A decoded message whose header was checked for its structure, but not for its type's keys. */
+/** A decoded message. The structure of its header was checked, but not the keys of its type. */
 export interface WireMessage {
   readonly type: string;
   readonly header: Readonly<Record<string, unknown>>;
@@ -68,7 +68,7 @@ export type ResultField =
   | "forces"
   | "virial";
 
-/** Arrays that a watcher can ask for. */
+/** Arrays that a watcher can request. */
 export type ObservedField =
   | "labels"
   | "confidence"
@@ -83,11 +83,11 @@ export interface Peer {
   version: string;
 }
 
-/** A file in memory in which a client on the same host hands arrays over. */
+/** A file in memory through which a client on the same host passes arrays. */
 export interface SharedOffer {
   /** Its name in the folder that both sides know. */
   file: string;
-  /** What it holds: 128 random bits in hexadecimal. */
+  /** Its content: 128 random bits in hexadecimal. */
   token: string;
 }
 
@@ -111,18 +111,18 @@ export interface Hello {
   shared: SharedOffer | null;
 }
 
-/** What one message may hold. Bytes and counts. */
+/** Limits of a message, as bytes and counts. */
 export interface Limits {
   maxAtoms: number;
   maxHeaderBytes: number;
   /** Longest part of a message. */
   maxFrameBytes: number;
   maxArrays: number;
-  /** Frames in mode monitor that wait in one session; the oldest is dropped when another comes. */
+  /** Monitor frames that wait in one session; the oldest is dropped when another arrives. */
   monitorQueue: number;
-  /** Frames in mode request and bias that wait in one session; one more is refused. */
+  /** Request and bias frames that wait in one session; a further one is refused. */
   requestQueue: number;
-  /** Variables inside others included. */
+  /** Includes variables inside others. */
   maxVariables: number;
   maxDenoiseSteps: number;
   maxObservables: number;
@@ -136,11 +136,11 @@ export interface ModelInfo {
   classes: string[];
   /** Other names of classes. */
   aliases: Record<string, string>;
-  /** What classes are called where the atoms are the oxygens of water, by class name. */
+  /** Names of classes where the atoms are the oxygens of water, by class name. */
   waterNames?: Record<string, string>;
   /** s, in units of a0. */
   logitLength: number;
-  /** Logit of each class on its own prototype, without weights: what a distance is measured from. */
+  /** Logit of each class on its own prototype, without weights; distances are measured from it. */
   idealLogits?: number[];
   /** Neighbour cutoff, in units of a0. */
   cutoff: number;
@@ -155,7 +155,10 @@ export interface Welcome {
   server: Peer;
   capabilities: Capability[];
   model: ModelInfo;
-  /** Weights in effect by class name: `disordered` and every class that is not left out; absent if all are equal. */
+  /**
+   * Weights in effect by class name: `disordered` and every class that is not left out; absent if all are
+   * equal.
+   */
   classes?: Record<string, number>;
   /** The server has the client's shared file open; absent if not. */
   shared?: true;
@@ -171,22 +174,22 @@ export interface Analyse {
   time: number | null;
   periodic: [boolean, boolean, boolean];
   speciesNames: string[] | null;
-  /** In words, which atoms of a larger system these are. */
+  /** Which atoms of a larger system these are, in words. */
   selection: string | null;
   ignoreSpecies: boolean;
   /** a0; null: estimate. */
   lengthScale: number | null;
-  /** Denoising steps, until convergence, or none at all. */
+  /** Number of denoising steps, until convergence, or no denoising. */
   denoise: number | "converged" | null;
   /** Weights by class name for this frame; null: the session's. */
   classes: Record<string, number> | null;
   fields: ResultField[];
   variables: Variable[];
-  /** One a variable. */
+  /** One per variable. */
   coefficients: number[];
   observables: Record<string, number>;
   timeoutMs: number | null;
-  /** Where the arrays of the result may be put. */
+  /** Room for the arrays of the result. */
   resultSpace: SharedSpace | null;
   atomCount: number;
   /** N x 3, f64 or f32. */
@@ -197,7 +200,7 @@ export interface Analyse {
   species: ArraySource | null;
   /** N, i32: the simulation's ids of the atoms. */
   ids: ArraySource | null;
-  /** N x C, f32 or f64: dL/dl_ac of the L whose forces are wanted. */
+  /** N x C, f32 or f64: dL/dl_ac of the energy L whose forces are requested. */
   seed: ArraySource | null;
 }
 
@@ -217,7 +220,7 @@ export interface SeriesRequest {
   after: number | null;
 }
 
-/** Messages that consist of type and sequence alone. */
+/** Messages with only type and sequence. */
 export interface Bare {
   type: "ping" | "status" | "unsubscribe" | "goodbye";
   sequence: number;
