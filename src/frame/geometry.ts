@@ -14,7 +14,10 @@ export interface CellGeometry {
   /** Distances between opposite faces, in the order of the axes. */
   readonly heights: Vector;
   toCartesian(fractions: readonly [number, number, number]): Vector;
-  /** The vector less whole cell vectors of the periodic axes, as rounding its fractional coordinates gives them. */
+  /**
+   * The vector less whole cell vectors of the periodic axes, as rounding its fractional coordinates gives
+   * them.
+   */
   nearestImage(x: number, y: number, z: number, periodic: readonly [boolean, boolean, boolean]): Vector;
 }
 

@@ -5,7 +5,7 @@ export class UnsupportedError extends PhasewireError {
   constructor(
     code: ErrorCode,
     details: { field: string; value: unknown; message: string },
-    /** What this side supports. */
+    /** Versions, capabilities or types that this side supports. */
     readonly supported: readonly (string | number)[],
   ) {
     super(code, details);
