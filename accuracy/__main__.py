@@ -33,10 +33,10 @@ METHOD = """## How to repeat this
     npm run accuracy -- --data FOLDER
 
 The folder holds `manifest.csv` and extended XYZ files; accuracy/systems.py describes the columns. The frames in the
-folder `accuracy/frames`, which `npm run accuracy:frames` makes with LAMMPS, are used too. `--model` names another
-model, `--tier-check` adds the page of prototypes, `--quick` takes only a few frames, and `--json` writes all figures
-for programs. All classes of the model are allowed, and no length scale is given anywhere. No frame was used for
-training."""
+folder `accuracy/frames`, which `npm run accuracy:frames` makes with LAMMPS
+([simulations](../../accuracy/simulations/README.md)), are used too. `--model` names another model, `--tier-check` adds
+the page of prototypes, `--quick` takes only a few frames, and `--json` writes all figures for programs. All classes of
+the model are allowed, and no length scale is given anywhere. No frame was used for training."""
 
 
 def arguments_from(words: Sequence[str] | None = None) -> argparse.Namespace:

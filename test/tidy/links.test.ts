@@ -53,6 +53,17 @@ describe("links of documents", () => {
     expect(broken.map(({ from, to }) => `${from}: ${to}`)).toEqual([]);
   });
 
+  it("lead from the README to every page, the changelog aside", () => {
+    const reached = new Set(["README.md", "CHANGELOG.md"]);
+    for (const page of reached)
+      for (const { from, to } of links) {
+        if (from !== page) continue;
+        reached.add(to);
+        reached.add(path.posix.join(to, "README.md"));
+      }
+    expect(pages.filter((page) => !reached.has(page))).toEqual([]);
+  });
+
   it("lead to headings that exist", () => {
     const known = new Map(pages.map((page) => [page, anchors(page)]));
     const broken = links.filter(({ to, anchor }) => anchor !== "" && !known.get(to)?.has(anchor));
