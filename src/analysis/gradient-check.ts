@@ -3,7 +3,7 @@
  * reference gives in double precision. Both the kernels' arithmetic and the derivatives of the variables are checked so.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { type CoreBuild, PhaseCore } from "../core/index.js";
+import { type CoreBuild, forwardReference, PhaseCore } from "../core/index.js";
 import type { Frame } from "../frame/index.js";
 import type { Model } from "../model/index.js";
 import { evaluateInCore } from "../variables/in-core.js";
@@ -122,7 +122,12 @@ async function compare(
     const core = { ...prepared.core, positions: moved, cell: strained(cell) };
     reference.load(core);
     const changed = { ...frame, cell: strained(frame.cell) };
-    return variables.evaluate(changed, { ...prepared, core }, reference.forwardReference(), weights).values;
+    return variables.evaluate(
+      changed,
+      { ...prepared, core },
+      forwardReference(reference.loadedFrame()),
+      weights,
+    ).values;
   };
   const values = valuesOf(positions, null);
   const random = randomNumbers(seed);

@@ -21,6 +21,8 @@ interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
   layoutModel(context: number, base: number): number;
   prepareModel(context: number): number;
   setPrior(context: number): number;
+  harmonicCount(context: number): number;
+  invariantCount(context: number): number;
   layoutFrame(
     context: number,
     base: number,

@@ -6,6 +6,7 @@ export { coresGiven } from "./cores.js";
 export type { CoreExports } from "./exports.js";
 export type { CoreHost } from "./host.js";
 export { PhaseCore } from "./phase-core.js";
+export { backwardReference, forwardReference, type ReferenceResult } from "./reference.js";
 export { roomForSeed } from "./seed-room.js";
 export { findBadSize, type ModelShape, tensorShapes, usualShape } from "./shape.js";
 export type {
@@ -20,9 +21,8 @@ export type {
   EvaluatedFrame,
   ForwardResult,
   FrameRoom,
+  LoadedFrame,
   LoadOptions,
-  NeighbourLists,
   PassOptions,
-  ReferenceResult,
   ScoreResult,
 } from "./types.js";

@@ -10,7 +10,7 @@ import { lengthScaleOf } from "./length-scale.js";
 import { WorkerPool } from "./pool.js";
 import { readForward } from "./read-forward.js";
 import { roomForSeed } from "./seed-room.js";
-import { densityCount, invariantCount, type ModelShape } from "./shape.js";
+import type { ModelShape } from "./shape.js";
 import { statusError } from "./status.js";
 import type {
   BackwardResult,
@@ -23,10 +23,9 @@ import type {
   EvaluatedFrame,
   ForwardResult,
   FrameRoom,
+  LoadedFrame,
   LoadOptions,
-  NeighbourLists,
   PassOptions,
-  ReferenceResult,
   ScoreResult,
 } from "./types.js";
 import { checkShapes, frameRoom, writeFrame } from "./write-frame.js";
@@ -223,6 +222,18 @@ export class PhaseCore {
   }
 
   /**
+   * The memory of the frame loaded, for computations on its positions in place; memory from its end on is free for
+   * them. It holds until the next load.
+   *
+   * @throws PhasewireError `BAD_OPTION` if no frame is loaded or another call is at work on it
+   */
+  loadedFrame(): LoadedFrame {
+    this.refuseIfBusy();
+    this.requireFrame();
+    return { context: this.context, end: this.frameEnd };
+  }
+
+  /**
    * The memory of the frame whose forward pass stands, for what is computed on its logits where they lie: behind its end. It holds until the next load.
    *
    * @throws PhasewireError `BAD_OPTION` if no forward pass stands
@@ -391,60 +402,6 @@ export class PhaseCore {
         initialLogDensity: context.value("DENOISE_INITIAL"),
         rawLabels: context.shorts("RAW_LABELS", this.atomCount).slice(),
       };
-    });
-  }
-
-  /** The scalar double-precision evaluation of the frame loaded, neighbours by brute force. For tests; slow. */
-  forwardReference(): ReferenceResult {
-    this.refuseIfBusy();
-    this.requireFrame();
-    const { core, context, atomCount, shape } = this;
-    let capacity = 0;
-    for (;;) {
-      context.reserve(core.layoutReference(context.address, this.frameEnd, capacity), "frame");
-      if (core.referencePairs(context.address) === core.STATUS_OK.value) break;
-      capacity = context.count("REFERENCE_NEEDED");
-    }
-    const logDensity = core.forwardReference(context.address);
-    const starts = context.integers("REFERENCE_START", atomCount + 1);
-    return {
-      lengthScale: this.lengthScale,
-      logDensity,
-      neighbourCounts: Int32Array.from({ length: atomCount }, (_, atom) => starts[atom + 1]! - starts[atom]!),
-      densities: context.doubles("REFERENCE_DENSITY", densityCount(shape) * atomCount).slice(),
-      invariants: context.doubles("REFERENCE_INVARIANTS", invariantCount(shape) * atomCount).slice(),
-      hidden: context.doubles("REFERENCE_HIDDEN", shape.hiddenWidth * atomCount).slice(),
-      messages: context.doubles("REFERENCE_MESSAGES", shape.messageWidth * atomCount).slice(),
-      logits: context.doubles("REFERENCE_LOGITS", shape.classCount * atomCount).slice(),
-    };
-  }
-
-  /**
-   * Gradient and virial in double precision; evaluates `forwardReference` first.
-   *
-   * @param seed N x C, dL/dl_ac; the seed of the log density if absent
-   */
-  backwardReference(seed?: Float64Array): BackwardResult {
-    this.forwardReference();
-    const { core, context } = this;
-    if (seed === undefined) core.seedReference(context.address);
-    else context.doubles("REFERENCE_SEED", this.atomCount * this.shape.classCount).set(seed);
-    core.backwardReference(context.address);
-    return {
-      gradient: context.doubles("REFERENCE_GRADIENT", 3 * this.atomCount).slice(),
-      virial: context.values("VIRIAL", 9).slice(),
-    };
-  }
-
-  /**
-   * Neighbours of every atom, in single precision as the kernels see them: for tests and tools.
-   *
-   * @throws PhasewireError what `forward` throws
-   */
-  neighbours(): Promise<NeighbourLists> {
-    return this.exclusive(async () => {
-      await this.findNeighbours();
-      return this.collectNeighbours();
     });
   }
 
@@ -623,36 +580,6 @@ export class PhaseCore {
       gradient: context.doubles("GRADIENT", 3 * this.atomCount).slice(),
       virial: context.values("VIRIAL", 9).slice(),
     };
-  }
-
-  private collectNeighbours(): NeighbourLists {
-    const { context, atomCount } = this;
-    const capacity = context.count("PAIR_CAPACITY");
-    const order = context.integers("ORDER", atomCount);
-    const pairStart = context.integers("PAIR_START", atomCount);
-    const pairCount = context.integers("PAIR_COUNT", atomCount);
-    const links = context.integers("PAIR_LINK", capacity);
-    const components = ["PAIR_X", "PAIR_Y", "PAIR_Z"].map((name) => context.singles(name, capacity));
-    const starts = new Int32Array(atomCount + 1);
-    for (let place = 0; place < atomCount; place++) starts[order[place]! + 1] = pairCount[place]!;
-    for (let atom = 0; atom < atomCount; atom++) starts[atom + 1]! += starts[atom]!;
-    const total = starts[atomCount]!;
-    const atoms = new Int32Array(total);
-    const other = new Uint8Array(total);
-    const vectors = new Float32Array(3 * total);
-    for (let place = 0; place < atomCount; place++) {
-      const to = starts[order[place]!]!;
-      const from = pairStart[place]!;
-      for (let index = 0; index < pairCount[place]!; index++) {
-        const link = links[from + index]!;
-        atoms[to + index] = order[link >> 1]!;
-        other[to + index] = link & 1;
-        components.forEach((component, axis) => {
-          vectors[3 * (to + index) + axis] = component[from + index]!;
-        });
-      }
-    }
-    return { starts, atoms, other, vectors };
   }
 }
 

@@ -82,11 +82,6 @@ export function invariantCount(shape: ModelShape): number {
   return shape.channels * (degreeCount(shape) + 1);
 }
 
-/** Densities A_klm of an atom. */
-export function densityCount({ channels, lmax, skippedDegree }: ModelShape): number {
-  return channels * ((lmax + 1) ** 2 - (skippedDegree === 0 ? 0 : 2 * skippedDegree + 1));
-}
-
 export type TensorName =
   | "radial.mix"
   | "invariants.mix"

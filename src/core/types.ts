@@ -95,11 +95,15 @@ export interface ForwardResult {
   readonly lengthScale: number;
 }
 
-/** A frame whose forward pass stands, as it lies in the core's memory. */
-export interface EvaluatedFrame {
+/** A frame as it lies in the core's memory. */
+export interface LoadedFrame {
   readonly context: CoreContext;
   /** First address behind the regions of the frame. */
   readonly end: number;
+}
+
+/** A frame whose forward pass stands. */
+export interface EvaluatedFrame extends LoadedFrame {
   /** Whether backward passes may follow. */
   readonly hasGradients: boolean;
 }
@@ -136,36 +140,6 @@ export interface DenoiseResult extends ForwardResult {
   readonly initialLogDensity: number;
   /** N, labels of the frame given. In `labels` an atom that is disordered here stays so. */
   readonly rawLabels: Uint16Array;
-}
-
-/** Neighbours of all atoms, P pairs in all, each seen from both its ends. */
-export interface NeighbourLists {
-  /** N + 1: the pairs of atom i are starts[i] .. starts[i + 1] - 1. */
-  readonly starts: Int32Array;
-  /** P, the neighbour's index. */
-  readonly atoms: Int32Array;
-  /** P, 1 where the neighbour is of another species. */
-  readonly other: Uint8Array;
-  /** 3P, vector to the neighbour in units of a0. */
-  readonly vectors: Float32Array;
-}
-
-/** Double-precision, scalar, brute-force evaluation, for tests and the gradient check. */
-export interface ReferenceResult {
-  readonly lengthScale: number;
-  readonly logDensity: number;
-  /** N */
-  readonly neighbourCounts: Int32Array;
-  /** N x (L + 1)^2 x K (lm, k) */
-  readonly densities: Float64Array;
-  /** N x I */
-  readonly invariants: Float64Array;
-  /** N x H */
-  readonly hidden: Float64Array;
-  /** N x M */
-  readonly messages: Float64Array;
-  /** N x C */
-  readonly logits: Float64Array;
 }
 
 /** How the core runs. */

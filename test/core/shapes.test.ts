@@ -1,6 +1,12 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { CoreContext } from "../../src/core/context.js";
-import { type CoreModel, type ModelShape, PhaseCore } from "../../src/core/index.js";
+import {
+  backwardReference,
+  type CoreModel,
+  forwardReference,
+  type ModelShape,
+  PhaseCore,
+} from "../../src/core/index.js";
 import { invariantCount } from "../../src/core/shape.js";
 import {
   builds,
@@ -91,16 +97,16 @@ describe.each(shapes)("K %i, L %i, V %i, H %i, M %i, U %i, C %i, cutoff %f", (..
     for (const structure of [frame, randomFrame(12), randomFrame(17)]) {
       core.load(structure);
       const { logits, logDensity } = await core.forward();
-      const reference = core.forwardReference();
+      const reference = forwardReference(core.loadedFrame());
       expectClose("logits", logits, reference.logits, 1e-5);
       expectClose("logDensity", [logDensity], [reference.logDensity], 1e-5, 1);
       const score = await core.score();
-      const exact = core.backwardReference();
+      const exact = backwardReference(core.loadedFrame());
       expectClose("score", score.score, exact.gradient, 1e-4, 1);
       expectClose("virial", score.virial, exact.virial, 1e-4, 1);
       const seed = anySeed(logits.length);
       const any = await core.backward(seed);
-      const anyExact = core.backwardReference(Float64Array.from(seed));
+      const anyExact = backwardReference(core.loadedFrame(), Float64Array.from(seed));
       expectClose("gradient of any seed", any.gradient, anyExact.gradient, 1e-4, 1);
       expectClose("virial of any seed", any.virial, anyExact.virial, 1e-4, 1);
     }
@@ -110,12 +116,15 @@ describe.each(shapes)("K %i, L %i, V %i, H %i, M %i, U %i, C %i, cutoff %f", (..
     const core = await coreOf(model);
     core.load(frame);
     const seed = anySeed((frame.positions.length / 3) * model.classCount);
-    const { gradient } = core.backwardReference(Float64Array.from(seed));
+    const { gradient } = backwardReference(core.loadedFrame(), Float64Array.from(seed));
     const value = (coordinate: number, x: number): number => {
       const positions = frame.positions.slice();
       positions[coordinate]! += x;
       core.load({ ...frame, positions });
-      return core.forwardReference().logits.reduce((sum, logit, index) => sum + logit * seed[index]!, 0);
+      return forwardReference(core.loadedFrame()).logits.reduce(
+        (sum, logit, index) => sum + logit * seed[index]!,
+        0,
+      );
     };
     const scale = gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
     for (const coordinate of [0, 4, 50, 95]) {
@@ -204,7 +213,7 @@ describe("the shipped model", () => {
     const [golden] = goldenFiles();
     const core = await coreOf(shipped);
     core.load(goldenFrame(golden!));
-    const { invariants, hidden, messages } = core.forwardReference();
+    const { invariants, hidden, messages } = forwardReference(core.loadedFrame());
     const widths = [golden!.invariants, golden!.hidden, golden!.messages].map((rows) => rows[0]!.length);
     const atoms = golden!.positions.length;
     expect([invariants, hidden, messages].map((table) => table.length / atoms)).toEqual(widths);

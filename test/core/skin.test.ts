@@ -4,6 +4,7 @@
  */
 import { afterAll, describe, expect, it } from "vitest";
 import { type CoreFrame, PhaseCore } from "../../src/core/index.js";
+import { neighbourLists } from "./neighbour-lists.js";
 import {
   expectClose,
   expectError,
@@ -131,7 +132,7 @@ interface Outcome {
 async function evaluate(core: PhaseCore, frame: CoreFrame): Promise<Outcome> {
   try {
     core.load(frame);
-    const { starts, atoms, other } = await core.neighbours();
+    const { starts, atoms, other } = await neighbourLists(core);
     const { logits } = await core.forward();
     const { score, virial } = await core.score();
     const { lengthScale } = core;

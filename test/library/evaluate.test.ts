@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { PhaseCore } from "../../src/core/index.js";
+import { backwardReference, forwardReference, PhaseCore } from "../../src/core/index.js";
 import {
   type Analyser,
   createAnalyser,
@@ -36,7 +36,7 @@ const atomCount = frame.positions.length / 3;
 /** Forces of a coefficient times the fraction of class 1 and another times the mean logit of class 2, in double precision. */
 function referenceForces(coefficients: readonly number[]): Float64Array {
   core.load({ ...prepareFrame(frame).core, lengthScale: 2.27 });
-  const { logits } = core.forwardReference();
+  const { logits } = forwardReference(core.loadedFrame());
   const { classCount } = model;
   const seed = new Float64Array(logits.length);
   for (let row = 0; row < logits.length; row += classCount) {
@@ -48,7 +48,7 @@ function referenceForces(coefficients: readonly number[]): Float64Array {
       if (c === 2) seed[row + c]! += coefficients[1]! / atomCount;
     }
   }
-  return core.backwardReference(seed).gradient.map((g) => -g);
+  return backwardReference(core.loadedFrame(), seed).gradient.map((g) => -g);
 }
 
 describe("variables of a frame", () => {

@@ -4,7 +4,14 @@
  */
 import { afterAll, describe, expect, it } from "vitest";
 import { everyKind } from "../../src/cli/every-kind.js";
-import { type BackwardResult, type CoreFrame, type CoreModel, PhaseCore } from "../../src/core/index.js";
+import {
+  type BackwardResult,
+  backwardReference,
+  type CoreFrame,
+  type CoreModel,
+  forwardReference,
+  PhaseCore,
+} from "../../src/core/index.js";
 import { cellGeometry } from "../../src/frame/geometry.js";
 import { logWeights } from "../../src/model/index.js";
 import { evaluateInCore } from "../../src/variables/in-core.js";
@@ -109,17 +116,17 @@ function addExplicit(
 function referenceValues(one: Subject, changed: Partial<CoreFrame> = {}): readonly number[] {
   const frame = { ...one.frame, ...changed };
   reference.load(frame);
-  const { logits, lengthScale } = reference.forwardReference();
+  const { logits, lengthScale } = forwardReference(reference.loadedFrame());
   return evaluate({ ...one, frame }, logits, lengthScale).values;
 }
 
 function referenceDerivatives(one: Subject, followsCell = false): BackwardResult[] {
   reference.load(one.frame);
-  const { logits, lengthScale } = reference.forwardReference();
+  const { logits, lengthScale } = forwardReference(reference.loadedFrame());
   const evaluation = evaluate(one, logits, lengthScale);
   return one.declared.map((_, index) => {
     const known = evaluation.derivatives(one.declared.map((_other, place) => Number(place === index)));
-    return addExplicit(reference.backwardReference(known.seed), known, followsCell);
+    return addExplicit(backwardReference(reference.loadedFrame(), known.seed), known, followsCell);
   });
 }
 

@@ -1,0 +1,76 @@
+/**
+ * The double-precision reference: scalar formulas and neighbours by brute force, for the gradient check and for
+ * tests. It is slow. Its regions begin where those of the frame end.
+ */
+import type { BackwardResult, LoadedFrame } from "./types.js";
+
+/** Results of the reference, in the order of the atoms given. */
+export interface ReferenceResult {
+  readonly lengthScale: number;
+  readonly logDensity: number;
+  /** N */
+  readonly neighbourCounts: Int32Array;
+  /** N x (L + 1)^2 x K (lm, k) */
+  readonly densities: Float64Array;
+  /** N x I */
+  readonly invariants: Float64Array;
+  /** N x H */
+  readonly hidden: Float64Array;
+  /** N x M */
+  readonly messages: Float64Array;
+  /** N x C */
+  readonly logits: Float64Array;
+}
+
+/**
+ * Evaluates the frame loaded: `forwardReference(core.loadedFrame())`.
+ *
+ * @throws PhasewireError `TOO_LARGE`
+ */
+export function forwardReference(frame: LoadedFrame): ReferenceResult {
+  const logDensity = evaluate(frame);
+  const { context } = frame;
+  const { core, address } = context;
+  const atomCount = context.count("ATOMS");
+  const starts = context.integers("REFERENCE_START", atomCount + 1);
+  const rows = (name: string, width: number) =>
+    context.doubles(`REFERENCE_${name}`, width * atomCount).slice();
+  return {
+    lengthScale: context.value("LENGTH_SCALE"),
+    logDensity,
+    neighbourCounts: Int32Array.from({ length: atomCount }, (_, atom) => starts[atom + 1]! - starts[atom]!),
+    densities: rows("DENSITY", core.harmonicCount(address) * context.count("CHANNELS")),
+    invariants: rows("INVARIANTS", core.invariantCount(address)),
+    hidden: rows("HIDDEN", context.count("HIDDEN")),
+    messages: rows("MESSAGES", context.count("MESSAGE")),
+    logits: rows("LOGITS", context.count("CLASSES")),
+  };
+}
+
+/**
+ * Gradient and virial of the frame loaded.
+ *
+ * @param seed N x C, dL/dl_ac; the seed of the log density if absent
+ * @throws PhasewireError `TOO_LARGE`
+ */
+export function backwardReference(frame: LoadedFrame, seed?: Float64Array): BackwardResult {
+  evaluate(frame);
+  const { context } = frame;
+  const { core, address } = context;
+  if (seed === undefined) core.seedReference(address);
+  else context.doubles("REFERENCE_SEED", context.count("ATOMS") * context.count("CLASSES")).set(seed);
+  core.backwardReference(address);
+  return {
+    gradient: context.doubles("REFERENCE_GRADIENT", 3 * context.count("ATOMS")).slice(),
+    virial: context.values("VIRIAL", 9).slice(),
+  };
+}
+
+/** Lays the reference out and evaluates it; logP. */
+function evaluate({ context, end }: LoadedFrame): number {
+  const { core, address } = context;
+  for (let capacity = 0; ; capacity = context.count("REFERENCE_NEEDED")) {
+    context.reserve(core.layoutReference(address, end, capacity), "frame");
+    if (core.referencePairs(address) === core.STATUS_OK.value) return core.forwardReference(address);
+  }
+}
