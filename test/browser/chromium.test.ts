@@ -1,4 +1,7 @@
-/** The core in a browser: golden frames in headless Chromium, for both builds, alone and on worker threads over shared memory. */
+/**
+ * The core in a browser: golden frames in headless Chromium, for both builds, on one thread and on worker
+ * threads with shared memory.
+ */
 import type { Server } from "node:http";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -30,7 +33,7 @@ interface PageAnswer {
 const path = findChromium();
 const forceFloor = 1;
 
-// A machine without a browser leaves this out and says so; where everything is to be tested, that is a failure.
+// Without a browser, these tests are skipped and the reason is shown. In CI, that is a failure.
 if (path === null) {
   it.skipIf(!process.env.CI)(
     `the core in Chromium: none was found on the path; ${browserVariable} may name one`,
@@ -92,7 +95,7 @@ describe.runIf(path !== null)("the core in Chromium", () => {
     }
   });
 
-  it("gives the bits of Node with the baseline build, on one thread and on two", async () => {
+  it("gives the same bits as Node with the baseline build, on one thread and on two", async () => {
     const core = await PhaseCore.create(model, { threads: 1, build: "baseline" });
     core.load(shared);
     const { logits, logDensity } = await core.forward();

@@ -3,7 +3,7 @@ import { accessSync, constants } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
 
-/** Names a path to a browser, before all others. */
+/** Environment variable with the path of a browser, which is tried first. */
 export const browserVariable = "PHASEWIRE_CHROMIUM";
 
 const commands = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome"];
@@ -12,7 +12,7 @@ const applications = [
   "/Applications/Chromium.app/Contents/MacOS/Chromium",
 ];
 
-/** Path of a Chromium; null if there is none. */
+/** Path of a Chromium, or null if there is none. */
 export function findChromium(): string | null {
   const named = process.env[browserVariable];
   if (named) return named;
@@ -21,12 +21,12 @@ export function findChromium(): string | null {
   return [...candidates, ...applications].find(isExecutable) ?? null;
 }
 
-/** Starts it without a window, and without looking for anything in the network. */
+/** Starts it without a window and without network access. */
 export function startChromium(executablePath: string): Promise<Browser> {
   return chromium.launch({
     executablePath,
     headless: true,
-    // The sandbox refuses to work for root, as whom containers run; the pages are our own.
+    // The sandbox does not work for root, the user of containers. Only the tests' own pages are loaded.
     chromiumSandbox: process.getuid?.() !== 0,
     args: [
       "--disable-gpu",

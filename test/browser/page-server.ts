@@ -1,6 +1,6 @@
 /**
- * Serves the compiled library to a page on this machine. The two headers make the page cross-origin isolated, without which a browser shares no
- * memory between threads.
+ * Serves the compiled library to a page on this machine. The two headers make the page cross-origin isolated.
+ * Without that, a browser shares no memory between threads.
  */
 import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
@@ -20,15 +20,15 @@ const types: Readonly<Record<string, string>> = {
   wasm: "application/wasm",
 };
 
-/** Paths that may be asked for: the compiled library and core, the loader, and the page's own files. */
+/** Paths that may be requested: the compiled library and core, the loader, and the page's own files. */
 const served =
   /^\/(dist\/src|build|node_modules\/@assemblyscript\/loader|test\/browser)\/[\w./-]+\.(html|js|wasm)$/;
 
-/** Workers know no import maps, so the loader is called by its address. */
+/** Workers do not support import maps, so the loader is imported by its address. */
 const loader = /(["'])@assemblyscript\/loader\1/g;
 const loaderPath = '"/node_modules/@assemblyscript/loader/index.js"';
 
-/** Starts the server; its address ends with a slash. */
+/** Starts the server. Its address ends with a slash. */
 export async function servePages(): Promise<{ address: string; server: Server }> {
   const server = createServer(async (request, response) => {
     const path = new URL(request.url ?? "/", "http://localhost").pathname;

@@ -1,4 +1,4 @@
-/** Evaluates a model on frames in a page, with the library's own core behind a host for browsers. */
+/** Evaluates a model on frames in a page, with the library's own core in a host for browsers. */
 import { validatesRelaxed } from "/dist/src/core/build.js";
 import { PhaseCore } from "/dist/src/core/phase-core.js";
 

@@ -48,7 +48,7 @@ describe("an analysis", () => {
     result = await analyser.analyse(frame);
   });
 
-  test("has the shapes it promises", () => {
+  test("has the documented shapes", () => {
     expect(result.atomCount).toBe(216);
     expect(result.phases).toEqual(classNames);
     for (const name of ["labels", "confidence", "margin", "distance"] as const)
@@ -59,7 +59,7 @@ describe("an analysis", () => {
     expect(result.seconds).toBeGreaterThan(0);
   });
 
-  test("draws labels, confidence, margin, distance and log density from the logits", () => {
+  test("derives labels, confidence, margin, distance and log density from the logits", () => {
     let logDensity = 0;
     for (let atom = 0; atom < 216; atom += 1) {
       const logits = [...result.logits.subarray(4 * atom, 4 * atom + 4)];
@@ -92,14 +92,14 @@ describe("an analysis", () => {
     });
   });
 
-  test("leaves the frame as it was, and gives the same twice", async () => {
+  test("does not change the frame, and gives the same result twice", async () => {
     const before = frame.positions.slice();
     const again = await analyser.analyse(frame);
     expect(frame.positions).toEqual(before);
     expect(again.logits).toEqual(result.logits);
   });
 
-  test("is the same for overlapping calls as for one after the other", async () => {
+  test("is the same for overlapping calls as for successive ones", async () => {
     const other = shaken(crystal(fccSites, 4.05, 3), 0.2);
     const alone = await analyser.analyse(other);
     const [first, second, third] = await Promise.all([
@@ -112,7 +112,7 @@ describe("an analysis", () => {
     expect(third.logits).toEqual(result.logits);
   });
 
-  test("goes on after a frame that is refused", async () => {
+  test("continues after a refused frame", async () => {
     const bad = { ...frame, positions: frame.positions.map(() => Number.NaN) };
     const [refused, good] = await Promise.allSettled([analyser.analyse(bad), analyser.analyse(frame)]);
     expect(refused.status).toBe("rejected");
@@ -131,7 +131,8 @@ describe("an analysis", () => {
 });
 
 describe("a batch", () => {
-  // One of more atoms than the usual frame of its group, one with more pairs than there is room for, one large one between small ones.
+  // The frames include one with more atoms than usual in its group, one with more pairs than there is room
+  // for, and a large one between small ones.
   const sizes = [3, 4, 2, 8, 4, 3, 5];
   const frames = sizes.map((repeats, index) => shaken(crystal(fccSites, 3.61, repeats), 0.1 + 0.02 * index));
   const withoutTime = ({ seconds: _, ...rest }: FrameAnalysis) => rest;
@@ -141,7 +142,7 @@ describe("a batch", () => {
     ["with more neighbours than usual", { lengthScale: 3 }],
     ["with some classes", { classes: [classNames[1]!], perClass: false }],
     ["with denoising", { denoise: 2 }],
-  ])("of frames %s is its frames one by one, in order", async (_, options: AnalyseOptions) => {
+  ])("of frames %s equals its frames one by one, in order", async (_, options: AnalyseOptions) => {
     const alone = [];
     for (const frame of frames) alone.push(withoutTime(await analyser.analyse(frame, options)));
     for (const threads of [1, 3]) {
@@ -156,7 +157,7 @@ describe("a batch", () => {
     }
   });
 
-  test("of more frames than go into a group", async () => {
+  test("may have more frames than fit into a group", async () => {
     const [frame] = frames;
     const many = Array.from({ length: 300 }, (_, index) =>
       index % 2 === 0 ? frame! : { ...frame!, periodic: [true, true, false] as const },
@@ -170,7 +171,7 @@ describe("a batch", () => {
     }
   });
 
-  test("ends with the first frame that is refused, and names it", async () => {
+  test("ends at the first refused frame, and names it", async () => {
     const [sound] = frames;
     const positions = sound!.positions.slice();
     positions.copyWithin(30, 0, 3);
@@ -261,7 +262,7 @@ describe("cells", () => {
     expectClose(outside.logits, inside.logits, 1e-5);
   });
 
-  test("the vector of an axis without period does not matter", async () => {
+  test("the vector of an open axis does not matter", async () => {
     const results = await Promise.all(
       [12.15, 40, 0].map((height) => {
         const cell = frame.cell!.slice();
@@ -276,7 +277,7 @@ describe("cells", () => {
     expect(relativeDifference(first.logits, whole.logits)).toBeGreaterThan(1e-2);
   });
 
-  test("a cluster needs none", async () => {
+  test("a cluster needs no cell", async () => {
     const cluster = await analyser.analyse({ ...frame, cell: null, periodic: [false, false, false] });
     const boxed = await analyser.analyse({ ...frame, periodic: [false, false, false] });
     expect(cluster.logits).toEqual(boxed.logits);
@@ -286,7 +287,7 @@ describe("cells", () => {
 describe("species", () => {
   const frame = shaken(rocksalt(5.64, 3), 0.2);
 
-  test("are told apart, unless they are ignored", async () => {
+  test("are distinguished unless they are ignored", async () => {
     const aware = await analyser.analyse(frame);
     const ignoring = await analyser.analyse(frame, { ignoreSpecies: true });
     const nameless = await analyser.analyse({ ...frame, species: null });
@@ -307,7 +308,7 @@ describe("species", () => {
     expect((await analyser.analyse(unknown, { select: "Na" })).atomCount).toBe(108);
   });
 
-  test("can be selected, as if the others were not there", async () => {
+  test("can be selected as if there were no others", async () => {
     const selected = await analyser.analyse(frame, { select: "Cl" });
     const chlorine = [...frame.species!.keys()].filter((atom) => frame.species![atom] === "Cl");
     expect([...selected.selection!]).toEqual(chlorine);
@@ -327,7 +328,7 @@ describe("species", () => {
 describe("denoising", () => {
   const frame = shaken(rocksalt(5.64, 3), 0.1);
 
-  test("takes the steps it was told, and raises the log density", async () => {
+  test("takes the requested number of steps, and raises the log density", async () => {
     const raw = await analyser.analyse(frame);
     const result = await analyser.analyse(frame, { denoise: 4 });
     expect(result.denoising!.steps).toBe(4);
@@ -351,7 +352,7 @@ describe("denoising", () => {
     if (!result.denoising!.converged) expect(result.denoising!.steps).toBe(64);
   });
 
-  test("labels what comes out, except what was disordered before", async () => {
+  test("labels the denoised atoms, except those that were disordered before", async () => {
     const raw = await analyser.analyse(frame);
     const result = await analyser.analyse(frame, { denoise: 6 });
     const after = await analyser.analyse(
@@ -379,7 +380,7 @@ describe("refused frames", () => {
     expect(error.message).toMatch(/\b10\b/);
   });
 
-  test("so is an atom that was written at both sides of the cell", async () => {
+  test("so is an atom that is listed at both sides of the cell", async () => {
     const doubled = createFrame({
       positions: [...frame.positions, 8.1, 0, 0],
       cell: frame.cell,

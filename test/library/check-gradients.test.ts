@@ -70,7 +70,7 @@ async function fileOf(name: string, variables: unknown): Promise<string> {
 }
 
 describe("checking gradients", () => {
-  test("finds the derivatives of every kind of variable right, in both builds", async () => {
+  test("confirms the derivatives of every kind of variable, in both builds", async () => {
     const found = await checkJson("alloy.extxyz");
     expect(found.ok).toBe(true);
     expect(found.tolerance).toBe(1e-3);
@@ -92,7 +92,7 @@ describe("checking gradients", () => {
     expect(found.variables.map(({ name }) => name)).toEqual(
       expect.arrayContaining(["meanLogit.species", "meanLogit.ids", "distance.ball", "logDensity.slab"]),
     );
-    // Not nothing, either: differences were formed.
+    // The error is not zero, since differences are approximate.
     expect(found.maxRelativeError).toBeGreaterThan(1e-9);
     expect(found.maxRelativeError).toBeLessThan(1e-4);
     expect(found.virialRelativeError).toBeGreaterThan(1e-9);
@@ -100,22 +100,22 @@ describe("checking gradients", () => {
     expect(found.maxRelativeError).toBe(worst);
   });
 
-  test.each(["surface.extxyz", "cluster.extxyz"])("takes %s", async (file) => {
+  test.each(["surface.extxyz", "cluster.extxyz"])("accepts %s", async (file) => {
     const found = await checkJson(file, "--build", "baseline");
     expect(found.ok).toBe(true);
     expect(found.builds.map(({ build }) => build)).toEqual(["baseline"]);
-    // Neither has a cell that regions could be measured in.
+    // Regions need a periodic cell, which neither file has.
     expect(found.variables.some(({ name }) => name.includes("ball"))).toBe(false);
   });
 
-  test("fails above the tolerance, and says so", async () => {
+  test("fails above the tolerance, and reports it", async () => {
     expect((await checkJson("copper.extxyz", "--tolerance", "1e-12", "--build", "baseline")).ok).toBe(false);
     const { exitCode, stdout } = await check("copper.extxyz", "--tolerance", "1e-12", "--build", "baseline");
     expect(exitCode).toBe(1);
     expect(stdout).toContain("FAILED");
   });
 
-  test("prints a table for people", async () => {
+  test("prints a table as text", async () => {
     const { exitCode, stdout } = await check("copper.extxyz");
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(/^model random, 32 atoms, length scale 2\.\d+, 2 atoms moved\n/);
@@ -125,7 +125,7 @@ describe("checking gradients", () => {
     expect(stdout).toMatch(/\nok: [^\n]+\n$/);
   });
 
-  test("takes variables from a file, and weights of classes", async () => {
+  test("accepts variables from a file, and weights of classes", async () => {
     const file = await fileOf("own.json", [
       {
         kind: "distance",
@@ -148,7 +148,7 @@ describe("checking gradients", () => {
     expect(found.ok).toBe(true);
   });
 
-  test("looks at a part of a frame that is too large", async () => {
+  test("checks only a part of a frame that is too large", async () => {
     const file = await fileOf("one.json", [{ kind: "meanLogit", class: "fcc" }]);
     const found = await checkJson(
       "large.extxyz",
@@ -185,7 +185,7 @@ describe("checking gradients", () => {
     expect(stderr).toMatch(text);
   });
 
-  test("refuses files that are missing, or no JSON", async () => {
+  test("refuses files that are missing or are not JSON", async () => {
     await writeFile(inFolder("broken.json"), "[{");
     const broken = await check("copper.extxyz", "--variables", inFolder("broken.json"));
     expect(broken).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("FILE_FORMAT") });
@@ -220,7 +220,7 @@ describe("classify --variables", () => {
     },
   ];
 
-  test("tells their values in JSON and in the report", async () => {
+  test("gives their values in JSON and in the report", async () => {
     const file = await fileOf("values.json", variables);
     const common = ["classify", "--model", modelPath, "--threads", "1", "--variables", file];
     const { stdout } = await run(...common, "--json", inFolder("copper.extxyz"));
@@ -234,7 +234,7 @@ describe("classify --variables", () => {
     expect(report.stdout).toContain(`  far           ${Number(values.far!.toPrecision(6))}\n`);
   });
 
-  test("ends the run for a class that the model lacks", async () => {
+  test("ends the run if the model lacks a class", async () => {
     const file = await fileOf("lacking.json", [{ kind: "fraction", class: "omega" }]);
     const { exitCode, stderr } = await run(
       "classify",

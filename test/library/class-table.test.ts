@@ -67,7 +67,7 @@ describe("the table", () => {
     expect(letters(lines.join(""))).toBe(letters([titles, ...names].join("")));
   });
 
-  test("has its columns one below the other, no wider than needed", () => {
+  test("aligns its columns, no wider than needed", () => {
     const lines = classTable(classes.slice(2, 4), 120).split("\n");
     expect(lines).toEqual([
       "name  prototype  Struktur-  Pearson  AFLOW label     space  aliases",

@@ -19,7 +19,7 @@ const classes = [
   { name: "ice-III", aliases: [], prototype: "ice-III" },
 ];
 
-describe("a class that is asked for by name", () => {
+describe("a class that is requested by name", () => {
   test("is found by its name or an alias", () => {
     expect(findClass("fcc", classes, "x")).toBe(1);
     expect(findClass("ice-Ih", classes, "x")).toBe(2);
@@ -39,7 +39,7 @@ describe("a class that is asked for by name", () => {
     ["AB3_cP4_221_a_c", "L1_2"],
     ["ice", "ice-Ih or ice-II or ice-III"],
     ["diamond", "hexdiamond"],
-  ])("but is unknown: %s brings up %s", async (name, near) => {
+  ])("is unknown: %s suggests %s", async (name, near) => {
     const error = await expectError("BAD_OPTION", () => findClass(name, classes, "variables[2].class"));
     expect(error.message).toContain(JSON.stringify(name));
     expect(error).toMatchObject({ field: "variables[2].class", value: name });
@@ -47,14 +47,14 @@ describe("a class that is asked for by name", () => {
     expect(error.remedy).toContain("The classes are disordered, fcc, ");
   });
 
-  test("but is like no other brings up none", async () => {
+  test("is unknown and unlike any other: there is no suggestion", async () => {
     for (const name of ["perovskite", "", "xyz"]) {
       const { remedy } = await expectError("BAD_OPTION", () => findClass(name, classes, "x"));
       expect(remedy).not.toContain("Did you mean");
     }
   });
 
-  test("of hundreds, is answered by the nearest five alone", async () => {
+  test("is unknown among hundreds: only the nearest five are suggested", async () => {
     const many = Array.from({ length: 350 }, (_, index) => ({ name: `phase-${index}`, aliases: [] }));
     const { remedy } = await expectError("BAD_OPTION", () => findClass("phase-1000", many, "x"));
     expect(remedy.match(/phase-\d+/g)).toHaveLength(5);
@@ -106,7 +106,7 @@ describe("an analysis with classes", () => {
   });
   afterAll(() => analyser.dispose());
 
-  test("weights the probabilities, and lists the fractions of those allowed", async () => {
+  test("weights the probabilities, and lists the fractions of the allowed classes", async () => {
     const plain = await analyser.analyse(frame);
     const result = await analyser.analyse(frame, { classes: { hcp: 2, bcc: 0.5 } });
     const weights = [1, 0, 2, 0.5];
@@ -124,7 +124,7 @@ describe("an analysis with classes", () => {
     expect(result.labels).not.toContain(1);
   });
 
-  test("concerns this analysis alone", async () => {
+  test("affects only this analysis", async () => {
     const [plain, limited, after] = await Promise.all([
       analyser.analyse(frame),
       analyser.analyse(frame, { classes: ["fcc"], denoise: 2 }),
@@ -136,12 +136,12 @@ describe("an analysis with classes", () => {
     expect(limited.logDensity).not.toBe(plain.logDensity);
   });
 
-  test("counts disordered even where it is left out", async () => {
+  test("counts disordered even if the list omits it", async () => {
     const { fractions } = await analyser.analyse(frame, { classes: { fcc: 1, disordered: 0 } });
     expect(fractions).toEqual({ disordered: 0, fcc: 1 });
   });
 
-  test("refuses what it cannot be", async () => {
+  test("refuses unknown classes", async () => {
     const error = await expectError("BAD_OPTION", () => analyser.analyse(frame, { classes: ["fccc"] }));
     expect(error).toMatchObject({ field: "classes", value: "fccc" });
     expect(error.remedy).toContain("Did you mean fcc?");

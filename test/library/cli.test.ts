@@ -24,7 +24,7 @@ import { bccSites, collect, crystal, fccSites, shaken, TextSink, temporaryFolder
 const folder = temporaryFolder();
 const inFolder = (name: string): string => join(folder, name);
 
-/** What `classify --json` prints for a frame. */
+/** Output of `classify --json` for a frame. */
 interface FrameLine {
   file: string;
   frame: number;
@@ -40,7 +40,7 @@ interface FrameLine {
   seconds: number;
 }
 
-/** What it prints for an error. */
+/** Its output for an error. */
 interface ErrorLine {
   file: string | null;
   frame: number | null;
@@ -53,7 +53,7 @@ const chlorineSites = fccSites.map(([x, y, z]) => [x + 0.5, y, z] as const);
 const saltSpecies = [...fccSites.map(() => "Na"), ...chlorineSites.map(() => "Cl")];
 const salt = shaken(crystal([...fccSites, ...chlorineSites], 5.64, 2, saltSpecies), 0.2);
 
-/** Oxygens on a body-centred lattice of one atom in 27 cubic units of length, hydrogens beside them. */
+/** Oxygens on a body-centred lattice with one atom per 27 cubic units of length, each with hydrogens. */
 const water = shaken(
   crystal(
     bccSites.flatMap(([x, y, z]) => [[x, y, z] as const, [x + 0.2, y, z] as const, [x, y + 0.2, z] as const]),
@@ -118,7 +118,7 @@ const classify = (...args: string[]): Promise<Outcome> => run(["classify", "--th
 const denoise = (...args: string[]): Promise<Outcome> => run(["denoise", "--threads", "1", ...args]);
 
 describe("classify --json", () => {
-  test("prints one object a frame on a line, and nothing else", async () => {
+  test("prints one object per frame, each on a line, and nothing else", async () => {
     const files = [inFolder("copper.extxyz"), inFolder("two.extxyz.gz")];
     const outcome = await classify("--json", ...files);
     expect(outcome.exitCode).toBe(0);
@@ -153,7 +153,7 @@ describe("classify --json", () => {
     }
   });
 
-  test("says what the library says", async () => {
+  test("agrees with the library", async () => {
     const analyser = await createAnalyser(await loadModel(), { threads: 1 });
     const expected = await analyser.analyse(salt, {
       denoise: 3,
@@ -184,7 +184,7 @@ describe("classify --json", () => {
     });
   });
 
-  test("ignores species if asked", async () => {
+  test("ignores species on request", async () => {
     const [aware] = lines<FrameLine>(await classify("--json", inFolder("salt.extxyz")));
     const [ignoring] = lines<FrameLine>(
       await classify("--json", "--ignore-species", inFolder("salt.extxyz")),
@@ -195,7 +195,7 @@ describe("classify --json", () => {
     expect(ignoring!.meanMargin).toBe(plain!.meanMargin);
   });
 
-  test("chooses among the classes allowed, by their weights", async () => {
+  test("chooses among the allowed classes, by their weights", async () => {
     const analyser = await createAnalyser(await loadModel(), { threads: 1 });
     const expected = await analyser.analyse(copper, { classes: { fcc: 2, bcc: 0.25, disordered: 0.5 } });
     await analyser.dispose();
@@ -208,13 +208,13 @@ describe("classify --json", () => {
     expect(plain!.meanMargin).not.toBe(expected.meanMargin);
   });
 
-  test("takes a model by path, and several species", async () => {
+  test("accepts a model by path, and several species", async () => {
     const args = ["--model", inFolder("random.safetensors"), "--select", "Na,Cl"];
     const [line] = lines<FrameLine>(await classify("--json", ...args, inFolder("salt.extxyz")));
     expect(line).toMatchObject({ natoms: 64, model: "random" });
   });
 
-  test("goes on with the next file after an error, says so on a line, and exits with 1", async () => {
+  test("continues with the next file after an error, reports it on a line, and exits with 1", async () => {
     const positions = copper.positions.slice();
     positions[4] = Number.NaN;
     const broken = await writeFrames("broken.extxyz", copper, { ...copper, positions }, copper);
@@ -239,7 +239,7 @@ describe("classify --json", () => {
     expect(outcome.stderr).toContain(`error NON_FINITE_POSITIONS: ${broken}, frame 1: `);
   });
 
-  test("gives a model that cannot be used as an error without file and frame", async () => {
+  test("reports an unusable model as an error without file and frame", async () => {
     const file = modelFile();
     file[file.length - 1]! ^= 1;
     await writeFile(inFolder("damaged.safetensors"), file);
@@ -342,7 +342,7 @@ describe("wrong usage", () => {
     [["denoise", "--out", "FILE", "--steps", "many", "FILE"], /a whole number from 1 to 10000 is needed/],
     [["classify", "--classes", "hpc", "FILE"], /no class "hpc"\n.*Did you mean hcp\?/],
     [["classify", "--classes", "fcc=x", "FILE"], /the weight of fcc must be a number of at least 0/],
-  ])("%j says what the option takes", async (args, expected) => {
+  ])("%j explains what the option accepts", async (args, expected) => {
     expect((await run(args)).stderr).toMatch(expected);
   });
 
@@ -367,7 +367,7 @@ describe("wrong usage", () => {
   });
 });
 
-describe("classify for people", () => {
+describe("classify as text", () => {
   test("shows the phases of each frame, largest share first", async () => {
     const { exitCode, stdout } = await classify(inFolder("two.extxyz.gz"));
     expect(exitCode).toBe(0);
@@ -439,7 +439,7 @@ describe("hints on standard error", () => {
     expect((await classify("--json", ...args)).stderr).toBe("");
   });
 
-  test("a length scale for a frame that is too small for a good estimate is left alone", async () => {
+  test("a frame that is too small for a good estimate gets no hint about its length scale", async () => {
     const file = await writeFrames(
       "cluster.extxyz",
       createFrame({ positions: copper.positions.slice(0, 3 * 60) }),
@@ -477,7 +477,7 @@ describe("hints on standard error", () => {
     }
   });
 
-  test("the oxygens of water are analysed, and it says so, unless something else is selected", async () => {
+  test("the oxygens of water are analysed and reported as such, unless something else is selected", async () => {
     const file = await writeFrames("water.extxyz", water);
     const outcomes = async (...args: string[]): Promise<unknown[]> => {
       const [line] = lines<FrameLine>(await classify("--json", file, ...args));
@@ -501,14 +501,14 @@ describe("hints on standard error", () => {
     expect((await classify("--select", "all", file)).stderr).not.toContain("warning");
   });
 
-  test("a hint about the length scale of water compares with that of the atoms analysed", async () => {
+  test("a hint about the length scale of water compares with that of the analysed atoms", async () => {
     const file = await writeFrames("water.extxyz", water);
     const told = async (...args: string[]): Promise<string> => (await classify(file, ...args)).stderr;
     expect(await told("--length-scale", "3.0")).toBe("");
     expect(await told("--length-scale", "3.0", "--ignore-species")).toMatch(/the estimate is 2\.[01]/);
   });
 
-  test("a selected species that never occurs is told once, and the others are analysed", async () => {
+  test("a selected species that never occurs is reported once, and the others are analysed", async () => {
     const file = await writeFrames("selected-salts.extxyz", salt, salt);
     const outcome = await classify("--json", "--select", "Cl,Ag", file);
     expect(outcome.exitCode).toBe(0);
@@ -543,7 +543,7 @@ describe("a model of hundreds of classes", () => {
     expect(stdout.trimEnd().split("\n").length).toBeLessThan(4 + 108);
   });
 
-  test("names what is near an unknown class, not all there are", async () => {
+  test("suggests the classes closest to an unknown one, not all", async () => {
     const { stderr, exitCode } = await classify(...args(), "--classes", "c3490");
     expect(exitCode).toBe(2);
     expect(stderr).toContain("Did you mean c340 or c349?");
@@ -552,7 +552,7 @@ describe("a model of hundreds of classes", () => {
 });
 
 describe("--out", () => {
-  test("writes every frame with the columns of its analysis, and keeps what was there", async () => {
+  test("writes every frame with the columns of its analysis, and keeps its own columns", async () => {
     const out = inFolder("labelled.extxyz.gz");
     const { exitCode } = await classify(inFolder("two.extxyz.gz"), inFolder("salt.extxyz"), "--out", out);
     expect(exitCode).toBe(0);
@@ -590,7 +590,7 @@ describe("--out", () => {
   test.each([
     ["a good", "copper.extxyz", 0],
     ["a bad", "missing.extxyz", 1],
-  ])("says that the output was lost when it was closed, after %s file", async (_, name, errorsBefore) => {
+  ])("reports that the output was lost on closing, after %s file", async (_, name, errorsBefore) => {
     const lost = new PhasewireError("FILE_ACCESS", { message: "lost.extxyz cannot be written: disk full" });
     const close = vi.spyOn(FrameWriter.prototype, "close").mockRejectedValueOnce(lost);
     const outcome = await classify("--json", inFolder(name), "--out", inFolder("lost.extxyz"));
@@ -601,7 +601,7 @@ describe("--out", () => {
     expect(lines(outcome)).toContainEqual({ file: null, frame: null, error: lost.toJSON() });
   });
 
-  test("refuses to empty an input under another name", async () => {
+  test("refuses to overwrite an input under another name", async () => {
     const input = await writeFrames("linked.extxyz", copper);
     await link(input, inFolder("other-name.extxyz"));
     await symlink(input, inFolder("symbolic.extxyz"));
@@ -613,7 +613,7 @@ describe("--out", () => {
     expect(await collect(readFrames(input))).toHaveLength(1);
   });
 
-  test("ends after the frame under way when interrupted, with the file whole", async () => {
+  test("ends after the current frame when interrupted, with a complete file", async () => {
     const interruption = new AbortController();
     const stdout = new TextSink(() => interruption.abort());
     const out = inFolder("interrupted.extxyz.gz");
@@ -656,7 +656,7 @@ describe("models", () => {
     });
   });
 
-  test("as JSON, one object a line", async () => {
+  test("prints JSON, one object per line", async () => {
     const [entry] = lines<Record<string, unknown>>(await run(["models", "--json"]));
     expect(entry).toMatchObject({ name: "random", default: true, classCount: 4, file: "random.safetensors" });
     expect(entry).not.toHaveProperty("classes");
@@ -695,7 +695,7 @@ describe("models", () => {
     });
   });
 
-  test("--search leaves the classes that it finds", async () => {
+  test("--search shows only the classes that it finds", async () => {
     const { stdout } = await run(["models", "--search", "C C_p"]);
     expect(stdout).toContain("random: 4 classes, found 1\n");
     expect(stdout).toMatch(/^fcc .* ccp$/m);
@@ -708,7 +708,7 @@ describe("models", () => {
     expect((await run(["models", "--search", "spinel", "--json"])).stdout).toBe("[\n]\n");
   });
 
-  test("a tier that does not ship is refused with those that do", async () => {
+  test("an unknown tier is refused, and the message names the known ones", async () => {
     const { exitCode, stdout, stderr } = await run(["models", "--classes", "--tier", "all"]);
     expect([exitCode, stdout]).toEqual([1, ""]);
     expect(stderr).toMatch(/^error MODEL_NOT_FOUND: tier "all" does not ship; there are: random\n/);
@@ -718,7 +718,7 @@ describe("models", () => {
 describe("the executable", () => {
   const executable = join(packageRoot(), "dist/bridge/server/main.js");
 
-  test("classifies in a process of its own, and ends by itself", async () => {
+  test("classifies in a separate process, and ends by itself", async () => {
     const { stdout, stderr } = await promisify(execFile)(process.execPath, [
       executable,
       ...["classify", "--json", inFolder("two.extxyz.gz")],
@@ -727,7 +727,7 @@ describe("the executable", () => {
     expect(stdout.trimEnd().split("\n")).toHaveLength(2);
   });
 
-  test("gives its exit code", async () => {
+  test("returns its exit code", async () => {
     const failed = await promisify(execFile)(process.execPath, [
       executable,
       "classify",
@@ -737,7 +737,7 @@ describe("the executable", () => {
     expect(failed.stderr).toMatch(/^error FILE_ACCESS: /);
   });
 
-  test("says where an error is, whatever the file is called", async () => {
+  test("states where an error is, for any name of the file", async () => {
     const text = await readFile(inFolder("copper.extxyz"), "utf8");
     await writeFile(inFolder("coordinate"), text.replace(/Cu \S+/, "Cu nan"));
     const failed = await promisify(execFile)(
@@ -748,7 +748,7 @@ describe("the executable", () => {
     expect(failed.stderr).toMatch(/^error NON_FINITE_POSITIONS: coordinate, frame 0: /);
   });
 
-  test("ends quietly when nobody reads any more", async () => {
+  test("ends quietly when its output is no longer read", async () => {
     const child = spawn(process.execPath, [
       executable,
       "classify",
@@ -764,7 +764,7 @@ describe("the executable", () => {
     expect(stderr).toBe("");
   });
 
-  test("knows serve, and loads its sockets only then", async () => {
+  test("has the command serve, and loads sockets only for it", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [executable, "serve", "--help"]);
     expect(stdout).toContain("--endpoint");
   });

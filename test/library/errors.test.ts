@@ -15,7 +15,7 @@ describe("errors", () => {
     );
   });
 
-  test("an error has the remedy of its code unless it brings a better one", () => {
+  test("an error has the remedy of its code unless it has a better one", () => {
     const plain = new PhasewireError("EMPTY_FRAME", { message: "no atoms" });
     expect(plain.remedy).toBe(errorCatalogue.EMPTY_FRAME.remedy);
     expect(plain.name).toBe("PhasewireError");
@@ -36,7 +36,7 @@ describe("errors", () => {
     expect(json(10n)).toBe("10");
   });
 
-  test("whatever else is thrown becomes INTERNAL and keeps its cause", () => {
+  test("any other error becomes INTERNAL and keeps its cause", () => {
     const cause = new TypeError("boom");
     const error = asPhasewireError(cause);
     expect(error.code).toBe("INTERNAL");

@@ -33,7 +33,10 @@ afterAll(() => Promise.all([analyser.dispose(), core.dispose()]));
 const frame = shaken(crystal(fccSites, 3.61, 2), 0.2);
 const atomCount = frame.positions.length / 3;
 
-/** Forces of a coefficient times the fraction of class 1 and another times the mean logit of class 2, in double precision. */
+/**
+ * Forces of a coefficient times the fraction of class 1 and another times the mean logit of class 2, in
+ * double precision.
+ */
 function referenceForces(coefficients: readonly number[]): Float64Array {
   core.load({ ...prepareFrame(frame).core, lengthScale: 2.27 });
   const { logits } = forwardReference(core.loadedFrame());
@@ -52,7 +55,7 @@ function referenceForces(coefficients: readonly number[]): Float64Array {
 }
 
 describe("variables of a frame", () => {
-  test("have values alone where no energy is asked for", async () => {
+  test("have only values if no energy is requested", async () => {
     const found = await analyser.evaluate(frame, list);
     expect(found.names).toEqual([`fraction.${first}`, "logDensity", `distance.${second}`]);
     expect(found.byName).toEqual(
@@ -75,7 +78,7 @@ describe("variables of a frame", () => {
     expect(found.lengthScale).toBe(2.27);
   });
 
-  test("have energies that are functions of the values", async () => {
+  test("can have an energy that is a function of their values", async () => {
     const square = await analyser.evaluate(frame, [fraction], {
       energy: ([x]) => ({ energy: 8 * (x! - 0.9) ** 2, derivatives: [16 * (x! - 0.9)] }),
     });
@@ -86,7 +89,7 @@ describe("variables of a frame", () => {
     expect(square.virial).toEqual(linear.virial);
   });
 
-  test("exert no pressure at a length scale that follows the cell, but by their own unit", async () => {
+  test("exert no pressure at a length scale that follows the cell, except by their unit", async () => {
     const variables: Variable[] = [fraction, { kind: "distance", class: second }];
     const at = (coefficients: number[], lengthScale: number | "cell") =>
       analyser.evaluate(frame, variables, { coefficients, lengthScale });
@@ -101,7 +104,7 @@ describe("variables of a frame", () => {
     expectClose("trace", [trace(distance.virial!)], [-distance.energy!], 1e-9);
   });
 
-  test("leave atoms that are not analysed without forces, and know the others by their ids", async () => {
+  test("give no forces to atoms that are not analysed, and identify the others by their ids", async () => {
     const species = Array.from({ length: atomCount }, (_, atom) => (atom % 4 === 0 ? "H" : "O"));
     const ids = Array.from({ length: atomCount }, (_, atom) => 1000 - atom);
     const mixed = createFrame({ ...frame, species, ids });
@@ -123,7 +126,7 @@ describe("variables of a frame", () => {
     await expectError("EMPTY_SELECTION", () => analyser.evaluate(mixed, gone, options));
   });
 
-  test("may be functions of one's own", async () => {
+  test("can be custom functions", async () => {
     const mine: Variable = {
       kind: "custom",
       name: "mine",
@@ -174,7 +177,7 @@ describe("variables of a frame", () => {
         }),
     ],
     [
-      "an energy that is none",
+      "an energy of NaN",
       "BAD_OPTION",
       "energy",
       () =>
@@ -194,7 +197,7 @@ describe("variables of a frame", () => {
 });
 
 describe("an analysis with variables", () => {
-  test("has their values, of the frame as given", async () => {
+  test("has their values for the frame as given", async () => {
     const { byName } = await analyser.evaluate(frame, list);
     const plain = await analyser.analyse(frame, { variables: list, perClass: false });
     const denoised = await analyser.analyse(frame, { variables: list, denoise: 2 });
@@ -208,7 +211,7 @@ describe("an analysis with variables", () => {
     expect((await analyser.analyse(frame)).values).toBeUndefined();
   });
 
-  test("has the same of a frame that was cut into slabs", async () => {
+  test("has the same values if the frame is cut into slabs", async () => {
     const block = crystal(fccSites, 3.61, 2);
     const blocks = Array.from({ length: 8 }, (_, number) =>
       block.positions.map((x, at) => x + (at % 3 === 0 ? 7.22 * number : 0)),

@@ -143,7 +143,7 @@ describe("a format that is registered", () => {
     expect(error.message).toContain("wrong.xyz, line 1: the number of atoms was expected");
   });
 
-  test("is told in the help and refused by what it is not", async () => {
+  test("is listed in the help, and unregistered formats are refused", async () => {
     const titles = "extended XYZ (.extxyz, .exyz, .xyz); labelled points (.pts, .points)";
     for (const command of ["classify", "denoise", "check-gradients"]) {
       const { stdout } = await run("help", command);
@@ -155,7 +155,7 @@ describe("a format that is registered", () => {
     expect(wrong.stderr).toContain("Allowed choices are extxyz, points.");
   });
 
-  test("is gone when it is taken out", async () => {
+  test("is gone when it is removed", async () => {
     remove();
     await expectError("BAD_OPTION", () => collect(readFrames(inFolder("two.pts"), { format: "points" })));
     await expectError("BAD_OPTION", () => FrameWriter.open(inFolder("new.pts")));
@@ -200,7 +200,7 @@ test("docs/formats.md has a row for every format", async () => {
 });
 
 describe("a file of no format", () => {
-  test("is refused with the formats that there are and with the command that converts it", async () => {
+  test("is refused, and the message has the known formats and a command that converts it", async () => {
     await writeFile(inFolder("run.lammpstrj"), "ITEM: TIMESTEP\n0\n");
     const { exitCode, stderr } = await run("classify", inFolder("run.lammpstrj"));
     expect(exitCode).toBe(1);

@@ -146,18 +146,18 @@ describe("reading extended XYZ", () => {
     expect((await readOne("1\nProperties=pos:R:3\n0 0 0\n")).species).toBeNull();
   });
 
-  test("frames of different sizes, blank lines between them, Windows line ends, no end at the last line", async () => {
+  test("frames of different sizes, blank lines between them, Windows line ends, a last line without an end", async () => {
     const frames = await read("1\r\n\r\nH 0 0 0\r\n\r\n2\n\nH 0 0 0\nO 1 1 1\n\n1\nt\nC 0 0 0");
     expect(frames.map(({ species }) => species)).toEqual([["H"], ["H", "O"], ["C"]]);
   });
 
-  test("text in several bytes a character survives the pieces in which a file is read", async () => {
+  test("text with several bytes per character survives reading in pieces", async () => {
     const frames = await read("1\nc\nÅé漢 0 0 0\n".repeat(40_000));
     expect(frames).toHaveLength(40_000);
     expect(frames.every(({ species }) => species![0] === "Åé漢")).toBe(true);
   });
 
-  test("gzip is told from its first bytes, whatever the name; members may follow each other", async () => {
+  test("gzip is recognised by its first bytes, whatever the name, and may have several members", async () => {
     const one = gzipSync("1\nc\nH 0 0 0\n");
     expect(await read(one)).toHaveLength(1);
     expect(await read(Buffer.concat([one, one]))).toHaveLength(2);
@@ -169,13 +169,13 @@ describe("reading extended XYZ", () => {
   });
 
   test("frames arrive while the file is still being read", async () => {
-    const path = await fileWith("1\nc\nH 0 0 0\nthis is no frame\n");
+    const path = await fileWith("1\nc\nH 0 0 0\nthis is not a frame\n");
     const frames = readFrames(path);
     expect((await frames.next()).value!.species).toEqual(["H"]);
     await expectError("FILE_FORMAT", () => frames.next());
   });
 
-  test("a file may be left in the middle", async () => {
+  test("reading may stop in the middle of a file", async () => {
     const path = await fileWith("1\nc\nH 0 0 0\n".repeat(3));
     for await (const frame of readFrames(path)) {
       expect(frame.species).toEqual(["H"]);
@@ -259,14 +259,14 @@ describe("refusing files", () => {
   test.each([
     ["EACCES", "permission to read it is missing"],
     ["EIO", "EIO: as the system says it"],
-  ])("%s is told as: %s", (code, reason) => {
+  ])("%s is reported as: %s", (code, reason) => {
     const cause = Object.assign(new Error("EIO: as the system says it"), { code });
     const error = readAccessError("a.extxyz", cause);
     expect(error).toMatchObject({ code: "FILE_ACCESS", field: "a.extxyz", value: code, cause });
     expect(error.message).toBe(`a.extxyz cannot be read: ${reason}`);
   });
 
-  test("random bytes end in an error with a name, never in a crash", async () => {
+  test("random bytes give a named error, never a crash", async () => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 300 }), async (bytes) => {
         const outcome = await read(bytes).then(
@@ -279,7 +279,7 @@ describe("refusing files", () => {
     );
   });
 
-  test("damaged frames end in an error with a name, never in a crash", async () => {
+  test("damaged frames give a named error, never a crash", async () => {
     const good = `2\nLattice="4 0 0 0 4 0 0 0 4" ${columns}:id:I:1 pbc="T T T" a="b c"\nH 0 0 0 1\nO 1 1 1 2\n`;
     await fc.assert(
       fc.asyncProperty(
@@ -307,7 +307,10 @@ const columnName = fc
 const real = fc.oneof(fc.double(), fc.constant(-0));
 const finite = fc.double({ noNaN: true, noDefaultInfinity: true });
 
-/** Text that does not look like a list of numbers or logical values: those read back as lists, as documented. */
+/**
+ * Text that does not look like a list of numbers or logical values. Such lists read back as lists, as
+ * documented.
+ */
 const infoText = fc
   .string({ maxLength: 12 })
   .filter((text) => text.trim().split(/\s+/).length < 2 || /[g-z]{2}/.test(text.toLowerCase()))
@@ -363,7 +366,7 @@ const anyFrame: fc.Arbitrary<Frame> = fc.integer({ min: 0, max: 5 }).chain((coun
 );
 
 describe("writing extended XYZ", () => {
-  test("what is written reads back the same, bit for bit", async () => {
+  test("frames that are written read back the same, bit for bit", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(anyFrame, { minLength: 1, maxLength: 3 }),
@@ -375,7 +378,7 @@ describe("writing extended XYZ", () => {
           await writer.close();
           const back = await collect(readFrames(path));
           expect(back).toEqual(frames);
-          // toEqual takes -0 for 0.
+          // toEqual treats -0 as 0.
           for (const [index, frame] of frames.entries()) {
             expect([...back[index]!.positions].map((value) => Object.is(value, -0))).toEqual(
               [...frame.positions].map((value) => Object.is(value, -0)),
@@ -387,7 +390,7 @@ describe("writing extended XYZ", () => {
     );
   });
 
-  test("a name that ends in .gz is compressed, another is not", async () => {
+  test("a file is compressed only if its name ends in .gz", async () => {
     const frame = createFrame({ positions: [0, 0, 0], species: ["H"] });
     for (const name of ["a.xyz", "a.xyz.gz"]) {
       const writer = await FrameWriter.open(join(folder, name));
@@ -442,7 +445,7 @@ describe("writing extended XYZ", () => {
     expect(noFile.message).toContain("it is a folder");
   });
 
-  test("a device that is full is FILE_ACCESS, at the latest when the file is closed", {
+  test("a full device is FILE_ACCESS, at the latest when the file is closed", {
     skip: process.platform !== "linux",
   }, async () => {
     const writer = await FrameWriter.open("/dev/full");
@@ -455,7 +458,7 @@ describe("writing extended XYZ", () => {
 });
 
 describe("the Atomic Simulation Environment", () => {
-  test("reads what is written", async () => {
+  test("reads frames that are written here", async () => {
     const path = join(folder, "for-ase.extxyz.gz");
     const writer = await FrameWriter.open(path);
     await writer.write(
@@ -506,7 +509,7 @@ print(json.dumps({
     });
   });
 
-  test("writes what is read: slabs, clusters, velocities, calculators and odd entries", async () => {
+  test("writes frames that are read here: slabs, clusters, velocities, calculators and odd entries", async () => {
     const path = join(folder, "from-ase.extxyz");
     const script = `
 import sys

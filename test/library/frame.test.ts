@@ -70,14 +70,14 @@ describe("completing a cell", () => {
   const complete = (cell: number[] | null, periodic: Periodic) =>
     completeCell(cell === null ? null : Float64Array.from(cell), periodic);
 
-  test("a whole cell is taken as it is, left-handed or not", () => {
+  test("a complete cell is used as it is, left-handed or not", () => {
     expect([...complete(cubic, [true, true, true])!]).toEqual(cubic);
     const leftHanded = [0, 4, 0, 4, 0, 0, 0, 0, 4];
     expect([...complete(leftHanded, [true, true, true])!]).toEqual(leftHanded);
     expect([...complete(cubic, [true, false, true])!]).toEqual(cubic);
   });
 
-  test("a cluster has none, whatever stands there", () => {
+  test("a cluster has no cell, whatever its vectors are", () => {
     expect(complete(null, [false, false, false])).toBeNull();
     expect(complete(cubic, [false, false, false])).toBeNull();
     expect(complete(new Array(9).fill(0), [false, false, false])).toBeNull();
@@ -145,7 +145,7 @@ describe("species", () => {
     expect([...selectAtoms(["O", "H", "C"], ["C", "O"])]).toEqual([0, 2]);
   });
 
-  test("a selection without atoms is EMPTY_SELECTION and names what there is", async () => {
+  test("a selection without atoms is EMPTY_SELECTION and names the species of the frame", async () => {
     const error = await expectError("EMPTY_SELECTION", () => selectAtoms(["O", "H"], ["N"]));
     expect(error.remedy).toContain("O, H");
     await expectError("EMPTY_SELECTION", () => selectAtoms(null, ["N"]));

@@ -1,13 +1,13 @@
 /** Model files made for tests: valid ones with random weights, and every way to damage them. */
 import { createHash } from "node:crypto";
 
-/** What can be changed about a model file before it is hashed and packed. */
+/** Changes to a model file before it is hashed and packed. */
 export interface ModelFileChanges {
   /** Fields of the description to replace; undefined removes one. */
   description?: Record<string, unknown>;
   /** Tensors to replace; undefined removes one. */
   tensors?: Record<string, { dtype?: string; shape: number[]; data: Float32Array } | undefined>;
-  /** The metadata hash to write instead of the right one; null for none. */
+  /** The metadata hash to write instead of the correct one, or null for none. */
   sha256?: string | null;
 }
 
@@ -60,7 +60,10 @@ export function modelFile(changes: ModelFileChanges = {}): Uint8Array {
   return pack({ __metadata__: metadata, ...entries }, data);
 }
 
-/** The bytes of a model file with so many classes, `disordered` and `c1`, `c2`, .., a last hidden layer of this width, and random weights. */
+/**
+ * The bytes of a model file with random weights, a last hidden layer of this width, and classes `disordered`,
+ * `c1`, `c2` and so on.
+ */
 export function modelFileOf(classCount: number, outerWidth = 64): Uint8Array {
   const classes = Array.from({ length: classCount }, (_, index) => ({
     name: index ? `c${index}` : "disordered",

@@ -9,14 +9,14 @@ import { expectError, temporaryFolder } from "./support.js";
 
 const parse = (file: Uint8Array) => () => parseModel(file, "m.safetensors");
 
-/** A header as it can be read from a valid file. */
+/** A header as read from a valid file. */
 interface Header {
   [name: string]: unknown;
   __metadata__: { phasewire: string; sha256: string };
   "radial.mix": { dtype: string; shape: number[]; data_offsets: [number, number] };
 }
 
-/** The file with its header replaced by what `change` makes of it. */
+/** The file with its header replaced by the result of `change`. */
 function withHeader(file: Uint8Array, change: (header: Header) => unknown): Uint8Array {
   const length = Number(Buffer.from(file).readBigUInt64LE());
   const header = JSON.parse(Buffer.from(file.subarray(8, 8 + length)).toString());
@@ -93,10 +93,10 @@ describe("reading a model", () => {
   );
 
   test.each<[string, (header: Header) => unknown]>([
-    ["is no JSON", () => "{not json"],
+    ["is not JSON", () => "{not json"],
     ["is a list", () => []],
     ["has metadata that is a number", (header) => ({ ...header, __metadata__: 3 })],
-    ["has a metadata entry that is no text", (header) => ({ ...header, __metadata__: { phasewire: 1 } })],
+    ["has a metadata entry that is not text", (header) => ({ ...header, __metadata__: { phasewire: 1 } })],
     ["has a tensor that is a text", (header) => ({ ...header, "radial.mix": "x" })],
     [
       "has an unknown dtype",
@@ -165,7 +165,7 @@ describe("reading a model", () => {
     await expectError("MODEL_VERSION", parse(pack({})));
   });
 
-  test("a description that is no object is MODEL_FORMAT", async () => {
+  test("a description that is not an object is MODEL_FORMAT", async () => {
     await expectError("MODEL_FORMAT", parse(pack({ __metadata__: { phasewire: "[]", sha256: "" } })));
     await expectError("MODEL_FORMAT", parse(pack({ __metadata__: { phasewire: "{", sha256: "" } })));
   });
@@ -199,7 +199,7 @@ describe("reading a model", () => {
     expect(error.field).toBe(field);
   });
 
-  test("sizes that a file leaves out are the usual ones", () => {
+  test("sizes that a file omits have their defaults", () => {
     const description = { channels: undefined, lmax: undefined };
     expect(parseModel(modelFile({ description }), "m")).toMatchObject({ ...usualShape, basisCount: 10 });
   });
@@ -221,7 +221,7 @@ describe("reading a model", () => {
     },
   );
 
-  test("an outerWidth that the tensors do not have is MODEL_SHAPE, by the first of them", async () => {
+  test("an outerWidth that the tensors do not have is MODEL_SHAPE, and names the first of them", async () => {
     const error = await expectError("MODEL_SHAPE", parse(modelFile({ description: { outerWidth: 192 } })));
     expect(error.field).toBe("network2.weight0");
     expect(error.message).toContain("F32 [192, 64] is needed");
@@ -333,7 +333,7 @@ describe("finding a model", () => {
     await expectError("MODEL_FORMAT", () => loadModel());
   });
 
-  test("a file that is valid, but not the one of the manifest, is MODEL_HASH", async () => {
+  test("a valid file that is not the one in the manifest is MODEL_HASH", async () => {
     await shipModel();
     await writeFile(
       join(folder, "random.safetensors"),

@@ -14,7 +14,10 @@ type Site = readonly [number, number, number];
 const moved = (sites: readonly Site[], by: Site): Site[] =>
   sites.map(([x, y, z]) => [x + by[0], y + by[1], z + by[2]] as const);
 
-/** Two close-packed or two tetrahedral layers of an ideal hexagonal crystal in an orthogonal cell of 1 x sqrt(3) x sqrt(8/3). */
+/**
+ * Two close-packed or two tetrahedral layers of an ideal hexagonal crystal in an orthogonal cell of 1 x
+ * sqrt(3) x sqrt(8/3).
+ */
 function hexagonal(tetrahedral: boolean, species: readonly [string, string]): Frame {
   const height = Math.sqrt(8 / 3);
   const width = Math.sqrt(3);
@@ -45,7 +48,9 @@ const interleaved = (first: readonly Site[], by: Site): Site[] => [...first, ...
 const binary = (count: number): string[] =>
   Array.from({ length: 2 * count }, (_, site) => (site < count ? "A" : "B"));
 
-/** An ideal crystal of each phase; edges are arbitrary, since the model knows no unit of length. */
+/**
+ * An ideal crystal of each phase. Edges are arbitrary, since the model does not depend on the unit of length.
+ */
 const crystals: Record<string, Frame> = {
   fcc: crystal(fccSites, 1, 4),
   hcp: hexagonal(false, ["A", "A"]),
@@ -76,7 +81,7 @@ beforeAll(async () => {
 afterAll(() => analyser.dispose());
 
 describe("the shipped models", () => {
-  test("all load, with the classes that the manifest counts", async () => {
+  test("all load, with the number of classes in the manifest", async () => {
     const { models } = await readManifest();
     expect(models.length).toBeGreaterThan(0);
     for (const { name, classCount } of models) expect((await loadModel(name)).classCount).toBe(classCount);
@@ -128,7 +133,7 @@ describe.each(Object.entries(crystals))("%s", (name, frame) => {
   });
 });
 
-test("a crystal of two species is another one when they are ignored", async () => {
+test("a crystal of two species has another label if they are ignored", async () => {
   for (const [name, plain] of [
     ["B2", "bcc"],
     ["B3", "diamond"],
@@ -156,7 +161,7 @@ test("a left-handed cell gives the same labels and numbers", async () => {
   expect(Math.max(...differences)).toBeLessThan(1e-3);
 });
 
-/** Root mean square distance of atoms from the sites of a frame, the common shift removed. */
+/** Root mean square distance of atoms from the sites of a frame, without the common shift. */
 function distanceFrom(frame: Frame, positions: Float64Array): number {
   const difference = positions.map((coordinate, index) => coordinate - frame.positions[index]!);
   const count = difference.length / 3;

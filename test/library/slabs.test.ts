@@ -9,7 +9,10 @@ const model = await loadModel();
 const analyser = await createAnalyser(model, { threads: 1 });
 afterAll(() => analyser.dispose());
 
-/** A disturbed crystal of two species in a cell of any shape, long along one axis; part of it is molten, part of it vacuum if an axis is open. */
+/**
+ * A disturbed crystal of two species in a cell of any shape, long along one axis. Part of it is molten, and
+ * part is vacuum if an axis is open.
+ */
 function frameOf(seed: number, repeats: readonly number[], periodic: readonly boolean[]): Frame {
   const random = randomNumbers(seed);
   const rotation = randomRotation(random);
@@ -83,7 +86,7 @@ describe("a frame cut into slabs", () => {
     expect(new Set((await analyse(frame, {})).labels).size).toBeGreaterThan(1);
   });
 
-  test("hands out no table of classes that was not wanted", async () => {
+  test("does not return a table of classes that was not requested", async () => {
     const [, frame, atomsAtOnce] = cases[0]!;
     for (const cut of [{}, { atomsAtOnce }]) {
       const { logits, probabilities, labels } = await analyser.analyse(frame, { ...cut, perClass: false });
@@ -105,7 +108,7 @@ describe("a frame cut into slabs", () => {
   test("names the atoms of the frame in its errors", async () => {
     const [, frame, atomsAtOnce] = cases[0]!;
     const positions = frame.positions.slice();
-    // The last atom lies beside one in the middle, far from the first slab.
+    // The last atom lies close to one in the middle, far from the first slab.
     const twin = 3 * 437;
     positions.set(
       [positions[twin]! + 0.001, positions[twin + 1]!, positions[twin + 2]!],
@@ -119,7 +122,7 @@ describe("a frame cut into slabs", () => {
     expect(error.message).toContain("atom 437");
   });
 
-  test("is refused where halos alone are more than may be taken at once", async () => {
+  test("is refused if the halos alone exceed the limit of atoms at once", async () => {
     const [, frame] = cases[0]!;
     const error = await expectError("TOO_LARGE", () => analyser.analyse(frame, { atomsAtOnce: 100 }));
     expect(error.remedy).toContain("atomsAtOnce");

@@ -36,7 +36,7 @@ export async function collect<Item>(items: AsyncIterable<Item>): Promise<Item[]>
   return collected;
 }
 
-/** A stream that keeps what is written to it, and tells when something was. */
+/** A stream that keeps everything written to it, and calls `onText` after each write. */
 export class TextSink extends Writable {
   text = "";
 

@@ -14,7 +14,10 @@ import cases from "../water-species.json" with { type: "json" };
 import { modelFile } from "./model-file.js";
 import { crystal, fccSites, shaken } from "./support.js";
 
-/** Diamond's sites, with two hydrogens each towards two of the four neighbours: an ice Ic that breaks the ice rules. */
+/**
+ * The sites of diamond, with two hydrogens each towards two of the four neighbours: an ice Ic that breaks the
+ * ice rules.
+ */
 function ice(species: readonly [string, ...string[]]): Frame {
   const oxygens = [...fccSites, ...fccSites.map(([x, y, z]) => [x + 0.25, y + 0.25, z + 0.25] as const)];
   const towards = [
@@ -52,7 +55,7 @@ describe("the species of water", () => {
     expect(found === null ? null : [...found]).toEqual(expected);
   });
 
-  test("are unknown where nothing is named", () => {
+  test("are unknown if there are no names", () => {
     expect(findWaterOxygens(null)).toBeNull();
   });
 });
@@ -83,7 +86,7 @@ describe("a frame of water", () => {
     expect(await analyser.estimateLengthScale(water)).toBe(alone.lengthScale);
   });
 
-  test("may hold massless sites, whatever their name", async () => {
+  test("may contain massless sites of any name", async () => {
     const { logits, selection } = await analyser.analyse(shaken(ice(["OW", "HW1", "HW2", "MW"]), 0.1));
     expect(selection).toHaveLength(64);
     expect((await analyser.analyse(shaken(ice(["O", "H", "H", "X"]), 0.1))).logits).toEqual(logits);
@@ -102,7 +105,7 @@ describe("a frame of water", () => {
     }
   });
 
-  test("obeys a selection, and is still water if that is its oxygens", async () => {
+  test("follows a selection, and is still water if its oxygens are selected", async () => {
     const hydrogens = await analyser.analyse(water, { select: "H" });
     expect([hydrogens.atomCount, hydrogens.selected, hydrogens.water]).toEqual([
       2 * oxygens.length,
@@ -113,7 +116,7 @@ describe("a frame of water", () => {
     expect([chosen.atomCount, chosen.selected, chosen.water]).toEqual([oxygens.length, "O", true]);
   });
 
-  test("keeps the names of its classes, beside those in water where people read", async () => {
+  test("keeps the names of its classes, and shows those in water in titles and reports", async () => {
     const result = await analyser.analyse(water);
     expect(result.phases).toEqual(names);
     expect(Object.keys(result.fractions)).toEqual(names);
@@ -140,7 +143,7 @@ describe("a frame of water", () => {
   });
 });
 
-test("a class called by its name in water is so once", async () => {
+test("a class that is named by its name in water shows it only once", async () => {
   const classes = ["disordered", "fcc", "hcp", "ice-II"].map((name) =>
     name === "ice-II" ? { name, water: name } : { name },
   );

@@ -34,12 +34,12 @@ function refusal(action: () => unknown): PhasewireError {
 }
 
 describe("golden messages", () => {
-  it("are there", () => {
+  it("exist", () => {
     expect(good.length).toBeGreaterThan(20);
     expect(bad.length).toBeGreaterThan(20);
   });
 
-  it("are what their script writes", () => {
+  it("are as their script writes them", () => {
     const fresh = mkdtempSync(join(tmpdir(), "phasewire-"));
     const kept = fileURLToPath(new URL("../../bridge/golden", import.meta.url));
     try {
@@ -88,12 +88,12 @@ describe("golden messages", () => {
 });
 
 describe("encodeMessage", () => {
-  it("leaves out what is undefined", () => {
+  it("leaves out undefined fields", () => {
     const [header] = encodeMessage({ type: "goodbye", sequence: undefined as never, reason: "shutdown" });
     expect(decodeMessage([header!]).header).toEqual({ type: "goodbye", reason: "shutdown" });
   });
 
-  it("carries any array bit by bit", () => {
+  it("carries any array bit for bit", () => {
     const array: fc.Arbitrary<WireArray> = fc.oneof(
       fc.float64Array().map((data) => ({ dtype: "f64" as const, shape: [data.length], data })),
       fc.float32Array().map((data) => ({ dtype: "f32" as const, shape: [1, data.length], data })),
@@ -118,7 +118,7 @@ describe("encodeMessage", () => {
   });
 });
 
-/** The same bytes at an odd place of another buffer. */
+/** The same bytes at an odd offset of another buffer. */
 function shifted(bytes: Uint8Array, offset: number): Uint8Array {
   const buffer = new Uint8Array(bytes.length + offset);
   buffer.set(bytes, offset);
@@ -132,7 +132,7 @@ describe("decodeMessage", () => {
     arrays: [{ name: "positions", dtype: "f64", shape: [1, 3] }],
   };
 
-  it("reads what another encoder wrote in wider forms", () => {
+  it("reads the wider forms of another encoder", () => {
     const { arrays, ...rest } = decodeMessage([encodePlain(header), f64(1, 2.5, -3)]);
     expect(rest.header).toEqual(header);
     expect(arrays.get("positions")!.data).toEqual(Float64Array.of(1, 2.5, -3));
@@ -145,7 +145,7 @@ describe("decodeMessage", () => {
     expect(arrays.get("positions")!.data).toEqual(Float64Array.of(1, 2, 3));
   });
 
-  it("says which message was wrong if the header could be read", () => {
+  it("names the message that was wrong if its header could be read", () => {
     const error = refusal(() => decodeMessage([encodePlain(header), f64(1, 2)]));
     expect(error).toBeInstanceOf(SequencedError);
     expect((error as SequencedError).header.sequence).toBe(7);
@@ -168,7 +168,7 @@ describe("decodeMessage", () => {
     expect(error.field).toBe("arrays");
   });
 
-  it("survives any bytes: a message, or a named refusal", () => {
+  it("gives a message or a named refusal for any bytes", () => {
     const part = fc.uint8Array({ maxLength: 64 });
     fc.assert(
       fc.property(fc.array(part, { maxLength: 4 }), (parts) => {
@@ -178,7 +178,7 @@ describe("decodeMessage", () => {
     );
   });
 
-  it("survives golden messages with bytes changed, cut off or put in", () => {
+  it("survives golden messages with changed, missing or inserted bytes", () => {
     const change = fc.record({
       golden: fc.constantFrom(...golden.filter(({ parts }) => parts.length > 0 && parts[0]!.length < 20_000)),
       part: fc.nat(),
@@ -203,7 +203,7 @@ describe("decodeMessage", () => {
   });
 });
 
-/** Decodes and reads a message; anything but success or a PhasewireError with a code other than INTERNAL fails the test. */
+/** Decodes and reads a message. It must succeed or throw a PhasewireError with a code other than INTERNAL. */
 function decodes(parts: Uint8Array[]): void {
   try {
     readClientMessage(receiveMessage(parts, null), serverLimits(1000));

@@ -21,7 +21,7 @@ function cubic(positions: Float64Array, edge: number): FrameSource {
   };
 }
 
-/** A face-centred cubic crystal of four atoms; the neighbours are images. */
+/** A face-centred cubic crystal of four atoms, whose neighbours are images. */
 const places = Float64Array.of(0, 0, 0, 2, 2, 0, 2, 0, 2, 0, 2, 2);
 const crystal = cubic(places, 4);
 
@@ -52,7 +52,7 @@ const request: Analyse = {
   seed: null,
 };
 
-/** A copy of an analysis, whose arrays the next one overwrites. */
+/** A copy of an analysis, since the next one overwrites its arrays. */
 function kept(analysis: Analysis): Analysis {
   const copies = Object.entries(analysis).map(([name, value]) => [
     name,
@@ -70,7 +70,7 @@ beforeAll(async () => {
 afterAll(() => analyser.close());
 
 describe("the core as the server's analyser", () => {
-  it("computes no more than was asked for", async () => {
+  it("computes no more than was requested", async () => {
     const analysis = await analyser.analyse(crystal, request, null);
     expect(Object.keys(analysis).sort()).toEqual([
       "confidence",
@@ -84,7 +84,7 @@ describe("the core as the server's analyser", () => {
     ]);
   });
 
-  it("copies positions once, and hands results out where they are", async () => {
+  it("copies positions once, and returns results in place", async () => {
     let room: Float64Array | null = null;
     const watched: FrameSource = {
       ...crystal,
@@ -94,13 +94,13 @@ describe("the core as the server's analyser", () => {
       },
     };
     const { labels, logits } = await analyser.analyse(watched, request, null);
-    // Shared memory is the core's: what was filled, and what is read, is all in there.
+    // Shared memory belongs to the core. The arrays that were filled and those that are read all lie in it.
     expect(room!.buffer).toBeInstanceOf(SharedArrayBuffer);
     expect(labels.buffer).toBe(room!.buffer);
     expect(logits.buffer).toBe(room!.buffer);
   });
 
-  it("tells what the classes are called, in water too", async () => {
+  it("gives the names of the classes, also those in water", async () => {
     const model = parseModel(
       modelFile({
         description: {
@@ -123,7 +123,7 @@ describe("the core as the server's analyser", () => {
     await small.close();
   });
 
-  it("gives values of variables without forces if no field wants forces", async () => {
+  it("gives values of variables without forces if no field needs forces", async () => {
     const variables = [{ kind: "fraction" as const, class: "fcc" }];
     const { bias, forces } = await analyser.analyse(
       crystal,
@@ -164,7 +164,7 @@ describe("the core as the server's analyser", () => {
       },
     );
 
-    it("gives none for coefficients of 0", async () => {
+    it("gives zero forces for coefficients of 0", async () => {
       const { forces } = await biased(0, 0);
       expect(forces!.every((force) => force === 0)).toBe(true);
     });
@@ -179,7 +179,7 @@ describe("the core as the server's analyser", () => {
     });
   });
 
-  it("keeps the weights of one frame from the next", async () => {
+  it("does not apply the weights of one frame to the next", async () => {
     const plain = kept(await analyser.analyse(crystal, request, null));
     const weights = new Float64Array((await loadModel()).classCount);
     weights[2] = 1;
@@ -188,7 +188,7 @@ describe("the core as the server's analyser", () => {
     expect(await analyser.analyse(crystal, request, null)).toEqual(plain);
   });
 
-  it("takes a new core after a fault, and gives the same results with it", async () => {
+  it("starts a new core after a fault, and gives the same results with it", async () => {
     const before = kept(await analyser.analyse(crystal, request, null));
     const broken = { ...request, fields: null } as unknown as Analyse;
     await expect(analyser.analyse(crystal, broken, null)).rejects.toThrow(TypeError);

@@ -1,6 +1,6 @@
 /**
- * A MessagePack encoder of the tests' own, so that the server is never tested against its own codec alone.
- * Every integer and float is written in its widest form, which no other encoder here does.
+ * A separate MessagePack encoder for the tests, so that the server is never tested only against its own
+ * codec. It writes every integer and float in its widest form, unlike the other encoders here.
  */
 
 export type Plain = null | boolean | number | string | Plain[] | { [key: string]: Plain };

@@ -50,7 +50,7 @@ describe("addresses", () => {
     "tcp://[::]:5757",
     "tcp://example.org:5757",
     "tcp://127.evil.com:1",
-  ])("refuses %s without keys, and says how to make them", (endpoint) => {
+  ])("refuses %s without keys, and explains how to make them", (endpoint) => {
     expect(() => checkEndpoint(endpoint, false)).toThrow(
       expect.objectContaining({
         code: "ENDPOINT_INSECURE",
@@ -71,11 +71,11 @@ describe("addresses", () => {
     "ipc://@abstract",
     "ipc://*",
     `ipc:///${"x".repeat(200)}`,
-  ])("refuses %s as no address", (endpoint) => {
+  ])("refuses %s, which is not an address", (endpoint) => {
     expect(() => checkEndpoint(endpoint, true)).toThrow(expect.objectContaining({ code: "BAD_OPTION" }));
   });
 
-  it("refuses an address that is in use, on tcp and ipc, and leaves its owner alone", async () => {
+  it("refuses an address that is in use, on tcp and ipc, without disturbing its owner", async () => {
     for (const wanted of ["tcp://127.0.0.1:*", `ipc://${folder}/socket`]) {
       const { endpoint } = await start(wanted);
       await expect(start(endpoint)).rejects.toMatchObject({ code: "ENDPOINT_IN_USE", value: endpoint });
@@ -85,11 +85,11 @@ describe("addresses", () => {
     }
   });
 
-  it("replaces the socket of a killed server, readable by its owner alone", async () => {
+  it("replaces the socket of a killed server, and only its owner can read it", async () => {
     const path = join(folder, "socket");
     const dead = createServer().listen(join(folder, "first-name"));
     await new Promise((resolve) => dead.once("listening", resolve));
-    // A second name survives the orderly end of the listener, as the file of a killed one does.
+    // A second name survives the orderly end of the listener, like the file of a killed one.
     linkSync(join(folder, "first-name"), path);
     await new Promise((resolve) => dead.close(resolve));
     expect(statSync(path).isSocket()).toBe(true);
@@ -109,13 +109,13 @@ describe("addresses", () => {
     expect(statSync(path).size).toBe(8);
   });
 
-  it("says so if the directory is missing", async () => {
+  it("reports a missing directory", async () => {
     await expect(start(`ipc://${folder}/missing/socket`)).rejects.toMatchObject({ code: "FILE_ACCESS" });
   });
 });
 
 describe("keys", () => {
-  it("are written once, the secret ones for their owner alone, and read back", async () => {
+  it("are written once, secret ones only for their owner, and read back", async () => {
     const directory = join(folder, "keys");
     const paths = await generateKeys(directory);
     expect(paths.map((path) => path.slice(directory.length + 1)).sort()).toEqual([
@@ -141,11 +141,11 @@ describe("keys", () => {
     await expect(readServerKeys(folder)).rejects.toMatchObject({ code: "FILE_FORMAT" });
   });
 
-  it("decode from Z85 as its specification shows", () => {
+  it("decode from Z85 as in its specification", () => {
     expect(decodeZ85("HelloWorld").toString("hex")).toBe("864fd26fb559f75b");
   });
 
-  it("admit the clients that are known and no others", async () => {
+  it("admit only the clients that are known", async () => {
     const pair = curveKeyPair();
     const known = curveKeyPair();
     const server = await start("tcp://127.0.0.1:*", { ...pair, clients: [known.publicKey] });

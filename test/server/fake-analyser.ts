@@ -1,9 +1,12 @@
-/** An analyser for the tests of the transport: every atom is fcc with even numbers, and the test says when an analysis ends. */
+/**
+ * An analyser for tests of the transport. Every atom is fcc with simple numbers, and the test decides when an
+ * analysis ends.
+ */
 import type { Analysis, FrameAnalyser, FrameSource } from "../../bridge/server/analyser.js";
 import type { Analyse, ModelInfo } from "../../bridge/server/wire/wire.js";
 import type { CoreFrame } from "../../src/core/types.js";
 
-/** What an analyser gets to see of a frame. */
+/** The part of a frame that an analyser sees. */
 function contentOf(source: FrameSource): CoreFrame {
   const { atomCount, cell, periodic, lengthScale, hasSpecies } = source;
   const positions = new Float64Array(3 * atomCount);
@@ -25,12 +28,12 @@ export class FakeAnalyser implements FrameAnalyser {
   /** Frames in the order in which their analysis began. */
   readonly seen: Analyse[] = [];
   readonly frames: CoreFrame[] = [];
-  /** The weights of the classes that came with them. */
+  /** The weights of the classes for each of these frames. */
   readonly weights: (Float64Array | null)[] = [];
   closed = false;
   /** Called when an analysis begins. */
   onAnalyse: (request: Analyse) => void = () => {};
-  /** What the next analysis throws. */
+  /** The error that the next analysis throws. */
   failure: unknown = null;
   private gate: Promise<void> = Promise.resolve();
   private open: () => void = () => {};

@@ -1,4 +1,4 @@
-/** A client of the tests' own: its own encoder, no politeness, and every way to misbehave. */
+/** A client for the tests, with a separate encoder and every way to misbehave. */
 import { unpack } from "msgpackr";
 import { type Context, Dealer } from "zeromq";
 import { decodeMessage } from "../../bridge/server/wire/codec.js";
@@ -8,7 +8,7 @@ import { encodePlain, f64, type Plain } from "./encoder.js";
 export interface FakeClientOptions {
   /** Keys of a client, and the server's public key. */
   curve?: { publicKey: string; secretKey: string; serverKey: string };
-  /** Milliseconds after which `receive` gives up; 20 seconds unless told. */
+  /** Milliseconds after which `receive` gives up. The default is 20 seconds. */
   receiveTimeout?: number;
   receiveHighWaterMark?: number;
   /** Bytes of the kernel's receive buffer. */
@@ -31,7 +31,7 @@ export class FakeClient {
     this.socket.connect(endpoint);
   }
 
-  /** Sends a header with the next sequence number, unless it has one; returns that number. */
+  /** Sends a header with the next sequence number, unless it has one. Returns that number. */
   async send(header: Record<string, Plain>, ...parts: Uint8Array[]): Promise<number> {
     const sequence = this.sequence++;
     await this.socket.send([encodePlain({ sequence, ...header }), ...parts]);
@@ -42,13 +42,13 @@ export class FakeClient {
     return decodeMessage(await this.socket.receive());
   }
 
-  /** The next message as it comes: its header, and its parts as they are. */
+  /** The next message that arrives: its header, and its raw parts. */
   async receiveRaw(): Promise<[Record<string, unknown>, ...Buffer[]]> {
     const [header, ...parts] = await this.socket.receive();
     return [unpack(header!) as Record<string, unknown>, ...parts];
   }
 
-  /** Sends a header and returns the next message that comes. */
+  /** Sends a header and returns the next message that arrives. */
   async ask(header: Record<string, Plain>, ...parts: Uint8Array[]): Promise<WireMessage> {
     await this.send(header, ...parts);
     return this.receive();
@@ -58,7 +58,7 @@ export class FakeClient {
     return this.ask({ type: "hello", versions: [2], client: { name: "fake", version: "0" }, ...more });
   }
 
-  /** Resolves when the connection was lost and made again; what is sent in between may be lost with the old one. */
+  /** Resolves when the connection was lost and made again. Messages sent in between may be lost. */
   reconnected(): Promise<void> {
     const { events } = this.socket;
     return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-/** A second question about a frame: seeds, and what the analyser may keep between the two. */
+/** A second request for a frame: seeds, and the state that the analyser may keep between the two requests. */
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Analysis, FrameSource } from "../../bridge/server/analyser.js";
 import { CoreAnalyser } from "../../bridge/server/core-analyser.js";
@@ -14,7 +14,7 @@ const crystal = shakenCrystal(2, 0.2, 8);
 const atomCount = crystal.positions.length / 3;
 const lengthScale = 2.27;
 
-/** What a frame is changed in. */
+/** The changes to a frame. */
 type Change = Partial<Omit<FrameSource, "read">> & {
   positions?: Float64Array;
   species?: Int32Array | null;
@@ -84,7 +84,7 @@ const withSeed: Analyse = {
 };
 
 let analyser: CoreAnalyser;
-/** Never asked twice about one frame. */
+/** An analyser that never gets two requests for one frame. */
 let fresh: CoreAnalyser;
 const loads = vi.spyOn(PhaseCore.prototype, "load");
 beforeAll(async () => {
@@ -113,7 +113,7 @@ const logits = (change: Change = {}, weights: Float64Array | null = null, more: 
   analyser.analyse(source(change), { ...plain, ...more }, weights);
 
 describe("a seed", () => {
-  it("gives the forces of its function, of the frame that was asked about just before", async () => {
+  it("gives the forces of its function, for the frame of the previous request", async () => {
     const before = await logits();
     expect(before.forces).toBeUndefined();
     const found = await pull();
@@ -122,11 +122,11 @@ describe("a seed", () => {
     expect(found.forces).toEqual(forces);
     expect(found.virial).toEqual(virial);
     expect(Math.max(...forces!.map(Math.abs))).toBeGreaterThan(1e-32);
-    // And once more: a backward pass changes nothing.
+    // A second time, since a backward pass must not change anything.
     expect(await pull()).toEqual(found);
   });
 
-  it("gives those of a variable that is formed elsewhere", async () => {
+  it("gives the forces of a variable that is computed elsewhere", async () => {
     const variables: Variable[] = [{ kind: "meanLogit", class: "fcc" }];
     const direct = await fresh.analyse(
       source(),
@@ -143,7 +143,7 @@ describe("a seed", () => {
     expect(bias).toBeUndefined();
   });
 
-  it("needs no question before it, and may ask for other fields, too", async () => {
+  it("needs no previous request, and may request other fields too", async () => {
     await logits({ lengthScale: 2.5 });
     const found = await analyser.analyse(
       source(),
@@ -183,7 +183,7 @@ describe("a seed", () => {
     ["the species of one atom", { species: otherSpecies }, null],
     ["species, which do not count", { species: null }, null],
     ["the weights of the classes", {}, halved],
-  ])("evaluates a frame anew that differs in %s", async (_, change, weights) => {
+  ])("evaluates a frame again that differs in %s", async (_, change, weights) => {
     const zero = crystal.positions.map((x, at) => (at === 0 ? 0 : x));
     const isZero = change.positions !== undefined && Object.is(change.positions[0], -0);
     await logits(isZero ? { positions: zero } : {});
@@ -194,11 +194,14 @@ describe("a seed", () => {
   });
 
   it.each<[string, () => Promise<unknown>]>([
-    ["another session asked about its own", () => logits({ positions: nudged(crystal.positions, 4) })],
-    ["another session asked with its own weights", () => logits({}, halved)],
+    ["another session sent its own frame", () => logits({ positions: nudged(crystal.positions, 4) })],
+    ["another session used its own weights", () => logits({}, halved)],
     ["it was denoised", () => logits({}, null, { denoise: 2 })],
-    ["it was denoised beside a seed", () => analyser.analyse(source(), { ...withSeed, denoise: 2 }, null)],
-    ["a frame without gradients was looked at", () => logits({}, null, { mode: "monitor", fields: [] })],
+    [
+      "it was denoised together with a seed",
+      () => analyser.analyse(source(), { ...withSeed, denoise: 2 }, null),
+    ],
+    ["a frame was analysed without gradients", () => logits({}, null, { mode: "monitor", fields: [] })],
     [
       "a frame was refused",
       () => expect(logits({ positions: crystal.positions.map(() => 0) })).rejects.toThrow("apart"),
@@ -219,7 +222,7 @@ describe("a seed", () => {
           ),
         ).rejects.toThrow("gone"),
     ],
-  ])("evaluates a frame anew if %s in between", async (_, between) => {
+  ])("evaluates a frame again if %s in between", async (_, between) => {
     await logits();
     await between();
     const found = await pull();
@@ -227,7 +230,7 @@ describe("a seed", () => {
     expect(found.forces).toEqual((await expected()).forces);
   });
 
-  it("is served between the questions of others, each with its own forces", async () => {
+  it("is served between requests of other clients, each with its own forces", async () => {
     const frames: Change[] = [0, 1, 2].map((at) => ({ positions: nudged(crystal.positions, at) }));
     const all = [0, 1, 1, 0, 2, 2, 0];
     for (const which of all) {
@@ -238,14 +241,14 @@ describe("a seed", () => {
     }
   });
 
-  it("may come with a frame in mode request, whose logits were asked for without gradients", async () => {
+  it("may follow a frame in mode request, whose logits were computed without gradients", async () => {
     await logits({}, null, { mode: "request" });
     const found = await pull();
     expect(found.isAnew).toBe(true);
     expect(found.forces).toEqual((await expected()).forces);
   });
 
-  it("is refused with the wrong number of classes, or numbers that are none", async () => {
+  it("is refused with the wrong number of classes, or numbers that are not finite", async () => {
     await logits();
     const short = { ...withSeed, seed: array(seed.subarray(0, 2 * atomCount), [atomCount, 2]) };
     await expect(analyser.analyse(source(), short, null)).rejects.toMatchObject({

@@ -1,4 +1,4 @@
-/** The whole way: the command, the real model and core, golden structures over a socket. */
+/** The whole path: the command, the real model and core, golden structures over a socket. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -100,7 +100,7 @@ function expectBelow(found: number, bound: number, what: string): void {
 }
 
 describe("phasewire serve", () => {
-  it("says that it is ready, with what the welcome says too", () => {
+  it("reports that it is ready, with the same facts as the welcome", () => {
     expect(ready).toMatchObject({ event: "ready", threads: 1, cores: coresGiven() });
     expect(["baseline", "relaxed"]).toContain(ready.build);
     expect(ready.classes[0]).toBe("disordered");
@@ -123,7 +123,8 @@ describe("phasewire serve", () => {
     expectBelow(relativeError(arrays.get("logits")!.data, structure.logits.flat()), 1e-4, "logits");
     const best = structure.logits.map((row) => row.indexOf(Math.max(...row)));
     expect(Array.from(arrays.get("labels")!.data)).toEqual(best);
-    // An ideal crystal has no score but rounding, so errors there are compared with the virial's forces over a length.
+    // The score of an ideal crystal is only rounding, so its errors are compared with forces of the size of
+    // the virial over a length.
     const unit = Math.max(...structure.virial.flat().map(Math.abs)) / structure.lengthScale;
     const score = structure.score.flat();
     const [found, forces] = [arrays.get("score")!.data, arrays.get("forces")!.data];
@@ -135,7 +136,7 @@ describe("phasewire serve", () => {
     expectBelow(relativeError(virial, structure.virial.flat()), 1e-4, "virial");
   });
 
-  it("knows an ideal crystal", async () => {
+  it("recognises an ideal crystal", async () => {
     const structure = golden.find(({ name }) => name === "fcc-ideal")!;
     const { header } = await client.ask(...request(structure, { mode: "monitor", lengthScale: null }));
     expect(header.fractions).toEqual({ fcc: 1 });
@@ -170,7 +171,7 @@ describe("phasewire serve", () => {
     for (const sum of sums) expectBelow(Math.abs(sum), 1e-4 * largest, "sum of forces");
   });
 
-  it("weights the classes as a session or a frame asks", async () => {
+  it("weights the classes as a session or a frame requests", async () => {
     const structure = golden.find(({ name }) => name === "fcc-hot")!;
     const fields = ["probabilities", "labels"];
     const { arrays: plain } = await client.ask(...request(structure, { fields }));
@@ -193,7 +194,7 @@ describe("phasewire serve", () => {
     expect(["fcc", "hcp"]).toEqual(expect.arrayContaining(Object.keys(header.fractions as object)));
   });
 
-  it("denoises, and leaves the numbers of the frame as sent in place", async () => {
+  it("denoises, and keeps the numbers of the frame as sent", async () => {
     const structure = golden.find(({ name }) => name === "fcc-hot")!;
     const options = { denoise: 4, fields: ["denoised", "score"] };
     const { header, arrays } = await client.ask(...request(structure, options));
@@ -223,7 +224,7 @@ describe("phasewire serve", () => {
     expectBelow(Math.abs((header.lengthScale as number) / structure.lengthScale - 1), 0.1, "lengthScale");
   });
 
-  it("names coincident atoms and unknown classes, and lives on", async () => {
+  it("names coincident atoms and unknown classes, and keeps running", async () => {
     const structure = golden[0]!;
     const twice = {
       ...structure,
@@ -238,7 +239,7 @@ describe("phasewire serve", () => {
     expect((await client.ask(...request(structure))).type).toBe("result");
   });
 
-  it("refuses what cannot be served before it begins to listen", async () => {
+  it("refuses settings that cannot be served before it starts to listen", async () => {
     const serve = (...args: string[]): Promise<number> =>
       serveCommand(["--nice", "0", ...args], {
         stdout: new PassThrough(),
@@ -271,7 +272,7 @@ describe("phasewire serve", () => {
     await expect(serve("--keys", "/nowhere")).rejects.toMatchObject({ code: "FILE_ACCESS", field: "keys" });
   });
 
-  it("yields to other programs, as much as it is told", async () => {
+  it("yields to other programs, as much as requested", async () => {
     const executable = join(packageRoot(), "dist/bridge/server/main.js");
     const args = ["serve", "--json", "--threads", "2", "--endpoint", "tcp://127.0.0.1:*"];
     const own = getPriority();
@@ -287,14 +288,14 @@ describe("phasewire serve", () => {
       await once(child.stdout, "data");
       const niceness = Math.max(own, expected);
       expect(getPriority(child.pid)).toBe(niceness);
-      // The threads that it has started since, its workers among them.
+      // The threads that it has started since then include its workers.
       expect(threadsOfNiceness(child.pid!, niceness)).toBeGreaterThanOrEqual(3);
       child.kill("SIGTERM");
       await exit;
     }
   });
 
-  it("offers shared memory unless told not to", async () => {
+  it("offers shared memory unless this is disabled", async () => {
     expect(welcome.header.capabilities).toContain("shared");
     const stop = new AbortController();
     const out = new PassThrough({ encoding: "utf8" });
@@ -312,7 +313,7 @@ describe("phasewire serve", () => {
     expect(await end).toBe(0);
   });
 
-  it("serves on when nobody reads its log any more", async () => {
+  it("keeps serving when its log is no longer read", async () => {
     const executable = join(packageRoot(), "dist/bridge/server/main.js");
     const args = ["serve", "--json", "--threads", "1", "--endpoint", "tcp://127.0.0.1:*"];
     const child = spawn(process.execPath, [executable, ...args, "--log-level", "debug"]);
@@ -340,7 +341,10 @@ describe("phasewire serve", () => {
   });
 });
 
-/** How many threads of a process have this niceness; on systems where that is the process's own, infinitely many. */
+/**
+ * Number of threads of a process with this niceness. Infinite on systems where niceness belongs to the
+ * process.
+ */
 function threadsOfNiceness(pid: number, niceness: number): number {
   const folder = `/proc/${pid}/task`;
   if (!existsSync(folder)) return Number.POSITIVE_INFINITY;

@@ -25,7 +25,7 @@ async function start(
   return { server, analyser };
 }
 
-/** Starts a server at the address of one that was just closed, once ZeroMQ has given it back. */
+/** Starts a server at the address of one that was just closed, once ZeroMQ has released it. */
 async function startAgain(endpoint: string): ReturnType<typeof start> {
   for (;;) {
     try {
@@ -63,7 +63,7 @@ function errorOf({ type, header }: WireMessage): Record<string, unknown> {
 }
 
 describe("greeting", () => {
-  it("agrees on the highest common version and says what the server has", async () => {
+  it("agrees on the highest common version and lists what the server has", async () => {
     const { server, analyser } = await start("tcp://127.0.0.1:*", { sharedFolder: null });
     const client = connect(server.endpoint);
     const { type, header } = await client.hello({ versions: [3, 1, 2], run: "melt" });
@@ -112,7 +112,7 @@ describe("greeting", () => {
     expect((await client.ask({ type: "goodbye" })).header.reason).toBe("asked");
   });
 
-  it("begins a new session with a second hello, and ends one with goodbye", async () => {
+  it("starts a new session with a second hello, and ends one with goodbye", async () => {
     const { server } = await start();
     const client = connect(server.endpoint);
     const first = (await client.hello()).header.session;
@@ -126,7 +126,7 @@ describe("greeting", () => {
 });
 
 describe("classes", () => {
-  it("of a session hold for its frames, and those of a frame for itself", async () => {
+  it("of a session apply to its frames, and those of a frame only to that frame", async () => {
     const { server, analyser } = await start();
     const client = connect(server.endpoint);
     const { header } = await client.hello({ classes: { ccp: 2, disordered: 0.5 } });
@@ -140,7 +140,7 @@ describe("classes", () => {
     expect(analyser.weights).toEqual([own, of, own, null]);
   });
 
-  it("of the server hold where nobody says otherwise", async () => {
+  it("of the server apply unless a session or frame has its own", async () => {
     const { server, analyser } = await start("tcp://127.0.0.1:*", { classes: { fcc: 3 } });
     const client = connect(server.endpoint);
     expect((await client.hello()).header.classes).toEqual({ disordered: 1, fcc: 3 });
@@ -153,7 +153,7 @@ describe("classes", () => {
     expect(analyser.weights).toEqual([Float64Array.of(1, 3), Float64Array.of(0, 1)]);
   });
 
-  it("are not spoken of where all are equal", async () => {
+  it("are not mentioned if all are equal", async () => {
     const { server } = await start();
     const client = connect(server.endpoint);
     expect((await client.hello()).header).not.toHaveProperty("classes");
@@ -179,7 +179,7 @@ describe("classes", () => {
     expect(analyser.seen).toHaveLength(1);
   });
 
-  it("that are unknown bring up those that are near", async () => {
+  it("that are unknown are refused with suggestions", async () => {
     const { server } = await start();
     const error = errorOf(await connect(server.endpoint).hello({ classes: { fccc: 1 } }));
     expect(error).toMatchObject({ value: "fccc", message: expect.stringContaining("fccc") });
@@ -195,7 +195,7 @@ describe("classes", () => {
 });
 
 describe("analysing", () => {
-  it("answers a request with scalars and the arrays asked for, in their order", async () => {
+  it("answers a request with scalars and the requested arrays, in their order", async () => {
     const { server, analyser } = await start();
     const client = await greeted(server.endpoint, { run: "r" });
     const message = frame(
@@ -310,7 +310,7 @@ describe("analysing", () => {
     expect(replies[2]!.header.dropped).toBe(3);
   });
 
-  it("refuses a request too many, and answers the others in order", async () => {
+  it("refuses a request beyond the limit, and answers the others in order", async () => {
     const { server, analyser } = await start();
     const client = await greeted(server.endpoint);
     analyser.hold();
@@ -338,7 +338,7 @@ describe("analysing", () => {
     expect(analyser.seen).toHaveLength(1);
   });
 
-  it("lets clients take turns, those that wait first, without starving monitors", async () => {
+  it("lets clients take turns, waiting simulations first, without starving monitors", async () => {
     const { server, analyser } = await start();
     const [busy, monitor, other] = await Promise.all([
       greeted(server.endpoint),
@@ -360,7 +360,7 @@ describe("analysing", () => {
     expect((await other.receive()).header.step).toBe(201);
   });
 
-  it("reports a fault of the analyser as INTERNAL and goes on", async () => {
+  it("reports a fault of the analyser as INTERNAL and continues", async () => {
     const { server, analyser } = await start();
     const client = await greeted(server.endpoint);
     analyser.failure = new TypeError("boom");
@@ -428,7 +428,7 @@ describe("bad frames", () => {
     ["NaN", "NON_FINITE_POSITIONS", "positions", header, [f64(0, 0, 0, 1, Number.NaN, 1)]],
     ["infinity", "NON_FINITE_POSITIONS", "positions", header, [f64(0, 0, 0, 1, 1, Number.NEGATIVE_INFINITY)]],
     [
-      "species of other length",
+      "species of another length",
       "SHAPE_MISMATCH",
       "species",
       { ...header, arrays: [positions, array("species", "i32", 3)] },
@@ -469,7 +469,7 @@ describe("bad frames", () => {
     ["an unknown mode", "BAD_OPTION", "mode", { ...header, mode: "guess" }, [two]],
     ["an unknown field", "BAD_OPTION", "fields", { ...header, fields: ["colour"] }, [two]],
     ["a field twice", "BAD_OPTION", "fields", { ...header, fields: ["labels", "labels"] }, [two]],
-    ["forces of nothing", "BAD_OPTION", "fields", { ...header, fields: ["forces"] }, [two]],
+    ["forces without an energy", "BAD_OPTION", "fields", { ...header, fields: ["forces"] }, [two]],
     [
       "denoised positions without denoising",
       "BAD_OPTION",
@@ -477,8 +477,8 @@ describe("bad frames", () => {
       { ...header, fields: ["denoised"] },
       [two],
     ],
-    ["denoising for ever", "BAD_OPTION", "denoise", { ...header, denoise: 65 }, [two]],
-    ["denoising not at all", "BAD_OPTION", "denoise", { ...header, denoise: 0 }, [two]],
+    ["too many denoising steps", "BAD_OPTION", "denoise", { ...header, denoise: 65 }, [two]],
+    ["zero denoising steps", "BAD_OPTION", "denoise", { ...header, denoise: 0 }, [two]],
     [
       "an unknown variable",
       "BAD_OPTION",
@@ -494,7 +494,7 @@ describe("bad frames", () => {
       [two],
     ],
     [
-      "coefficients of another number",
+      "the wrong number of coefficients",
       "BAD_OPTION",
       "coefficients",
       { ...header, variables: [{ kind: "logDensity" }], coefficients: [1, 2] },
@@ -532,28 +532,28 @@ describe("bad frames", () => {
       [two],
     ],
     [
-      "ids of other length",
+      "ids of another length",
       "SHAPE_MISMATCH",
       "ids",
       { ...header, arrays: [positions, array("ids", "i32", 3)] },
       [two, i32(0, 0, 0)],
     ],
     [
-      "ids that are no integers",
+      "ids that are not integers",
       "MESSAGE_SHAPE",
       "ids",
       { ...header, arrays: [positions, array("ids", "f64", 2)] },
       [two, f64(0, 1)],
     ],
     [
-      "a seed of a monitor",
+      "a seed in mode monitor",
       "BAD_OPTION",
       "seed",
       { ...header, mode: "monitor", arrays: [positions, array("seed", "f64", 2, 2)] },
       [two, f64(0, 1, 0, 1)],
     ],
     [
-      "a seed beside variables",
+      "a seed together with variables",
       "BAD_OPTION",
       "seed",
       { ...header, variables: [{ kind: "logDensity" }], arrays: [positions, array("seed", "f64", 2, 2)] },
@@ -585,7 +585,7 @@ describe("bad frames", () => {
       [two],
     ],
     [
-      "an endless name",
+      "a name that is too long",
       "BAD_OPTION",
       "observables",
       { ...header, observables: { ["T".repeat(129)]: 1 } },
@@ -595,7 +595,7 @@ describe("bad frames", () => {
     ["a negative sequence", "MESSAGE_FORMAT", "sequence", { ...header, sequence: -1 }, [two]],
   ];
 
-  it("are refused by name, each followed by a good one, with another client served all along", async () => {
+  it("are refused by name, each followed by a good one, while another client is served", async () => {
     const { server } = await start();
     const client = await greeted(server.endpoint);
     const witness = await greeted(server.endpoint);
@@ -608,7 +608,7 @@ describe("bad frames", () => {
     }
   });
 
-  it("names the known types beside an unknown one", async () => {
+  it("are answered with the known types if their type is unknown", async () => {
     const { server } = await start();
     const client = connect(server.endpoint);
     const error = errorOf(await client.ask({ type: "teleport" }));
@@ -616,7 +616,7 @@ describe("bad frames", () => {
     expect(error.message).toContain('"teleport"');
   });
 
-  it("are refused in few words, however many they use", async () => {
+  it("are refused with a short message, however long they are", async () => {
     const { server } = await start();
     const client = await greeted(server.endpoint);
     const long = "x".repeat(20_000);
@@ -644,7 +644,7 @@ describe("bad frames", () => {
   });
 });
 
-describe("two questions about one frame", () => {
+describe("two requests for one frame", () => {
   const header = {
     type: "analyse",
     mode: "bias",
@@ -655,7 +655,7 @@ describe("two questions about one frame", () => {
   const positions = { name: "positions", dtype: "f64", shape: [2, 3] };
   const two = f64(0, 0, 0, 1, 1, 1);
 
-  it("are answered with logits, then with the forces of a seed, and are one row and one piece of news", async () => {
+  it("are answered with logits, then with the forces of a seed, and make one row and one notification", async () => {
     const { server, analyser } = await start();
     const client = await greeted(server.endpoint, { run: "biased" });
     const watcher = await greeted(server.endpoint);
@@ -675,7 +675,7 @@ describe("two questions about one frame", () => {
     expect((await watcher.ask({ type: "ping" })).type).toBe("pong");
   });
 
-  it("may be asked about variables as deep as they go, and ids", async () => {
+  it("may have variables of the greatest depth, and ids", async () => {
     const { server, analyser } = await start();
     const client = await greeted(server.endpoint);
     const leaf = {
@@ -700,7 +700,7 @@ describe("two questions about one frame", () => {
 });
 
 describe("clients that vanish or do not read", () => {
-  it("forgets a client that is gone when its answer comes", async () => {
+  it("forgets a client that is gone when its answer is ready", async () => {
     const { server, analyser } = await start();
     const witness = await greeted(server.endpoint);
     const doomed = new FakeClient(server.endpoint);
@@ -730,7 +730,7 @@ describe("clients that vanish or do not read", () => {
         ({ run }) => run === "deaf",
       )!;
     };
-    // Each frame is sent only when the one before was analysed, so none is dropped from the queue.
+    // Each frame is sent only when the previous one was analysed, so none is dropped from the queue.
     let { analysed, dropped } = await status();
     while (dropped === 0) {
       const step = analysed + 1;
@@ -741,7 +741,7 @@ describe("clients that vanish or do not read", () => {
     expect((await witness.ask(...frame())).type).toBe("result");
   });
 
-  it("serves a client that said hello to the server before this one", async () => {
+  it("serves a client that said hello to the previous server", async () => {
     const { server } = await start();
     const client = connect(server.endpoint);
     await client.hello({ run: "long" });
@@ -760,7 +760,7 @@ describe("clients that vanish or do not read", () => {
 });
 
 describe("watching", () => {
-  it("passes every result of a run on to its watchers, with what they ask for", async () => {
+  it("passes every result of a run on to its watchers, with the fields that they request", async () => {
     const { server } = await start();
     const source = await greeted(server.endpoint, { run: "a" });
     const noise = await greeted(server.endpoint, { run: "b" });
@@ -794,7 +794,7 @@ describe("watching", () => {
     expect((await watcher.ask({ type: "ping" })).type).toBe("pong");
   });
 
-  it("hands out the series of a run to whoever comes late", async () => {
+  it("gives the series of a run to watchers that come late", async () => {
     const { server } = await start();
     const source = await greeted(server.endpoint, { run: "a" });
     await source.ask(...frame({ step: 10, observables: { T: 1 } }));
@@ -817,7 +817,7 @@ describe("watching", () => {
 });
 
 describe("ending", () => {
-  it("lets the analysis in hand finish and closes the analyser", async () => {
+  it("lets the current analysis finish and closes the analyser", async () => {
     const { server, analyser } = await start();
     const client = await greeted(server.endpoint);
     analyser.hold();

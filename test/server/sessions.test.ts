@@ -27,7 +27,7 @@ function enqueue(target: Session, mode: Mode, ...steps: number[]): void {
   for (const step of steps) target.enqueue({ message: { mode, step } as Analyse, receivedAt: 0 });
 }
 
-/** The runs and steps of all frames that wait, in the order of their turns. */
+/** The runs and steps of all waiting frames, in the order of their turns. */
 function order(sessions: Sessions): string[] {
   const turns: string[] = [];
   for (let next = sessions.next(); next !== null; next = sessions.next()) {
@@ -58,7 +58,7 @@ describe("a session's queues", () => {
 });
 
 describe("turns", () => {
-  it("go round the sessions", () => {
+  it("rotate among the sessions", () => {
     const sessions = new Sessions(8);
     const [a, b] = [session("a"), session("b")];
     for (const one of [a, b]) sessions.add(one);
@@ -67,7 +67,7 @@ describe("turns", () => {
     expect(order(sessions)).toEqual(["a1", "b1", "a2", "b2", "a3"]);
   });
 
-  it("put frames that are waited for first, but one of four is a monitor frame", () => {
+  it("put frames that a simulation waits for first, but one of four is a monitor frame", () => {
     const sessions = new Sessions(8);
     const [a, b] = [session("a"), session("b")];
     for (const one of [b, a]) sessions.add(one);
@@ -88,7 +88,7 @@ describe("turns", () => {
 });
 
 describe("a full server", () => {
-  it("replaces the session that was silent longest", () => {
+  it("replaces the session that has been silent longest", () => {
     const sessions = new Sessions(2);
     const [a, b, c] = [session("a", 5), session("b", 1), session("c", 6)];
     expect(sessions.add(a)).toEqual([]);
@@ -122,7 +122,7 @@ describe("series", () => {
     expect(store.table("b", null).arrays.get("step")!.shape).toEqual([0]);
   });
 
-  it("hold a bounded number of observables, however many names a run makes up", () => {
+  it("hold a bounded number of observables, however many names a run uses", () => {
     const store = new SeriesStore(["disordered"], { runs: 2, rows: 9, columns: 2 });
     for (let step = 0; step < 4; step++)
       store.record({ ...row("a", step), observables: { [`x${step}`]: step } });

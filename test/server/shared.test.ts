@@ -73,7 +73,7 @@ async function start(options: Partial<ServerOptions> = {}) {
   return { server, analyser, client };
 }
 
-/** A shared file as a client makes it, 4096 bytes long. */
+/** A shared file of 4096 bytes, as a client makes it. */
 class ClientFile {
   readonly offer: { file: string; token: string };
   readonly path: string;
@@ -126,14 +126,14 @@ function openDescriptors(path: string): number {
 }
 
 describe("an offer of shared memory", () => {
-  it("is taken where the file holds what the client says", async () => {
+  it("is accepted if the file has the contents that the client states", async () => {
     const { client } = await start();
     const { header } = await client().hello({ shared: new ClientFile().offer });
     expect(header.shared).toBe(true);
     expect(header.capabilities).toContain("shared");
   });
 
-  it("is not needed", async () => {
+  it("is optional", async () => {
     const { client } = await start();
     expect((await client().hello()).header).not.toHaveProperty("shared");
   });
@@ -168,13 +168,13 @@ describe("an offer of shared memory", () => {
       },
     ],
     [
-      "belongs to somebody else",
+      "belongs to another user",
       ({ path }) => {
         const { uid } = statSync(path);
         vi.spyOn(process as { getuid(): number }, "getuid").mockReturnValue(uid + 1);
       },
     ],
-  ])("is passed over where the file %s", async (_, spoil) => {
+  ])("is ignored if the file %s", async (_, spoil) => {
     const { client } = await start();
     const file = new ClientFile();
     spoil(file);
@@ -208,20 +208,20 @@ describe("an offer of shared memory", () => {
     expect((await made.hello()).type).toBe("welcome");
   });
 
-  it("is passed over by servers without the capability", async () => {
+  it("is ignored by servers without the capability", async () => {
     const { client } = await start({ sharedFolder: null });
     const { header } = await client().hello({ shared: new ClientFile().offer });
     expect(header).not.toHaveProperty("shared");
     expect(header.capabilities).not.toContain("shared");
   });
 
-  it("is looked for in the platform's memory file system", () => {
+  it("is expected in the platform's memory file system", () => {
     expect(sharedFolder()).toMatch(process.platform === "linux" ? /^\/dev\/shm$|^\/tmp/ : /./);
   });
 });
 
 describe("arrays in shared memory", () => {
-  it("reach the analyser as those in messages do, with the file's name gone", async () => {
+  it("reach the analyser like those in messages, and the file's name is removed", async () => {
     const { client, analyser } = await start();
     const [one, file] = [client(), new ClientFile()];
     await agreed(one, file);
@@ -243,7 +243,7 @@ describe("arrays in shared memory", () => {
     });
   });
 
-  it("are read when the frame's turn has come, and not after its answer", async () => {
+  it("are read when it is the frame's turn, and not after its answer", async () => {
     const { client, analyser } = await start();
     const [one, file] = [client(), new ClientFile()];
     await agreed(one, file);
@@ -297,7 +297,7 @@ describe("arrays in shared memory", () => {
     expect(arrays.has("species")).toBe(false);
   });
 
-  it("are refused until they were agreed on, and after the session", async () => {
+  it("are refused before they are agreed on, and after the session", async () => {
     const { client } = await start();
     const [one, file] = [client(), new ClientFile()];
     const refused = { code: "MESSAGE_FORMAT", field: "positions", value: "shared" };
@@ -326,18 +326,21 @@ describe("arrays in shared memory", () => {
     ["partly", 2, 4096 - 24],
     ["wholly", 1, 4096],
     ["far", 1000, 2 ** 52],
-  ])("that lie %s beyond the file's end are an error, and the session goes on", async (_, atoms, offset) => {
-    const { client } = await start();
-    const one = client();
-    await agreed(one, new ClientFile());
-    const { type, header } = await one.ask(shared(atoms, offset, { step: 9 }));
-    expect(type).toBe("error");
-    expect(header).toMatchObject({ code: "SHARED_MEMORY", field: "positions", step: 9, mode: "request" });
-    expect((await one.ask(...frame())).type).toBe("result");
-    expect((await one.ask(shared(1, 64))).type).toBe("result");
-  });
+  ])(
+    "that lie %s beyond the file's end are an error, and the session continues",
+    async (_, atoms, offset) => {
+      const { client } = await start();
+      const one = client();
+      await agreed(one, new ClientFile());
+      const { type, header } = await one.ask(shared(atoms, offset, { step: 9 }));
+      expect(type).toBe("error");
+      expect(header).toMatchObject({ code: "SHARED_MEMORY", field: "positions", step: 9, mode: "request" });
+      expect((await one.ask(...frame())).type).toBe("result");
+      expect((await one.ask(shared(1, 64))).type).toBe("result");
+    },
+  );
 
-  it("are an error when the file was cut short in the middle of a run", async () => {
+  it("are an error if the file is truncated in the middle of a run", async () => {
     const { client } = await start();
     const [one, file] = [client(), new ClientFile()];
     await agreed(one, file);
@@ -362,7 +365,7 @@ describe("arrays in shared memory", () => {
 describe("results in shared memory", () => {
   const fields = ["labels", "logits"];
 
-  it("lie in the space that the client gave, where the result says", async () => {
+  it("lie in the space that the client gave, at the offsets in the result", async () => {
     const { client } = await start();
     const [one, file] = [client(), new ClientFile()];
     await agreed(one, file);
@@ -380,7 +383,7 @@ describe("results in shared memory", () => {
     ["too small for the second", { offset: 1024, bytes: 79 }, 1],
     ["too small for any", { offset: 1024, bytes: 3 }, 2],
     ["beyond the file's end", { offset: 4096, bytes: 4096 }, 2],
-  ])("go by message where the space is %s", async (_, resultSpace, expected) => {
+  ])("travel by message if the space is %s", async (_, resultSpace, expected) => {
     const { client } = await start();
     const [one, file] = [client(), new ClientFile()];
     await agreed(one, file);
@@ -394,7 +397,7 @@ describe("results in shared memory", () => {
     expect(file.read(64, 4032)).toEqual(expected === 1 ? expect.anything() : Buffer.alloc(4032));
   });
 
-  it("go by message where there is no shared file", async () => {
+  it("travel by message if there is no shared file", async () => {
     const { client } = await start();
     const one = client();
     await one.hello();
@@ -417,7 +420,7 @@ describe("results in shared memory", () => {
     expect(String(header.field)).toMatch(/^resultSpace/);
   });
 
-  it("leave the file alone when the client has begun another session", async () => {
+  it("do not touch the file if the client has started another session", async () => {
     const { client, analyser } = await start();
     const [one, file] = [client(), new ClientFile()];
     await agreed(one, file);
@@ -433,7 +436,7 @@ describe("results in shared memory", () => {
 });
 
 describe("a shared file", () => {
-  it("is given back with its session, by goodbye, hello and the server's end", async () => {
+  it("is closed with its session, by goodbye, hello and the server's end", async () => {
     const { client } = await start();
     const [stop] = cleanUp.splice(0, 1);
     const [one, first, second] = [client(), new ClientFile(), new ClientFile()];
@@ -448,7 +451,7 @@ describe("a shared file", () => {
     expect(openDescriptors(first.path)).toBe(0);
   });
 
-  it("is orphaned when its maker has ended", async () => {
+  it("is orphaned when its creator has ended", async () => {
     const maker: ChildProcess = spawn("sleep", ["60"], { stdio: "ignore" });
     cleanUp.push(() => maker.kill());
     const { offer } = new ClientFile({ pid: maker.pid! });
@@ -460,13 +463,13 @@ describe("a shared file", () => {
     expect(file.isOrphaned).toBe(true);
     file.close();
     expect(file.isOrphaned).toBe(false);
-    // A process that cannot be seen from here is not known to have ended.
+    // A process that is not visible from here is not known to have ended.
     const hidden = SharedFile.open(new ClientFile({ pid: maker.pid! }).offer, folder)!;
     expect(hidden.isOrphaned).toBe(false);
     hidden.close();
   });
 
-  it("is given back soon after its maker was killed, and the session goes on if it was not", async () => {
+  it("is closed soon after its creator was killed; otherwise the session continues", async () => {
     vi.useFakeTimers({ toFake: ["setInterval", "clearInterval"] });
     cleanUp.push(() => vi.useRealTimers());
     const maker = spawn("sleep", ["60"], { stdio: "ignore" });
@@ -484,7 +487,7 @@ describe("a shared file", () => {
     expect((await one.ask(...frame())).type).toBe("result");
   });
 
-  it("survives any description of what lies in it: a frame, or a named refusal", () => {
+  it("gives a frame or a named refusal for any description of its contents", () => {
     const { offer, path } = new ClientFile();
     const file = SharedFile.open(offer, folder)!;
     const before = readFileSync(path);

@@ -5,7 +5,7 @@ import { TextSink } from "../library/support.js";
 import { read } from "./repository.js";
 
 describe("docs/classes.md", () => {
-  it("has the table of the default model; `npm run docs:classes` renews it", async () => {
+  it("has the table of the default model; `npm run docs:classes` updates it", async () => {
     const [stdout, stderr] = [new TextSink(), new TextSink()];
     const { signal } = new AbortController();
     expect(await runCli(["models", "--classes", "--json"], { stdout, stderr, signal })).toBe(0);
@@ -13,7 +13,7 @@ describe("docs/classes.md", () => {
     expect(withTable(text, JSON.parse(stdout.text))).toBe(text);
   });
 
-  it("gets one row for each class", () => {
+  it("gets one row per class", () => {
     const names = { prototype: "C", strukturbericht: "A4", pearson: "cF8", aflow: "A_cF8_227_a" };
     const more = { aliases: ["ice-Ic", "dc"], spaceGroup: 227, water: "ice-Ic", model: "m", number: 1 };
     const bare = { name: "x", aliases: [], prototype: "x", strukturbericht: null, pearson: null };

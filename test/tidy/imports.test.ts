@@ -2,7 +2,8 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { read, trackedFiles } from "./repository.js";
 
-// Which top folders a folder may import from, itself included. The compiled core is loaded as a file, not imported.
+// The top folders that a folder may import from, including itself. The compiled core is loaded as a file, not
+// imported.
 const allowed: Record<string, readonly string[]> = {
   assembly: ["assembly"],
   bench: ["bench", "assembly"],

@@ -1,4 +1,7 @@
-/** A turn of phrase that a reader stumbles over. The table has those that a pattern finds without false alarms. */
+/**
+ * A turn of phrase that a reader stumbles over. The table has those that a pattern finds without false
+ * alarms.
+ */
 export interface Turn {
   /** Matches within one sentence, whose spaces are single and whose code spans read `CODE`. */
   readonly pattern: RegExp;

@@ -15,8 +15,8 @@ const snippets = (language: string): string[] =>
   );
 
 describe("README snippets", () => {
-  // A folder to run in that holds what a snippet may name, so that their outputs stay out of the working copy. Below
-  // build/, so that `import "phasewire"` finds this package.
+  // Snippets run in a folder with the files that they may name, so that outputs stay out of the working copy.
+  // It is below build/, so that `import "phasewire"` finds this package.
   let folder: string;
   beforeAll(() => {
     mkdirSync(path.join(root, "build"), { recursive: true });
@@ -43,7 +43,7 @@ describe("README snippets", () => {
     expect(stdout.trim()).not.toBe("");
   });
 
-  it("the LAMMPS one stopped half-way through melting, and wrote its files", () => {
+  it("the LAMMPS snippet stopped halfway through melting, and wrote its files", () => {
     const rows = readFileSync(path.join(folder, "series.csv"), "utf8").trim().split("\n");
     const names = rows[0]!.split(",");
     const disordered = rows.slice(1).map((row) => Number(row.split(",")[names.indexOf("disordered")]));
@@ -65,7 +65,7 @@ describe("README snippets", () => {
     },
   );
 
-  it("commands run, the server's aside", async () => {
+  it("commands run, except the server", async () => {
     const commands = snippets("sh")
       .join("\n")
       .split("\n")

@@ -16,7 +16,9 @@ const withoutCode = (text: string): string =>
 
 const lineAt = (source: string, index: number): number => source.slice(0, index).split("\n").length;
 
-/** Paragraphs, headings, list items and table cells; fenced blocks, comments and link targets are left out. */
+/**
+ * Paragraphs, headings, list items and table cells; fenced blocks, comments and link targets are left out.
+ */
 export const markdown: Extract = (source) => {
   const blank = (match: string) => match.replace(/[^\n]/g, "");
   const text = source
@@ -184,7 +186,10 @@ export const extractors: Readonly<Record<string, Extract>> = {
   ".py": python,
 };
 
-/** Sentences of a passage, with single spaces and the lines where they start. A blank line ends a sentence too. */
+/**
+ * Sentences of a passage, with single spaces and the lines where they start. A blank line ends a sentence
+ * too.
+ */
 export function sentences({ line, text }: Passage): { line: number; text: string }[] {
   const starts = [...text.matchAll(/^|\n\s*\n|[.!?]\s+(?=[A-Z"'(])/g)].map((m) => m.index + m[0].length);
   return starts.map((start, index) => ({

@@ -5,14 +5,14 @@ import { read, root, trackedFiles } from "./repository.js";
 
 const largestFile = 3_000_000;
 
-/** Tracked text files with their lines; a NUL byte marks a binary file, as for git. */
+/** Tracked text files with their lines. A NUL byte marks a binary file, as for git. */
 const textFiles = trackedFiles
   .filter((file) => existsSync(path.join(root, file)))
   .map((file) => ({ file, bytes: readFileSync(path.join(root, file)) }))
   .filter(({ bytes }) => !bytes.includes(0))
   .map(({ file, bytes }) => ({ file, lines: bytes.toString("utf8").split("\n") }));
 
-/** `file:line: text` of every line that matches, for a message that leads there. */
+/** `file:line: text` of every line that matches, for messages. */
 function matches(pattern: RegExp): string[] {
   return textFiles.flatMap(({ file, lines }) =>
     lines.flatMap((line, index) =>
@@ -22,20 +22,20 @@ function matches(pattern: RegExp): string[] {
 }
 
 describe("text of the repository", () => {
-  it("finds the files it is about", () => {
+  it("finds the files that it checks", () => {
     expect(textFiles.map(({ file }) => file)).toEqual(
       expect.arrayContaining(["package.json", "README.md", "src/index.ts", "test/tidy/text.test.ts"]),
     );
   });
 
-  it("names no folder of somebody's machine", () => {
-    // Assembled here, so that this file does not find itself.
+  it("names no folder of a particular machine", () => {
+    // The pattern is assembled here, so that this file does not match itself.
     const homes = ["work", "farm", "root", "home/[a-z]+", "Users/[A-Za-z]+"].join("|");
     expect(matches(new RegExp(`(^|[^A-Za-z0-9_.])/(${homes})/`))).toEqual([]);
   });
 
   it("names no package registry", () => {
-    // Likewise written so that it does not match itself.
+    // This pattern is also written so that it does not match itself.
     expect(matches(/"resolved": *"https?:|index[-]url|^registry *=/)).toEqual([]);
   });
 
@@ -47,7 +47,7 @@ describe("text of the repository", () => {
     expect(large).toEqual([]);
   });
 
-  it("gives the two commands in the README", () => {
+  it("has the two commands in the README", () => {
     expect(read("README.md")).toContain("npm run demo");
     expect(read("README.md")).toContain("npm test");
   });

@@ -21,7 +21,7 @@ const requirements = read("requirements.txt")
   .split("\n")
   .filter((line) => line !== "" && !line.startsWith("#"));
 
-/** Names of the packages that pyproject.toml asks for, itself excepted. */
+/** Names of the packages that pyproject.toml requires, except itself. */
 const pythonDependencies = [
   ...new Set(
     [...pyproject.matchAll(/^(?:requires|dependencies|\w+) = \[([^=]*?[<>=]=[\s\S]*?)\]$/gm)]
@@ -41,7 +41,7 @@ describe("versions", () => {
     for (const [where, version] of Object.entries(stated)) expect(version, where).toBe(manifest.version);
   });
 
-  it("head the changelog, below what is unreleased", () => {
+  it("head the changelog, below the unreleased changes", () => {
     expect(read("CHANGELOG.md").match(/^## (?!Unreleased$)(\S+)/m)?.[1]).toBe(manifest.version);
   });
 
@@ -51,7 +51,7 @@ describe("versions", () => {
     }
   });
 
-  it("of npm packages are locked, those for other platforms too, without which npm ci refuses", () => {
+  it("of npm packages are locked, also those for other platforms, which npm ci requires", () => {
     const missing = Object.entries(lock.packages).flatMap(([owner, { dependencies, optionalDependencies }]) =>
       Object.keys({ ...dependencies, ...optionalDependencies })
         .filter((name) => !Object.keys(lock.packages).some((key) => key.endsWith(`node_modules/${name}`)))

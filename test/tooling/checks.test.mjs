@@ -5,7 +5,7 @@ describe("countVitest", () => {
   const report = (numPassedTests, numFailedTests, testResults) =>
     JSON.stringify({ numPassedTests, numFailedTests, testResults });
 
-  it("takes passed and failed tests", () => {
+  it("counts passed and failed tests", () => {
     const files = [{ status: "failed", assertionResults: [{ status: "passed" }, { status: "failed" }] }];
     expect(countVitest(report(1, 1, files))).toEqual({ passed: 1, failed: 1 });
   });

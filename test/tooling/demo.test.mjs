@@ -46,7 +46,7 @@ describe("the demonstration, shortened", () => {
     }
   });
 
-  it("writes labelled frames and a picture, and says where", () => {
+  it("writes labelled frames and a picture, and prints their paths", () => {
     const trajectory = fs.readFileSync(path.join(folder, "labelled.extxyz"), "utf8");
     expect(trajectory.match(/^4000$/gm)?.length).toBeGreaterThanOrEqual(3);
     expect(trajectory).toMatch(/Properties=species:S:1:pos:R:3:id:I:1:phase:S:1:confidence:R:1/);
@@ -54,7 +54,7 @@ describe("the demonstration, shortened", () => {
     for (const name of ["series.csv", "labelled.extxyz", "melt.png"]) expect(stdout).toContain(name);
   });
 
-  it("ends with its server alive, and the server ends when told", async () => {
+  it("ends with its server alive, and the server ends on request", async () => {
     expect(server.hasEnded()).toBe(false);
     await server.stop();
     expect(server.hasEnded()).toBe(true);

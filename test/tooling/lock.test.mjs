@@ -14,7 +14,7 @@ beforeEach(() => {
 afterEach(() => fs.rmSync(folder, { recursive: true }));
 
 const nobody = () => {
-  throw new Error("nobody else holds the lock");
+  throw new Error("no other process holds the lock");
 };
 
 // Appends "in" and "out" around a pause: if two processes were inside at once, the pairs would interleave.
@@ -33,7 +33,7 @@ const worker = (log) => `
 const deadProcess = () => String(spawnSync(process.execPath, ["--eval", ""]).pid);
 
 describe("withLock", () => {
-  it("gives the result, and releases the lock", async () => {
+  it("returns the result, and releases the lock", async () => {
     expect(await withLock(lock, async () => fs.readFileSync(lock, "utf8"), nobody)).toBe(String(process.pid));
     expect(fs.existsSync(lock)).toBe(false);
   });
@@ -53,7 +53,7 @@ describe("withLock", () => {
     expect(fs.readdirSync(path.dirname(lock))).toEqual([]);
   });
 
-  it("lets one process in at a time, also when all find the lock of a dead one", async () => {
+  it("lets one process in at a time, even if all find the lock of a dead one", async () => {
     fs.mkdirSync(path.dirname(lock));
     fs.writeFileSync(lock, deadProcess());
     const log = path.join(folder, "log");
