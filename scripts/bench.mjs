@@ -1,4 +1,5 @@
-// npm run bench [-- OPTIONS]: set up what the benchmark needs, then run it (bench/main.mjs; --help lists the options).
+// npm run bench [-- OPTIONS]: set up everything for the benchmark, then run it (bench/main.mjs; --help lists
+// the options).
 import "./lib/require-node.mjs";
 
 const { spawn } = await import("node:child_process");

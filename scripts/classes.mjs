@@ -6,7 +6,7 @@ import { inRoot } from "./lib/paths.mjs";
 
 const markers = ["<!-- class table: begin -->", "<!-- class table: end -->"];
 
-/** The classes, as `phasewire models --classes --json` gives them, as a Markdown table. */
+/** The classes in the output of `phasewire models --classes --json`, as a Markdown table. */
 export function markdownTable(classes) {
   const rows = classes.map((entry) => [
     entry.number,
@@ -27,7 +27,7 @@ export function markdownTable(classes) {
   return [line(titles), line(titles.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-/** The text with the table, and the name of the model it belongs to, between its markers. */
+/** The text with the table and the name of its model between its markers. */
 export function withTable(text, classes) {
   const [before, after] = [text.split(markers[0])[0], text.split(markers[1])[1]];
   if (before === text || after === undefined) throw new Error(`the text lacks ${markers.join(" or ")}`);

@@ -1,4 +1,5 @@
-// npm run demo: set up, start the server, and let LAMMPS melt and regrow a copper crystal under its eyes.
+// npm run demo: set up, start the server, and let LAMMPS melt and regrow a copper crystal while the server
+// watches.
 import "./lib/require-node.mjs";
 
 const { spawn } = await import("node:child_process");
@@ -17,8 +18,8 @@ async function demo() {
   const out = inRoot("demo-output");
   fs.mkdirSync(out, { recursive: true });
 
-  // In a terminal Ctrl-C reaches all three processes, from elsewhere only this one. Either way the simulation ends
-  // first, after its present steps, and the server after it.
+  // In a terminal, Ctrl-C reaches all three processes. From elsewhere a signal reaches only this one. In both
+  // cases the simulation ends first, after its current steps, and then the server.
   let driver = null;
   let stopping = false;
   for (const signal of ["SIGINT", "SIGTERM"]) {
@@ -50,7 +51,7 @@ async function demo() {
       throw new Error(`the simulation ${signal ? `was ended by ${signal}` : `failed (status ${status})`}`);
     }
     if (server.hasEnded())
-      throw new Error(`the server ended during the run; its last words:\n${server.tail()}`);
+      throw new Error(`the server ended during the run; its last messages:\n${server.tail()}`);
     return 0;
   } finally {
     await server.stop();

@@ -1,5 +1,5 @@
-// npm run setup [-- --with training]: everything that the demonstration and the tests need, from a fresh clone.
-// Node built-ins only: it runs before any package is installed.
+// npm run setup [-- --with training]: prepare a fresh clone for the demonstration and the tests.
+// It uses Node built-ins only, since it runs before any package is installed.
 import "./lib/require-node.mjs";
 
 const { parseArgs } = await import("node:util");

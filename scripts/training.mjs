@@ -1,4 +1,5 @@
-// Run a Python module that needs the packages of training and accuracy: `node scripts/training.mjs MODULE [ARGUMENTS]`.
+// Run a Python module that needs the packages of training and accuracy:
+// `node scripts/training.mjs MODULE [ARGUMENTS]`.
 import "./lib/require-node.mjs";
 
 const { spawn } = await import("node:child_process");

@@ -1,4 +1,4 @@
-// Telling whether something made earlier still fits what it was made from.
+// Checks whether a product is still up to date with its sources.
 import { createHash } from "node:crypto";
 import fs from "node:fs";
 import path from "node:path";
@@ -16,7 +16,10 @@ export function filesBelow(folder, endings) {
     .sort();
 }
 
-/** SHA-256 over names and contents of `files` (relative to the root; a missing one counts as such) and `facts`. */
+/**
+ * SHA-256 of `facts` and of the names and contents of `files` (relative to the root). A missing file counts
+ * as missing.
+ */
 export function fingerprint(files, facts = []) {
   const hash = createHash("sha256");
   for (const fact of facts) hash.update(`fact\0${fact}\0`);
@@ -33,7 +36,7 @@ export function fingerprint(files, facts = []) {
   return hash.digest("hex");
 }
 
-// The stamp lies inside what was made, so deleting the product deletes the claim that it is fresh.
+// The stamp lies inside the product, so deleting the product also deletes the claim that it is fresh.
 export const isFresh = (stamp, print) => fs.existsSync(stamp) && fs.readFileSync(stamp, "utf8") === print;
 
 export function markFresh(stamp, print) {

@@ -1,4 +1,5 @@
-// One set-up at a time in a working copy: two starts at once wait for each other instead of writing over each other.
+// One set-up at a time in a working copy. Two starts at once wait for each other, so that neither overwrites
+// the other.
 import fs from "node:fs";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,7 +16,7 @@ function isAlive(pid) {
   }
 }
 
-/** Create `file` with this process's id in it; false if it exists already. */
+/** Create `file` with the id of this process in it. Returns false if it exists already. */
 function claim(file) {
   try {
     fs.writeFileSync(file, String(process.pid), { flag: "wx" });
@@ -26,7 +27,7 @@ function claim(file) {
   }
 }
 
-/** The process id in `file`; null if there is no such file, or if its owner has not written the id yet. */
+/** The process id in `file`, or null if there is no such file or its owner has not written the id yet. */
 function readOwner(file) {
   try {
     return Number(fs.readFileSync(file, "utf8")) || null;
@@ -37,8 +38,9 @@ function readOwner(file) {
 }
 
 /**
- * Remove the lock of a dead owner. Only the process that claims `file.heir-PID` (PID: the dead owner) may do so, and it
- * looks once more: a second heir that read the old owner earlier must not remove the lock that the first one has made.
+ * Remove the lock of a dead owner. Only the process that claims `file.heir-PID` (PID is the dead owner) may
+ * do so. It checks the owner again, since a second heir with outdated information must not remove the lock of
+ * the first heir.
  */
 function removeAfterDeath(file, owner) {
   const heir = `${file}.heir-${owner}`;
@@ -53,20 +55,20 @@ function removeAfterDeath(file, owner) {
  * @template T
  * @param {string} file
  * @param {() => Promise<T>} work
- * @param {(owner: number) => void} onWait called once, when another live process holds the lock
+ * @param {(owner: number) => void} onWait called once if another live process holds the lock
  * @returns {Promise<T>} what `work` returns
  */
 export async function withLock(file, work, onWait) {
   fs.mkdirSync(path.dirname(file), { recursive: true });
   const start = Date.now();
-  let told = false;
+  let reported = false;
   while (!claim(file)) {
     const owner = readOwner(file);
     if (owner !== null && !isAlive(owner)) {
       removeAfterDeath(file, owner);
-    } else if (owner !== null && !told) {
+    } else if (owner !== null && !reported) {
       onWait(owner);
-      told = true;
+      reported = true;
     }
     if (Date.now() - start > patienceMs) {
       throw new Error(

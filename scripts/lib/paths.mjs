@@ -1,4 +1,4 @@
-// Where things lie in a working copy. Every other script asks here.
+// Paths in a working copy. All other scripts take them from here.
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -15,7 +15,9 @@ export const venv = inRoot(".venv");
 export const venvBin = (name) =>
   windows ? path.join(venv, "Scripts", `${name}.exe`) : path.join(venv, "bin", name);
 
-/** The JavaScript file behind a command of an npm package; run with `process.execPath`, so that no shell is needed. */
+/**
+ * JavaScript files of commands in npm packages. They run with `process.execPath`, so that no shell is needed.
+ */
 export const npmTool = {
   asc: inRoot("node_modules", "assemblyscript", "bin", "asc.js"),
   biome: inRoot("node_modules", "@biomejs", "biome", "bin", "biome"),
@@ -23,5 +25,5 @@ export const npmTool = {
   vitest: inRoot("node_modules", "vitest", "vitest.mjs"),
 };
 
-/** Lock and log of the set-up, reports and caches of the checks. */
+/** Folder for the lock and log of the set-up, and for reports and caches of the checks. */
 export const stateFolder = inRoot(".setup");

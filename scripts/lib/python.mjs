@@ -1,11 +1,11 @@
-// Finding a Python to make the virtual environment with.
+// Finds a Python for the virtual environment.
 import { ask } from "./run.mjs";
 
 export const oldestPython = [3, 10];
 
 const probe = "import sys; print('%d.%d.%d %s' % (*sys.version_info[:3], sys.executable))";
 
-/** `{version, executable, recent}` of an interpreter, or null when the command is none. */
+/** `{version, executable, recent}` of an interpreter, or null if the command is not one. */
 export function describePython(command, args = []) {
   const answer = ask(command, [...args, "-c", probe])?.match(/^(\d+)\.(\d+)\.(\d+) (.+)$/);
   if (!answer) return null;
@@ -15,8 +15,8 @@ export function describePython(command, args = []) {
 }
 
 /**
- * The first recent enough Python of: the environment variable PYTHON, `python3`, `python`, the Windows launcher, and
- * versioned names (a system whose `python3` is old often has a newer one beside it).
+ * The first Python that is recent enough, among the environment variable PYTHON, `python3`, `python`, the
+ * Windows launcher, and versioned names (a system with an old `python3` often has a newer one too).
  */
 export function findPython() {
   const candidates = [

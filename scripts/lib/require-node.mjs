@@ -1,4 +1,4 @@
-// Imported first by every start script, and written so that old versions of Node still read it.
+// Every start script imports this first. It is written so that old versions of Node can still read it.
 var oldest = 20;
 if (Number(process.versions.node.split(".")[0]) < oldest) {
   console.error(

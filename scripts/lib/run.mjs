@@ -1,10 +1,10 @@
-// Running other programs.
+// Runs other programs.
 import { spawn, spawnSync } from "node:child_process";
 import fs from "node:fs";
 import path from "node:path";
 import { root } from "./paths.mjs";
 
-/** A command that ended with a status other than 0, or that could not be started. */
+/** The error of a command that ended with a status other than 0, or that could not be started. */
 export class CommandFailed extends Error {
   constructor(command, reason, output) {
     super(`${command} ${reason}`);
@@ -14,12 +14,12 @@ export class CommandFailed extends Error {
 }
 
 /**
- * Run a program and collect what it prints (stdout and stderr together, as they come), also into `logFile`.
+ * Run a program and collect its output (stdout and stderr together, in order of arrival), also in `logFile`.
  *
  * @param {string} program
  * @param {string[]} args
  * @param {{cwd?: string, env?: NodeJS.ProcessEnv, logFile?: string, shell?: boolean}} [options]
- * @returns {Promise<string>} the output; rejects with CommandFailed when the status is not 0
+ * @returns {Promise<string>} the output; rejects with CommandFailed if the status is not 0
  */
 export function runLogged(program, args, { cwd = root, env = process.env, logFile, shell = false } = {}) {
   const command = [path.basename(program), ...args].join(" ");
@@ -52,7 +52,10 @@ export function runLogged(program, args, { cwd = root, env = process.env, logFil
   });
 }
 
-/** First line that a program prints, or null when it can't be run or fails. For short questions such as a version. */
+/**
+ * First line that a program prints, or null if it fails or cannot be run. For short answers such as a
+ * version.
+ */
 export function ask(program, args) {
   const { status, stdout } = spawnSync(program, args, { encoding: "utf8", timeout: 30_000 });
   return status === 0 ? stdout.trim().split("\n")[0] : null;

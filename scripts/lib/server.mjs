@@ -12,11 +12,13 @@ const tailLines = 20;
 /**
  * Start `phasewire serve` on a free local port, and wait until it listens.
  *
- * @param {{logFile: string, threads?: number, model?: string | null}} options where its events go; worker threads, 1 by default, which
- *   leaves the other cores to the simulation; its model if not the default one
- * @returns {Promise<{endpoint: string, pid: number, hasEnded: () => boolean, tail: () => string, stop: () => Promise<void>}>} its
- *   address; its process; whether it has ended; the last lines of its log; a way to end it
- * @throws {Error} with its last lines, if it ends or stays silent instead
+ * @param {{logFile: string, threads?: number, model?: string | null}} options file for its events; number of
+ *   worker threads, by default 1, which leaves the other cores to the simulation; its model if not the
+ *   default
+ * @returns {Promise<{endpoint: string, pid: number, hasEnded: () => boolean, tail: () => string,
+ *   stop: () => Promise<void>}>} its address; its process; whether it has ended; the last lines of its log; a
+ *   function that ends it
+ * @throws {Error} with its last lines, if it ends or does not answer in time
  */
 export async function startServer({ logFile, threads = 1, model = null }) {
   const log = fs.openSync(logFile, "w");
@@ -52,5 +54,5 @@ export async function startServer({ logFile, threads = 1, model = null }) {
   }
   clearTimeout(timer);
   await closed;
-  throw new Error(`the server did not start; its last words:\n${tail()}`);
+  throw new Error(`the server did not start; its last messages:\n${tail()}`);
 }

@@ -12,12 +12,12 @@ const tailLines = 40;
 
 const seconds = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s`;
 
-// To standard error, so that a program whose output others read can set up too.
+// Messages go to standard error, so that a program whose output is read by others can set up too.
 const say = (text) => console.error(text);
 
 /**
  * @param {{extras?: string[]}} [options] names of extra stages, for example `training`
- * @throws {Error} with what to do about it; a failed command's last lines have been printed by then
+ * @throws {Error} with a remedy; the last lines of a failed command have been printed by then
  */
 export async function setup({ extras = [] } = {}) {
   const unknown = extras.find((name) => !Object.hasOwn(extraStages, name));
@@ -34,10 +34,10 @@ export async function setup({ extras = [] } = {}) {
   say(`phasewire: ${changed ? "set up" : "everything is in place"} (${seconds(start)})`);
 }
 
-/** Bring the stages up to date in their order; whether there was anything to do. */
+/** Bring the stages up to date in their order. Returns whether there was anything to do. */
 async function runStages(wanted) {
   fs.writeFileSync(logFile, `set-up of ${new Date().toISOString()}, Node ${process.version}\n`);
-  // Said before minutes of other work, instead of after them.
+  // A missing Python is reported now, and not after minutes of other work.
   if (!fs.existsSync(venv)) findPython();
   let changed = false;
   for (const [index, stage] of wanted.entries()) {

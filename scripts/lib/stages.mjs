@@ -1,4 +1,4 @@
-// The stages of the set-up, in order. Each knows whether what it makes is fresh, and how to make it.
+// The stages of the set-up, in order. Each knows how to make its product, and whether the product is fresh.
 import fs from "node:fs";
 import { filesBelow, fingerprint, isFresh, markFresh } from "./fingerprint.mjs";
 import { inRoot, venv, venvBin } from "./paths.mjs";
@@ -8,8 +8,8 @@ import { ask, CommandFailed, runLogged } from "./run.mjs";
 const readJson = (file) => JSON.parse(fs.readFileSync(inRoot(file), "utf8"));
 
 /**
- * npm notes what it has put into node_modules in a lock file of its own, as the last thing it does. The packages are
- * fresh when that note agrees with package-lock.json, whichever npm command put them there. Packages that are optional
+ * As its last step, npm records the contents of node_modules in a lock file there. The packages are fresh if
+ * that record agrees with package-lock.json, whichever npm command installed them. Packages that are optional
  * (binaries for other platforms) may be absent.
  */
 function npmPackagesAreFresh() {
@@ -22,7 +22,9 @@ function npmPackagesAreFresh() {
   });
 }
 
-/** The npm that started us, so that one version of npm does everything; started by hand, the one on the path. */
+/**
+ * Runs the npm that started this script, so that one version does everything, or else the npm on the path.
+ */
 function runNpm(args, logFile) {
   const script = process.env.npm_execpath;
   return script?.endsWith(".js")
@@ -77,7 +79,7 @@ const library = {
 };
 
 const noVenvAdvice =
-  "This Python can't make virtual environments. On Debian and Ubuntu its parts come in a package of their own: " +
+  "This Python cannot make virtual environments. On Debian and Ubuntu the missing parts are in a separate package: " +
   "`sudo apt install python3-venv`; or install virtualenv (`pipx install virtualenv`); then start again.";
 
 const pythonPackages = {
@@ -107,7 +109,7 @@ async function makeVenv(logFile) {
   } catch (error) {
     if (!(error instanceof CommandFailed)) throw error;
     fs.rmSync(venv, { recursive: true, force: true });
-    // virtualenv brings its own pip, so it works where Debian has split ensurepip off.
+    // virtualenv includes its own pip, so it works where Debian has split off ensurepip.
     const ways = [
       [executable, ["-m", "virtualenv"]],
       ["virtualenv", ["--python", executable]],
@@ -140,13 +142,14 @@ const pythonPackage = {
   product: venvBin("python"),
   print: () => fingerprint(["python/pyproject.toml"], [describePython(venvBin("python"))?.version]),
   async make(logFile) {
-    // Editable: the tests and demonstrations always run the sources of this working copy. No build isolation: the
-    // pinned build backend is in the environment already, and nothing needs to be fetched.
+    // The install is editable, so that tests and demonstrations always run the sources of this working copy.
+    // It has no build isolation, since the pinned build backend is in the environment already and nothing
+    // needs to be fetched.
     await pip(["install", "--no-build-isolation", "--no-deps", "-e", "python"], logFile);
   },
 };
 
-/** Further Python packages, from a requirements file of their own. */
+/** Additional Python packages from a separate requirements file. */
 const furtherPackages = (name, file) => ({
   name,
   stamp: `${venv}/.fingerprint-${name.replaceAll(" ", "-")}`,
@@ -159,14 +162,14 @@ const furtherPackages = (name, file) => ({
 
 export const stages = [npmPackages, core, library, pythonPackages, packageData, pythonPackage];
 
-/** Stages that are made on request only: `npm run setup -- --with NAME`. */
+/** Stages that run only on request: `npm run setup -- --with NAME`. */
 export const extraStages = {
   training: furtherPackages("training packages", "training/requirements.txt"),
   accuracy: furtherPackages("accuracy packages", "accuracy/requirements.txt"),
   bench: furtherPackages("benchmark packages", "bench/requirements.txt"),
 };
 
-/** Make what a stage makes, unless it is fresh; whether it did. `onStart` is called first when there is something to do. */
+/** Run a stage unless its product is fresh. Returns whether it ran. `onStart` is called before it runs. */
 export async function bringUpToDate(stage, logFile, onStart) {
   const fresh = stage.isFresh ?? (() => fs.existsSync(stage.product) && isFresh(stage.stamp, stage.print()));
   if (fresh()) return false;
