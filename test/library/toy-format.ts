@@ -1,4 +1,4 @@
-/** A format that tests register: boxes with labelled points, a header and an end. It reports a missing end. */
+/** A format for tests: boxes with labelled points, a header and an end. It reports a missing end. */
 
 import { type FrameFormat, LineReader } from "../../src/formats/index.js";
 import { type Column, createFrame, type Frame } from "../../src/frame/index.js";

@@ -6,8 +6,8 @@ import { read, root, trackedFiles } from "./repository.js";
 import { extractors, markdown, type Passage, python, sentences, typescript } from "./sentences.js";
 
 /**
- * Files and folders whose comments and strings are plain. Add a folder once its text has been rewritten. Markdown is
- * plain everywhere.
+ * Files and folders whose comments and strings are plain. Add a folder once its text has been rewritten.
+ * Markdown is plain everywhere.
  */
 const plain = [
   "accuracy",
@@ -34,6 +34,12 @@ const plain = [
   "src/index.ts",
   "src/model",
   "src/package.ts",
+  "test/bench",
+  "test/browser",
+  "test/library",
+  "test/server",
+  "test/tidy",
+  "test/tooling",
   "training",
 ];
 
