@@ -57,6 +57,8 @@ interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
     listNumbers: number,
     features: number,
   ): number;
+  evaluateVariables(context: number): number;
+  pullVariables(context: number): number;
   startVariables(context: number): number;
   sumVariables(context: number): void;
   finishVariables(context: number): number;
