@@ -117,7 +117,7 @@ export const COUNT_SPECIES_USED: i32 = COUNT_PERIODIC + COUNT;
 /** Steps that denoising may take. */
 export const COUNT_DENOISE_LIMIT: i32 = COUNT_SPECIES_USED + COUNT;
 
-// ---- counts: what the regions were laid out for, written by the layout functions ----------------
+// ---- counts: out, what the regions were laid out for --------------------------------------------
 
 export const COUNT_ATOMS: i32 = COUNT_DENOISE_LIMIT + COUNT; // N
 export const COUNT_WORKERS: i32 = COUNT_ATOMS + COUNT;
@@ -285,7 +285,7 @@ export const ADDRESS_LIST_LINK: i32 = ADDRESS_LIST_HOME + ADDRESS;
 /** i32 COUNT_LIST_CAPACITY, whole cells between the two atoms */
 export const ADDRESS_LIST_IMAGE: i32 = ADDRESS_LIST_LINK + ADDRESS;
 
-// ---- addresses: pairs; the row of an atom is contiguous and padded to a multiple of 4 -----------
+// ---- addresses: pairs, internal; the row of an atom is padded to a multiple of 4 ----------------
 
 export const ADDRESS_PAIR_X: i32 = ADDRESS_LIST_IMAGE + ADDRESS; // f32 P, units of a0
 export const ADDRESS_PAIR_Y: i32 = ADDRESS_PAIR_X + ADDRESS; // f32 P
@@ -298,7 +298,7 @@ export const ADDRESS_PAIR_REVERSE: i32 = ADDRESS_PAIR_WEIGHT + ADDRESS;
 /** f32 P x 4, dL/dx of the pair vector and a zero */
 export const ADDRESS_PAIR_GRADIENT: i32 = ADDRESS_PAIR_REVERSE + ADDRESS;
 
-// ---- addresses: double-precision reference, in the order given ----------------------------------
+// ---- addresses: double-precision reference, in and out; in the order given ----------------------
 
 export const ADDRESS_REFERENCE_START: i32 = ADDRESS_PAIR_GRADIENT + ADDRESS; // i32 N + 1
 /** i32 COUNT_REFERENCE_CAPACITY, 2 * atom + kind */
@@ -312,6 +312,9 @@ export const ADDRESS_REFERENCE_MESSAGES: i32 = ADDRESS_REFERENCE_HIDDEN + ADDRES
 export const ADDRESS_REFERENCE_LOGITS: i32 = ADDRESS_REFERENCE_MESSAGES + ADDRESS; // f64 N x C
 export const ADDRESS_REFERENCE_SEED: i32 = ADDRESS_REFERENCE_LOGITS + ADDRESS; // f64 N x C, in
 export const ADDRESS_REFERENCE_GRADIENT: i32 = ADDRESS_REFERENCE_SEED + ADDRESS; // f64 3N
+
+// ---- addresses: double-precision reference, internal --------------------------------------------
+
 /** f64 REFERENCE_ADJOINTS + N x (H + M), see scratch.ts */
 export const ADDRESS_REFERENCE_SCRATCH: i32 = ADDRESS_REFERENCE_GRADIENT + ADDRESS;
 
