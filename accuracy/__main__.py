@@ -79,7 +79,7 @@ def chosen_sections(arguments: argparse.Namespace, class_count: int) -> list[str
 
 
 def heading(bench: Bench, snapshots: Sequence[Snapshot], quick: bool) -> str:
-    """The line at the head of every page that states what was measured."""
+    """The line at the head of every page: model, steps, frames and atoms."""
     model = bench.analyser.model
     return (
         f"Model `{model.name}`, {len(model.phases)} classes, SHA-256 `{model.sha256[:12]}`; {bench.steps} "

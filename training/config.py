@@ -124,7 +124,7 @@ def check_constant(name: str, value: float) -> None:
     Raises
     ------
     ValueError
-        If the entry is refused. The message names the entry and what is allowed.
+        If the entry is refused. The message names the entry and the allowed values.
     """
     possible = POSSIBLE_SIZES.get(name)
     if possible is not None:

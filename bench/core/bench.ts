@@ -1,5 +1,5 @@
 /**
- * Stages one by one, for the benchmark; built into a file of its own. A stage runs one kernel over
+ * Stages one by one, for the benchmark; built into a separate file. A stage runs one kernel over
  * the atoms of a frame that a forward and a backward pass have left. Where the numbers do not
  * matter, it works on what these left in the scratch memory.
  */

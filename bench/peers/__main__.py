@@ -108,7 +108,7 @@ class Peers:
         return timed(lambda: local.analyse(positions, cell, fields=fields))
 
     def _native(self, name: str) -> Callable[[], object]:
-        """Returns a function that computes a method anew. It does not include the conversion of the frame."""
+        """Returns a function that computes a method from scratch, without the conversion of the frame."""
         if name in LAMMPS_COMPUTES:
             return lambda: self._lmp.extract_compute(_compute_id(name), LMP_STYLE_ATOM, LMP_TYPE_VECTOR)
         if name in self._modifiers:

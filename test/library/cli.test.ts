@@ -430,9 +430,9 @@ describe("hints on standard error", () => {
     const { exitCode, stdout, stderr } = await classify(...args);
     expect(exitCode).toBe(0);
     expect(stdout).not.toContain("hint");
-    const told = stderr.split("\n").filter((line) => line.includes("the given length scale"));
-    expect(told).toHaveLength(hints);
-    for (const line of told) {
+    const hinted = stderr.split("\n").filter((line) => line.includes("the given length scale"));
+    expect(hinted).toHaveLength(hints);
+    for (const line of hinted) {
       expect(line).toMatch(/^hint: .*salts\.extxyz, frame 0: /);
       expect(line).toContain(`the estimate is ${lengthScaleOfSalt.toFixed(4)}`);
     }
@@ -503,9 +503,9 @@ describe("hints on standard error", () => {
 
   test("a hint about the length scale of water compares with that of the analysed atoms", async () => {
     const file = await writeFrames("water.extxyz", water);
-    const told = async (...args: string[]): Promise<string> => (await classify(file, ...args)).stderr;
-    expect(await told("--length-scale", "3.0")).toBe("");
-    expect(await told("--length-scale", "3.0", "--ignore-species")).toMatch(/the estimate is 2\.[01]/);
+    const hintsFor = async (...args: string[]): Promise<string> => (await classify(file, ...args)).stderr;
+    expect(await hintsFor("--length-scale", "3.0")).toBe("");
+    expect(await hintsFor("--length-scale", "3.0", "--ignore-species")).toMatch(/the estimate is 2\.[01]/);
   });
 
   test("a selected species that never occurs is reported once, and the others are analysed", async () => {

@@ -1,4 +1,4 @@
-/** The table of formats: what is registered there is read and written by everything that takes files. */
+/** The table of formats: every command that accepts files reads and writes the formats registered there. */
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { open, readFile, writeFile } from "node:fs/promises";
@@ -133,7 +133,7 @@ describe("a format that is registered", () => {
     },
   );
 
-  test("can be named where the name of the file says something else", async () => {
+  test("can be named if the name of the file suggests another one", async () => {
     await writeFrames("wrong.xyz", [copper], "points");
     expect(await fractions(inFolder("wrong.xyz"), "--format", "points")).toHaveLength(1);
     const out = inFolder("out.dat");

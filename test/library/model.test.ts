@@ -204,7 +204,7 @@ describe("reading a model", () => {
     expect(parseModel(modelFile({ description }), "m")).toMatchObject({ ...usualShape, basisCount: 10 });
   });
 
-  test("the last hidden layer has 64 units unless the description says otherwise", () => {
+  test("the last hidden layer has 64 units unless the description has another number", () => {
     expect(parseModel(modelFile(), "m").outerWidth).toBe(64);
     const wide = parseModel(modelFileOf(420, 192), "m");
     expect([wide.classCount, wide.outerWidth]).toEqual([420, 192]);

@@ -10,7 +10,7 @@ export interface Passage {
 
 type Extract = (source: string) => Passage[];
 
-/** Code between backticks has rules of its own; line breaks in it stay, so that lines still count. */
+/** Code between backticks has other rules. Line breaks in it stay, so that lines still count. */
 const withoutCode = (text: string): string =>
   text.replace(/(`+)(?!`)[\s\S]*?(?<!`)\1(?!`)/g, (span) => `CODE${span.replace(/[^\n]/g, "")}`);
 

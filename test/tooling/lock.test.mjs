@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => fs.rmSync(folder, { recursive: true }));
 
-const nobody = () => {
+const neverCalled = () => {
   throw new Error("no other process holds the lock");
 };
 
@@ -34,7 +34,9 @@ const deadProcess = () => String(spawnSync(process.execPath, ["--eval", ""]).pid
 
 describe("withLock", () => {
   it("returns the result, and releases the lock", async () => {
-    expect(await withLock(lock, async () => fs.readFileSync(lock, "utf8"), nobody)).toBe(String(process.pid));
+    expect(await withLock(lock, async () => fs.readFileSync(lock, "utf8"), neverCalled)).toBe(
+      String(process.pid),
+    );
     expect(fs.existsSync(lock)).toBe(false);
   });
 
@@ -42,14 +44,14 @@ describe("withLock", () => {
     const work = async () => {
       throw new Error("no");
     };
-    await expect(withLock(lock, work, nobody)).rejects.toThrow("no");
+    await expect(withLock(lock, work, neverCalled)).rejects.toThrow("no");
     expect(fs.existsSync(lock)).toBe(false);
   });
 
   it("takes over from an owner that died", async () => {
     fs.mkdirSync(path.dirname(lock));
     fs.writeFileSync(lock, deadProcess());
-    expect(await withLock(lock, async () => "mine", nobody)).toBe("mine");
+    expect(await withLock(lock, async () => "mine", neverCalled)).toBe("mine");
     expect(fs.readdirSync(path.dirname(lock))).toEqual([]);
   });
 

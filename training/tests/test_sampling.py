@@ -1,4 +1,4 @@
-"""Samples: targets agree with what was done to the atoms."""
+"""Samples: targets agree with the changes to the atoms."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def test_calibration_target_is_the_variance_of_white_noise() -> None:
     sample = finish(ideal, noise, cell, np.zeros(count, int), np.ones(count, int), np.ones(count), np.zeros((0, 3)))
     # Relative to the common shift of its n effective neighbours, an atom loses the share 1/n of its variance.
     assert 0.7 * 0.03 < sample.distance_squared.mean() < 0.03
-    beside = finish(ideal, noise, cell, np.zeros(count, int), np.ones(count, int), np.ones(count), ideal[:1] + 0.5)
+    near_defect = finish(ideal, noise, cell, np.zeros(count, int), np.ones(count, int), np.ones(count), ideal[:1] + 0.5)
     near = np.linalg.norm(ideal - ideal[0] - 0.5, axis=1) < 1.0
-    assert (beside.distance_squared[near] > sample.distance_squared[near] + 0.01).all()
+    assert (near_defect.distance_squared[near] > sample.distance_squared[near] + 0.01).all()
 
 
 def test_batches_have_consistent_neighbours(fluids) -> None:
