@@ -1,10 +1,10 @@
-/** A core without a model or workers, for what needs neither: variables of logits that the host has. */
+/** A core without a model or workers, for the variables of logits that the host has. */
 import { CoreContext } from "./context.js";
 import { createMemory, instantiateCore } from "./instance.js";
 import { coreModuleNow } from "./node-host.js";
 
 /**
- * Compiles and instantiates the core on a memory of its own, at once.
+ * Compiles and instantiates the core synchronously, on its own memory.
  *
  * @returns a context of variables at the first free address
  * @throws PhasewireError `INTERNAL` if the package was not built

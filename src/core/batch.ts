@@ -1,6 +1,6 @@
 /**
- * Many small frames at a time. Each gets a context and regions of its own behind the model, which all share, and is loaded and evaluated by one thread:
- * nothing of it is shared out, so that threads meet once a group and not once a stage.
+ * Many small frames at a time. Each gets its own context and regions after the model, which all share. One
+ * thread loads and evaluates a whole frame, so threads meet once per group and not once per stage.
  */
 import type { CoreContext } from "./context.js";
 import { mostFramesOfAJob, type WorkerPool } from "./pool.js";
@@ -11,9 +11,9 @@ import type { BatchOptions, CoreFrame, ForwardResult } from "./types.js";
 import { evaluateFrame } from "./worker-loop.js";
 import { checkShapes, frameRoom, writeFrame } from "./write-frame.js";
 
-/** Bytes of memory that the frames of a group may take; a group has one frame at least. */
+/** Bytes of memory that the frames of a group may take; a group has at least one frame. */
 const groupBytes = 2 ** 28;
-/** Room beyond the pairs that a frame has. */
+/** Room for pairs, relative to the pairs of a frame. */
 const pairHeadroom = 1.05;
 
 interface LaidOutFrame {
@@ -22,13 +22,13 @@ interface LaidOutFrame {
   readonly atomCount: number;
 }
 
-/** Frames in the memory behind a model. */
+/** Frames in the memory after a model. */
 export class FrameBatch {
   private end: number;
 
   /**
    * @param model a context with a model
-   * @param modelEnd first address behind the model
+   * @param modelEnd first address after the model
    * @param pool worker threads, or null to compute on this one
    */
   constructor(
@@ -40,7 +40,10 @@ export class FrameBatch {
     this.end = modelEnd;
   }
 
-  /** @throws RefusedFrame around what `PhaseCore.load` and `PhaseCore.forward` throw, for the first frame that is refused */
+  /**
+   * @throws RefusedFrame around an error of `PhaseCore.load` or `PhaseCore.forward`, for the first refused
+   *   frame
+   */
   async forward(frames: readonly CoreFrame[], options: BatchOptions): Promise<ForwardResult[]> {
     const results: ForwardResult[] = [];
     for (let first = 0; first < frames.length; ) {
@@ -90,7 +93,10 @@ export class FrameBatch {
     return evaluateFrame(this.model.core, address);
   }
 
-  /** The context that holds a frame's results; one with more pairs than usual is evaluated again behind all others. */
+  /**
+   * The context that holds a frame's results. A frame with more pairs than usual is evaluated again, after
+   * all others in memory.
+   */
   private settle(
     { context, frame, atomCount }: LaidOutFrame,
     status: number,

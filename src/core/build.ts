@@ -2,14 +2,14 @@
  * The two builds of the core. Both come from the same sources and have the same interface:
  *
  * - `baseline` gives the same bits on any machine and for any number of threads;
- * - `relaxed` uses WebAssembly's relaxed SIMD, that is a fused multiply-add where the machine has one: faster, and the last bits may differ
- *   from machine to machine (not with the number of threads).
+ * - `relaxed` uses WebAssembly's relaxed SIMD, which is a fused multiply-add if the machine has one: it is
+ *   faster, and the last bits can differ between machines (not with the number of threads).
  */
 import { PhasewireError } from "../errors/index.js";
 
 export type CoreBuild = "baseline" | "relaxed";
 
-/** What may be asked for; `auto` is relaxed where the host accepts it, else baseline. */
+/** Choices for users; `auto` is relaxed if the host accepts it, else baseline. */
 export type BuildChoice = "auto" | CoreBuild;
 
 export const buildChoices: readonly BuildChoice[] = ["auto", "baseline", "relaxed"];
@@ -22,7 +22,7 @@ const relaxedModule = Uint8Array.of(
   ...[0x0a, 0x0d, 0x01, 0x0b, 0x00, 0x20, 0x00, 0x20, 0x01, 0x20, 0x02, 0xfd, 0x85, 0x02, 0x0b],
 );
 
-/** Whether WebAssembly as it is now takes relaxed SIMD. */
+/** Whether WebAssembly accepts relaxed SIMD at present. */
 export function validatesRelaxed(): boolean {
   return WebAssembly.validate(relaxedModule);
 }
@@ -31,7 +31,8 @@ export function validatesRelaxed(): boolean {
  * The build to use.
  *
  * @param acceptsRelaxed whether the host can run the relaxed build
- * @throws PhasewireError `BAD_OPTION` if there is no such build, or `relaxed` is wanted and not to be had
+ * @throws PhasewireError `BAD_OPTION` if there is no such build, or if `relaxed` is requested but not
+ *   available
  */
 export function chooseBuild(choice: BuildChoice, acceptsRelaxed: () => boolean): CoreBuild {
   if (!buildChoices.includes(choice)) {
@@ -39,14 +40,14 @@ export function chooseBuild(choice: BuildChoice, acceptsRelaxed: () => boolean):
       message: `build is ${JSON.stringify(choice)}; ${buildChoices.join(", ")} are possible`,
       field: "build",
       value: choice,
-      remedy: "Leave it out for the fastest build that this host accepts.",
+      remedy: "Omit it for the fastest build that this host accepts.",
     });
   }
   if (choice === "baseline") return "baseline";
   if (acceptsRelaxed()) return "relaxed";
   if (choice === "auto") return "baseline";
   throw new PhasewireError("BAD_OPTION", {
-    message: "the relaxed build of the core was asked for, but this JavaScript engine has no relaxed SIMD",
+    message: "the relaxed build of the core was requested, but this JavaScript engine has no relaxed SIMD",
     field: "build",
     value: choice,
     remedy: "Use build auto or baseline, or Node 21 or later, or a browser of 2023 or later.",

@@ -1,6 +1,6 @@
 /**
- * The core's memory as a host sees it: fields of the context and the regions they point to. Views are made anew at every access, because
- * the memory may have grown since the last.
+ * The core's memory for a host: fields of the context and their regions. Every access makes a new view,
+ * because the memory may have grown.
  */
 import { PhasewireError } from "../errors/index.js";
 import type { CoreExports } from "./exports.js";
@@ -11,12 +11,12 @@ const pageBytes = 65536;
 export class CoreContext {
   /** Address of the context. */
   readonly address: number;
-  /** First address behind the context. */
+  /** First address after the context. */
   readonly end: number;
 
   /**
-   * @param address where the context lies; at the first free address if absent
-   * @param bytes that it takes; those of the context of a frame if absent
+   * @param address address of the context; the first free address if absent
+   * @param bytes size of the context; that of a frame's context if absent
    */
   constructor(
     readonly core: CoreExports,
@@ -29,7 +29,9 @@ export class CoreContext {
     this.reserve(this.end, "context");
   }
 
-  /** A context at another address that starts as a copy of this one: with the same model, and whatever frame is laid out next. */
+  /**
+   * A copy of this context at another address, with the same model; the next frame is laid out in the copy.
+   */
   copyTo(address: number): CoreContext {
     const copy = new CoreContext(this.core, this.memory, address);
     const bytes = new Uint8Array(this.memory.buffer);
@@ -37,21 +39,25 @@ export class CoreContext {
     return copy;
   }
 
-  /** A context of variables (docs/core-abi.md, "Variables") in the same memory, at the first place for one from `base` on. */
+  /**
+   * A context of variables (docs/core-abi.md, "Variables") in the same memory, at the first aligned address
+   * from `base` on.
+   */
   forVariables(base: number): CoreContext {
     const { core, memory } = this;
     return new CoreContext(core, memory, Math.ceil(base / 64) * 64, core.VARIABLES_CONTEXT_BYTES.value);
   }
 
-  /** The bytes of the context and of what lies behind it, up to `end`. */
+  /** The bytes of the context and of the memory after it, up to `end`. */
   bytes(end = this.end): Uint8Array {
     return new Uint8Array(this.memory.buffer, this.address, end - this.address);
   }
 
   /**
-   * Makes the memory reach up to `end`, as a layout function returned it.
+   * Grows the memory to `end`, as returned by a layout function.
    *
-   * @throws PhasewireError `TOO_LARGE` if `end` is 0 (it would not fit into 4 GiB) or the memory is not to be had
+   * @throws PhasewireError `TOO_LARGE` if `end` is 0 (it does not fit into 4 GiB) or the memory is not
+   *   available
    */
   reserve(end: number, field: string): void {
     const missing = Math.ceil(end / pageBytes) - this.memory.buffer.byteLength / pageBytes;
@@ -61,7 +67,7 @@ export class CoreContext {
     } catch (cause) {
       const size = end === 0 ? "more than 4 GiB" : `${(end / 2 ** 20).toFixed(0)} MiB`;
       throw new PhasewireError("TOO_LARGE", {
-        message: `the ${field} needs ${size} of the core's memory, which is not to be had`,
+        message: `the ${field} needs ${size} of the core's memory, which is not available`,
         field,
         cause,
       });
@@ -114,7 +120,7 @@ export class CoreContext {
     return this.doublesAt(this.region(name), length);
   }
 
-  /** Doubles at an address that no field names. */
+  /** Doubles at an address without a field. */
   doublesAt(address: number, length: number): Float64Array {
     return new Float64Array(this.memory.buffer, address, length);
   }
@@ -125,7 +131,7 @@ export class CoreContext {
 
   private constant(name: `VALUE_${string}` | `COUNT_${string}` | `ADDRESS_${string}`): number {
     const constant = this.core[name];
-    if (constant === undefined) throw new Error(`the core exports no ${name}`);
+    if (constant === undefined) throw new Error(`the core does not export ${name}`);
     return constant.value;
   }
 }

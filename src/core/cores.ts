@@ -1,19 +1,19 @@
 /**
- * The cores that this process was given: those it may be scheduled on, and no more than its control groups let it use, as containers and
- * batch systems limit it. Node counts only the former.
+ * The cores that this process may use: those it can be scheduled on, and no more than its control groups
+ * allow (limits of containers and batch systems). Node counts only the former.
  */
 import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { posix } from "node:path";
 
-/** Where control groups are mounted: version 2, and the cpu controller of version 1. */
+/** Mount points of control groups: version 2, and the cpu controller of version 1. */
 const mount = "/sys/fs/cgroup";
 const cpuMount = `${mount}/cpu`;
 
-/** A file's text, or null where it cannot be read. */
+/** A file's text, or null if it cannot be read. */
 export type ReadText = (path: string) => string | null;
 
-/** Cores given, at least 1. */
+/** Cores that this process may use, at least 1. */
 export function coresGiven(
   schedulable: number = availableParallelism(),
   read: ReadText = readIfThere,
@@ -42,7 +42,10 @@ function splitLine(line: string): [string?, string?, string?] {
   return match === null ? [] : [match[1], match[2], match[3]];
 }
 
-/** A group's path and those above it: each may set a limit, and inside a container only the topmost is seen. */
+/**
+ * A group's path and those above it: each can set a limit, and inside a container only the topmost is
+ * visible.
+ */
 function groupAndParents(path: string): string[] {
   const groups = [path];
   for (let group = path; group !== "/" && group !== "."; groups.push(group)) group = posix.dirname(group);
@@ -62,7 +65,7 @@ function legacyQuota(read: ReadText, group: string): number {
   );
 }
 
-/** quota / period; infinite where there is no limit (`max`, -1, no file). */
+/** quota / period; infinite if there is no limit (`max`, -1, no file). */
 function share(quota: string | undefined, period: string | undefined): number {
   const ratio = Number(quota) / Number(period);
   return ratio > 0 ? ratio : Number.POSITIVE_INFINITY;

@@ -1,10 +1,10 @@
 /**
- * What the core needs of the place it runs in: compiled code, cores and threads. Node's is in node-host.ts (and cores.ts);
- * phase-core.ts and what it imports know nothing of Node, so that a browser's page can bring its own.
+ * The environment of the core: compiled code, cores and threads. Node's is in node-host.ts (and cores.ts);
+ * phase-core.ts and its imports do not depend on Node, so a browser's page can provide its own.
  */
 import type { CoreBuild } from "./build.js";
 
-/** What a worker thread is started with. */
+/** Input of a new worker thread. */
 export interface WorkerStart {
   readonly module: WebAssembly.Module;
   readonly memory: WebAssembly.Memory;
@@ -12,14 +12,14 @@ export interface WorkerStart {
   readonly control: Int32Array;
   /** Number of this worker, from 0. */
   readonly worker: number;
-  /** All stages, in the order that jobs count them in. */
+  /** All stages, in the order in which jobs count them. */
   readonly stageNames: readonly string[];
 }
 
-/** What a worker says: a job is done, or it cannot go on. */
+/** Message of a worker: a job is done, or the worker cannot continue. */
 export type WorkerMessage = { readonly finished: number } | { readonly failed: string };
 
-/** Where a worker's messages and its end are told. */
+/** Receives the messages and the end of a worker. */
 export interface WorkerListener {
   message(message: WorkerMessage): void;
   /** The thread failed or ended. */
@@ -28,25 +28,25 @@ export interface WorkerListener {
 
 /** A running worker thread. */
 export interface WorkerHandle {
-  /** Whether the thread keeps the process alive, where there is such a thing. */
+  /** Sets whether the thread keeps the process alive, if the host has this. */
   keepAlive(wanted: boolean): void;
-  /** Ends the thread, which is told to the listener as a failure. */
+  /** Ends the thread; the listener receives this as a failure. */
   terminate(): Promise<unknown>;
 }
 
-/** The place the core runs in. */
+/** The environment of the core. */
 export interface CoreHost {
   /**
-   * The compiled core, read once a build.
+   * The compiled core, read once per build.
    *
    * @throws PhasewireError `INTERNAL` if the package was not built
    */
   compile(build: CoreBuild): Promise<WebAssembly.Module>;
-  /** Whether relaxed SIMD can be had. */
+  /** Whether relaxed SIMD is available. */
   acceptsRelaxed(): boolean;
   /** Cores that this process may use, at least 1. */
   cores(): number;
-  /** Bytes of memory that this process may still take. */
+  /** Bytes of memory that this process can still allocate. */
   freeMemory(): number;
   /** Starts a thread that runs worker-loop.js. */
   startWorker(start: WorkerStart, listener: WorkerListener): WorkerHandle;

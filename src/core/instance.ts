@@ -1,4 +1,4 @@
-/** Instantiation of the compiled core: the one place that knows the AssemblyScript loader. */
+/** Instantiation of the compiled core. Only this file uses the AssemblyScript loader. */
 import { instantiateSync } from "@assemblyscript/loader";
 import { PhasewireError } from "../errors/index.js";
 import { abiVersion, type CoreExports } from "./exports.js";
@@ -6,7 +6,7 @@ import { abiVersion, type CoreExports } from "./exports.js";
 /** A 32-bit memory has at most this many pages of 64 KiB. */
 const mostPages = 65536;
 
-/** The shared memory that instances of the core work on; it grows as frames need it. */
+/** The shared memory of the core's instances; it grows as frames need it. */
 export function createMemory(): WebAssembly.Memory {
   return new WebAssembly.Memory({ initial: 1, maximum: mostPages, shared: true });
 }
@@ -14,7 +14,7 @@ export function createMemory(): WebAssembly.Memory {
 /**
  * Instantiates the core on a memory.
  *
- * @throws PhasewireError `INTERNAL` if the file is of another version of the binary interface
+ * @throws PhasewireError `INTERNAL` if the file has another version of the binary interface
  */
 export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.Memory): CoreExports {
   const { instance } = instantiateSync(module, { env: { memory } });
@@ -22,7 +22,7 @@ export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.
   const found = core.ABI_VERSION?.value;
   if (found !== abiVersion) {
     throw new PhasewireError("INTERNAL", {
-      message: `the compiled core has binary interface ${found}, this host knows ${abiVersion}`,
+      message: `the compiled core has binary interface ${found}, but this host needs ${abiVersion}`,
       field: "phasewire.wasm",
       value: found,
       remedy: "Build the core and the library from the same sources: npm run build.",

@@ -1,6 +1,7 @@
 /**
- * The length scale of frames too large to be evaluated at once. The estimate (docs/maths.md, "Length scale") needs the positions of all atoms and
- * their order in space, but nothing of the model, so it is made in a memory of its own, beside the smallest model that there is.
+ * The length scale of frames too large to be evaluated at once. The estimate (docs/maths.md, "Length scale")
+ * needs the positions of all atoms and their order in space, but not the model, so it is made in its own
+ * memory with the smallest possible model.
  */
 
 import { CoreContext } from "./context.js";
@@ -21,14 +22,14 @@ const smallestShape = {
   OUTER: 16,
 } as const;
 
-/** No pair is looked for. */
+/** The estimate needs no pairs. */
 const fewestPairs = 4;
 
 /**
- * a0 of a frame, simulation length unit: to the last bit what `PhaseCore.lengthScale` is where the frame fits.
+ * a0 of a frame, simulation length unit: to the last bit the `PhaseCore.lengthScale` of a frame that fits.
  *
  * @param cutoff the model's, units of a0
- * @throws PhasewireError what `PhaseCore.load` throws
+ * @throws PhasewireError as `PhaseCore.load`
  */
 export async function lengthScaleOf(frame: CoreFrame, cutoff: number, host: CoreHost): Promise<number> {
   const atomCount = checkShapes(frame);

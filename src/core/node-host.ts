@@ -1,4 +1,4 @@
-/** Node as the place the core runs in: files, worker threads, cores. */
+/** Node as the environment of the core: files, worker threads, cores. */
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { freemem } from "node:os";
@@ -16,7 +16,7 @@ const files: Readonly<Record<CoreBuild, string>> = {
   relaxed: "phasewire-relaxed.wasm",
 };
 
-/** Node 20 has relaxed SIMD behind this flag; later ones have it on, and know no such flag. */
+/** Node 20 has relaxed SIMD behind this flag. Later versions have it on, and no such flag. */
 const relaxedFlag = "--experimental-wasm-relaxed-simd";
 const isNode20 = process.versions.node.startsWith("20.");
 
@@ -31,7 +31,7 @@ export const nodeHost: CoreHost = {
 };
 
 /**
- * The compiled core, read once a build.
+ * The compiled core, read once per build.
  *
  * @throws PhasewireError `INTERNAL` if the package was not built
  */
@@ -44,7 +44,8 @@ export function coreModule(build: CoreBuild): Promise<WebAssembly.Module> {
 }
 
 /**
- * The same at once, for callers that cannot wait. It is not kept: they keep what they make of it.
+ * The same synchronously, for callers that cannot wait. The module is not cached: callers keep their
+ * instances.
  *
  * @throws PhasewireError `INTERNAL` if the package was not built
  */
@@ -78,7 +79,10 @@ function unreadable(build: CoreBuild, cause: unknown): PhasewireError {
   });
 }
 
-/** Whether relaxed SIMD can be had; switches it on where that takes a flag. The flag holds for the process, worker threads included. */
+/**
+ * Whether relaxed SIMD is available; switches it on if that takes a flag. The flag applies to the process,
+ * worker threads included.
+ */
 function acceptsRelaxed(): boolean {
   if (validatesRelaxed()) return true;
   if (!isNode20) return false;

@@ -1,7 +1,8 @@
 /**
  * Worker threads over one shared memory.
  *
- * One job at a time: a run of consecutive stages over all atoms, with a barrier after each. Idle workers sleep and do not keep the process alive.
+ * The pool runs one job at a time: consecutive stages over all atoms, with a barrier after each. Idle workers
+ * sleep and do not keep the process alive.
  */
 import { PhasewireError } from "../errors/index.js";
 import { controlLength, mostFrames, slots } from "./control.js";
@@ -20,10 +21,12 @@ const stageNames: readonly (StageName | typeof wholeFrames)[] = [
   wholeFrames,
 ];
 
-/** Chunks an average worker gets of a stage: enough to even out busy cores, few enough to cost nothing. */
+/**
+ * Mean number of chunks per worker and stage: enough to even out busy cores, and few enough to cost nothing.
+ */
 const chunksPerWorker = 32;
 
-/** Most frames that `evaluateFrames` takes at once. */
+/** Largest number of frames that `evaluateFrames` takes at once. */
 export const mostFramesOfAJob = mostFrames;
 
 interface Job {
@@ -62,7 +65,7 @@ export class WorkerPool {
     );
   }
 
-  /** @throws PhasewireError `INTERNAL` (rejection) if a worker trapped or died, now or before */
+  /** @throws PhasewireError `INTERNAL` (rejection) if a worker trapped or died, now or earlier */
   run({ first, last, context, atomCount, block, workers }: StageRun): Promise<void> {
     const { control } = this;
     if (this.fault !== null) return Promise.reject(this.fault);
@@ -79,7 +82,7 @@ export class WorkerPool {
       Atomics.store(control, slots.finished, 0);
       for (let stage = 0; stage < stageNames.length; stage++) Atomics.store(control, slots.next + stage, 0);
       for (let worker = 0; worker < workers; worker++) {
-        // Workers at work keep the process alive, sleeping ones do not.
+        // Busy workers keep the process alive, sleeping ones do not.
         this.workers[worker]!.keepAlive(true);
         Atomics.add(control, slots.job + worker, 1);
         Atomics.notify(control, slots.job + worker);
@@ -105,7 +108,7 @@ export class WorkerPool {
     return contexts.map((_, frame) => Atomics.load(control, slots.frames + 2 * frame + 1));
   }
 
-  /** Ends the workers, a job under way included (it is rejected). */
+  /** Ends the workers. A running job is rejected. */
   async dispose(): Promise<void> {
     this.fail("the core was disposed of");
     await Promise.all(this.workers.map((worker) => worker.terminate()));
@@ -122,7 +125,10 @@ export class WorkerPool {
     job?.resolve();
   }
 
-  /** Refuses the job under way and all to come; the other workers may be waiting for the lost one, so all are ended. */
+  /**
+   * Refuses the current job and all later ones. The other workers may be waiting for the lost one, so all are
+   * ended.
+   */
   private fail(message: string, cause?: unknown): void {
     if (this.fault !== null) return;
     this.fault = new PhasewireError("INTERNAL", { message, cause });

@@ -1,8 +1,8 @@
-/** What a forward pass left in the core's memory. */
+/** Reads the results of a forward pass from the core's memory. */
 import type { CoreContext } from "./context.js";
 import type { ForwardResult, PassOptions } from "./types.js";
 
-/** @param classCount 0 where the frame has no room for logits and probabilities */
+/** @param classCount 0 if the frame has no room for logits and probabilities */
 export function readForward(
   context: CoreContext,
   atomCount: number,

@@ -1,7 +1,7 @@
-/** Which frame of several an error is about. */
+/** Errors with the number of their frame among several. */
 import { PhasewireError } from "../errors/index.js";
 
-/** Wraps an error on its way up through code that knows the place of a frame among several. */
+/** Wraps an error together with the index of its frame among several. */
 export class RefusedFrame {
   constructor(
     readonly index: number,
@@ -12,7 +12,7 @@ export class RefusedFrame {
 /**
  * The error with the number of its frame in the message.
  *
- * @param first number of the first of the frames that were worked on
+ * @param first number of the first frame in question
  */
 export function inBatch(thrown: unknown, first: number): unknown {
   const { index, cause } = thrown instanceof RefusedFrame ? thrown : new RefusedFrame(0, thrown);

@@ -1,12 +1,12 @@
-/** Where a seed in double precision may lie between two passes. */
+/** Room for a seed in double precision between two passes. */
 import type { EvaluatedFrame } from "./types.js";
 
 const pairBytes = 16;
 const numberBytes = 8;
 
 /**
- * The address of room for the f64 seed of a frame that takes no memory of its own: in the gradients of the pairs, which hold nothing
- * until a backward pass has read the seed.
+ * The address of room for the f64 seed of a frame that takes no extra memory: in the gradients of the pairs,
+ * which are unused until a backward pass has read the seed.
  *
  * @param numbers N x C
  * @returns null if there is not enough

@@ -1,11 +1,11 @@
-/** From the core's status codes to errors. */
+/** Turns the core's status codes into errors. */
 import { PhasewireError } from "../errors/index.js";
 import type { CoreContext } from "./context.js";
 
 /**
- * The error that a status other than STATUS_OK and STATUS_PAIR_OVERFLOW stands for.
+ * The error for a status other than STATUS_OK and STATUS_PAIR_OVERFLOW.
  *
- * @param numberOf what to call an atom of the frame
+ * @param numberOf the number of an atom in messages
  */
 export function statusError(
   status: number,
@@ -35,7 +35,7 @@ export function statusError(
     case core.STATUS_SINGULAR_CELL.value: {
       const cell = Array.from(context.values("CELL", 9));
       return new PhasewireError("SINGULAR_CELL", {
-        message: `the vectors of the periodic axes of the cell (${cell.join(", ")}) span no volume, or next to none`,
+        message: `the vectors of the periodic axes of the cell (${cell.join(", ")}) span no volume, or almost none`,
         field: "cell",
         value: cell,
       });
@@ -47,7 +47,7 @@ export function statusError(
         message:
           "no length scale can be estimated: a cluster needs at least 13 atoms, and a cell must not be extremely flat or skewed",
         field: "lengthScale",
-        remedy: "Give the length scale: (volume per atom)^(1/3) of the phase looked at.",
+        remedy: "Give the length scale: (volume per atom)^(1/3) of the phase of interest.",
       });
     case core.STATUS_COINCIDENT_ATOMS.value: {
       const other = numberOf(context.count("ERROR_OTHER"));
@@ -65,7 +65,7 @@ export function statusError(
         message: `with a length scale of ${lengthScale}, atom ${atom} has more than ${core.ROW_CAPACITY.value} neighbours within the cutoff; about 50 are usual`,
         field: "lengthScale",
         value: lengthScale,
-        remedy: "Give (volume per atom)^(1/3) of the phase looked at, in the length unit of the positions.",
+        remedy: "Give (volume per atom)^(1/3) of the phase of interest, in the length unit of the positions.",
       });
     }
     case core.STATUS_MODEL_NON_FINITE.value:
@@ -79,7 +79,7 @@ export function statusError(
   }
 }
 
-/** The error for a length scale that cannot be used as such. */
+/** The error for an unusable length scale. */
 export function badLengthScale(lengthScale: number, expected = "a positive number"): PhasewireError {
   return new PhasewireError("BAD_LENGTH_SCALE", {
     message: `the length scale is ${lengthScale}; ${expected} is needed`,

@@ -1,14 +1,15 @@
 /**
- * Types of the core's host: what goes in, what comes out, shapes and units.
+ * Types of the core's host: inputs and outputs, shapes and units.
  *
- * N = atoms, C = classes, and the letters of shape.ts. Arrays are row-major and belong to the caller: the core copies on the way in and out.
+ * N = atoms, C = classes, and the letters of shape.ts. Arrays are row-major and belong to the caller: the
+ * core copies them in and out.
  */
 import type { BuildChoice } from "./build.js";
 import type { CoreContext } from "./context.js";
 import type { CoreHost } from "./host.js";
 import type { ModelShape, TensorName } from "./shape.js";
 
-/** Shape, constants and tensors of a model, as models/FORMAT.md describes them (float32, row-major, output x input). */
+/** Shape, constants and tensors of a model as in models/FORMAT.md (float32, row-major, output x input). */
 export interface CoreModel extends ModelShape {
   /** Lengths in units of a0. */
   readonly cutoff: number;
@@ -22,23 +23,23 @@ export interface CoreModel extends ModelShape {
   readonly tensors: CoreTensors;
 }
 
-/** The weights; `tensorShapes` (shape.ts) says which shape each has. */
+/** The weights, with the shapes of `tensorShapes` (shape.ts). */
 export type CoreTensors = Readonly<Record<TensorName, Float32Array>>;
 
-/** Atoms of one moment. Lengths in the simulation's unit, whatever it is. */
+/** Atoms at one moment. Lengths in the simulation's unit. */
 export interface CoreFrame {
   /** 3N: x y z of atom 0, of atom 1, ... Atoms may lie outside the cell. */
   readonly positions: Float64Array;
-  /** 9 numbers, rows are the cell vectors (left-handed ones are fine); null for a cluster. */
+  /** 9 numbers, rows are the cell vectors (left-handed cells are fine); null for a cluster. */
   readonly cell: Float64Array | null;
   readonly periodic: readonly [boolean, boolean, boolean];
-  /** N numbers of which only equality counts; null to treat all atoms as one species. */
+  /** N numbers, of which only equality counts; null to treat all atoms as one species. */
   readonly species: Int32Array | null;
-  /** a0 in the simulation's unit; absent to have it estimated. */
+  /** a0 in the simulation's unit; estimated if absent. */
   readonly lengthScale?: number;
 }
 
-/** Where the core takes the arrays of a frame of N atoms from: views of its memory. */
+/** Views of the core's memory from which it takes the arrays of a frame of N atoms. */
 export interface FrameRoom {
   /** 3N */
   readonly positions: Float64Array;
@@ -46,34 +47,38 @@ export interface FrameRoom {
   readonly species: Int32Array;
 }
 
-/** What will be asked of a frame. */
+/** Later use of a frame. */
 export interface LoadOptions {
-  /** Whether passes that form gradients will follow (denoising, too); true if absent. Without them a frame takes less memory and a forward pass is faster. */
+  /**
+   * Whether passes with gradients will follow (also denoising); true if absent. Without them a frame takes
+   * less memory and a forward pass is faster.
+   */
   readonly gradients?: boolean;
   /**
-   * Whether logits and probabilities of every class are wanted; true if absent. Without them, which goes with `gradients: false` alone, a frame takes 8
-   * bytes an atom and class less, and those arrays are empty.
+   * Whether logits and probabilities of every class are needed; true if absent. Without them (only with
+   * `gradients: false`), a frame takes 8 bytes less per atom and class, and those arrays are empty.
    */
   readonly perClass?: boolean;
-  /** What errors call an atom, where the frame is a part of a larger one; its place if absent. */
+  /** The number of an atom in errors, if the frame is part of a larger one; its index if absent. */
   readonly atomNumber?: (atom: number) => number;
 }
 
-/** What becomes of the arrays of a forward pass. */
+/** Treatment of the arrays of a forward pass. */
 export interface PassOptions {
   /**
-   * `copies` (the default) belong to the caller; `views` of the core's memory cost nothing and hold until its next call. Most of what a
-   * copy costs is N x C arrays that few callers look at: with `atoms`, they are empty and the others copies.
+   * `copies` (the default) belong to the caller. `views` of the core's memory cost nothing and are valid
+   * until its next call. Most of the cost of copies is N x C arrays that few callers need: with `atoms` these
+   * are empty, and the others are copies.
    */
   readonly arrays?: "copies" | "views" | "atoms";
 }
 
-/** What becomes of the arrays of a batch: its memory is used again at once, so there are no views. */
+/** Treatment of the arrays of a batch. Its memory is reused at once, so there are no views. */
 export interface BatchOptions {
   readonly arrays?: "copies" | "atoms";
 }
 
-/** Results of a forward pass, in the order of the atoms given. */
+/** Results of a forward pass, in the order of the given atoms. */
 export interface ForwardResult {
   /** N x C, log-weights of the prior included. */
   readonly logits: Float32Array;
@@ -87,7 +92,10 @@ export interface ForwardResult {
   readonly margin: Float32Array;
   /** N, log of the sum of exp(logit) over the classes. */
   readonly atomLogDensity: Float32Array;
-  /** N, distance to the ideal phase of the label (of the best crystalline class where the label is 0), simulation length unit; the prior does not enter. */
+  /**
+   * N, distance to the ideal phase of the label (of the best crystalline class if the label is 0), simulation
+   * length unit; independent of the prior.
+   */
   readonly distance: Float32Array;
   /** Sum of atomLogDensity, accumulated in double precision. */
   readonly logDensity: number;
@@ -95,16 +103,16 @@ export interface ForwardResult {
   readonly lengthScale: number;
 }
 
-/** A frame as it lies in the core's memory. */
+/** A frame in the core's memory. */
 export interface LoadedFrame {
   readonly context: CoreContext;
-  /** First address behind the regions of the frame. */
+  /** First address after the regions of the frame. */
   readonly end: number;
 }
 
-/** A frame whose forward pass stands. */
+/** A frame with a valid forward pass. */
 export interface EvaluatedFrame extends LoadedFrame {
-  /** Whether backward passes may follow. */
+  /** Whether backward passes can follow. */
   readonly hasGradients: boolean;
 }
 
@@ -124,37 +132,47 @@ export interface ScoreResult {
   readonly virial: Float64Array;
 }
 
-/** How long to denoise: a number of gradient evaluations, or until the largest step is below 0.01 a0 (at most 64). */
+/**
+ * How long to denoise: a number of gradient evaluations, or until the largest step is below 0.01 a0 (at most
+ * 64).
+ */
 export type DenoiseOptions = { readonly steps: number } | { readonly untilConverged: true };
 
-/** What denoising leaves: the frame it ended in, and the analysis of that frame. */
+/** Result of denoising: the final frame and its analysis. */
 export interface DenoiseResult extends ForwardResult {
-  /** 3N, denoised positions (not wrapped: an atom stays near the image it was given at). */
+  /** 3N, denoised positions (not wrapped: an atom stays near its given image). */
   readonly positions: Float64Array;
   /** 3N, denoised minus given positions. */
   readonly displacement: Float64Array;
   /** Gradient evaluations used. */
   readonly steps: number;
   readonly converged: boolean;
-  /** logDensity of the frame given. */
+  /** logDensity of the given frame. */
   readonly initialLogDensity: number;
-  /** N, labels of the frame given. In `labels` an atom that is disordered here stays so. */
+  /** N, labels of the given frame. In `labels` an atom that is disordered here stays so. */
   readonly rawLabels: Uint16Array;
 }
 
-/** How the core runs. */
+/** Options of the core. */
 export interface CoreOptions {
-  /** Worker threads, a positive integer; if absent, as many as the process was given cores, but for `spareCores`, at least 1 and at most 16. */
+  /**
+   * Worker threads, a positive integer; if absent, one per core that the process may use except `spareCores`,
+   * at least 1 and at most 16.
+   */
   readonly threads?: number;
-  /** Cores left alone where `threads` is absent, such as for a simulation beside; 0 if absent. */
+  /**
+   * Cores to leave to others if `threads` is absent, such as to a simulation on the same machine; 0 if
+   * absent.
+   */
   readonly spareCores?: number;
   /** The build of the core; `auto`, the fastest that the host accepts, if absent. */
   readonly build?: BuildChoice;
   /**
-   * Skin of the neighbour lists, units of a0; 0 if absent. With one, frames of one run share lists of candidates for as long as no atom has moved by
-   * half of it: their search is much cheaper, the results are the same. A frame that begins new lists costs more, so it pays for frames that follow each other.
+   * Skin of the neighbour lists, units of a0; 0 if absent. With a skin, frames of one run share lists of
+   * candidates until an atom has moved by half of it: the search is much cheaper, the results are the same. A
+   * frame that makes new lists costs more, so a skin pays only for consecutive frames of a run.
    */
   readonly skin?: number;
-  /** The place to run in; Node if absent. */
+  /** The environment to run in; Node if absent. */
   readonly host?: CoreHost;
 }

@@ -1,4 +1,7 @@
-/** The part of the WebAssembly interface that the host uses: Node's types leave it out, and the DOM's bring a browser along. */
+/**
+ * The part of the WebAssembly interface that the host uses: Node's types leave it out, and the DOM's bring a
+ * browser along.
+ */
 declare namespace WebAssembly {
   class Module {
     constructor(bytes: Uint8Array);

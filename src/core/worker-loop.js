@@ -1,8 +1,9 @@
 // @ts-check
 /**
- * What a worker thread of the core does. It sleeps on the control block until a job is posted to it there, runs the job's stages together with the other
- * workers that take part, on the shared memory, and goes back to sleep. The last one to finish a job says so by a message; a fault is a message too. Plain
- * JavaScript, because a worker's entry must load as it is, from the sources and from the build alike.
+ * The loop of a worker thread of the core. It sleeps on the control block until a job is posted there, runs
+ * the job's stages on the shared memory together with the other workers that take part, and goes back to
+ * sleep. The last worker to finish a job sends a message; so does a worker with a fault. This is plain
+ * JavaScript, because the entry of a worker must load unchanged from the sources and from the build.
  */
 import { instantiateSync } from "@assemblyscript/loader";
 import { slots } from "./control.js";
@@ -13,10 +14,10 @@ import { slots } from "./control.js";
 export const wholeFrames = "wholeFrames";
 
 /**
- * Works off jobs for as long as the thread lives.
+ * Runs jobs until the thread ends.
  *
  * @param {import("./host.js").WorkerStart} start
- * @param {(message: import("./host.js").WorkerMessage) => void} post tells the host
+ * @param {(message: import("./host.js").WorkerMessage) => void} post sends a message to the host
  */
 export function workOffJobs({ module, memory, control, worker, stageNames }, post) {
   /** @type {unknown} */
@@ -58,7 +59,7 @@ function runStages(core, control, worker, workers, stageNames) {
         ? frameStage(core, control)
         : core[/** @type {import("./exports.js").StageName} */ (name)];
     if (stage === undefined) throw new Error(`the core has no stage ${name}`);
-    // Workers take the next chunk as they become free, so a busy core holds nobody up.
+    // Workers take the next chunk as they become free, so a busy core delays no other.
     for (;;) {
       const begin = Atomics.add(control, slots.next + index, chunk);
       if (begin >= atomCount) break;
@@ -86,7 +87,8 @@ function frameStage(core, control) {
 }
 
 /**
- * Loads and evaluates the frame of a context on this thread; returns the first status that is not 0, STATUS_OK.
+ * Loads and evaluates the frame of a context on this thread; returns the first status that is not 0,
+ * STATUS_OK.
  *
  * @param {Pick<CoreExports, "loadFrame" | "forward">} core
  * @param {number} context
@@ -96,7 +98,7 @@ export function evaluateFrame(core, context) {
 }
 
 /**
- * Waits until all workers of the job are here.
+ * Waits until all workers of the job have arrived.
  *
  * @param {Int32Array} control
  * @param {number} workers

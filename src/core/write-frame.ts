@@ -18,7 +18,7 @@ export function checkShapes(frame: CoreFrame): number {
   const atomCount = positions.length / 3;
   if (!Number.isInteger(atomCount)) throw shapeMismatch("positions", positions.length, "a multiple of 3");
   if (species !== null && species.length !== atomCount) {
-    throw shapeMismatch("species", species.length, `${atomCount}, one for each atom`);
+    throw shapeMismatch("species", species.length, `${atomCount}, one per atom`);
   }
   if (periodic.length !== 3) throw shapeMismatch("periodic", periodic.length, "3");
   if (cell === null && periodic.some(Boolean)) {
@@ -34,7 +34,7 @@ export function checkShapes(frame: CoreFrame): number {
   return atomCount;
 }
 
-/** Writes a frame that was laid out; arrays that lie in their room already stay where they are. */
+/** Writes a frame that was laid out; arrays that are already in their room stay in place. */
 export function writeFrame(context: CoreContext, frame: CoreFrame, room: FrameRoom): void {
   const { positions, species, cell, periodic, lengthScale } = frame;
   if (!sameMemory(positions, room.positions)) room.positions.set(positions);
@@ -49,7 +49,7 @@ export function writeFrame(context: CoreContext, frame: CoreFrame, room: FrameRo
   context.setValue("LENGTH_SCALE_GIVEN", lengthScale ?? 0);
 }
 
-/** Views of the arrays of the frame laid out. */
+/** Views of the arrays of the laid-out frame. */
 export function frameRoom(context: CoreContext, atomCount: number): FrameRoom {
   return {
     positions: context.doubles("POSITIONS", 3 * atomCount),

@@ -47,8 +47,9 @@ const tensorFields: Readonly<Record<keyof CoreTensors, string>> = {
 /**
  * Copies a model into the core.
  *
- * @returns the first address behind it
- * @throws PhasewireError `MODEL_SHAPE` if a size is impossible or a tensor's length is wrong, `MODEL_NON_FINITE`
+ * @returns the first address after it
+ * @throws PhasewireError `MODEL_SHAPE` if a size is impossible or a tensor's length is wrong,
+ *   `MODEL_NON_FINITE`
  */
 export function writeModel(model: CoreModel, context: CoreContext): number {
   const { core } = context;
@@ -69,7 +70,7 @@ export function writeModel(model: CoreModel, context: CoreContext): number {
   }
   const end = core.layoutModel(context.address, context.end);
   if (end === 0)
-    throw new PhasewireError("INTERNAL", { message: "the core refuses a model of a sound shape" });
+    throw new PhasewireError("INTERNAL", { message: "the core refuses a model of a valid shape" });
   context.reserve(end, "model");
   for (const [name, shape] of Object.entries(tensorShapes(model))) {
     const tensor = model.tensors[name as keyof CoreTensors];
