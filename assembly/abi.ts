@@ -26,8 +26,7 @@
  * BLOCK atoms, `groups` of four atoms, as the networks take them, and N4 = 4 groups.
  */
 
-/** Version of the names, shapes and order of calls (docs/core-abi.md), not of the offsets. */
-export const ABI_VERSION: i32 = 5;
+export { ABI_VERSION } from "./contract";
 
 // Bytes of one number of each kind.
 const VALUE: i32 = 8;

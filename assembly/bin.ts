@@ -27,6 +27,7 @@ import {
   VALUE_LENGTH_SCALE_GIVEN,
 } from "./abi";
 import { basisVolume, checkPositions, findOrigin, formBasis, MARGIN, sortAtoms } from "./cells";
+import { LONGEST_LENGTH_SCALE, SHORTEST_LENGTH_SCALE } from "./contract";
 import { formLengthScale } from "./lengthscale";
 import { beginLists, LISTS_HOLD, LISTS_NONE, renewLists, wantedSkin } from "./lists";
 import { count, region, value } from "./memory";
@@ -50,7 +51,7 @@ export function binAtoms(ctx: usize): i32 {
   if (status != STATUS_OK) return status;
   const given = value(ctx, VALUE_LENGTH_SCALE_GIVEN);
   // Squares and reciprocals of the length scale are formed, so it must stay away from the ends of the range.
-  if (given != 0 && !(given > 1e-100 && given < 1e100)) return STATUS_BAD_LENGTH_SCALE;
+  if (given != 0 && !(given > SHORTEST_LENGTH_SCALE && given < LONGEST_LENGTH_SCALE)) return STATUS_BAD_LENGTH_SCALE;
   const skin = wantedSkin(ctx);
   if (skin > 0 && reuseLists(ctx, given)) return STATUS_OK;
   store<i32>(ctx + COUNT_LIST_REUSED, 0);

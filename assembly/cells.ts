@@ -39,6 +39,7 @@ import {
   VALUE_GRID_ORIGIN,
   VALUE_GRID_WIDTH,
 } from "./abi";
+import { FLAT_CELL } from "./contract";
 import { slotCapacity } from "./layout";
 import { at4, at8, count, countAt, loadF8, region, storeF8 } from "./memory";
 
@@ -46,8 +47,6 @@ import { at4, at8, count, countAt, loadF8, region, storeF8 } from "./memory";
 export const MARGIN: f64 = 1.00001;
 /** Most cells along one axis: an index fits into 21 bits of a key. */
 const MOST_CELLS: f64 = 1048576;
-/** A cell whose volume is below this part of the product of its edges is called singular. */
-const SINGULAR: f64 = 1e-9;
 
 /** Key of the cell with indices a, b, c. */
 // @ts-ignore: decorator
@@ -147,7 +146,7 @@ export function formBasis(ctx: usize): i32 {
   cross(inverse, row1, row2);
   const determinant = dot(row0, inverse);
   const edges = Math.sqrt(dot(row0, row0)) * Math.sqrt(dot(row1, row1)) * Math.sqrt(dot(row2, row2));
-  if (!(abs(determinant) > SINGULAR * edges)) return STATUS_SINGULAR_CELL;
+  if (!(abs(determinant) > FLAT_CELL * edges)) return STATUS_SINGULAR_CELL;
   cross(at8(inverse, 3), row2, row0);
   cross(at8(inverse, 6), row0, row1);
   for (let i = 0; i < 9; ++i) storeF8(inverse, i, loadF8(inverse, i) / determinant);

@@ -113,6 +113,7 @@ import {
   VALUE_CUTOFF,
   VALUE_SKIN,
 } from "./abi";
+import { MOST_PAIRS } from "./contract";
 import { count, value } from "./memory";
 import { REFERENCE_ADJOINTS, SCRATCH_BYTES } from "./scratch";
 import { degreeCount, groupBytes, harmonicCount, invariantCount, isShapeSound, paddedClasses } from "./shape";
@@ -120,9 +121,6 @@ import { HARMONIC_CONSTANTS, tableBytes } from "./tables";
 
 /** Largest end that a layout function may return: a shared 32-bit memory, less one page. */
 const MEMORY_LIMIT: f64 = 4294901760;
-
-/** Largest capacity in entries: counts are 32-bit, and rows end at a multiple of 4. */
-const MOST_ENTRIES: f64 = 2147483640;
 
 /**
  * Writes the address of a region of `bytes` bytes from `end` on; returns where the next may start.
@@ -246,7 +244,7 @@ export function layoutFrame(
   const listCapacity = Math.ceil(usualPairs(ctx, skin > 0 ? skin : DENOISE_SKIN) / 4) * 4 * n * lists;
   store<i32>(ctx + COUNT_LIST_STATE, 0);
   store<i32>(ctx + COUNT_LIST_REUSED, 0);
-  store<i32>(ctx + COUNT_LIST_CAPACITY, <i32>min(listCapacity, MOST_ENTRIES));
+  store<i32>(ctx + COUNT_LIST_CAPACITY, <i32>min(listCapacity, MOST_PAIRS));
 
   let end: f64 = Math.ceil(<f64>(<u32>base) / 64) * 64;
   end = place(ctx, ADDRESS_POSITIONS, end, 24 * n);
@@ -297,7 +295,7 @@ export function layoutFrame(
   end = place(ctx, ADDRESS_PAIR_GRADIENT, end, 16 * pairs * gradient);
 
   store<i32>(ctx + COUNT_ATOMS, atomCount);
-  store<i32>(ctx + COUNT_PAIR_CAPACITY, <i32>min(pairs, MOST_ENTRIES));
+  store<i32>(ctx + COUNT_PAIR_CAPACITY, <i32>min(pairs, MOST_PAIRS));
   store<i32>(ctx + COUNT_WORKERS, workers);
   store<i32>(ctx + COUNT_FEATURES, features);
   return checked(end);
@@ -326,6 +324,6 @@ export function layoutReference(ctx: usize, base: i32, pairCapacity: i32): f64 {
   end = place(ctx, ADDRESS_REFERENCE_SEED, end, 8 * c * n);
   end = place(ctx, ADDRESS_REFERENCE_GRADIENT, end, 24 * n);
   end = place(ctx, ADDRESS_REFERENCE_SCRATCH, end, 8 * <f64>REFERENCE_ADJOINTS + (h + m) * n);
-  store<i32>(ctx + COUNT_REFERENCE_CAPACITY, <i32>min(pairs, MOST_ENTRIES));
+  store<i32>(ctx + COUNT_REFERENCE_CAPACITY, <i32>min(pairs, MOST_PAIRS));
   return checked(end);
 }

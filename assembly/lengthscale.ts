@@ -41,10 +41,11 @@ import {
   keyIndex,
   sortAtoms,
 } from "./cells";
+import { FEWEST_OF_CLUSTER } from "./contract";
 import { at4, at8, count, countAt, loadF8, region, storeF8, value } from "./memory";
 import { NEAREST, SAMPLE, SCRATCH_INNER, SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "./scratch";
 
-const FIRST: i32 = 12;
+const FIRST: i32 = FEWEST_OF_CLUSTER - 1;
 /** The list of the nearest is full with as many. */
 const LAST: i32 = NEAREST;
 const PROBE: i32 = 16;

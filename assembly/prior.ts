@@ -1,7 +1,7 @@
 /**
  * The prior over classes (docs/maths.md, "Prior over classes").
  *
- *     l_ac = [W4 silu(..) + c4]_c + log w_c,   log 0 := EXCLUDED
+ *     l_ac = [W4 silu(..) + c4]_c + log w_c,   log 0 := LEFT_OUT
  *
  * The log-weights enter the last bias, so everything that is read off the logits follows, in the kernel and in the reference. They are
  * formed here rather than by the host, so that every host gets the same bits.
@@ -15,11 +15,10 @@ import {
   STATUS_BAD_PRIOR,
   STATUS_OK,
 } from "./abi";
+import { LEFT_OUT } from "./contract";
 import { at4, count, loadF4, loadF8, region, storeF8 } from "./memory";
 import { paddedClasses } from "./shape";
 
-/** Log-weight of a class of weight 0: finite, so that nothing becomes NaN, and far below any difference of logits. */
-const EXCLUDED: f64 = -1000;
 
 /** Logit of what fills the classes up to a register tile: its exponential is nothing beside that of any class. */
 const PADDING: f64 = -1e9;
@@ -52,7 +51,7 @@ export function setPrior(ctx: usize): i32 {
   for (let c = classCount; c < paddedClasses(classCount); ++c) store<f32>(at4(bias, c), <f32>PADDING);
   for (let c = 0; c < classCount; ++c) {
     const weight = loadF8(weights, c);
-    const logWeight = weight > 0 ? Math.log(weight) : EXCLUDED;
+    const logWeight = weight > 0 ? Math.log(weight) : LEFT_OUT;
     storeF8(logPrior, c, logWeight);
     store<f32>(at4(bias, c), <f32>(<f64>loadF4(given, c) + logWeight));
   }

@@ -18,12 +18,11 @@ import {
   VALUE_LENGTH_SCALE,
 } from "./abi";
 import { RUN_IMAGE, RUN_X, RUN_Y, RUN_Z } from "./candidates";
+import { COINCIDENT } from "./contract";
 import { imagesAlong, packImages } from "./lists";
 import { at4, at8, copyVectors, count, loadF8, region, value } from "./memory";
 import { CANDIDATES, PACKED_STRIDE, ROW_STRIDE } from "./scratch";
 
-/** Atoms closer than this, in units of a0, are refused. */
-const COINCIDENT: f64 = 0.05;
 
 /** Bits of COUNT_PAIR_TROUBLE, above those of a row's length. */
 export const TROUBLE_COINCIDENT: i32 = 1 << 16;

@@ -13,25 +13,39 @@ import {
   COUNT_OUTER,
   COUNT_SKIPPED_DEGREE,
 } from "./abi";
+import {
+  CHANNEL_STEP,
+  MAX_BASIS,
+  MAX_CHANNELS,
+  MAX_CLASSES,
+  MAX_HIDDEN,
+  MAX_INNER,
+  MAX_LMAX,
+  MAX_OUTER,
+  MIN_LMAX,
+  OUTER_STEP,
+  SKIPPABLE_DEGREE,
+  WIDTH_STEP,
+} from "./contract";
 import { count } from "./memory";
 
-export const MAX_CLASSES: i32 = 1023;
-export const MAX_BASIS: i32 = 64;
-/** K is this or twice this: two or four vectors. */
-export const CHANNEL_STEP: i32 = 8;
-export const MAX_CHANNELS: i32 = 16;
-export const MIN_LMAX: i32 = 2;
-export const MAX_LMAX: i32 = 6;
+export {
+  CHANNEL_STEP,
+  MAX_BASIS,
+  MAX_CHANNELS,
+  MAX_CLASSES,
+  MAX_HIDDEN,
+  MAX_INNER,
+  MAX_LMAX,
+  MAX_OUTER,
+  MIN_LMAX,
+  OUTER_STEP,
+  WIDTH_STEP,
+} from "./contract";
+
 /** Y and I are at most these. */
 export const MAX_HARMONICS: i32 = (MAX_LMAX + 1) * (MAX_LMAX + 1);
 export const MAX_INVARIANTS: i32 = MAX_CHANNELS * (MAX_LMAX + 2);
-/** V, H and M are multiples of WIDTH_STEP; M is at most H. */
-export const WIDTH_STEP: i32 = 8;
-export const MAX_INNER: i32 = 128;
-export const MAX_HIDDEN: i32 = 64;
-/** U is a multiple of OUTER_STEP. */
-export const OUTER_STEP: i32 = 16;
-export const MAX_OUTER: i32 = 512;
 
 /** Classes rounded up to the width of a register tile. */
 // @ts-ignore: decorator
@@ -98,7 +112,7 @@ function inRange(ctx: usize, field: i32, least: i32, most: i32): bool {
 
 function isSkipSound(ctx: usize): bool {
   const skipped = count(ctx, COUNT_SKIPPED_DEGREE);
-  return skipped == 0 || (skipped == 5 && count(ctx, COUNT_LMAX) == 6);
+  return skipped == 0 || (skipped == SKIPPABLE_DEGREE && count(ctx, COUNT_LMAX) == MAX_LMAX);
 }
 
 /** Whether the core has kernels for the shape in the context. */

@@ -1,27 +1,30 @@
-// Put the compiled core and the models where the Python package looks for them (its package data).
+// Put the compiled core, the models and the tables of contract/ where the Python package looks for them (its package data).
 import fs from "node:fs";
 import path from "node:path";
 import { inRoot } from "./lib/paths.mjs";
 
 const target = inRoot("python", "src", "phasewire", "data");
-fs.mkdirSync(target, { recursive: true });
 
 const manifest = JSON.parse(fs.readFileSync(inRoot("models", "manifest.json"), "utf8"));
-const sources = [
-  inRoot("build", "phasewire.wasm"),
-  inRoot("build", "phasewire-relaxed.wasm"),
-  inRoot("models", "manifest.json"),
-  ...manifest.models.map((model) => inRoot("models", model.file)),
-];
+const tables = fs.readdirSync(inRoot("contract")).filter((name) => name.endsWith(".json"));
+/** Sources by their paths below the target. */
+const sources = new Map([
+  ["phasewire.wasm", inRoot("build", "phasewire.wasm")],
+  ["phasewire-relaxed.wasm", inRoot("build", "phasewire-relaxed.wasm")],
+  ["manifest.json", inRoot("models", "manifest.json")],
+  ...manifest.models.map(({ file }) => [file, inRoot("models", file)]),
+  ...tables.map((name) => [path.join("contract", name), inRoot("contract", name)]),
+]);
 
-for (const old of fs.readdirSync(target)) {
-  if (old.endsWith(".safetensors") && !sources.some((source) => path.basename(source) === old)) {
-    fs.rmSync(path.join(target, old));
-  }
-}
-for (const source of sources) {
+for (const [name, source] of sources) {
+  const file = path.join(target, name);
+  fs.mkdirSync(path.dirname(file), { recursive: true });
   // Written under another name first, so that a running program never reads half a file.
-  const draft = path.join(target, `.${path.basename(source)}.${process.pid}`);
+  const draft = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}`);
   fs.copyFileSync(source, draft);
-  fs.renameSync(draft, path.join(target, path.basename(source)));
+  fs.renameSync(draft, file);
+}
+for (const old of fs.readdirSync(target, { recursive: true })) {
+  const isOurs = old.endsWith(".safetensors") || path.dirname(old) === "contract";
+  if (isOurs && !sources.has(old)) fs.rmSync(path.join(target, old));
 }

@@ -17,6 +17,7 @@ import {
   STATUS_NOTHING_SELECTED,
   VALUE_VARIABLES_ERROR,
 } from "./abi";
+import { LEAST_WEIGHT } from "../contract";
 import { count, loadF8, region, storeF8, value } from "../memory";
 import { STATUS_OK } from "../abi";
 import { checkRecord, isComposite, isOverAtoms } from "./check";
@@ -33,8 +34,6 @@ import { ATOMS, BLOCK_COUNTED, BLOCK_NEEDED, SELECTION_WEIGHT, selectionOf } fro
 import { clearMarks, hasAllIds, hasAllSpecies, weigh } from "./selection";
 import { formExponentials } from "./softmax";
 
-/** Below this sum of weights there is nothing to take a mean of. */
-const LEAST_WEIGHT: f64 = 1e-6;
 
 /** The values of all records. */
 export function evaluateVariables(vctx: usize): i32 {

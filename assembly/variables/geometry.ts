@@ -9,10 +9,8 @@ import {
   VALUE_VARIABLES_LEAST_HEIGHT,
   VALUE_VARIABLES_RECIPROCAL,
 } from "./abi";
+import { FLAT_CELL } from "../contract";
 import { count, loadF8, storeF8 } from "../memory";
-
-/** A cell is flat if its volume is below this share of the product of its edges. */
-const FLAT: f64 = 1e-6;
 
 /** The component i of the cross product of rows j and k. */
 // @ts-ignore: decorator
@@ -41,7 +39,7 @@ export function prepareCell(vctx: usize): bool {
   let volume: f64 = 0;
   for (let i = 0; i < 3; ++i) volume += loadF8(cell, i) * cross(cell, 1, 2, i);
   const edges = lengthOf(cell, 0) * lengthOf(cell, 1) * lengthOf(cell, 2);
-  if (!(Math.abs(volume) > FLAT * edges)) return false;
+  if (!(Math.abs(volume) > FLAT_CELL * edges)) return false;
   let least: f64 = Infinity;
   for (let axis = 0; axis < 3; ++axis) {
     for (let i = 0; i < 3; ++i) {

@@ -18,6 +18,7 @@ import {
   VALUE_VARIABLES_LENGTH_SCALE,
   VALUE_VARIABLES_LOGIT_LENGTH,
 } from "./abi";
+import { CORNER } from "../contract";
 import { at8, count, loadF8, region, storeF8, value } from "../memory";
 import { exp2 } from "./exponential";
 import {
@@ -48,7 +49,6 @@ import { listOf } from "./selection";
 import { logitOf } from "./softmax";
 
 /** c of h(u) = u^3 / (u^2 + c). */
-const CORNER: f64 = 1.0 / 16.0;
 
 /** Whether a record needs the exponentials of the logits. */
 // @ts-ignore: decorator

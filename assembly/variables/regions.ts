@@ -20,6 +20,7 @@ import {
   VALUE_VARIABLES_RECIPROCAL,
   VALUE_VARIABLES_VIRIAL,
 } from "./abi";
+import { REGION_SLACK } from "../contract";
 import { addF8, at8, loadF8, region, storeF8, value } from "../memory";
 import { isPeriodic } from "./geometry";
 import {
@@ -35,8 +36,6 @@ import {
 } from "./program";
 import { SELECTION_SLOPE, SELECTION_WEIGHT, SELECTION_X, SELECTION_Y, SELECTION_Z } from "./scratch";
 
-/** What rounding of the user's numbers may add to a bound. */
-const SLACK: f64 = 1e-9;
 
 /** S(x) */
 // @ts-ignore: decorator
@@ -75,7 +74,7 @@ export function prepareRegion(vctx: usize, record: usize): bool {
     storeF8(middle, 0, (from + to) / 2 + dot3(origin, 0, vctx + VALUE_VARIABLES_RECIPROCAL, 3 * axis));
     const reach = (to - from) / 2 + value(record, RECORD_EDGE);
     store<f64>(vctx + VALUE_VARIABLES_ERROR, reach);
-    return !isPeriodic(vctx, axis) || reach <= 0.5 + SLACK;
+    return !isPeriodic(vctx, axis) || reach <= 0.5 + REGION_SLACK;
   }
   for (let i = 0; i < 3; ++i) {
     let x = loadF8(origin, i);
@@ -86,7 +85,7 @@ export function prepareRegion(vctx: usize, record: usize): bool {
   }
   const reach = value(record, RECORD_RADIUS) + value(record, RECORD_EDGE);
   store<f64>(vctx + VALUE_VARIABLES_ERROR, reach);
-  return reach <= (0.5 + SLACK) * value(vctx, VALUE_VARIABLES_LEAST_HEIGHT);
+  return reach <= (0.5 + REGION_SLACK) * value(vctx, VALUE_VARIABLES_LEAST_HEIGHT);
 }
 
 /** Multiplies the weights of `length` atoms from `begin` on by the region's, and finds their slopes. */

@@ -2,10 +2,11 @@
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import type { Router } from "zeromq";
+import { limits } from "../../src/contract/limits.js";
 import { PhasewireError } from "../../src/errors/index.js";
 
 /** Default address of a server. */
-export const defaultEndpoint = "tcp://127.0.0.1:5757";
+export const defaultEndpoint: string = limits.transport.endpoint;
 
 /** Longest path of a Unix socket, in bytes, on the systems that have them (sun_path less its final zero). */
 const longestSocketPath = process.platform === "linux" ? 107 : 103;

@@ -3,11 +3,12 @@
  * watches.
  */
 import os from "node:os";
+import { limits } from "../../src/contract/limits.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import type { Logger } from "./log.js";
 
 /** Default niceness of a server: next to a simulation on the same core it gets a tenth of the time. */
-export const defaultNiceness = 10;
+export const defaultNiceness: number = limits.server.niceness;
 
 /** Lowest priority that every system has. */
 const mostNiceness = 19;

@@ -1,6 +1,14 @@
 /** `phasewire serve`: a server from the command line. */
 import { Command, CommanderError, Option } from "commander";
-import { buildOption, type CliIo, classesOption, mostThreads, parseCount } from "../../src/cli/index.js";
+import {
+  buildOption,
+  type CliIo,
+  classesOption,
+  mostDefaultThreads,
+  mostThreads,
+  parseCount,
+} from "../../src/cli/index.js";
+import { limits } from "../../src/contract/limits.js";
 import { type BuildChoice, coresGiven } from "../../src/core/index.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import { classWeights, loadModel } from "../../src/model/index.js";
@@ -11,16 +19,9 @@ import { generateKeys, readServerKeys } from "./keys.js";
 import { createLogger, type LogLevel } from "./log.js";
 import { defaultNiceness, parseNiceness, yieldToOthers } from "./priority.js";
 import { startServer } from "./server.js";
-import { defaultMaxAtoms } from "./wire/limits.js";
 
 /** Cores left to a simulation on the same machine if the number of threads is not given. */
 const spareCores = 1;
-
-/**
- * Largest value of --max-atoms: far beyond the core's memory, and the bytes of such a frame are still a safe
- * integer.
- */
-const mostMaxAtoms = 1e8;
 
 interface ServeOptions {
   endpoint: string;
@@ -122,14 +123,14 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
     .option(
       "--endpoint <address>",
       "tcp://HOST:PORT (port *: any free port) or ipc://PATH",
-      process.env.PHASEWIRE_ENDPOINT || defaultEndpoint,
+      process.env[limits.transport.endpointVariable] || defaultEndpoint,
     )
     .addOption(classesOption())
     .option("--model <name>", "a model that `phasewire models` lists, or a .safetensors file")
     .addOption(
       new Option(
         "--threads <count>",
-        `worker threads; default: one fewer than the cores that the process may use (${coresGiven()}), at least 1 and at most 16, which leaves one core to the simulation`,
+        `worker threads; default: one fewer than the cores that the process may use (${coresGiven()}), at least 1 and at most ${mostDefaultThreads}, which leaves one core to the simulation`,
       ).argParser((text) => parseCount("threads", text, mostThreads)),
     )
     .addOption(buildOption())
@@ -144,8 +145,8 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
     .option("--no-shared-memory", "take arrays only in messages, also from clients on this machine")
     .addOption(
       new Option("--max-atoms <count>", "refuse larger frames")
-        .default(defaultMaxAtoms)
-        .argParser((text) => parseCount("max-atoms", text, mostMaxAtoms)),
+        .default(limits.server.mostAtoms)
+        .argParser((text) => parseCount("max-atoms", text, limits.frame.mostAtoms)),
     )
     .option("--keys <dir>", "folder with CURVE keys; required for addresses that other machines can reach")
     .option("--generate-keys <dir>", "write keys of a server and a client to a folder, and exit")

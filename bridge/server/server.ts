@@ -6,6 +6,7 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Context, Router } from "zeromq";
+import { limits } from "../../src/contract/limits.js";
 import { asPhasewireError, PhasewireError } from "../../src/errors/index.js";
 import type { ClassWeights } from "../../src/model/index.js";
 import type { Analysis, FrameAnalyser } from "./analyser.js";
@@ -20,7 +21,7 @@ import { SeriesStore } from "./sessions/series.js";
 import { type Job, Session } from "./sessions/session.js";
 import { Sessions } from "./sessions/sessions.js";
 import { encodeMessage, type Placement, receiveMessage, SequencedError } from "./wire/codec.js";
-import { defaultMaxAtoms, serverLimits } from "./wire/limits.js";
+import { serverLimits } from "./wire/limits.js";
 import { readClientMessage } from "./wire/messages.js";
 import { SharedFile, sharedFolder } from "./wire/shared-file.js";
 import { UnsupportedError } from "./wire/unsupported.js";
@@ -50,19 +51,9 @@ const capabilities: readonly Capability[] = [
   "series",
 ];
 
-/** Arrays in the space for results begin at multiples of this number of bytes. */
-const alignment = 64;
-
-/** Interval for closing shared files of ended clients, in milliseconds: a killed client sends no goodbye. */
-const orphanCheckMs = 30_000;
-
-const maxSessions = 256;
-
-/** Sessions that a status reply lists. */
-const listedSessions = 64;
-
-/** Longest time for last answers and goodbyes to leave the process, in milliseconds. */
-const partingMs = 200;
+const { alignment, orphanCheckMs } = limits.shared;
+const { mostSessions, sessionsListed } = limits.server;
+const { partingMs } = limits.transport;
 
 export interface ServerOptions {
   /** Address to bind; see bridge/PROTOCOL.md. */
@@ -105,7 +96,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { endpoint, keys } = options;
   checkEndpoint(endpoint, keys !== undefined);
   const priors = new Priors(options.analyser.model, options.classes);
-  const limits = serverLimits(options.maxAtoms ?? defaultMaxAtoms);
+  const announced = serverLimits(options.maxAtoms ?? limits.server.mostAtoms);
   const context = new Context();
   const router = new Router({
     context,
@@ -113,13 +104,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     // Otherwise messages to clients that are gone or do not read would vanish without an error.
     mandatory: true,
     sendTimeout: 0,
-    // ZeroMQ notices reads in steps of half the mark, so half of it must hold the answers of a full queue.
-    sendHighWaterMark: 32,
-    receiveHighWaterMark: 16,
-    maxMessageSize: limits.maxFrameBytes,
-    heartbeatInterval: 2000,
-    heartbeatTimeout: 10_000,
-    heartbeatTimeToLive: 10_000,
+    sendHighWaterMark: limits.transport.serverSendMark,
+    receiveHighWaterMark: limits.transport.serverReceiveMark,
+    maxMessageSize: announced.maxFrameBytes,
+    heartbeatInterval: limits.transport.heartbeatMs,
+    heartbeatTimeout: limits.transport.heartbeatTimeoutMs,
+    heartbeatTimeToLive: limits.transport.heartbeatTimeoutMs,
   });
   let stopAdmitting = (): void => {};
   try {
@@ -130,11 +120,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       router.curveSecretKey = keys.secretKey;
     }
     const address = await bindEndpoint(router, endpoint);
-    const server = new Server(router, limits, priors, options);
+    const server = new Server(router, announced, priors, options);
     const finished = server.receive();
     return {
       endpoint: address,
-      limits,
+      limits: announced,
       finished,
       close: async () => {
         await server.stop();
@@ -155,7 +145,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 class Server {
   private readonly outbox: Outbox;
-  private readonly sessions = new Sessions(maxSessions);
+  private readonly sessions = new Sessions(mostSessions);
   private readonly series: SeriesStore;
   private readonly analyser: FrameAnalyser;
   private readonly logger: Logger;
@@ -263,7 +253,7 @@ class Server {
           sessions: this.sessions
             .all()
             .sort((a, b) => b.lastHeard - a.lastHeard)
-            .slice(0, listedSessions)
+            .slice(0, sessionsListed)
             .map((other) => other.status()),
         });
         break;

@@ -121,7 +121,7 @@ async function makeVenv(logFile) {
 }
 
 const packageData = {
-  name: "core and models for Python",
+  name: "core, models and tables for Python",
   stamp: inRoot("build", ".fingerprint-package-data"),
   product: inRoot("python", "src", "phasewire", "data", "phasewire-relaxed.wasm"),
   print: () =>
@@ -130,6 +130,7 @@ const packageData = {
       "build/phasewire-relaxed.wasm",
       "models/manifest.json",
       ...filesBelow("models", [".safetensors"]),
+      ...filesBelow("contract", [".json"]),
     ]),
   async make(logFile) {
     await runNpm(["run", "build:package-data"], logFile);

@@ -1,6 +1,7 @@
 /**
  * The analysis of frames: labels, probabilities, distances and denoised positions, from one model.
  */
+import { limits } from "../contract/limits.js";
 import {
   type CoreBuild,
   type CoreFrame,
@@ -19,8 +20,7 @@ import { runPass } from "./pass.js";
 import { type FrameOptions, type PreparedFrame, prepareFrame } from "./prepare.js";
 import { forwardBySlabs } from "./slabs.js";
 
-/** Most denoising steps that may be asked for. */
-const mostSteps = 10_000;
+const { mostSteps } = limits.denoising;
 
 export interface AnalyseOptions extends FrameOptions {
   /** Denoise for this many steps, or until converged, and label what comes out; raw labels if absent. */

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { labelFrame } from "../analysis/index.js";
+import { limits } from "../contract/limits.js";
 import { readableTitles } from "../formats/index.js";
 import { type CliIo, writeText } from "./io.js";
 import {
@@ -31,7 +32,9 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
         "--denoise <steps>",
         "label after this many denoising steps, or `converged`; default: no denoising",
       ).argParser((text) =>
-        text === "converged" ? text : parseCount("denoise", text, 10_000, " or `converged`"),
+        text === "converged"
+          ? text
+          : parseCount("denoise", text, limits.denoising.mostSteps, " or `converged`"),
       ),
     )
     .addOption(

@@ -1,5 +1,6 @@
 import { type Command, Option } from "commander";
 import { denoisedFrame, labelFrame } from "../analysis/index.js";
+import { limits } from "../contract/limits.js";
 import { readableTitles, writableTitles } from "../formats/index.js";
 import { type CliIo, writeText } from "./io.js";
 import {
@@ -27,7 +28,7 @@ export function addDenoiseCommand(program: Command, io: CliIo, finish: (exitCode
     .addOption(outFormatOption())
     .addOption(
       new Option("--steps <steps>", "number of denoising steps; default: until converged").argParser((text) =>
-        parseCount("steps", text, 10_000),
+        parseCount("steps", text, limits.denoising.mostSteps),
       ),
     );
   addAnalysisOptions(command).action(async (files: string[], options: DenoiseOptions) => {

@@ -1,6 +1,7 @@
 /** Options that several commands share, with their checks. */
 import { type Command, Option } from "commander";
 import { validateLengthScale } from "../analysis/index.js";
+import { limits } from "../contract/limits.js";
 import { type BuildChoice, buildChoices, coresGiven } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
 import { readableFormats, writableFormats } from "../formats/index.js";
@@ -33,8 +34,8 @@ export interface OutputChoices {
   outFormat?: string;
 }
 
-/** Largest number of worker threads. */
-export const mostThreads = 256;
+/** Worker threads that may be asked for, and that are taken otherwise. */
+export const { mostDefaultThreads, mostThreads } = limits.core;
 
 /** Adds the options of `FrameChoices` to a command. */
 export function addFrameOptions(command: Command): Command {
@@ -63,7 +64,7 @@ export function addAnalysisOptions(command: Command): Command {
     .addOption(
       new Option(
         "--threads <count>",
-        `worker threads; default: one per core that the process may use (${coresGiven()}), at most 16`,
+        `worker threads; default: one per core that the process may use (${coresGiven()}), at most ${mostDefaultThreads}`,
       ).argParser((text) => parseCount("threads", text, mostThreads)),
     )
     .addOption(buildOption());

@@ -2,6 +2,7 @@
  * Many small frames at a time. Each gets its own context and regions after the model, which all share. One
  * thread loads and evaluates a whole frame, so threads meet once per group and not once per stage.
  */
+import { limits } from "../contract/limits.js";
 import type { CoreContext } from "./context.js";
 import { mostFramesOfAJob, type WorkerPool } from "./pool.js";
 import { readForward } from "./read-forward.js";
@@ -13,8 +14,7 @@ import { checkShapes, frameRoom, writeFrame } from "./write-frame.js";
 
 /** Bytes of memory that the frames of a group may take; a group has at least one frame. */
 const groupBytes = 2 ** 28;
-/** Room for pairs, relative to the pairs of a frame. */
-const pairHeadroom = 1.05;
+const { mostPairs, pairHeadroom } = limits.core;
 
 interface LaidOutFrame {
   readonly context: CoreContext;
@@ -108,7 +108,7 @@ export class FrameBatch {
     const needed = context.count("PAIRS_NEEDED");
     const roomier = this.model.copyTo(Math.ceil(this.end / 64) * 64);
     // A count that wrapped around is beyond any memory.
-    this.place(roomier, atomCount, needed > 0 ? Math.ceil(needed * pairHeadroom) : 2 ** 31 - 8, options);
+    this.place(roomier, atomCount, needed > 0 ? Math.ceil(needed * pairHeadroom) : mostPairs, options);
     writeFrame(roomier, frame, frameRoom(roomier, atomCount));
     const again = this.evaluateHere(roomier.address);
     if (again !== core.STATUS_OK.value) throw statusError(again, roomier);

@@ -103,6 +103,3 @@ type ConstantName =
 
 /** What an instance of the core exports. */
 export type CoreExports = CoreFunctions & { readonly [name in ConstantName]: Constant };
-
-/** Version of the binary interface that this host knows. */
-export const abiVersion = 5;

@@ -1,7 +1,8 @@
 /** Instantiation of the compiled core. Only this file uses the AssemblyScript loader. */
 import { instantiateSync } from "@assemblyscript/loader";
+import { limits } from "../contract/limits.js";
 import { PhasewireError } from "../errors/index.js";
-import { abiVersion, type CoreExports } from "./exports.js";
+import type { CoreExports } from "./exports.js";
 
 /** A 32-bit memory has at most this many pages of 64 KiB. */
 const mostPages = 65536;
@@ -20,6 +21,7 @@ export function instantiateCore(module: WebAssembly.Module, memory: WebAssembly.
   const { instance } = instantiateSync(module, { env: { memory } });
   const core = instance.exports as unknown as CoreExports;
   const found = core.ABI_VERSION?.value;
+  const { abiVersion } = limits.core;
   if (found !== abiVersion) {
     throw new PhasewireError("INTERNAL", {
       message: `the compiled core has binary interface ${found}, but this host needs ${abiVersion}`,

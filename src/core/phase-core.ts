@@ -1,4 +1,5 @@
 /** The host of the compiled core: one model, one frame at a time. */
+import { limits } from "../contract/limits.js";
 import { PhasewireError } from "../errors/index.js";
 import { FrameBatch } from "./batch.js";
 import { type CoreBuild, chooseBuild } from "./build.js";
@@ -33,18 +34,8 @@ import { writeModel } from "./write-model.js";
 
 /** A thread more is worth waking for so many atoms more: with fewer, a frame is done before the others are awake. */
 const fewestAtomsPerThread = 200;
-/** Units of a0: beyond, lists are longer than searching is dear. */
-const mostSkin = 2;
-/** More threads than this are used only if asked for. */
-const mostDefaultThreads = 16;
-/** Room beyond the pairs of this frame, for the frames that follow. */
-const pairHeadroom = 1.05;
-
-/** Counts of pairs are 32-bit integers. */
-const mostPairs = 2 ** 31 - 8;
-
-const convergedTolerance = 0.01;
-const convergedSteps = 64;
+const { mostDefaultThreads, mostPairs, mostSkin, pairHeadroom } = limits.core;
+const { convergedSteps, convergedTolerance, mostSteps } = limits.denoising;
 
 /** What regions of a frame were laid out for. */
 interface FrameLayout {
@@ -206,7 +197,7 @@ export class PhaseCore {
     this.progress = "empty";
     this.layout = null;
     const { core, context } = this;
-    let [fits, beyond] = [1, mostPairs];
+    let [fits, beyond]: [number, number] = [1, mostPairs];
     while (beyond - fits > 1) {
       const middle = Math.floor((fits + beyond) / 2);
       const end = core.layoutFrame(context.address, this.modelEnd, middle, 0, this.threads, 0);
@@ -370,9 +361,9 @@ export class PhaseCore {
     return this.exclusive(async () => {
       const { core, context } = this;
       const limit = "steps" in options ? options.steps : convergedSteps;
-      if (!Number.isInteger(limit) || limit < 0 || limit > 1e6) {
+      if (!Number.isInteger(limit) || limit < 0 || limit > mostSteps) {
         throw new PhasewireError("BAD_OPTION", {
-          message: `steps is ${limit}; a whole number from 0 to 1000000 is needed`,
+          message: `steps is ${limit}; a whole number from 0 to ${mostSteps} is needed`,
           field: "steps",
           value: limit,
         });

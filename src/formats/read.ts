@@ -14,7 +14,7 @@ export interface ReadOptions {
  *
  * @throws PhasewireError `FILE_ACCESS` if the file cannot be read; `FILE_FORMAT`, with the place in the file,
  *   if it is malformed, ends too early or holds no frame, or if its format is not known; `TOO_LARGE` if a
- *   frame announces more than 1e8 atoms; `BAD_OPTION` if no format has the name that is given
+ *   frame announces more than 100 million atoms; `BAD_OPTION` if no format has the name that is given
  */
 export async function* readFrames(
   path: string,

@@ -4,16 +4,11 @@
  * Shifts along a non-periodic axis do not exist, so its vector has no physical meaning; files have zeros
  * there as often as a box length. `completeCell` gives such an axis a direction independent of the others.
  */
+import { limits } from "../contract/limits.js";
 import { PhasewireError } from "../errors/index.js";
 import type { Periodic } from "./frame.js";
 
 type Vector = [number, number, number];
-
-/**
- * Vectors count as dependent if their volume, area or length divided by the product of their lengths is below
- * this.
- */
-const dependent = 1e-6;
 
 /**
  * Makes the cell for the core: finite, and with a volume.
@@ -50,7 +45,7 @@ export function completeCell(cell: Float64Array | null, periodic: Periodic): Flo
   if (periodicAxes.length === 0) return null;
 
   const rows: Vector[] = [0, 1, 2].map((axis) => [cell[3 * axis]!, cell[3 * axis + 1]!, cell[3 * axis + 2]!]);
-  if (!(relativeSpan(periodicAxes.map((axis) => rows[axis]!)) > dependent)) {
+  if (!(relativeSpan(periodicAxes.map((axis) => rows[axis]!)) > limits.frame.flatCell)) {
     throw new PhasewireError("SINGULAR_CELL", {
       message: `the cell vectors of the periodic ${periodicAxes.length === 1 ? "axis" : "axes"} ${periodicAxes
         .map(axisName)
@@ -59,7 +54,7 @@ export function completeCell(cell: Float64Array | null, periodic: Periodic): Flo
       value: cell,
     });
   }
-  if (relativeSpan(rows) > dependent) return cell;
+  if (relativeSpan(rows) > limits.frame.flatCell) return cell;
   return Float64Array.from(replaceFreeAxes(rows, periodicAxes).flat());
 }
 

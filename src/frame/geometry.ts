@@ -1,10 +1,8 @@
 /** A cell from outside: fractional coordinates, heights, nearest images. Rows of H are the cell vectors. */
+import { limits } from "../contract/limits.js";
 import { PhasewireError } from "../errors/index.js";
 
 type Vector = [number, number, number];
-
-/** Volume over the product of the lengths of the vectors below which a cell counts as flat. */
-const flat = 1e-6;
 
 export interface CellGeometry {
   /** Above 0, whichever handedness the cell has. */
@@ -66,7 +64,7 @@ export function spansVolume(cell: ArrayLike<number>): boolean {
   const rows = rowsOf(cell);
   const [a, b, c] = rows as [Vector, Vector, Vector];
   const edges = rows.reduce((product, row) => product * Math.hypot(...row), 1);
-  return Math.abs(dot(a, cross(b, c))) > flat * edges;
+  return Math.abs(dot(a, cross(b, c))) > limits.frame.flatCell * edges;
 }
 
 function rowsOf(cell: ArrayLike<number>): Vector[] {

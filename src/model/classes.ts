@@ -1,6 +1,7 @@
 /**
  * Finding classes by their names, and the weights that users give them (docs/maths.md, "Prior over classes").
  */
+import { limits } from "../contract/limits.js";
 import { PhasewireError } from "../errors/index.js";
 
 /** Names of a class. */
@@ -21,10 +22,6 @@ export interface ClassNames {
  */
 export type ClassWeights = readonly string[] | Readonly<Record<string, number>>;
 
-/** Messages list all classes of models with at most this number of classes. */
-const mostListed = 40;
-const mostSuggestions = 5;
-
 /**
  * The number of a class.
  *
@@ -36,7 +33,7 @@ export function findClass(name: string, classes: readonly ClassNames[], field: s
   if (found >= 0) return found;
   const near = suggestions(name, classes);
   const all =
-    classes.length > mostListed
+    classes.length > limits.names.mostClassesListed
       ? "`phasewire models --search TEXT` finds classes by all their names."
       : `The classes are ${classes.map((known) => known.name).join(", ")}.`;
   throw new PhasewireError("BAD_OPTION", {
@@ -84,7 +81,7 @@ export function classWeights(given: ClassWeights, classes: readonly ClassNames[]
  * over classes").
  */
 export function logWeights(weights: Float64Array): Float64Array {
-  return weights.map((weight) => (weight > 0 ? Math.log(weight) : -1000));
+  return weights.map((weight) => (weight > 0 ? Math.log(weight) : limits.core.leftOut));
 }
 
 function entries(given: ClassWeights): (readonly [string, unknown])[] {
@@ -118,7 +115,7 @@ function suggestions(name: string, classes: readonly ClassNames[]): string[] {
   });
   return ranked
     .sort((a, b) => a.rank - b.rank)
-    .slice(0, mostSuggestions)
+    .slice(0, limits.names.mostClassesSuggested)
     .map(({ own }) => own);
 }
 

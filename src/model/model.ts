@@ -2,6 +2,7 @@
  * A phase model in memory: the contents of a file (models/FORMAT.md), checked in full.
  */
 import { createHash } from "node:crypto";
+import { model as table } from "../contract/model.js";
 import { findBadSize, type ModelShape, tensorShapes, usualShape } from "../core/shape.js";
 import type { CoreModel, CoreTensors } from "../core/types.js";
 import { PhasewireError } from "../errors/index.js";
@@ -39,9 +40,6 @@ export interface Model extends CoreModel {
   readonly training: unknown;
 }
 
-/** Largest number of classes of a model. */
-const mostClasses = 1023;
-
 /**
  * Reads a model from the bytes of its file.
  *
@@ -61,12 +59,7 @@ export function parseModel(file: Uint8Array, source: string): Model {
     name: fields.text("name"),
     classes,
     ...shape,
-    cutoff: fields.positive("cutoff"),
-    basisFirst: fields.number("basisFirst"),
-    basisLast: fields.number("basisLast"),
-    basisWidth: fields.positive("basisWidth"),
-    epsilon: fields.positive("epsilon"),
-    logitLength: fields.positive("logitLength"),
+    ...fields.constants(),
     idealLogits: fields.numbers("idealLogits", classes.length),
     tensors,
     sha256: createHash("sha256").update(file).digest("hex"),
@@ -95,9 +88,9 @@ function parseDescription(container: Safetensors, source: string): Record<string
     });
   }
   const { format, version } = description as Record<string, unknown>;
-  if (format !== "phasewire-model" || version !== 1) {
+  if (format !== table.format || version !== table.version) {
     throw new PhasewireError("MODEL_VERSION", {
-      message: `${source} has format ${JSON.stringify(format)} and version ${JSON.stringify(version)}; "phasewire-model" and 1 are read`,
+      message: `${source} has format ${JSON.stringify(format)} and version ${JSON.stringify(version)}; "${table.format}" and ${table.version} are read`,
       field: "version",
       value: version,
     });
@@ -193,6 +186,14 @@ class FieldReader {
     throw this.error(field, "a positive number", value);
   }
 
+  constants(): Record<keyof typeof table.constants, number> {
+    const entries = Object.entries(table.constants).map(([name, { isPositive }]) => [
+      name,
+      isPositive ? this.positive(name) : this.number(name),
+    ]);
+    return Object.fromEntries(entries);
+  }
+
   /** The shape of the model; sizes missing in the file have their defaults. */
   shape(classCount: number): ModelShape {
     const { description } = this;
@@ -212,12 +213,14 @@ class FieldReader {
 
   classes(): PhaseClass[] {
     const value = this.description.classes;
-    if (!Array.isArray(value) || value.length < 2 || value.length > mostClasses) {
-      throw this.error("classes", `a list of 2 to ${mostClasses} classes`, value);
+    const { least, most } = table.sizes.classCount;
+    if (!Array.isArray(value) || value.length < least || value.length > most) {
+      throw this.error("classes", `a list of ${least} to ${most} classes`, value);
     }
     const classes = value.map((entry, index) => this.phaseClass(entry, index));
-    if (classes[0]!.name !== "disordered")
-      throw this.error("classes[0].name", "disordered", classes[0]!.name);
+    if (classes[0]!.name !== table.firstClass) {
+      throw this.error("classes[0].name", table.firstClass, classes[0]!.name);
+    }
     const names = classes.flatMap(({ name, aliases }) => [name, ...aliases]);
     const twice = names.find((name, index) => names.indexOf(name) !== index);
     if (twice !== undefined) throw this.error("classes", "names and aliases that differ", twice);

@@ -6,6 +6,7 @@
  * The header is compared with the length of the file before it is used, so a damaged or hostile file ends in
  * `MODEL_FORMAT` and not in a huge allocation.
  */
+import { model } from "../contract/model.js";
 import { PhasewireError } from "../errors/index.js";
 
 /** One tensor of a container: its bytes are a view of the file. */
@@ -24,8 +25,8 @@ export interface Safetensors {
   readonly data: Uint8Array;
 }
 
-/** Longest header that is read, in bytes; the headers of phase models have a few hundred bytes per class. */
-const longestHeader = 1 << 20;
+/** Bytes. */
+const longestHeader = model.mostHeaderBytes;
 
 const itemBytes: Readonly<Record<string, number>> = {
   BOOL: 1,

@@ -2,6 +2,7 @@
  * Reads variables as docs/variables.md declares them out of JSON, MessagePack or what a program passed. Keys and values that the page does not have are
  * refused, and named: `variables[0].select.region.width`. What depends on model and frame (classes, species, ids, cell) is checked where it is known.
  */
+import { limits } from "../contract/limits.js";
 import { PhasewireError } from "../errors/index.js";
 import type {
   MeanOptions,
@@ -15,9 +16,8 @@ import type {
 import { Keys } from "./keys.js";
 
 /** Variables in one list, those inside others included. */
-export const mostVariables = 64;
-/** Levels of variables within variables. */
-const deepest = 4;
+export const mostVariables: number = limits.variables.most;
+const { deepest } = limits.variables;
 
 const kinds = [
   "fraction",

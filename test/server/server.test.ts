@@ -477,7 +477,7 @@ describe("bad frames", () => {
       { ...header, fields: ["denoised"] },
       [two],
     ],
-    ["too many denoising steps", "BAD_OPTION", "denoise", { ...header, denoise: 65 }, [two]],
+    ["too many denoising steps", "BAD_OPTION", "denoise", { ...header, denoise: 10_001 }, [two]],
     ["zero denoising steps", "BAD_OPTION", "denoise", { ...header, denoise: 0 }, [two]],
     [
       "an unknown variable",

@@ -1,4 +1,5 @@
 /** The time series of runs, for watchers that connect late. */
+import { limits } from "../../../src/contract/limits.js";
 import type { ResultScalars, WireArray } from "../wire/wire.js";
 
 /** Limits of the store. */
@@ -10,6 +11,9 @@ export interface SeriesLimits {
   /** Names of observables in one table; the first ones are kept. */
   columns: number;
 }
+
+const { seriesRuns: runs, seriesRows: rows, seriesColumns: columns } = limits.server;
+const usualLimits: SeriesLimits = { runs, rows, columns };
 
 /** A series for the wire. */
 export interface SeriesTable {
@@ -27,7 +31,7 @@ export class SeriesStore {
 
   constructor(
     private readonly classes: readonly string[],
-    private readonly limits: SeriesLimits = { runs: 16, rows: 10_000, columns: 64 },
+    private readonly limits: SeriesLimits = usualLimits,
   ) {}
 
   record(result: ResultScalars): void {

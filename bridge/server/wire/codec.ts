@@ -6,6 +6,7 @@
  */
 import { endianness } from "node:os";
 import { Packr } from "msgpackr";
+import { limits } from "../../../src/contract/limits.js";
 import { PhasewireError } from "../../../src/errors/index.js";
 import { scanMessagePack } from "./scan.js";
 import { headBytes, type SharedFile } from "./shared-file.js";
@@ -27,11 +28,12 @@ export interface CodecLimits {
   maxArrays: number;
 }
 
-/** The bounds of bridge/PROTOCOL.md. */
-export const codecLimits: CodecLimits = { maxHeaderBytes: 262_144, maxArrays: 16 };
+const { deepest, mostArrays, mostExtents, mostHeaderBytes, mostValues } = limits.message;
 
-/** Variables nested four deep, with a selection, need 15 levels. */
-const scanLimits = { depth: 16, values: 32_768 };
+/** Fixed by bridge/PROTOCOL.md. */
+export const codecLimits: CodecLimits = { maxHeaderBytes: mostHeaderBytes, maxArrays: mostArrays };
+
+const scanLimits = { depth: deepest, values: mostValues };
 
 const packr = new Packr({
   // Records are an extension of msgpackr: other decoders would see an extension type, and maps of other
@@ -223,11 +225,15 @@ function readDescriptor(descriptor: unknown, mayShare: boolean): Descriptor {
       message: `array ${name} has the dtype ${show(dtype)}; one of ${Object.keys(itemBytes).join(", ")} was expected`,
     });
   }
-  if (!Array.isArray(shape) || shape.length > 8 || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+  if (
+    !Array.isArray(shape) ||
+    shape.length > mostExtents ||
+    !shape.every((n) => Number.isSafeInteger(n) && n >= 0)
+  ) {
     throw new PhasewireError("MESSAGE_SHAPE", {
       field: name,
       value: shape,
-      message: `array ${name} has the shape ${show(shape)}; a list of at most 8 integers >= 0 was expected`,
+      message: `array ${name} has the shape ${show(shape)}; a list of at most ${mostExtents} integers >= 0 was expected`,
     });
   }
   if (isShared && !(Number.isSafeInteger(offset) && (offset as number) >= headBytes)) {

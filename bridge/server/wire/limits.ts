@@ -1,11 +1,7 @@
 /** The limits that a server announces in its welcome. */
-
-import { mostVariables } from "../../../src/variables/index.js";
+import { limits } from "../../../src/contract/limits.js";
 import { codecLimits } from "./codec.js";
 import type { Limits } from "./wire.js";
-
-/** Default limit of a server on the atoms of a frame. */
-export const defaultMaxAtoms = 1_000_000;
 
 /**
  * The limits of a server that accepts frames of up to `maxAtoms` atoms. A part can be twice as long as the
@@ -18,10 +14,10 @@ export function serverLimits(maxAtoms: number): Limits {
     maxAtoms,
     ...codecLimits,
     maxFrameBytes: Math.max(1 << 20, 2 * bytesPerPosition * maxAtoms),
-    monitorQueue: 2,
-    requestQueue: 8,
-    maxVariables: mostVariables,
-    maxDenoiseSteps: 64,
-    maxObservables: 32,
+    monitorQueue: limits.server.monitorQueue,
+    requestQueue: limits.server.requestQueue,
+    maxVariables: limits.variables.most,
+    maxDenoiseSteps: limits.denoising.mostSteps,
+    maxObservables: limits.server.mostObservables,
   };
 }

@@ -4,14 +4,12 @@
  * This does not use a schema library: the headers are a dozen flat maps, each error must carry the protocol's
  * code, field and remedy, and a schema cannot express the most important checks (arrays against each other).
  */
+import { limits } from "../../../src/contract/limits.js";
 import { type ErrorCode, PhasewireError } from "../../../src/errors/index.js";
 import { show } from "./codec.js";
 
-/**
- * Longest name (run, client, class, observable), in bytes of UTF-8, so that a list of sessions fits into one
- * header.
- */
-export const longestName = 128;
+/** Of a run, client, class or observable, so that a list of sessions fits into one header. */
+export const { longestName } = limits.message;
 
 /** Bounds of a number. */
 export interface NumberRule {

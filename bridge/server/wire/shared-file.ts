@@ -9,6 +9,7 @@ import { timingSafeEqual } from "node:crypto";
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { limits } from "../../../src/contract/limits.js";
 import { PhasewireError } from "../../../src/errors/index.js";
 import type { SharedOffer } from "./wire.js";
 
@@ -17,8 +18,8 @@ const fileName = /^phasewire-(\d{1,10})-[0-9a-f]{32}$/;
 const tokenText = /^[0-9a-f]{32}$/;
 
 /** First bytes of a file, before its token; arrays come after `headBytes`. */
-const mark = "phasewire-shared";
-export const headBytes = 64;
+const { mark } = limits.shared;
+export const { headBytes } = limits.shared;
 
 /**
  * The folder of the files for both sides: the memory file system if there is one, else the folder for

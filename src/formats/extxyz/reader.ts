@@ -8,6 +8,7 @@
  * Species come from the first of the columns species, element, symbol, symbols, type, Z that exists, ids from
  * a column `id` of integers.
  */
+import { limits } from "../../contract/limits.js";
 import { PhasewireError } from "../../errors/index.js";
 import { type Column, createFrame, type Frame, type InfoValue, type Periodic } from "../../frame/index.js";
 import type { FrameSource } from "../format.js";
@@ -17,8 +18,7 @@ import { type ColumnBuilder, createColumnBuilder } from "./columns.js";
 import { CommentSyntaxError, interpretValue, type RawValue, splitComment } from "./comment.js";
 import { type ColumnSpec, parseProperties, plainColumns } from "./properties.js";
 
-/** Most atoms that a frame may announce. */
-const mostAtoms = 1e8;
+const { mostAtoms } = limits.frame;
 
 const speciesColumns = ["species", "element", "symbol", "symbols", "type", "Z"];
 
@@ -26,7 +26,7 @@ const speciesColumns = ["species", "element", "symbol", "symbols", "type", "Z"];
  * The frames of a file in extended XYZ.
  *
  * @throws PhasewireError `FILE_FORMAT`, with path and line, if it is malformed, ends too early or holds no
- *   frame; `TOO_LARGE` if a frame announces more than 1e8 atoms
+ *   frame; `TOO_LARGE` if a frame announces more than 100 million atoms
  */
 export async function* readExtendedXyz(source: FrameSource): AsyncGenerator<Frame, void, undefined> {
   const lines = new LineReader(source);

@@ -16,40 +16,22 @@ import wasmtime
 from numpy.typing import DTypeLike, NDArray
 from wasmtime import _ffi as ffi
 
+from phasewire._contract import limits
+from phasewire._contract.tables import read_table
 from phasewire._core.build import Build, build_file, choose_build, compile_core
 from phasewire._frame.frame import Frame
 from phasewire._model.model import Model
 from phasewire.errors import PhasewireError, make_error
 
-ABI_VERSION = 5
+ABI_VERSION = limits.whole("core", "abiVersion")
 _PAGE = 65536
-_SPARE_PAIRS = 1.1
-# Counts of pairs are 32-bit integers.
-_MOST_PAIRS = 2**31 - 8
-# In units of a0: beyond, lists are longer than searching is dear.
-_MOST_SKIN = 2.0
+_PAIR_HEADROOM = limits.number("core", "pairHeadroom")
+_MOST_PAIRS = limits.whole("core", "mostPairs")
+_MOST_SKIN = limits.number("core", "mostSkin")
 _CONVERGED = "converged"
-_CONVERGED_TOLERANCE = 0.01
-_CONVERGED_LIMIT = 64
-_SIZES = {
-    "CLASSES": "classCount",
-    "BASIS": "basisCount",
-    "CHANNELS": "channels",
-    "LMAX": "lmax",
-    "SKIPPED_DEGREE": "skippedDegree",
-    "INNER": "innerWidth",
-    "HIDDEN": "hiddenWidth",
-    "MESSAGE": "messageWidth",
-    "OUTER": "outerWidth",
-}
-_CONSTANTS = {
-    "VALUE_CUTOFF": "cutoff",
-    "VALUE_BASIS_FIRST": "basisFirst",
-    "VALUE_BASIS_LAST": "basisLast",
-    "VALUE_BASIS_WIDTH": "basisWidth",
-    "VALUE_EPSILON": "epsilon",
-    "VALUE_LOGIT_LENGTH": "logitLength",
-}
+_CONVERGED_TOLERANCE = limits.number("denoising", "convergedTolerance")
+_CONVERGED_LIMIT = limits.whole("denoising", "convergedSteps")
+_MODEL = read_table("model")
 
 
 class _SharedMemory(wasmtime.SharedMemory):
@@ -268,10 +250,10 @@ class Core:
         model, context = self.model, self._context
         base = context + self._constants["CONTEXT_BYTES"]
         self._grow(base)
-        for name, key in _SIZES.items():
-            self._set_count(name, getattr(model.shape, key))
-        for name, key in _CONSTANTS.items():
-            self._values(name.removeprefix("VALUE_"))[0] = model.settings[key]
+        for key, size in _MODEL["sizes"].items():
+            self._set_count(size["core"], getattr(model.shape, key))
+        for key, constant in _MODEL["constants"].items():
+            self._values(constant["core"])[0] = model.settings[key]
         self._values("SKIN")[0] = self._skin
         end = int(self._call("layoutModel", context, base))
         if end == 0:
@@ -328,7 +310,7 @@ class Core:
                 raise self._status_error(stage, status)
             needed = self._count("PAIRS_NEEDED")
             # A count that wrapped around is beyond any memory.
-            self._lay_out_frame(_SPARE_PAIRS * needed / self._atom_count if needed > 0 else _MOST_PAIRS)
+            self._lay_out_frame(_PAIR_HEADROOM * needed / self._atom_count if needed > 0 else _MOST_PAIRS)
 
     def _call(self, name: str, *arguments: int) -> Any:
         try:

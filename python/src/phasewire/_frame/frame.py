@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from phasewire._contract import limits
 from phasewire.errors import make_error
 
-MAX_ATOMS = 2**27
-# A volume below this share of the product of the edges is a flat cell.
-_FLATNESS = 1e-9
+MAX_ATOMS = limits.whole("frame", "mostAtoms")
+_FLAT_CELL = limits.number("frame", "flatCell")
 
 
 @dataclass(frozen=True, eq=False)
@@ -261,12 +261,7 @@ def _check_volume(cell: NDArray[np.float64] | None, periodic: tuple[bool, bool, 
     if cell is None:
         return
     vectors = cell[np.array(periodic)]
-    # Directions only, so that no unit of length is too small or too large for the products.
-    vectors = vectors / np.maximum(np.abs(vectors).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
-    lengths = np.linalg.norm(vectors, axis=1)
-    # The Gram determinant is the squared volume (area, length) that the periodic vectors span.
-    spanned = math.sqrt(max(0.0, float(np.linalg.det(vectors @ vectors.T)))) if len(vectors) else 1.0
-    if len(vectors) and not (spanned > _FLATNESS * float(np.prod(lengths))):
+    if len(vectors) and not _spanned_share(vectors) > _FLAT_CELL:
         raise make_error(
             "SINGULAR_CELL",
             "the periodic cell vectors are zero or linearly dependent",
@@ -274,6 +269,21 @@ def _check_volume(cell: NDArray[np.float64] | None, periodic: tuple[bool, bool, 
             value=cell.tolist(),
             remedy="give vectors that span a volume, or declare the flat direction as not periodic",
         )
+
+
+def _spanned_share(vectors: NDArray[np.float64]) -> float:
+    """Return the length, area or volume that up to three vectors span over the product of their lengths."""
+    # Directions only, so that no unit of length is too small or too large for the products.
+    scaled = vectors / np.maximum(np.abs(vectors).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+    lengths = np.linalg.norm(scaled, axis=1)
+    if not lengths.all():
+        return 0.0
+    units = scaled / lengths[:, None]
+    if len(units) == 1:
+        return 1.0
+    # A Gram determinant would lose half of the digits.
+    normal = np.cross(units[0], units[1])
+    return float(np.linalg.norm(normal) if len(units) == 2 else abs(normal @ units[2]))
 
 
 def _check_species(

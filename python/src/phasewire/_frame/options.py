@@ -8,13 +8,14 @@ from typing import Literal
 
 import numpy as np
 
+from phasewire._contract import limits
 from phasewire._frame.frame import check_length_scale
 from phasewire._frame.result import DEFAULT_FIELDS, FIELDS
 from phasewire._model.weights import Classes, as_weights
 from phasewire.errors import make_error
 
 Denoise = int | Literal["converged"]
-MAX_DENOISE_STEPS = 64
+MAX_DENOISE_STEPS = limits.whole("denoising", "mostSteps")
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._contract import limits
 from phasewire._frame.frame import Frame
 from phasewire._frame.water import OXYGEN_OF_WATER, water_oxygens
 from phasewire.errors import PhasewireError, make_error
 
-_NAMED_SPECIES = 8
+_NAMED_SPECIES = limits.whole("names", "mostSpeciesListed")
 _NONE_FOUND = "no atom has the species"
 
 Select = str | int | Sequence[str | int]

@@ -6,11 +6,12 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from phasewire._contract import limits
 from phasewire.errors import PhasewireError, make_error
 
 # Models of more classes than this are not listed in full in a message.
-_MOST_LISTED = 40
-_MOST_SUGGESTED = 5
+_MOST_LISTED = limits.whole("names", "mostClassesListed")
+_MOST_SUGGESTED = limits.whole("names", "mostClassesSuggested")
 _SIMILAR = 0.6
 
 

@@ -15,14 +15,17 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._contract.tables import read_table
 from phasewire._model.data import data_file, data_folder
-from phasewire._model.shape import ModelShape
+from phasewire._model.shape import CLASS_COUNTS, ModelShape
 from phasewire.errors import make_error
 
-FORMAT_NAME = "phasewire-model"
-FORMAT_VERSION = 1
-MAX_CLASSES = 1023
-_HEADER_LIMIT = 16 * 1024 * 1024
+_FORMAT = read_table("model")
+FORMAT_NAME: str = _FORMAT["format"]
+FORMAT_VERSION: int = _FORMAT["version"]
+_FIRST_CLASS: str = _FORMAT["firstClass"]
+_HEADER_LIMIT: int = _FORMAT["mostHeaderBytes"]
+_CONSTANTS: dict[str, dict[str, Any]] = _FORMAT["constants"]
 _REEXPORT = "export the model again with training/export.py, or use a model made for this release"
 _COPY_AGAIN = "the file was damaged or cut short: copy or download it again"
 
@@ -267,16 +270,17 @@ def _settings(described: str, path: Path) -> dict[str, Any]:
     if not isinstance(settings.get("name"), str) or not settings["name"]:
         _format_error(path, "its metadata must name the model", "name")
     listed = settings.get("classes")
-    if not isinstance(listed, list) or not 2 <= len(listed) <= MAX_CLASSES:
-        _format_error(path, f"its metadata must list 2 to {MAX_CLASSES} classes", "classes")
-    for key in ("cutoff", "basisFirst", "basisLast", "basisWidth", "epsilon", "logitLength", "basisCount"):
+    least, most = CLASS_COUNTS
+    if not isinstance(listed, list) or not least <= len(listed) <= most:
+        _format_error(path, f"its metadata must list {least} to {most} classes", "classes")
+    for key in (*_CONSTANTS, "basisCount"):
         _require_number(settings.get(key), key, path)
     wrong = ModelShape.of(settings).find_bad_size()
     if wrong is not None:
         name, size, expected = wrong
         _shape_error(path, name, size, expected)
-    for key in ("cutoff", "basisWidth", "logitLength"):
-        if settings[key] <= 0:
+    for key, constant in _CONSTANTS.items():
+        if constant["isPositive"] and settings[key] <= 0:
             _format_error(path, f"{key} must be greater than 0", key)
     ideal = settings.get("idealLogits")
     if not isinstance(ideal, list) or len(ideal) != len(listed):
@@ -290,8 +294,8 @@ def _classes(settings: Mapping[str, Any], path: Path) -> tuple[PhaseClass, ...]:
     found = tuple(
         _phase_class(entry, settings["name"], number, path) for number, entry in enumerate(settings["classes"])
     )
-    if found[0].name != "disordered":
-        _format_error(path, f"its first class is {found[0].name!r} instead of 'disordered'", "classes[0].name")
+    if found[0].name != _FIRST_CLASS:
+        _format_error(path, f"its first class is {found[0].name!r} instead of {_FIRST_CLASS!r}", "classes[0].name")
     names = Counter(name for phase in found for name in (phase.name, *phase.aliases))
     name, count = names.most_common(1)[0]
     if count > 1:

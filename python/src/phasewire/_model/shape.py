@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from phasewire._contract.tables import read_table
+
+_TABLE = read_table("model")
+_SIZES: dict[str, dict[str, Any]] = _TABLE["sizes"]
+_TENSORS: dict[str, list[list[str | int]]] = _TABLE["tensors"]
 # What a file need not say.
-_USUAL = {
-    "channels": 16,
-    "lmax": 6,
-    "skippedDegree": 0,
-    "innerWidth": 64,
-    "hiddenWidth": 32,
-    "messageWidth": 32,
-    "outerWidth": 64,
-}
+_USUAL = {name: size["usual"] for name, size in _SIZES.items() if "usual" in size}
+
+CLASS_COUNTS: tuple[int, int] = (_SIZES["classCount"]["least"], _SIZES["classCount"]["most"])
+"""Fewest and most classes of a model."""
 
 
 @dataclass(frozen=True)
@@ -56,41 +56,31 @@ class ModelShape:
 
     def find_bad_size(self) -> tuple[str, Any, str] | None:
         """Return name, value and what is possible instead, of the first size that the core does not take."""
-        ranges = {
-            "classCount": (2, 1023, 1),
-            "basisCount": (2, 64, 1),
-            "channels": (8, 16, 8),
-            "lmax": (2, 6, 1),
-            "skippedDegree": (0, 5 if self.lmax == 6 else 0, 5),
-            "innerWidth": (8, 128, 8),
-            "hiddenWidth": (8, 64, 8),
-            "messageWidth": (8, self.hiddenWidth, 8),
-            "outerWidth": (16, 512, 16),
-        }
         for name, size in self.sizes():
-            least, most, step = ranges[name]
+            least, most, step, bound = self._range(name)
             if isinstance(size, int) and not isinstance(size, bool) and least <= size <= most and size % step == 0:
                 continue
             kind = "a whole number" if step == 1 else f"a multiple of {step}"
-            bound = {"messageWidth": " (hiddenWidth)", "skippedDegree": " (5 only where lmax is 6)"}.get(name, "")
             return name, size, f"{kind} from {least} to {most}{bound} is needed"
         return None
 
+    def _range(self, name: str) -> tuple[int, int, int, str]:
+        """Return the least and largest value of a size, the step between its values, and what bounds it."""
+        entry = _SIZES[name]
+        least, most, step = entry["least"], entry["most"], entry["step"]
+        if isinstance(most, str):
+            return least, getattr(self, most), step, f" ({most})"
+        only = entry.get("only")
+        if only is None:
+            return least, most, step, ""
+        bound = f" ({most} only where {only['size']} is {only['is']})"
+        return least, most if getattr(self, only["size"]) == only["is"] else least, step, bound
+
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the tensors of format 1 and their shapes, output x input."""
+        """Return the tensors of a model and their shapes, output x input."""
         degrees = self.lmax + 1 - (self.skippedDegree != 0)
-        invariants = self.channels * (degrees + 1)
+        known = {**dict(self.sizes()), "degrees": degrees, "invariants": self.channels * (degrees + 1)}
         return {
-            "radial.mix": (2, self.channels + 1, self.basisCount),
-            "invariants.mix": (degrees, self.channels, self.channels),
-            "standard.mean": (invariants,),
-            "standard.scale": (invariants,),
-            "network1.weight0": (self.innerWidth, invariants),
-            "network1.bias0": (self.innerWidth,),
-            "network1.weight1": (self.hiddenWidth, self.innerWidth),
-            "network1.bias1": (self.hiddenWidth,),
-            "network2.weight0": (self.outerWidth, self.hiddenWidth + self.messageWidth),
-            "network2.bias0": (self.outerWidth,),
-            "network2.weight1": (self.classCount, self.outerWidth),
-            "network2.bias1": (self.classCount,),
+            name: tuple(sum(term if isinstance(term, int) else known[term] for term in terms) for terms in extents)
+            for name, extents in _TENSORS.items()
         }

@@ -13,6 +13,7 @@ import zmq
 import zmq.auth
 from zmq.utils.monitor import recv_monitor_message
 
+from phasewire._contract import limits
 from phasewire._server.settings import Settings, is_local
 from phasewire._server.shared import SMALLEST_SHARED, SharedArrays
 from phasewire._server.wire import PROTOCOL_VERSION, Array, Message, decode, encode, wire_order
@@ -292,14 +293,14 @@ class Connection:
         options = {
             zmq.LINGER: 0,
             zmq.IMMEDIATE: 1,
-            zmq.SNDHWM: 4,
-            zmq.RCVHWM: 64,
+            zmq.SNDHWM: limits.whole("transport", "clientSendMark"),
+            zmq.RCVHWM: limits.whole("transport", "clientReceiveMark"),
             zmq.MAXMSGSIZE: _MAX_MESSAGE_BYTES,
-            zmq.HEARTBEAT_IVL: 2000,
-            zmq.HEARTBEAT_TIMEOUT: 10000,
-            zmq.HEARTBEAT_TTL: 10000,
-            zmq.RECONNECT_IVL: 100,
-            zmq.RECONNECT_IVL_MAX: 5000,
+            zmq.HEARTBEAT_IVL: limits.whole("transport", "heartbeatMs"),
+            zmq.HEARTBEAT_TIMEOUT: limits.whole("transport", "heartbeatTimeoutMs"),
+            zmq.HEARTBEAT_TTL: limits.whole("transport", "heartbeatTimeoutMs"),
+            zmq.RECONNECT_IVL: limits.whole("transport", "reconnectMs"),
+            zmq.RECONNECT_IVL_MAX: limits.whole("transport", "longestReconnectMs"),
         }
         for option, value in options.items():
             socket.setsockopt(option, value)

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from phasewire._contract import limits
 from phasewire._model.weights import Classes, as_weights
 from phasewire.errors import make_error
 
-DEFAULT_ENDPOINT = "tcp://127.0.0.1:5757"
-ENDPOINT_VARIABLE = "PHASEWIRE_ENDPOINT"
+DEFAULT_ENDPOINT = limits.text("transport", "endpoint")
+ENDPOINT_VARIABLE = limits.text("transport", "endpointVariable")
 
 
 @dataclass(frozen=True)

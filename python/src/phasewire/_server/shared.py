@@ -21,17 +21,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._contract import limits
 from phasewire.errors import PhasewireError, make_error
 
-HEAD_BYTES = 64
+HEAD_BYTES = limits.whole("shared", "headBytes")
 SMALLEST_SHARED = 16384
 """Bytes from which on an array is worth two system calls; smaller ones go by message."""
-_MARK = b"phasewire-shared"
+_MARK = limits.text("shared", "mark").encode()
 _NAME = re.compile(r"phasewire-(\d{1,10})-[0-9a-f]{32}")
-_ALIGNMENT = 64
+_ALIGNMENT = limits.whole("shared", "alignment")
 _MOST_FRAMES = 4
 """Frames whose arrays may be in the file at once; links have fewer under way."""
-_STALE_SECONDS = 60.0
+_STALE_SECONDS = limits.number("shared", "staleMs") / 1000
 
 
 def shared_folder() -> Path:

@@ -11,6 +11,7 @@ import msgpack
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._contract import limits
 from phasewire._frame.frame import Frame
 from phasewire._frame.options import Options
 from phasewire._frame.result import FIELD_DTYPES, Result
@@ -18,10 +19,10 @@ from phasewire._server.shared import HEAD_BYTES, SharedArrays, aligned
 from phasewire.errors import make_error
 
 PROTOCOL_VERSION = 2
-MAX_HEADER_BYTES = 262144
-MAX_DEPTH = 16
-MAX_VALUES = 32768
-MAX_ARRAYS = 16
+MAX_HEADER_BYTES = limits.whole("message", "mostHeaderBytes")
+MAX_DEPTH = limits.whole("message", "deepest")
+MAX_VALUES = limits.whole("message", "mostValues")
+MAX_ARRAYS = limits.whole("message", "mostArrays")
 DTYPES: dict[str, np.dtype[Any]] = {
     "f32": np.dtype("<f4"),
     "f64": np.dtype("<f8"),
@@ -31,7 +32,7 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 # Longest name in a header, in bytes (bridge/PROTOCOL.md, section 4).
-_LONGEST_NAME = 128
+_LONGEST_NAME = limits.whole("message", "longestName")
 _SAME_RELEASE = "install the same release of phasewire on both sides"
 
 Array = NDArray[Any]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._contract import limits
 from phasewire._frame.frame import Frame
 from phasewire._frame.options import Options
 from phasewire._frame.result import Evaluation, Result
@@ -39,6 +40,7 @@ _RETRY_PAUSE = 0.05
 # What asking the whole frame anew may cure: a server that was restarted, or memory that could not be shared.
 _CURABLE = ("NO_SESSION", "SERVER_UNREACHABLE", "SHARED_MEMORY")
 _SEED = "seed"
+_PARTING_SECONDS = limits.number("transport", "partingMs") / 1000
 _START_SERVER = "start one with `phasewire serve`, and compare the addresses"
 
 
@@ -265,7 +267,7 @@ class Client(Analyser):
                 if self._session_open:
                     self._connection.send({"type": "goodbye"})
                     # The reply tells that the goodbye has left this process; LINGER 0 would discard it.
-                    self._connection.receive(0.2)
+                    self._connection.receive(_PARTING_SECONDS)
                 self._connection.close()
             self._connection = None
             self._session_open = False

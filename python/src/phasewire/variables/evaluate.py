@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from phasewire._contract import limits
 from phasewire._frame.frame import Frame
 from phasewire._model.class_names import class_number
 from phasewire.errors import make_error
@@ -25,11 +26,11 @@ from phasewire.variables.regions import Weights
 F64 = NDArray[np.float64]
 
 # Below, a mean over a region is one over nothing.
-_LEAST_WEIGHT = 1e-6
+_LEAST_WEIGHT = limits.number("variables", "leastWeight")
 # log 0 of a class that is left out (docs/maths.md, "Prior over classes").
-_LEFT_OUT = -1000.0
+_LEFT_OUT = limits.number("core", "leftOut")
 # Where the corner of the distance is smoothed: c of h(u) = u^3 / (u^2 + c).
-_CORNER = 1.0 / 16.0
+_CORNER = limits.number("variables", "corner")
 
 Pull = Callable[[float, "Adjoint"], None]
 """Adds a weight times the derivatives of a value to an adjoint."""

@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._contract import limits
 from phasewire._frame.frame import Frame
 from phasewire.errors import PhasewireError, make_error
 
 _AXES = (0, 1, 2)
-_NAMED = 8
+_SLACK = limits.number("variables", "regionSlack")
+_NAMED = limits.whole("names", "mostSpeciesListed")
 
 
 @dataclass(frozen=True)
@@ -342,7 +344,7 @@ class _Edge:
         heights = 1.0 / np.linalg.norm(inverse, axis=0)
         if isinstance(region, Slab):
             half = 0.5 * (region.stop - region.start)
-            if frame.periodic[region.axis] and half + region.width > 0.5:
+            if frame.periodic[region.axis] and half + region.width > 0.5 + _SLACK:
                 raise refused(
                     "along a periodic axis (to - from)/2 + width must not exceed 1/2, or the region would meet itself",
                     f"{where}.width",
@@ -356,11 +358,11 @@ class _Edge:
             if slopes is not None:
                 slopes *= np.sign(along)
             return cls(weights, slopes, inverse[:, region.axis], None, where)
-        reach = min((heights[axis] for axis in _AXES if frame.periodic[axis]), default=np.inf) / 2
-        if region.radius + region.width > reach * (1 + 1e-12):
+        least = min((heights[axis] for axis in _AXES if frame.periodic[axis]), default=np.inf)
+        if region.radius + region.width > (0.5 + _SLACK) * least:
             raise refused(
-                f"radius + width must not exceed half of the cell's least height, {reach:.6g}, or the ball would meet "
-                "itself",
+                f"radius + width must not exceed half of the cell's least height, {0.5 * least:.6g}, "
+                "or the ball would meet itself",
                 f"{where}.radius",
                 region.radius,
             )

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from phasewire._contract import limits
 from phasewire._model.class_names import class_number
 from phasewire.errors import make_error
 from phasewire.variables.declaration import JSON_KEYS, Switch, Term, Variable
 from phasewire.variables.regions import AtomSelection, Ball, Region, Slab, check_number, check_selection, refused
 
-MAX_DEPTH = 4
-MAX_VARIABLES = 64
+MAX_DEPTH = limits.whole("variables", "deepest")
+MAX_VARIABLES = limits.whole("variables", "most")
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 

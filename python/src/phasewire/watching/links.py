@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from phasewire._contract import limits
 from phasewire._frame.frame import Frame
 from phasewire._frame.options import Options
 from phasewire._frame.result import Result
@@ -23,7 +24,7 @@ from phasewire._frame.snapshot import Snapshot
 from phasewire.analysers.base import Analyser
 from phasewire.errors import PhasewireError, as_phasewire_error
 
-_NICENESS = 10
+_NICENESS = limits.whole("server", "niceness")
 
 
 @dataclass(frozen=True, eq=False)

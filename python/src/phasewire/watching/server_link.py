@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from phasewire._contract import limits
 from phasewire._frame.frame import Frame
 from phasewire._frame.options import Options
 from phasewire._frame.snapshot import Snapshot
@@ -18,9 +19,9 @@ from phasewire._server.wire import Message, analyse_message, check_limits, resul
 from phasewire.errors import PhasewireError, as_phasewire_error, error_from_wire, make_error
 from phasewire.watching.links import Deliver, Outcome, QueuedLink, Report
 
-UNSETTLED_FRAMES = 2
-FIRST_PAUSE = 0.1
-LONGEST_PAUSE = 5.0
+UNSETTLED_FRAMES = limits.whole("server", "monitorQueue")
+FIRST_PAUSE = limits.number("transport", "reconnectMs") / 1000
+LONGEST_PAUSE = limits.number("transport", "longestReconnectMs") / 1000
 
 
 class ServerLink(QueuedLink):

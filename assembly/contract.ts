@@ -1,0 +1,53 @@
+// Generated from contract/limits.json and contract/model.json by `npm run contract`. Do not edit.
+/**
+ * A cell is singular where the volume (area, length) that the vectors of its periodic axes span is
+ * at most this share of the product of their lengths.
+ */
+export const FLAT_CELL: f64 = 1e-9;
+/** Two atoms closer than this are refused. */
+export const COINCIDENT: f64 = 0.05;
+/** A length scale must be longer than this. */
+export const SHORTEST_LENGTH_SCALE: f64 = 1e-100;
+/** A length scale must be shorter than this. */
+export const LONGEST_LENGTH_SCALE: f64 = 1e+100;
+/** Fewest atoms of a cluster whose length scale can be estimated. */
+export const FEWEST_OF_CLUSTER: i32 = 13;
+/**
+ * Version of the names, shapes and order of calls of the core (docs/core-abi.md), not of the
+ * offsets.
+ */
+export const ABI_VERSION: i32 = 5;
+/** Most pairs of a frame: they are counted in 32-bit integers. */
+export const MOST_PAIRS: i32 = 2147483640;
+/** Log-weight of a class that is left out: finite, and far below any difference of logits. */
+export const LEFT_OUT: f64 = -1000;
+/** Below this total weight a selection counts as empty. */
+export const LEAST_WEIGHT: f64 = 0.000001;
+/** Where a distance is smoothed at its ideal phase: h(u) = u^3 / (u^2 + corner). */
+export const CORNER: f64 = 0.0625;
+/** By how much rounding may take a region beyond half of a period. */
+export const REGION_SLACK: f64 = 1e-9;
+/** Largest value of classCount. */
+export const MAX_CLASSES: i32 = 1023;
+/** Largest value of basisCount. */
+export const MAX_BASIS: i32 = 64;
+/** Largest value of channels. */
+export const MAX_CHANNELS: i32 = 16;
+/** Step between the values of channels. */
+export const CHANNEL_STEP: i32 = 8;
+/** Least value of lmax. */
+export const MIN_LMAX: i32 = 2;
+/** Largest value of lmax. */
+export const MAX_LMAX: i32 = 6;
+/** Largest value of skippedDegree. */
+export const SKIPPABLE_DEGREE: i32 = 5;
+/** Largest value of innerWidth. */
+export const MAX_INNER: i32 = 128;
+/** Step between the values of innerWidth. */
+export const WIDTH_STEP: i32 = 8;
+/** Largest value of hiddenWidth. */
+export const MAX_HIDDEN: i32 = 64;
+/** Largest value of outerWidth. */
+export const MAX_OUTER: i32 = 512;
+/** Step between the values of outerWidth. */
+export const OUTER_STEP: i32 = 16;

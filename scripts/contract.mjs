@@ -1,0 +1,10 @@
+// npm run contract: writes what is made from the tables of contract/. A test compares the files with the tables.
+import fs from "node:fs";
+import path from "node:path";
+import { generated } from "./lib/contract.mjs";
+import { inRoot } from "./lib/paths.mjs";
+
+for (const [file, text] of Object.entries(generated())) {
+  fs.mkdirSync(path.dirname(inRoot(file)), { recursive: true });
+  fs.writeFileSync(inRoot(file), text);
+}

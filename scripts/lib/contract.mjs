@@ -1,0 +1,73 @@
+// What is written from the tables of contract/: modules for the TypeScript library, which can then be bundled for a browser and
+// needs no JSON import, and constants for the core.
+import fs from "node:fs";
+import { inRoot } from "./paths.mjs";
+
+/** The tables, by name, in the order in which they are written. */
+const tables = ["limits", "model"];
+
+const marker = (table) => `// Generated from ${table} by \`npm run contract\`. Do not edit.`;
+
+export const readTable = (name) => JSON.parse(fs.readFileSync(inRoot("contract", `${name}.json`), "utf8"));
+
+/** Text of every generated file, by its path from the root. */
+export function generated() {
+  const read = Object.fromEntries(tables.map((name) => [name, readTable(name)]));
+  return {
+    "src/contract/limits.ts": moduleOfLimits(read.limits),
+    "src/contract/model.ts": moduleOf("model", read.model),
+    "assembly/contract.ts": constantsOfCore(read.limits, read.model),
+  };
+}
+
+/** Groups of entries of limits.json, without the text about the table. */
+export const groupsOf = ({ about: _about, ...groups }) => Object.entries(groups);
+
+function moduleOfLimits(limits) {
+  const lines = [marker("contract/limits.json"), "export const limits = {"];
+  for (const [group, entries] of groupsOf(limits)) {
+    lines.push(`  ${group}: {`);
+    for (const [name, { value, unit, meaning }] of Object.entries(entries)) {
+      lines.push(...comment(`${meaning}${unit === "none" ? "" : ` Unit: ${unit}.`}`, "    ", 110));
+      lines.push(`    ${name}: ${JSON.stringify(value)},`);
+    }
+    lines.push("  },");
+  }
+  return `${lines.join("\n")}\n} as const;\n`;
+}
+
+function moduleOf(name, { about: _about, ...table }) {
+  const value = JSON.stringify(table, null, 2);
+  return `${marker(`contract/${name}.json`)}\nexport const ${name} = ${value} as const;\n`;
+}
+
+function constantsOfCore(limits, model) {
+  const lines = [marker("contract/limits.json and contract/model.json")];
+  const add = (meaning, { name, type }, value) => {
+    lines.push(...comment(meaning, "", 100), `export const ${name}: ${type} = ${value};`);
+  };
+  for (const [, entries] of groupsOf(limits)) {
+    for (const { core, meaning, value } of Object.values(entries)) if (core) add(meaning, core, value);
+  }
+  for (const [key, size] of Object.entries(model.sizes)) {
+    for (const [bound, name] of Object.entries(size.constants ?? {})) {
+      add(`${boundNames[bound]} of ${key}.`, { name, type: "i32" }, size[bound]);
+    }
+  }
+  return `${lines.join("\n")}\n`;
+}
+
+/** Lines of a documentation comment that fits the width. */
+function comment(text, indent, width) {
+  const whole = `${indent}/** ${text} */`;
+  if (whole.length <= width) return [whole];
+  const lines = [];
+  for (const word of text.split(" ")) {
+    const longer = `${lines.at(-1)} ${word}`;
+    if (lines.length > 0 && longer.length <= width) lines[lines.length - 1] = longer;
+    else lines.push(`${indent} * ${word}`);
+  }
+  return [`${indent}/**`, ...lines, `${indent} */`];
+}
+
+const boundNames = { least: "Least value", most: "Largest value", step: "Step between the values" };
