@@ -1,7 +1,8 @@
 /**
  * Exponentials of the logits of a block of atoms, for the records that need them:
  *
- *     e_ac = exp(l_ac - m_a), m_a = max_c l_ac, t_a = sum_c e_ac;  p_ac = e_ac / t_a, log P_a = m_a + log t_a
+ *     e_ac = exp(l_ac - m_a), m_a = max_c l_ac, t_a = sum_c e_ac
+ *     p_ac = e_ac / t_a, log P_a = m_a + log t_a
  *
  * Rows have Ce numbers, C rounded up to 2; what fills them up is 0. Of t_a the even classes are
  * summed first, then the odd ones.

@@ -114,8 +114,8 @@ export class CoreAnalyser implements FrameAnalyser {
   }
 
   /**
-   * How a frame gets into the core; null if it stands there, evaluated and with room for gradients. One with a seed is as a rule the one that was asked about
-   * just before. All others are written straight into the core's memory.
+   * Loads a frame; null if the core has evaluated it already, with room for gradients. A frame with a seed is usually
+   * the one of the previous request. All others are written straight into the core's memory.
    */
   private loading(
     core: PhaseCore,
@@ -131,7 +131,7 @@ export class CoreAnalyser implements FrameAnalyser {
       seed !== null ||
       denoise !== null ||
       fields.some((field) => gradientFields.has(field));
-    // It stands from the forward pass on: until then the core has no frame that could be taken for it. Denoising leaves the core with another one.
+    // The core has this frame from the forward pass on, and none before. After denoising it has another one.
     this.standing = gradients && denoise === null ? new StandingFrame(frame, weights) : null;
     if (stands) return null;
     const perClass = variables.length > 0 || fields.some((field) => tableFields.has(field));

@@ -1,4 +1,4 @@
-/** Variables of a model's classes on the frames of a library's user: what they are called, and what they need to know of a frame. */
+/** Variables of the library's users: their names, and their input from a frame. */
 import type { Frame } from "../frame/index.js";
 import { logWeights, type Model } from "../model/index.js";
 import type { KnownInput } from "../variables/in-core.js";
@@ -14,10 +14,10 @@ import {
 } from "../variables/index.js";
 import type { PreparedFrame } from "./prepare.js";
 
-/** What variables look at of the atoms of a frame, apart from positions and logits. */
+/** The input of variables that comes from a frame, apart from positions and logits. */
 export type NamedAtoms = Pick<VariableInput, "cell" | "periodic" | "species" | "speciesNames" | "ids">;
 
-/** What variables are evaluated on, apart from what the core holds. */
+/** The input of variables, apart from what the core has. */
 export function knownInput(
   { classCount, idealLogits, logitLength }: Pick<Model, "classCount" | "idealLogits" | "logitLength">,
   weights: Float64Array | undefined,
@@ -48,7 +48,7 @@ export class FrameVariables {
   }
 
   /**
-   * Evaluates them on logits that lie anywhere.
+   * Evaluates them on given logits.
    *
    * @param logits M x C, of the M atoms analysed
    * @throws PhasewireError what `evaluateVariables` throws

@@ -225,7 +225,8 @@ export class PhaseCore {
   }
 
   /**
-   * The memory of the frame whose forward pass stands, for what is computed on its logits where they lie: behind its end. It holds until the next load.
+   * The memory of the evaluated frame, for computations on its logits in place. Memory after its end is free until the
+   * next load.
    *
    * @throws PhasewireError `BAD_OPTION` if no forward pass stands
    */
@@ -300,12 +301,14 @@ export class PhaseCore {
   }
 
   /**
-   * Gradient and virial of an energy, from its derivatives by the logits in double precision. The backward pass is in single precision, which large and
-   * small seeds would leave (joules, or a mean over millions of atoms), so the core takes a power of two out of the seed.
+   * Gradient and virial of an energy, from its derivatives by the logits in double precision. The backward pass is in
+   * single precision, and some seeds are beyond its range (joules, or a mean over millions of atoms), so the core takes a
+   * power of two out of the seed.
    *
-   * @param seed N x C, dE/dl_ac, or the address where such a seed lies in the core's memory, as f64
-   * @param explicit where the context of variables lies whose explicit derivatives are added, and whether the length scale follows the cell
-   * @returns NaN throughout if a number of the seed is not finite
+   * @param seed N x C, dE/dl_ac, or the address of such a seed in the core's memory, as f64
+   * @param explicit address of a context of variables whose explicit derivatives are added, and whether the length
+   *   scale follows the cell
+   * @returns only NaN if a number of the seed is not finite
    * @throws PhasewireError `SHAPE_MISMATCH` if the seed has another length; what `forward` throws
    */
   pull(

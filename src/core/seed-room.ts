@@ -9,7 +9,7 @@ const numberBytes = 8;
  * which are unused until a backward pass has read the seed.
  *
  * @param numbers N x C
- * @returns null if there is not enough
+ * @returns null if it is too small
  */
 export function roomForSeed({ context, hasGradients }: EvaluatedFrame, numbers: number): number | null {
   const isRoom = hasGradients && pairBytes * context.count("PAIR_CAPACITY") >= numberBytes * numbers;

@@ -1,31 +1,38 @@
-/** Where the core finds the atoms that variables are evaluated on: copied into its memory in parts, or as they lie there after a forward pass. */
+/**
+ * The atoms of a frame for the core's variables: copied into the memory of a core part by part, or left where a
+ * forward pass has put them.
+ */
 import { type CoreContext, type EvaluatedFrame, roomForSeed } from "../core/index.js";
 import type { VariableFrame } from "./frame.js";
 import type { Needs } from "./program.js";
 
-/** Numbers of a seed that are worked on at once: what a cache holds. */
+/** Numbers of the seed of one part: it fits into a cache. */
 const numbersAtOnce = 2 ** 16;
 
-/** Atoms of one frame, as the core gets at them. */
+/** The atoms of one frame, for one evaluation. */
 export interface Atoms {
   /** The context of variables. */
   readonly context: CoreContext;
-  /** Most atoms that are handed over at a time. */
+  /** Most atoms of one part. */
   readonly atOnce: number;
-  /** What layoutVariables has to place (PLACE_*), derivatives apart. */
+  /** Regions that layoutVariables must place (PLACE_*), without those of derivatives. */
   readonly places: number;
-  /** Where the seed of all atoms may lie; null to have it placed. */
+  /** Address of room for the seed; null if layoutVariables must place it. */
   readonly seed: number | null;
-  /** Says where the arrays of the model and of all atoms lie, once the regions are laid out. */
+  /** Sets addresses and arrays that all parts share, after the layout. */
   attach(): void;
-  /** Hands over atoms [begin, end). */
+  /** Hands atoms [begin, end) to the core. */
   take(begin: number, end: number): void;
 }
 
-/** Finds them for one evaluation: a frame, what is asked of it, and species by number if that is among it and there are any. */
+/**
+ * Makes them for one evaluation.
+ *
+ * @param species N numbers; null if there are none or nobody asks for them
+ */
 export type AtomsOf = (frame: VariableFrame, needs: Needs, species: Int32Array | null) => Atoms;
 
-/** What is copied of each part, whichever way the logits come. */
+/** Copies ids and species of one part, as both kinds of atoms do. */
 function takeNamed(
   context: CoreContext,
   needs: Needs,
@@ -38,7 +45,7 @@ function takeNamed(
   if (species !== null) copy(species, context.integers("VARIABLES_SPECIES", end - begin), begin);
 }
 
-/** PLACE_* of the same. */
+/** Regions of ids and species. */
 function namedPlaces(
   { core }: CoreContext,
   needs: Needs,
@@ -50,7 +57,7 @@ function namedPlaces(
   );
 }
 
-/** Atoms that are copied into the memory of a core, a part at a time. */
+/** Copies atoms into the memory of a core, one part at a time. */
 export function copiedAtoms(context: CoreContext): AtomsOf {
   return (frame, needs, species) => {
     const { core } = context;
@@ -85,7 +92,7 @@ export function copiedAtoms(context: CoreContext): AtomsOf {
   };
 }
 
-/** The atoms of a frame whose forward pass stands in the core: logits and positions stay where they are. */
+/** Leaves logits and positions of an evaluated frame where they are in the core's memory. */
 export function evaluatedAtoms(evaluatedFrame: EvaluatedFrame): AtomsOf {
   return (frame, needs, species) => {
     const { context: evaluated, end } = evaluatedFrame;

@@ -1,4 +1,7 @@
-/** Variables of a frame: values first, then, when it is known what an energy makes of them, the derivatives of that energy, in one seed for all variables. */
+/**
+ * Variables of a frame: first the values, then the derivatives of an energy of them, with one seed for all
+ * variables.
+ */
 import { type CoreContext, coreAlone } from "../core/index.js";
 import { copiedAtoms } from "./atoms.js";
 import { Evaluation } from "./evaluation.js";
@@ -31,10 +34,11 @@ export interface VariableEvaluation {
 let alone: CoreContext | null = null;
 
 /**
- * Evaluates variables, in a core of its own that needs no model. The arrays of `input` must stay as they are until its derivatives have been taken.
+ * Evaluates variables in a core without a model. The arrays of `input` must not change before the last call of
+ * `derivatives`.
  *
- * @throws PhasewireError `EMPTY_SELECTION`, `MISSING_CELL`, `SINGULAR_CELL`; `BAD_OPTION` for a region that meets its own image, or a custom
- *   variable of the wrong shape
+ * @throws PhasewireError `EMPTY_SELECTION`, `MISSING_CELL`, `SINGULAR_CELL`; `BAD_OPTION` for a region that meets
+ *   its own image, or a custom variable of the wrong shape
  */
 export function evaluateVariables(
   variables: readonly ResolvedVariable[],

@@ -1,4 +1,4 @@
-/** One evaluation of variables by the core: values first, then the derivatives of an energy of them. */
+/** One evaluation of variables by the core: first the values, then the derivatives of an energy of them. */
 import type { CoreContext, CoreExports } from "../core/index.js";
 import type { Atoms, AtomsOf } from "./atoms.js";
 import { type CustomResult, evaluateCustom } from "./custom.js";
@@ -9,13 +9,13 @@ import type { ResolvedVariable } from "./resolve.js";
 import { type FrameSpecies, frameSpecies } from "./species.js";
 import { LogitTables } from "./tables.js";
 
-/** A function of the user's, as it was evaluated, and its record. */
+/** The result of a custom variable, and its record. */
 interface Custom {
   readonly record: number;
   readonly result: CustomResult;
 }
 
-/** A function of the user's that an energy depends on. */
+/** A custom variable that an energy depends on. */
 interface ActiveCustom {
   readonly result: CustomResult;
   /** dE/dV */
@@ -23,18 +23,18 @@ interface ActiveCustom {
 }
 
 export class Evaluation {
-  /** One a variable. */
+  /** One per variable. */
   readonly values: readonly number[];
   private readonly program: Program;
   private readonly subject: Subject;
   private readonly customs: readonly Custom[];
   private readonly atoms: Atoms;
-  /** Context, records and lists as the values left them: the memory may serve others before derivatives are asked for. */
+  /** Context, records and lists after the values: another evaluation may use the memory before `pull`. */
   private readonly state: Uint8Array;
 
   /**
-   * @throws PhasewireError `EMPTY_SELECTION`, `MISSING_CELL`, `SINGULAR_CELL`; `BAD_OPTION` for a region that meets its own image, or a custom
-   *   variable of the wrong shape
+   * @throws PhasewireError `EMPTY_SELECTION`, `MISSING_CELL`, `SINGULAR_CELL`; `BAD_OPTION` for a region that
+   *   meets its own image, or a custom variable of the wrong shape
    */
   constructor(
     core: CoreExports,
@@ -61,21 +61,21 @@ export class Evaluation {
     this.state = this.save();
   }
 
-  /** The context of variables, which holds what `pull` leaves. */
+  /** The context of variables, with the results of `pull`. */
   get context(): CoreContext {
     return this.atoms.context;
   }
 
-  /** Whether derivatives have an explicit part by the positions; after `pull`. */
+  /** Whether there is an explicit gradient, after `pull`. */
   get hasGradient(): boolean {
     return this.context.count("VARIABLES_HAS_GRADIENT") === 1;
   }
 
   /**
-   * Leaves the derivatives of E in the core's memory: seed and explicit gradient of the atoms, virial and derivative by log a0.
+   * Computes the derivatives of E in the core's memory: seed, explicit gradient and virial, dE/dlog a0.
    *
-   * @param coefficients dE/dV, one a variable
-   * @param onPart called when seed and gradient of atoms [begin, end) stand, before those of the next ones take their place
+   * @param coefficients dE/dV, one per variable
+   * @param onPart called with the seed and gradient of atoms [begin, end) in place, before the next part
    * @throws PhasewireError `BAD_OPTION` if a region that counts has a sharp edge
    */
   pull(
@@ -122,7 +122,7 @@ export class Evaluation {
     return program.tops.map((record) => program.field(context, record, "VALUE"));
   }
 
-  /** Assigns the regions; those of derivatives come last, so that the others stay where they are. */
+  /** Assigns the regions. Those of derivatives come last, so the others keep their addresses. */
   private layOut(derivatives: number): void {
     const { atoms, program, context } = this;
     const { classCount } = this.subject.frame;
@@ -167,7 +167,7 @@ export class Evaluation {
 
   private save(): Uint8Array {
     const { context, program } = this;
-    // Lists come right behind the records.
+    // Lists come right after the records.
     return context.bytes(context.region("VARIABLES_LISTS") + 8 * program.listLength).slice();
   }
 
@@ -178,7 +178,7 @@ export class Evaluation {
     this.layOut((atoms.seed === null ? core.PLACE_SEED.value : 0) | (moves ? core.PLACE_GRADIENT.value : 0));
     const laidOut = context.bytes().slice();
     context.bytes(context.address + this.state.length).set(this.state);
-    // All but the addresses, which are those of the new layout.
+    // Everything except the addresses, which the new layout has changed.
     context
       .bytes()
       .set(laidOut.subarray(core.ADDRESS_VARIABLES_RECORDS.value), core.ADDRESS_VARIABLES_RECORDS.value);

@@ -1,22 +1,22 @@
-/** Variables of the frame whose forward pass stands in a core: nothing of size N x C is copied. */
+/** Variables of the frame that a core has evaluated. Nothing of size N x C is copied. */
 import type { BackwardResult, PhaseCore } from "../core/index.js";
 import { evaluatedAtoms } from "./atoms.js";
 import { Evaluation } from "./evaluation.js";
 import type { VariableInput } from "./frame.js";
 import type { ResolvedVariable } from "./resolve.js";
 
-/** What is known of a frame apart from what the core holds: its logits, positions and length scale. */
+/** The input apart from logits, positions and length scale, which the core has. */
 export type KnownInput = Omit<VariableInput, "logits" | "positions" | "lengthScale">;
 
-/** The variables of a frame in the core. It holds until the core is given another frame. */
+/** The variables of a frame in the core, valid until the core gets another frame. */
 export interface CoreEvaluation {
-  /** One a variable. */
+  /** One per variable. */
   readonly values: readonly number[];
   /**
    * Gradient and virial of E, by a backward pass.
    *
-   * @param coefficients dE/dV, one a variable
-   * @param followsCell whether a0 is (V/N)^(1/3), so that the virial has a part of it (docs/variables.md, "Derivatives")
+   * @param coefficients dE/dV, one per variable
+   * @param followsCell whether a0 is (V/N)^(1/3), which changes the virial (docs/variables.md, "Derivatives")
    * @throws PhasewireError `BAD_OPTION` if a region that counts has a sharp edge
    */
   pull(coefficients: readonly number[], followsCell: boolean): Promise<BackwardResult>;

@@ -1,6 +1,6 @@
 /**
- * Variables as the core takes them: records of numbers and lists, whose layout is that of assembly/variables/program.ts. Everything that has a name becomes a
- * number here.
+ * Variables as a program for the core: records of numbers, and lists. assembly/variables/program.ts has the layout.
+ * Names become numbers here.
  */
 import type { CoreContext, CoreExports } from "../core/index.js";
 import type { CustomVariable } from "./custom.js";
@@ -16,14 +16,14 @@ interface Entry {
   readonly fields: Fields;
   /** Of a mean or a sum over atoms. */
   readonly mean?: Mean;
-  /** Of a function of the user's. */
+  /** Of a custom variable. */
   readonly custom?: CustomVariable;
 }
 
 /** Bytes of one number of a record. */
 const numberBytes = 8;
 
-/** Which arrays of the atoms the variables look at. */
+/** Arrays that the variables need. */
 export interface Needs {
   readonly positions: boolean;
   readonly species: boolean;
@@ -35,7 +35,7 @@ export interface Needs {
 export class Program {
   /** The record of each variable of the list. */
   readonly tops: readonly number[];
-  /** The records that stand for functions of the user's. */
+  /** The records of custom variables. */
   readonly customs: readonly { readonly record: number; readonly variable: CustomVariable }[];
   readonly needs: Needs;
   private readonly entries: Entry[] = [];
@@ -73,7 +73,7 @@ export class Program {
     return this.entries[record]!.mean!;
   }
 
-  /** Writes records and lists to where they were laid out. */
+  /** Writes records and lists into their regions. */
   write(context: CoreContext): void {
     const records = this.records(context);
     records.fill(0);
@@ -94,7 +94,7 @@ export class Program {
     this.records(context)[record * this.stride + this.place(name)] = value;
   }
 
-  /** The marks of what a record selects by: 1 where an atom has that id or species. */
+  /** The marks of a record's ids or species: 1 if an atom has it. */
   marks(context: CoreContext, record: number, by: "ids" | "species"): Float64Array {
     const { fields } = this.entries[record]!;
     const [begin, length] =
@@ -116,7 +116,7 @@ export class Program {
     return this.core[`RECORD_${name}`].value / numberBytes;
   }
 
-  /** Adds a variable behind those that it is made of; returns its record. */
+  /** Adds a variable after its inner ones; returns its record. */
   private add(variable: ResolvedVariable): number {
     const entry = this.entryOf(variable);
     return this.entries.push(entry) - 1;
@@ -188,7 +188,7 @@ export class Program {
 
   private speciesFields(wanted: readonly (string | number)[]): Fields {
     const numbers = wanted.map((name) => this.speciesOf().numbersOf(name));
-    // What no species answers to is a number that no atom has.
+    // NaN stands for a name without a species: no atom has that number.
     const found = numbers.map((own) => (own.length === 0 ? [Number.NaN] : own));
     const groups = found.flatMap((own, group) => own.map(() => group));
     const list = this.list([...found.flat(), ...groups, ...groups.map(() => 0)]).LIST;

@@ -1,4 +1,4 @@
-/** From the core's statuses for variables to errors that name the key at fault. */
+/** Errors for the core's statuses of variables. They name the key at fault. */
 import type { CoreContext, CoreExports } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
 import type { VariableFrame } from "./frame.js";
@@ -8,14 +8,14 @@ import type { FrameSpecies } from "./species.js";
 /** Most species or ids that a message names. */
 const mostListed = 8;
 
-/** What an error needs to know about what was evaluated. */
+/** The evaluation that an error is about. */
 export interface Subject {
   readonly program: Program;
   readonly frame: VariableFrame;
   readonly species: () => FrameSpecies;
 }
 
-/** The error that a status other than STATUS_OK stands for. */
+/** The error for a status other than STATUS_OK. */
 export function refusal(status: number, context: CoreContext, subject: Subject): PhasewireError {
   const { core } = context;
   const record = context.count("VARIABLES_ERROR_RECORD");
@@ -116,7 +116,7 @@ function missingSpecies(
   const marks = program.marks(context, record, "species");
   let place = 0;
   const missing = wanted.filter((name) => {
-    // A name that stands for no number has one place, too.
+    // A name without a number takes one place as well.
     const places = Math.max(1, species().numbersOf(name).length);
     place += places;
     return !marks.subarray(place - places, place).includes(1);

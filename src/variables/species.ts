@@ -1,12 +1,12 @@
-/** Species of a frame by number, and the numbers that a name in a selection stands for. */
+/** Species of a frame by number, and the numbers for each name in a selection. */
 
 /** Species as the core takes them. */
 export interface FrameSpecies {
   /** N; null if the frame has none. */
   readonly numbers: Int32Array | null;
-  /** The numbers of the species that a name, or a number, stands for. */
+  /** The numbers of all species with this name or number. */
   numbersOf(name: string | number): readonly number[];
-  /** What the species of the atoms are called, in the order in which they occur. */
+  /** Names of the species, in order of first appearance; numbers for those without a name. */
   present(): readonly (string | number)[];
 }
 
@@ -41,7 +41,7 @@ function numberedSpecies(species: Int32Array, names: readonly string[] | null): 
   };
 }
 
-/** What a species is called by: its name, and its number. */
+/** Name and number of a species, as far as it has them. */
 function answers(own: string | number, names: readonly string[] | null): (string | number)[] {
   if (typeof own === "string") return [own, Number(own)];
   const name = names?.[own];

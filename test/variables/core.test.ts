@@ -1,4 +1,4 @@
-/** The core's variables as a host of any language calls them: tails, guards, parts, statuses, functions of the user's. */
+/** The core's variables as any host calls them: tails, guards, parts, statuses, custom functions. */
 import { describe, expect, it } from "vitest";
 import { builds, expectClose, randomNumbers } from "../core/support.js";
 import { lengthScale, loadCore, logitLength, type RawInput, type RawRecord, RawVariables } from "./raw.js";

@@ -1,4 +1,4 @@
-/** Variables of the core without the library: contexts, records and lists written by hand, as docs/core-abi.md describes them. */
+/** Variables of the core without the library: contexts, records and lists as docs/core-abi.md describes them. */
 import { CoreContext } from "../../src/core/context.js";
 import type { CoreBuild, CoreExports } from "../../src/core/index.js";
 import { createMemory, instantiateCore } from "../../src/core/instance.js";
@@ -26,7 +26,7 @@ export interface RawInput {
 export const lengthScale = 2.5;
 export const logitLength = 0.0625;
 
-/** Bytes that no call may leave changed where it has nothing to write. */
+/** Fills all memory that no call may write. */
 const guard = 0xa5;
 
 export async function loadCore(build: CoreBuild): Promise<{ core: CoreExports; memory: WebAssembly.Memory }> {
@@ -35,7 +35,7 @@ export async function loadCore(build: CoreBuild): Promise<{ core: CoreExports; m
   return { core: instantiateCore(await nodeHost.compile(build), memory), memory };
 }
 
-/** A context of variables with regions for everything, in memory full of guard bytes; the next one takes its place. */
+/** A context of variables with all regions, in memory full of guard bytes. The next one overwrites it. */
 export class RawVariables {
   readonly context: CoreContext;
   readonly end: number;
