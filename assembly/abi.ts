@@ -160,7 +160,7 @@ export const COUNT_CURSOR_MARK: i32 = COUNT_REVERSE_READY + COUNT;
 export const COUNT_ADJOINTS_READY: i32 = COUNT_CURSOR_MARK + COUNT;
 /** 1 if the next forward pass is to form them. */
 export const COUNT_FUSED: i32 = COUNT_ADJOINTS_READY + COUNT;
-/** Where the denoising loop stands (see phases.ts). */
+/** Phase of the denoising loop (see phases.ts). */
 export const COUNT_DENOISE_PHASE: i32 = COUNT_FUSED + COUNT;
 /** Whether there are neighbour lists (see lists.ts). */
 export const COUNT_LIST_STATE: i32 = COUNT_DENOISE_PHASE + COUNT;

@@ -1,13 +1,17 @@
 /**
- * The backward pass: stages over ranges of sorted atoms, in order backwardLogits, backwardDensity, gatherGradient, finishBackward.
+ * The backward pass: stages over ranges of sorted atoms, in the order backwardLogits,
+ * backwardDensity, gatherGradient, finishBackward.
  *
- * From the seed D = dL/dl (N x C, order given) to gradient (f64 3N, order given) and virial (f64 9):
+ * From the seed D = dL/dl (N x C, order given) to gradient (f64 3N, order given) and virial (f64
+ * 9):
  *
  *     G_p = dL/dx_p of every pair p = (i, j, S), formed at i
- *     dL/dr_i = (sum over the row of i of G_reverse(p) - G_p) / a0,     virial = - sum_p G_p (x) x_p
+ *     dL/dr_i = (sum over the row of i of G_reverse(p) - G_p) / a0
+ *     virial = - sum_p G_p (x) x_p
  *
- * Every sum has a fixed order, so results do not depend on how many threads there are; each G enters twice with opposite signs,
- * so the gradients of all atoms add up to zero within the rounding of f64.
+ * Every sum has a fixed order, so results do not depend on the number of threads. Each G enters
+ * twice with opposite signs, so the gradients of all atoms add up to zero within the rounding of
+ * f64.
  */
 import {
   ADDRESS_BLOCK_VIRIAL,
@@ -60,7 +64,10 @@ import {
 import { paddedClasses } from "./shape";
 import { nmadd4 } from "./vector";
 
-/** Adjoints of hidden numbers (through network 2 alone) and messages of the sorted atoms [begin, end); and their reverse pairs, once a frame. */
+/**
+ * Adjoints of hidden numbers (only through network 2) and messages of the sorted atoms [begin,
+ * end). Once per frame also the index of their reverse pairs.
+ */
 export function backwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = workerScratch(ctx, worker);
   const classCount = count(ctx, COUNT_CLASSES);
@@ -116,7 +123,7 @@ export function backwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): 
       const start = load<i32>(at4(pairStart, s));
       const length = load<i32>(at4(pairCount, s));
       const row = at4(messagesAdjoint, s * message);
-      // Pairs that fill a row up have no slope, but their adjoints must be numbers.
+      // Pairs that fill up a row have no slope, but their adjoints must be finite numbers.
       weightAdjoints(dw, row, at4(links, start), length, region(ctx, ADDRESS_HIDDEN), hidden << 2, message);
       densityBackward(
         ctx,
@@ -135,7 +142,10 @@ export function backwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): 
   }
 }
 
-/** Adds the lanes 0..2 of three f32 columns to a 3 x 3 matrix in f64: row i is lane i of the columns. */
+/**
+ * Adds the lanes 0..2 of three f32 columns to a 3 x 3 matrix in f64: row i is lane i of the
+ * columns.
+ */
 function addColumns(matrix: usize, x: v128, y: v128, z: v128): void {
   addF8(matrix, 0, <f64>f32x4.extract_lane(x, 0));
   addF8(matrix, 1, <f64>f32x4.extract_lane(y, 0));
@@ -148,7 +158,10 @@ function addColumns(matrix: usize, x: v128, y: v128, z: v128): void {
   addF8(matrix, 8, <f64>f32x4.extract_lane(z, 2));
 }
 
-/** Gradients of the sorted atoms [begin, end), and the virial of each block of BLOCK of them: summed in f32 over a row, in f64 over rows. */
+/**
+ * Gradients of the sorted atoms [begin, end) and the virial of each block of BLOCK atoms. The
+ * virial is summed in f32 over a row and in f64 over rows.
+ */
 export function gatherGradient(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const pairStart = region(ctx, ADDRESS_PAIR_START);
   const pairCount = region(ctx, ADDRESS_PAIR_COUNT);
@@ -191,7 +204,7 @@ export function gatherGradient(ctx: usize, worker: i32, begin: i32, end: i32): v
   }
 }
 
-/** Sums over the blocks, once every stage is done. */
+/** Sums over the blocks. Runs after all other stages. */
 export function finishBackward(ctx: usize): void {
   const blocks = (count(ctx, COUNT_ATOMS) + BLOCK - 1) / BLOCK;
   const perBlock = region(ctx, ADDRESS_BLOCK_VIRIAL);

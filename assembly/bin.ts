@@ -1,5 +1,6 @@
 /**
- * What precedes the neighbour search, on one thread: checks, the length scale, and either the atoms sorted into cells or the lists of a load before.
+ * The steps before the neighbour search, on one thread: checks, the length scale, and atoms sorted
+ * into cells or the lists of an earlier load.
  */
 import {
   ADDRESS_SCRATCH,
@@ -34,9 +35,7 @@ import { count, region, value } from "./memory";
 import { clearCursors } from "./reverse";
 import { SCRATCH_UNIT_X } from "./scratch";
 
-/**
- * Checks the frame, settles the length scale and sorts the atoms into cells. One thread.
- */
+/** Checks the frame, determines the length scale and sorts the atoms into cells. One thread. */
 export function binAtoms(ctx: usize): i32 {
   store<i32>(ctx + COUNT_ERROR_ATOM, -1);
   store<i32>(ctx + COUNT_ERROR_OTHER, -1);
@@ -50,7 +49,7 @@ export function binAtoms(ctx: usize): i32 {
   status = formBasis(ctx);
   if (status != STATUS_OK) return status;
   const given = value(ctx, VALUE_LENGTH_SCALE_GIVEN);
-  // Squares and reciprocals of the length scale are formed, so it must stay away from the ends of the range.
+  // Squares and reciprocals of the length scale must not overflow.
   if (given != 0 && !(given > SHORTEST_LENGTH_SCALE && given < LONGEST_LENGTH_SCALE)) return STATUS_BAD_LENGTH_SCALE;
   const skin = wantedSkin(ctx);
   if (skin > 0 && reuseLists(ctx, given)) return STATUS_OK;
@@ -63,23 +62,28 @@ export function binAtoms(ctx: usize): i32 {
   store<f64>(ctx + VALUE_LENGTH_SCALE, lengthScale);
   if (!(lengthScale > 0)) return STATUS_NO_LENGTH_SCALE;
   const distance = reach * lengthScale;
-  // The estimate may have left the atoms sorted just so.
+  // The estimate may have left the atoms sorted in this way.
   const mean = given == 0 && value(ctx, VALUE_GRID_UNIT) == lengthScale;
-  // Cells one cutoff wide: three of them in a row are one run of contiguous atoms. Narrower ones were measured to be slower.
+  // With cells one cutoff wide, three in a row are one run of contiguous atoms. Measurements found
+  // narrower cells slower.
   if (!mean) status = sortAtoms(ctx, extents, distance, distance, lengthScale);
   if (status == STATUS_OK && skin > 0) {
     beginLists(ctx, skin);
     store<i32>(ctx + COUNT_LIST_MEAN, mean ? 1 : 0);
   }
   if (status != STATUS_SINGULAR_CELL || count(ctx, COUNT_PERIODIC) != 7) return status;
-  // So many images are the length scale's fault if they are full of neighbours, the cell's if they lie far apart.
+  // Many images full of neighbours mean that the length scale is too large. Many images that lie
+  // far apart mean that the cell is too flat.
   const sphere = (4.0 / 3.0) * Math.PI * distance * distance * distance;
   if (!((sphere / basisVolume(ctx)) * <f64>count(ctx, COUNT_ATOMS) > <f64>ROW_CAPACITY)) return status;
   store<i32>(ctx + COUNT_ERROR_ATOM, 0);
   return STATUS_TOO_DENSE;
 }
 
-/** Whether the lists of a load before hold: then the length scale is that given or, where theirs was, that of the mean volume. */
+/**
+ * Whether the lists of an earlier load are still valid. The length scale is then the given one or,
+ * if theirs was, that of the mean volume.
+ */
 function reuseLists(ctx: usize, given: f64): bool {
   if (count(ctx, COUNT_LIST_STATE) != LISTS_HOLD) return false;
   let lengthScale = given;

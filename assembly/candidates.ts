@@ -1,5 +1,6 @@
 /**
- * Candidates of the neighbour search: the atoms that a cell must look at are packed once, and looked at in f32 by each of its atoms.
+ * Candidates of the neighbour search. The atoms around a cell are packed once, and each atom of the
+ * cell tests them in f32.
  */
 import {
   ADDRESS_LOCAL,
@@ -16,12 +17,16 @@ import { MOST_IMAGES, packImages } from "./lists";
 import { at4, copyVectors, count, countAt, loadF8, region, value } from "./memory";
 import { CANDIDATES, MOST_RUNS, PACKED_STRIDE, RUN_BYTES } from "./scratch";
 
-/** The candidates at hand: places of y, z, atom and run behind x, and of where the next batch begins. */
+/**
+ * Offset, from x of the packed candidates, of the place where the next batch begins. In between are
+ * y, z, atom and run, PACKED_STRIDE apart.
+ */
 export const PACKED_NEXT: i32 = 5 * PACKED_STRIDE;
 
 /**
- * Runs: what a search from one cell visits, atoms that are contiguous in the sorted order and belong to one image. A record holds i32 first
- * atom, i32 end, i32 image (packImages), and f64 x, y, z of the image's shift.
+ * Runs: contiguous atoms in the sorted order that belong to one image, as a search from one cell
+ * visits them. A record holds i32 first atom, i32 end, i32 image (packImages), and f64 x, y, z of
+ * the image's shift.
  */
 const RUN_END: i32 = 4;
 export const RUN_IMAGE: i32 = 8;
@@ -29,16 +34,18 @@ export const RUN_X: i32 = 16;
 export const RUN_Y: i32 = 24;
 export const RUN_Z: i32 = 32;
 
-/** packImages, or -1 for images too far away for a list. */
+/** packImages, or -1 if an image is too far away for a list. */
 function imageCode(a: i32, b: i32, c: i32): i32 {
   if (max(abs(a), max(abs(b), abs(c))) > MOST_IMAGES) return -1;
   return packImages(a, b, c);
 }
 
 /**
- * Writes the runs around the cell `key`, those of lower atoms first, beginning with the cell number `cursor` of those visited; returns how many
- * they are, and in `next` (i32) the number to go on with, -1 after the last. In a dense grid the cells of one image along the last axis are
- * contiguous and make one run.
+ * Writes the runs around the cell `key`, lower atoms first. Begins with number `cursor` of the
+ * visited cells. Returns the number of runs; `next` (i32) receives the number of the cell to
+ * continue with, or -1 after the last.
+ *
+ * In a dense grid the cells of one image along the last axis are contiguous and make one run.
  */
 export function collectRuns(ctx: usize, runs: usize, key: i64, cursor: i32, next: usize): i32 {
   const slotStart = region(ctx, ADDRESS_SLOT_START);
@@ -93,9 +100,12 @@ export function collectRuns(ctx: usize, runs: usize, key: i64, cursor: i32, next
 }
 
 /**
- * Packs the atoms of `runCount` runs, from atom `from` of the run at `run` on, one after the other: x, y, z (f32, units of a0, shifted), the atom
- * and the offset of its run (i32), CANDIDATES each and filled up with atoms far away. Returns how many they are; where the next batch begins stands
- * behind them: i32 address of the run (0: nothing is left), i32 atom.
+ * Packs the atoms of `runCount` runs one after the other, beginning with atom `from` of the run at
+ * `run`: x, y, z (f32, units of a0, shifted), the atom and the offset of its run (i32), CANDIDATES
+ * each. The rest of the last vector holds atoms far away.
+ *
+ * Returns the number of candidates. At PACKED_NEXT it leaves where the next batch begins: i32
+ * address of the run (0: nothing is left), i32 atom.
  */
 export function packRuns(ctx: usize, packed: usize, runs: usize, runCount: i32, run: usize, from: i32): i32 {
   const stride = <usize>(count(ctx, COUNT_ATOMS) + 8) << 2;
@@ -115,7 +125,8 @@ export function packRuns(ctx: usize, packed: usize, runs: usize, runCount: i32, 
     const z = f32x4.splat(<f32>(load<f64>(run, RUN_Z) * inverseScale));
     const offset = i32x4.splat(<i32>(run - runs));
     const until = min(stop, from + <i32>((last - to) >> 2));
-    // The last vector may go beyond the run: the next one, or the filling, overwrites that.
+    // The last vector may extend beyond the run. The next one, or the filling, overwrites the
+    // excess.
     for (let j = from; j < until; j += 4) {
       v128.store(to, f32x4.add(v128.load(at4(localX, j)), x));
       v128.store(to, f32x4.add(v128.load(at4(localY, j)), y), PACKED_STRIDE);
@@ -137,7 +148,10 @@ export function packRuns(ctx: usize, packed: usize, runs: usize, runCount: i32, 
   return <i32>((to - packed) >> 2);
 }
 
-/** The numbers of those of the `packed` candidates that are within the root of `limit` of (x, y, z), into `list` (i32); returns its end. */
+/**
+ * Selects those of the `packed` candidates whose squared distance from (x, y, z) is below `limit`.
+ * Writes their numbers to `list` (i32) and returns its end.
+ */
 export function selectNear(packed: usize, candidates: i32, list: usize, compaction: usize, x: f32, y: f32, z: f32, limit: f32): usize {
   const x4 = f32x4.splat(x);
   const y4 = f32x4.splat(y);
@@ -156,7 +170,9 @@ export function selectNear(packed: usize, candidates: i32, list: usize, compacti
   return list;
 }
 
-/** ADDRESS_COMPACTION: for each set of lanes, as bits, the numbers of those lanes one after the other. */
+/**
+ * ADDRESS_COMPACTION: for each set of lanes, given as bits, the numbers of those lanes in order.
+ */
 export function prepareCompaction(table: usize): void {
   for (let mask = 0; mask < 16; ++mask) {
     let found = 0;
@@ -169,7 +185,7 @@ export function prepareCompaction(table: usize): void {
   }
 }
 
-/** Largest |x| + |y| + |z| of the shifts of runs. */
+/** Largest |x| + |y| + |z| over the shifts of the runs. */
 export function largestShift(runs: usize, runCount: i32): f64 {
   let largest: f64 = 0;
   for (let run = runs; run < runs + runCount * RUN_BYTES; run += RUN_BYTES) {

@@ -1,13 +1,15 @@
 /**
- * The grid under the neighbour search: atoms sorted by cell.
+ * The grid of the neighbour search: atoms sorted by cell.
  *
- * A *basis* B of three rows spans space: the cell vectors along periodic axes, unit vectors orthogonal to all
- * others along the rest. Coordinates are f = (r - o) B^-1. Along periodic axes f is wrapped into [0, 1) and the wrapped
- * position is w = r - floor(f) B; along the others o is the least coordinate and nothing is wrapped.
+ * A *basis* B of three rows spans space: the cell vectors along periodic axes, and unit vectors
+ * orthogonal to all others along the rest. Coordinates are f = (r - o) B^-1. Along periodic axes f
+ * is wrapped into [0, 1), and the wrapped position is w = r - floor(f) B. Along the others o is the
+ * least coordinate and nothing is wrapped.
  *
- * Cells are slices of the f of each axis. A cell's *key* packs its three indices; its *slot* is where its atoms start
- * in the sorted order: the index of the cell itself if there are few enough cells (dense), else a place in an open hash table, so that
- * memory and time stay linear in the number of atoms however much vacuum lies between them.
+ * Cells are slices of the f of each axis. A cell's *key* packs its three indices. Its *slot* gives
+ * the place in the sorted order where its atoms start. If there are few enough cells (dense), the
+ * slot is the index of the cell. Otherwise it is a place in an open hash table, so that memory and
+ * time stay linear in the number of atoms for any amount of vacuum between them.
  *
  * Context: VALUE_GRID_* and COUNT_GRID_*.
  */
@@ -43,7 +45,7 @@ import { FLAT_CELL } from "./contract";
 import { slotCapacity } from "./layout";
 import { at4, at8, count, countAt, loadF8, region, storeF8 } from "./memory";
 
-/** Cells a little wider than needed, so that rounding of a cell index cannot lose a pair. */
+/** Cells are a little wider than needed, so that rounding of a cell index cannot lose a pair. */
 export const MARGIN: f64 = 1.00001;
 /** Most cells along one axis: an index fits into 21 bits of a key. */
 const MOST_CELLS: f64 = 1048576;
@@ -62,7 +64,7 @@ export function keyIndex(key: i64, axis: i32): i32 {
   return <i32>((key >> (21 * axis)) & 0x1fffff);
 }
 
-/** a / b rounded down, b > 0: which image of the cell holds the cell of index a, out of b. */
+/** a / b rounded down, b > 0: the image that holds the cell of index a, out of b cells. */
 // @ts-ignore: decorator
 @inline
 export function floorDivide(a: i32, b: i32): i32 {
@@ -89,7 +91,7 @@ function cross(out: usize, a: usize, b: usize): void {
   storeF8(out, 2, z);
 }
 
-/** Scales a vector to length 1; false if it has none. */
+/** Scales a vector to length 1. Returns false if it has no direction. */
 function normalise(v: usize): bool {
   const length = Math.sqrt(dot(v, v));
   if (!(length > 0)) return false;
@@ -97,7 +99,9 @@ function normalise(v: usize): bool {
   return true;
 }
 
-/** Writes into `out` a unit vector orthogonal to v: v crossed with the axis it points along least. */
+/**
+ * Writes a unit vector orthogonal to v to `out`: v crossed with the axis along which v is shortest.
+ */
 function orthogonal(out: usize, v: usize): bool {
   let least = 0;
   for (let i = 1; i < 3; ++i) if (abs(loadF8(v, i)) < abs(loadF8(v, least))) least = i;
@@ -106,7 +110,10 @@ function orthogonal(out: usize, v: usize): bool {
   return normalise(out);
 }
 
-/** Forms B and its inverse from the cell; STATUS_SINGULAR_CELL or STATUS_NON_FINITE_CELL if there is none. */
+/**
+ * Computes B and its inverse from the cell. Returns STATUS_SINGULAR_CELL or STATUS_NON_FINITE_CELL
+ * if there is none.
+ */
 export function formBasis(ctx: usize): i32 {
   const basis = ctx + VALUE_GRID_BASIS;
   const inverse = ctx + VALUE_GRID_INVERSE;
@@ -142,7 +149,8 @@ export function formBasis(ctx: usize): i32 {
   }
   if (!sound) return STATUS_SINGULAR_CELL;
 
-  // Columns of the inverse are cross products of rows over the determinant; formed as rows, then turned.
+  // Columns of the inverse are cross products of rows over the determinant. They are computed as
+  // rows, then transposed.
   cross(inverse, row1, row2);
   const determinant = dot(row0, inverse);
   const edges = Math.sqrt(dot(row0, row0)) * Math.sqrt(dot(row1, row1)) * Math.sqrt(dot(row2, row2));
@@ -169,7 +177,7 @@ export function basisVolume(ctx: usize): f64 {
   return abs(loadF8(basis, 0) * a + loadF8(basis, 1) * b + loadF8(basis, 2) * c);
 }
 
-/** Distance between the two faces of B that axis `axis` crosses. */
+/** Distance between the two faces of B that the given axis crosses. */
 export function basisHeight(ctx: usize, axis: i32): f64 {
   const x = loadF8(ctx + VALUE_GRID_INVERSE, axis);
   const y = loadF8(ctx + VALUE_GRID_INVERSE, 3 + axis);
@@ -177,7 +185,10 @@ export function basisHeight(ctx: usize, axis: i32): f64 {
   return 1 / Math.sqrt(x * x + y * y + z * z);
 }
 
-/** STATUS_NON_FINITE_POSITIONS, and the first atom in COUNT_ERROR_ATOM, if a coordinate is NaN or infinite. */
+/**
+ * Returns STATUS_NON_FINITE_POSITIONS if a coordinate is NaN or infinite. COUNT_ERROR_ATOM is then
+ * the first such atom.
+ */
 export function checkPositions(ctx: usize): i32 {
   const positions = region(ctx, ADDRESS_POSITIONS);
   const n = 3 * count(ctx, COUNT_ATOMS);
@@ -201,7 +212,10 @@ function coordinate(ctx: usize, axis: i32, x: f64, y: f64, z: f64): f64 {
   );
 }
 
-/** Sets o to the least coordinates along non-periodic axes and writes the extents along them (0 along the others). */
+/**
+ * Sets o to the least coordinates along non-periodic axes. Writes the extents along them, and 0
+ * along the others.
+ */
 export function findOrigin(ctx: usize, extents: usize): void {
   const positions = region(ctx, ADDRESS_POSITIONS);
   const n = count(ctx, COUNT_ATOMS);
@@ -225,7 +239,7 @@ export function findOrigin(ctx: usize, extents: usize): void {
   }
 }
 
-/** Home of the search for a hashed key among 2^k slots. */
+/** Where the search for a key begins in a hash table of 2^k slots. */
 // @ts-ignore: decorator
 @inline
 function hash(key: i64, mask: i32): i32 {
@@ -233,7 +247,7 @@ function hash(key: i64, mask: i32): i32 {
   return <i32>(mixed >> 33) & mask;
 }
 
-/** Slot of a cell, or -1 if it holds no atom. */
+/** Slot of a cell, or -1 if the cell is empty. */
 export function findSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
   if (count(ctx, COUNT_GRID_DENSE)) return (a * countAt(ctx, COUNT_GRID_CELLS, 1) + b) * countAt(ctx, COUNT_GRID_CELLS, 2) + c;
   const keys = region(ctx, ADDRESS_SLOT_KEY);
@@ -248,7 +262,7 @@ export function findSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
   }
 }
 
-/** Slot of a cell; an empty one of the hash table is taken. */
+/** Slot of a cell. Takes an empty slot of the hash table if the cell has none. */
 function takeSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
   if (count(ctx, COUNT_GRID_DENSE)) return findSlot(ctx, a, b, c);
   const keys = region(ctx, ADDRESS_SLOT_KEY);
@@ -267,9 +281,11 @@ function takeSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
 }
 
 /**
- * Sorts the atoms into cells at least `edge` wide, for searches up to `distance` (COUNT_GRID_REACH). Fills the order, wrapped
- * positions, local positions in units of `unit`, species and slots. Needs B, o and the extents of findOrigin.
- * STATUS_SINGULAR_CELL if a cell is so flat that a search would have to visit a million images.
+ * Sorts the atoms into cells at least `edge` wide, for searches up to `distance`
+ * (COUNT_GRID_REACH). Fills the order, wrapped positions, local positions in units of `unit`,
+ * species and slots. Needs B, o and the extents of findOrigin.
+ *
+ * Returns STATUS_SINGULAR_CELL if the cell is so flat that a search would visit a million images.
  */
 export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, unit: f64): i32 {
   const n = count(ctx, COUNT_ATOMS);
@@ -289,7 +305,7 @@ export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, 
   for (let axis = 0; axis < 3; ++axis) {
     const periodic = isPeriodic(ctx, axis);
     const height = periodic ? basisHeight(ctx, axis) : loadF8(extents, axis);
-    // A non-periodic axis has one cell more than its extent fills, so that the last atom lies inside.
+    // A non-periodic axis has one cell more than its extent fills, so that the last atom is inside.
     let along = Math.floor(height / edge);
     along = periodic ? max(1, along) : along + 1;
     let width = periodic ? height / along : edge;
@@ -336,7 +352,8 @@ export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, 
     total += here;
     store<i32>(at4(slotStart, slot), total);
   }
-  // Filled from the back, so that a start ends where it belongs and atoms of a cell keep their order.
+  // Filled from the back, so that each start ends at its final value and the atoms of a cell keep
+  // their order.
   for (let i = n - 1; i >= 0; --i) {
     const start = at4(slotStart, load<i32>(at4(atomSlot, i)));
     const place = load<i32>(start) - 1;
@@ -375,7 +392,7 @@ export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, 
   return STATUS_OK;
 }
 
-/** Index of the cell that holds coordinate f along an axis. */
+/** Index along an axis of the cell that contains coordinate f. */
 // @ts-ignore: decorator
 @inline
 function cellIndex(ctx: usize, axis: i32, f: f64): i32 {

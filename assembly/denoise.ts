@@ -2,18 +2,25 @@
  * Denoising (docs/maths.md, "Denoising"): ascends L along (s a0)^2 dL/dr.
  *
  *     L = sum of logP_a over the atoms that the raw pass calls crystalline
- *     r <- r + eta delta,  eta = 1 at first;  L fell: back to where the step began, eta <- eta / 2, and again from there;
- *     L did not fall: a new gradient, delta', and eta <- eta |delta|^2 / (delta . (delta - delta')), the length that the curvature along the last
- *     step asks for (Barzilai and Borwein, IMA J. Numer. Anal. 8, 141, 1988, the longer of their two), within [LEAST_FACTOR, MOST_FACTOR]
+ *     r <- r + eta delta,  eta = 1 at first
+ *     If L fell:          back to where the step began, eta <- eta / 2, and again from there
+ *     If L did not fall:  a new gradient delta', and
+ *                         eta <- eta |delta|^2 / (delta . (delta - delta')),
+ *                         within [LEAST_FACTOR, MOST_FACTOR]
  *
- * Atoms that are disordered at first never enter L, so crystal cannot grow into a liquid from one step to the next.
- * A forward pass at the new place decides, so a step that is taken back costs no gradient; every step, taken back or not, counts.
- * The loop is a machine of four phases that a host may also drive itself, because neighbours, forward and backward passes may run on
- * threads:
+ * This eta is the step length that the curvature along the last step suggests (Barzilai and
+ * Borwein, IMA J. Numer. Anal. 8, 141, 1988, the longer of their two).
  *
- *     PHASE_BEGIN   the frame given was loaded and evaluated
+ * Atoms that are disordered at first never enter L, so a crystal cannot grow into a liquid from one
+ * step to the next. A forward pass at the new place decides, so a step that is taken back costs no
+ * gradient. Every step counts, also those that are taken back.
+ *
+ * The loop is a machine of four phases. A host can run it itself, because neighbours, forward and
+ * backward passes can run on threads:
+ *
+ *     PHASE_BEGIN   the given frame was loaded and evaluated
  *     PHASE_TRIAL   a step was made, the new place loaded and evaluated
- *     PHASE_SCORE   the gradient of L was formed where the atoms are (seedDenoise, then the backward pass)
+ *     PHASE_SCORE   the gradient of L at the current place was computed (seedDenoise, backward)
  *     PHASE_RETURN  the last step was taken back, the place before it loaded and evaluated
  */
 import {
@@ -53,7 +60,7 @@ import { loadFrame } from "./load";
 import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
 import { adjointsReady, PHASE_BEGIN, PHASE_DONE, PHASE_RETURN, PHASE_SCORE, PHASE_TRIAL } from "./phases";
 
-/** What advanceDenoise asks for: nothing more; the gradient; the neighbours and a forward pass. */
+/** Requests of advanceDenoise: nothing more; the gradient; neighbours and a forward pass. */
 export const DENOISE_DONE: i32 = 0;
 export const DENOISE_SCORE: i32 = 1;
 export const DENOISE_LOAD: i32 = 2;
@@ -62,7 +69,10 @@ export const DENOISE_LOAD: i32 = 2;
 const LEAST_FACTOR: f64 = 0.25;
 const MOST_FACTOR: f64 = 1.5;
 
-/** Begins to denoise the frame loaded. Its length scale is kept for all that follow: it becomes VALUE_LENGTH_SCALE_GIVEN. */
+/**
+ * Begins to denoise the loaded frame. Its length scale stays in use: it becomes
+ * VALUE_LENGTH_SCALE_GIVEN.
+ */
 export function startDenoise(ctx: usize): void {
   store<f64>(ctx + VALUE_LENGTH_SCALE_GIVEN, value(ctx, VALUE_LENGTH_SCALE));
   store<f64>(ctx + VALUE_DENOISE_FACTOR, 1);
@@ -75,8 +85,9 @@ export function startDenoise(ctx: usize): void {
 }
 
 /**
- * One decision, after what the last one asked for was done. A place that cannot be loaded because atoms coincide counts as one where
- * logP is minus infinity: the host writes that into VALUE_LOG_DENSITY instead of a forward pass.
+ * Makes one decision, after the last request was carried out. A place that cannot be loaded because
+ * atoms coincide has a logP of minus infinity: the host writes that to VALUE_LOG_DENSITY instead of
+ * running a forward pass.
  */
 export function advanceDenoise(ctx: usize): i32 {
   const phase = count(ctx, COUNT_DENOISE_PHASE);
@@ -114,7 +125,7 @@ export function advanceDenoise(ctx: usize): i32 {
   return finish(ctx);
 }
 
-/** L; minus infinity where logP is. */
+/** L, or minus infinity if logP is. */
 function objective(ctx: usize): f64 {
   if (value(ctx, VALUE_LOG_DENSITY) == -Infinity) return -Infinity;
   const raw = region(ctx, ADDRESS_RAW_LABELS);
@@ -127,7 +138,10 @@ function objective(ctx: usize): f64 {
   return sum;
 }
 
-/** The seed of L: D_ac = p_ac for the atoms that the raw pass calls crystalline, else 0. Not formed where the forward pass went on from it. */
+/**
+ * The seed of L: D_ac = p_ac for the atoms that the raw pass calls crystalline, else 0. Not formed
+ * if the forward pass has already continued with the adjoints.
+ */
 export function seedDenoise(ctx: usize): void {
   if (adjointsReady(ctx)) return;
   const raw = region(ctx, ADDRESS_RAW_LABELS);
@@ -148,7 +162,10 @@ function ask(ctx: usize, phase: i32): i32 {
   return phase == PHASE_SCORE ? DENOISE_SCORE : DENOISE_LOAD;
 }
 
-/** Remembers where the atoms are, L there, and delta; finds the largest |delta| / a0 and, but for the first time, eta. */
+/**
+ * Stores the positions, L there, and delta. Computes the largest |delta| / a0 and, except at first,
+ * eta.
+ */
 function keepPlace(ctx: usize): void {
   const n = count(ctx, COUNT_ATOMS);
   const gradient = region(ctx, ADDRESS_GRADIENT);
@@ -191,7 +208,10 @@ function makeStep(ctx: usize): void {
   store<i32>(ctx + COUNT_FUSED, 1);
 }
 
-/** Atoms that were disordered before the first step stay so, with the probability of class 0 as their confidence. */
+/**
+ * Atoms that were disordered before the first step stay so. Their confidence is the probability of
+ * class 0.
+ */
 function finish(ctx: usize): i32 {
   const n = count(ctx, COUNT_ATOMS);
   const classCount = count(ctx, COUNT_CLASSES);
@@ -207,7 +227,10 @@ function finish(ctx: usize): i32 {
   return DENOISE_DONE;
 }
 
-/** The whole loop on one thread, after startDenoise; goes on where an overflow of the pairs stopped it. */
+/**
+ * The whole loop on one thread, after startDenoise. Continues where an overflow of the pairs
+ * stopped it.
+ */
 export function denoise(ctx: usize): i32 {
   while (true) {
     const phase = count(ctx, COUNT_DENOISE_PHASE);

@@ -1,12 +1,17 @@
 /**
  * Densities (docs/maths.md, "Densities").
  *
- *     A[lm][k] = sum_j R_k(r_j) C_lm(u_j) / nu_lm            Y x K an atom, f32, nu as in harmonics.ts
+ *     A[lm][k] = sum_j R_k(r_j) C_lm(u_j) / nu_lm       f32 Y x K per atom, nu as in harmonics.ts
  *
- * Kernel: CHUNK neighbours at a time are a product of a (Y - 1) x n and an n x K matrix; lm = 0 is the sum of R. Rows of the densities of one
- * atom lie 4 K numbers apart, since four atoms are interleaved (invariants.ts); rows past the last one, which fill a register tile, hold
- * leftovers that nothing reads.
- * Adjoint: dR[j][k] = sum_lm dA[lm][k] C[lm][j], dC[lm][j] = sum_k dA[lm][k] R[j][k]; then down to the pair vectors.
+ * Kernel: for CHUNK neighbours at a time, A is the product of a (Y - 1) x n and an n x K matrix; lm
+ * = 0 is the sum of R. The rows of one atom are 4 K numbers apart, because four atoms are
+ * interleaved (invariants.ts). Rows past the last one fill a register tile; their values are not
+ * used.
+ *
+ * Adjoint, followed by the pair vectors:
+ *
+ *     dR[j][k] = sum_lm dA[lm][k] C[lm][j]
+ *     dC[lm][j] = sum_k dA[lm][k] R[j][k]
  */
 import { ADDRESS_HARMONICS, COUNT_CHANNELS, COUNT_LMAX, COUNT_SKIPPED_DEGREE } from "./abi";
 import { harmonicsBackward, harmonicsForward, harmonicsReference, harmonicsReferenceBackward } from "./harmonics";
@@ -34,7 +39,7 @@ import {
 } from "./scratch";
 import { harmonicCount } from "./shape";
 
-/** Rows of harmonics from lm = 1 on, rounded up to those of a register tile. */
+/** Rows of harmonics from lm = 1 on, rounded up to whole register tiles. */
 // @ts-ignore: decorator
 @inline
 function tileRows(ctx: usize): i32 {
@@ -42,8 +47,9 @@ function tileRows(ctx: usize): i32 {
 }
 
 /**
- * Zeroes what fills register tiles beside the harmonics and the adjoints of densities: nothing reads what comes of it, but numbers that were there
- * before might be denormal, and slow. Before densityForward or densityBackward, once for many atoms.
+ * Zeroes the rows that fill register tiles after the harmonics and after the adjoints of densities.
+ * Nothing reads their results, but old values could be denormal, and slow. Call once before
+ * densityForward or densityBackward of many atoms.
  */
 export function clearFillers(ctx: usize, scratch: usize): void {
   const rows = harmonicCount(ctx) - 1;
@@ -71,8 +77,9 @@ function addRadial(density: usize, radial: usize, channels: i32, n: i32): void {
 }
 
 /**
- * A (rows lm of K numbers, 4 K apart, overwritten) and the message weights (f32, one a pair) of a row of `length` pairs at x, y, z, link,
- * whose arrays are filled up to a multiple of 4 with pairs beyond the cutoff.
+ * Computes A (rows lm of K numbers, 4 K apart, overwritten) and the message weights (f32, one per
+ * pair) of a row of `length` pairs. The arrays x, y, z, link are filled up to a multiple of 4 with
+ * pairs beyond the cutoff.
  */
 export function densityForward(
   ctx: usize,
@@ -112,8 +119,9 @@ export function densityForward(
 }
 
 /**
- * dL/dx of a row of pairs (f32 x 4 each, overwritten; what stands for pairs beyond the cutoff is zero) from dA (rows as densityForward's)
- * and the adjoints of the message weights (dw, f32). `weights` receives the weights themselves once more.
+ * dL/dx of a row of pairs (f32 x 4 each, overwritten; zero for pairs beyond the cutoff) from dA
+ * (rows as in densityForward) and the adjoints of the message weights (dw, f32). Writes the message
+ * weights to `weights` once more.
  */
 export function densityBackward(
   ctx: usize,
@@ -151,7 +159,7 @@ export function densityBackward(
     harmonicsForward(constants, scratch, lmax, skipped, n4);
     turnRadial(scratch, channels, n4);
     product(dR, bytes, densityAdjoint, 0, harmonics, 4, CHUNK_BYTES, rows, rowBytes, n4, channels, depth);
-    // Columns from n4 to n8 hold leftovers that nothing reads.
+    // Columns from n4 to n8 are not used.
     product(dC, CHUNK_BYTES, 0, 0, rows, rowBytes, 4, turned, CHUNK_BYTES, tiled, n8, channels);
     clearVectors(scratch + SCRATCH_LENGTH_ADJOINT, n4 << 2);
     radialBackward(ctx, scratch, dw + o, n4);
@@ -159,7 +167,9 @@ export function densityBackward(
   }
 }
 
-/** A (f64 Y x K, with the norms: C itself, not C / nu) of `length` pairs: vectors f64 x 3, links i32. */
+/**
+ * A (f64 Y x K, with the norms: from C, not C / nu) of `length` pairs: vectors f64 x 3, links i32.
+ */
 export function densityReference(
   ctx: usize,
   density: usize,
@@ -185,7 +195,10 @@ export function densityReference(
   }
 }
 
-/** gradient (f64 3) += dL/dx of one pair from dA (f64 Y x K) and the adjoint dw of its message weight. */
+/**
+ * gradient (f64 3) += dL/dx of one pair from dA (f64 Y x K) and the adjoint dw of its message
+ * weight.
+ */
 export function densityReferenceBackward(
   ctx: usize,
   gradient: usize,

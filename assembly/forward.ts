@@ -1,6 +1,7 @@
 /**
- * The forward pass: stages over ranges of sorted atoms, in order forwardDensity, forwardLogits, finishForward.
- * Atoms go through it in groups of four; what stands for atoms past the last one is leftovers that nothing reads.
+ * The forward pass: stages over ranges of sorted atoms, in the order forwardDensity, forwardLogits,
+ * finishForward. Atoms go through it in groups of four. Values of atoms past the last one are not
+ * used.
  */
 import {
   ADDRESS_BIAS2_1,
@@ -44,7 +45,10 @@ import {
 } from "./scratch";
 import { paddedClasses } from "./shape";
 
-/** The record of the sorted atoms [first, until), at most four, from their pairs; their message weights into PAIR_WEIGHT, their hidden numbers into HIDDEN. */
+/**
+ * Computes, from their pairs, the record of the sorted atoms [first, until), at most four, their
+ * message weights (PAIR_WEIGHT) and their hidden numbers (HIDDEN).
+ */
 export function formRecord(ctx: usize, scratch: usize, record: usize, first: i32, until: i32): void {
   const density = scratch + SCRATCH_DENSITY;
   const channelBytes = <usize>count(ctx, COUNT_CHANNELS) << 2;
@@ -66,13 +70,19 @@ export function formRecord(ctx: usize, scratch: usize, record: usize, first: i32
   network1(ctx, scratch, record, first);
 }
 
-/** Mixed densities (into the record) and invariants (SCRATCH_INVARIANTS) of four atoms from their densities (SCRATCH_DENSITY). */
+/**
+ * Mixed densities (into the record) and invariants (SCRATCH_INVARIANTS) of four atoms from their
+ * densities (SCRATCH_DENSITY).
+ */
 export function formInvariants(ctx: usize, scratch: usize, record: usize): void {
   mixForward(ctx, record, scratch + SCRATCH_DENSITY);
   invariantsForward(ctx, scratch + SCRATCH_INVARIANTS, record, scratch + SCRATCH_MIXED_ADJOINT);
 }
 
-/** Radial functions, harmonics, densities, invariants and network 1 of the sorted atoms [begin, end). */
+/**
+ * Radial functions, harmonics, densities, invariants and network 1 of the sorted atoms [begin,
+ * end).
+ */
 export function forwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = workerScratch(ctx, worker);
   clearFillers(ctx, scratch);
@@ -82,8 +92,9 @@ export function forwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): v
 }
 
 /**
- * Messages, network 2 and results of the sorted atoms [begin, end). In denoising (COUNT_FUSED) the seed of an atom depends on its own logits
- * alone, so the adjoints of network 2 are formed at once, while its layers are at hand.
+ * Messages, network 2 and results of the sorted atoms [begin, end). In denoising (COUNT_FUSED) the
+ * seed of an atom depends only on its own logits, so the adjoints of network 2 are computed at
+ * once, while its layers are at hand.
  */
 export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = workerScratch(ctx, worker);
@@ -123,7 +134,10 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
   }
 }
 
-/** The adjoints of an atom's logits (f32, one a padded class) in denoising: its probabilities if the raw pass called it crystalline, else zero. */
+/**
+ * The adjoints of an atom's logits (f32, one per padded class) in denoising: its probabilities if
+ * the raw pass called it crystalline, else zero.
+ */
 function seedAtom(ctx: usize, atom: i32, adjoints: usize, probabilities: usize): void {
   const classCount = count(ctx, COUNT_CLASSES);
   const padded = paddedClasses(classCount);
@@ -133,7 +147,7 @@ function seedAtom(ctx: usize, atom: i32, adjoints: usize, probabilities: usize):
   }
 }
 
-/** Sums over all atoms, once every stage is done. */
+/** Sums over all atoms. Runs after all other stages. */
 export function finishForward(ctx: usize): void {
   store<i32>(ctx + COUNT_ADJOINTS_READY, count(ctx, COUNT_FUSED));
   store<i32>(ctx + COUNT_FUSED, 0);

@@ -1,16 +1,21 @@
 /**
  * Real harmonics (docs/maths.md, "Harmonics"), Racah-normalised, l <= L, index lm = l^2 + l + m.
  *
- *     C_l,+m = n_lm Q_l^m(z) Re (x + iy)^m,   C_l,-m = n_lm Q_l^m(z) Im (x + iy)^m,   (x, y, z) a unit vector
+ *     C_l,+m = n_lm Q_l^m(z) Re (x + iy)^m,   C_l,-m = n_lm Q_l^m(z) Im (x + iy)^m
+ *     (x, y, z) a unit vector
  *
- * Kernel: monic polynomials q_l^m = Q_l^m / alpha_lm by q_m^m = 1, q_l^m = z q_(l-1)^m - b_lm q_(l-2)^m,
- *     b_lm = ((l - 1)^2 - m^2) / ((2l - 1)(2l - 3)),   alpha_lm = (2l)! / (2^l l! (l - m)!),   dq_l^m/dz = (l - m) q_l^(m+1),
- * four neighbours in the lanes, so that the rows of the kernel are C_lm / nu_lm with nu_lm = n_lm alpha_lm, which
- * invariants.ts applies once an atom. Row lm - 1 of the chunk arrays holds lm = 1, 2, ..; lm = 0 is constant and never formed.
- * Where degree 5 is left out, the rows of l = 6 take its place.
+ * Kernel: monic polynomials q_l^m = Q_l^m / alpha_lm,
  *
- * The adjoint takes (x, y, z) as independent, then drops the part along the unit vector: what is left does not depend on how C was continued
- * off the sphere.
+ *     q_m^m = 1,   q_l^m = z q_(l-1)^m - b_lm q_(l-2)^m,   dq_l^m/dz = (l - m) q_l^(m+1)
+ *     b_lm = ((l - 1)^2 - m^2) / ((2l - 1)(2l - 3)),   alpha_lm = (2l)! / (2^l l! (l - m)!)
+ *
+ * with four neighbours in the lanes. The rows of the kernel are C_lm / nu_lm with nu_lm = n_lm
+ * alpha_lm; invariants.ts applies nu_lm once per atom. Row lm - 1 of the chunk arrays holds lm = 1,
+ * 2, and so on; lm = 0 is constant and not stored. If degree 5 is left out, the rows of l = 6 take
+ * its place.
+ *
+ * The adjoint treats (x, y, z) as independent and then removes the component along the unit vector.
+ * The result does not depend on how C continues off the sphere.
  */
 import { COUNT_LMAX, COUNT_SKIPPED_DEGREE } from "./abi";
 import { addF8, at4, count, loadF8, storeF8 } from "./memory";
@@ -39,7 +44,7 @@ const L4: i32 = (4 * 4 + 4 - 1) * ROW;
 const L5: i32 = (5 * 5 + 5 - 1) * ROW;
 const L6: i32 = (6 * 6 + 6 - 1) * ROW;
 
-/** Bytes of a constant. b_lm stands at Bm + l ITEM, behind HARMONIC_NORMS. */
+/** Bytes of a constant. b_lm is at Bm + l ITEM from HARMONIC_NORMS on. */
 const ITEM: i32 = 4;
 const B0: i32 = 0;
 const B1: i32 = B0 + B_DEGREES * ITEM;
@@ -58,7 +63,10 @@ function racah(l: i32, m: i32): f64 {
   return m == 0 ? 1 : Math.sqrt((2 * factorial(l - m)) / factorial(l + m));
 }
 
-/** Fills the constants: nu_lm^2 in the order of the model's harmonics, then b_lm at HARMONIC_NORMS + B_DEGREES m + l. */
+/**
+ * Fills the constants: nu_lm^2 in the order of the model's harmonics, then b_lm at HARMONIC_NORMS +
+ * B_DEGREES m + l.
+ */
 export function prepareHarmonics(ctx: usize, constants: usize): void {
   memory.fill(constants, 0, HARMONIC_CONSTANTS * ITEM);
   for (let m = 0; m <= MAX_LMAX; ++m) {
@@ -77,7 +85,8 @@ export function prepareHarmonics(ctx: usize, constants: usize): void {
 }
 
 /**
- * C / nu of `n4` unit vectors into SCRATCH_HARMONICS. Written out, l by l under each m: loops cost twice as much.
+ * C / nu of `n4` unit vectors into SCRATCH_HARMONICS. Written out, l by l under each m: loops take
+ * twice as long.
  */
 export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, skipped: i32, n4: i32): void {
   const b = at4(constants, HARMONIC_NORMS);
@@ -226,9 +235,12 @@ export function harmonicsForward(constants: usize, scratch: usize, lmax: i32, sk
 }
 
 /**
- * Gradient of each pair vector: from the adjoints of C / nu (SCRATCH_HARMONICS_ADJOINT) and of the length
- * (SCRATCH_LENGTH_ADJOINT) of `n4` pairs to dL/dx in `gradient` (f32 n4 x 4: the vector and a zero, units of L; overwritten).
- * After harmonicsForward, whose rows l = |m| are Re and Im of (x + iy)^m. m runs downwards: the q of m + 1 are the slopes of those of m.
+ * Gradient of each pair vector: from the adjoints of C / nu (SCRATCH_HARMONICS_ADJOINT) and of the
+ * length (SCRATCH_LENGTH_ADJOINT) of `n4` pairs to dL/dx in `gradient` (f32 n4 x 4: the vector and
+ * a zero, units of L; overwritten).
+ *
+ * Call after harmonicsForward, whose rows l = |m| are Re and Im of (x + iy)^m. m decreases, because
+ * the q of m + 1 are the slopes of those of m.
  */
 export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, skipped: i32, gradient: usize, n4: i32): void {
   const b = at4(constants, HARMONIC_NORMS);
@@ -439,7 +451,7 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, s
       dx = f32x4.add(dx, dc);
       dy = f32x4.add(dy, ds);
     }
-    // m = 0: only q enters, and its slope.
+    // m = 0: only q contributes, and its slope.
     dz = madd4(f32x4.mul(f32x4.splat(2), z), v128.load(adjoint, L2), dz);
     if (lmax >= 3) dz = madd4(f32x4.mul(f32x4.splat(3), q3), v128.load(adjoint, L3), dz);
     if (lmax >= 4) dz = madd4(f32x4.mul(f32x4.splat(4), q4), v128.load(adjoint, L4), dz);
@@ -452,7 +464,7 @@ export function harmonicsBackward(constants: usize, scratch: usize, lmax: i32, s
     const gx = madd4(radial, x, f32x4.mul(dx, inverse));
     const gy = madd4(radial, y, f32x4.mul(dy, inverse));
     const gz = madd4(radial, z, f32x4.mul(dz, inverse));
-    // Turned, so that the vector of a pair lies together.
+    // Transposed, so that the vector of a pair is contiguous.
     const zero = f32x4.splat(0);
     const low01 = v128.shuffle<f32>(gx, gy, 0, 4, 1, 5);
     const high01 = v128.shuffle<f32>(gx, gy, 2, 6, 3, 7);
@@ -499,7 +511,10 @@ export function harmonicsReference(ctx: usize, out: usize, x: f64, y: f64, z: f6
   }
 }
 
-/** out (f64 3) += the gradient by the pair vector r u of sum_lm dC_lm C_lm(u), u a unit vector. */
+/**
+ * out (f64 3) += the gradient of sum_lm dC_lm C_lm(u) with respect to the pair vector r u, u a unit
+ * vector.
+ */
 export function harmonicsReferenceBackward(ctx: usize, out: usize, dC: usize, x: f64, y: f64, z: f64, r: f64): void {
   const lmax = count(ctx, COUNT_LMAX);
   let dx: f64 = 0;

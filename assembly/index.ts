@@ -1,4 +1,4 @@
-/** Everything a host may call or read; docs/core-abi.md says how. */
+/** Everything that a host can call or read; docs/core-abi.md describes its use. */
 export * from "./abi";
 export {
   CHANNEL_STEP,

@@ -1,15 +1,21 @@
 /**
- * Rotation invariants (docs/maths.md, "Invariants").
+ * Rotation invariants (docs/maths.md, "Invariants"). d is the place of l among the D degrees.
  *
- *     A'[lm][q] = sum_k M^l_qk A[lm][k]                              (A as density.ts forms it: the norms nu_lm are left to the sums)
- *     b[K d + q] = (sqrt(sum_m nu_lm^2 A'[lm][q]^2 + epsilon) - mean) scale,   b[K D + k] = (A[0][k] - mean) scale
+ *     A'[lm][q] = sum_k M^l_qk A[lm][k]         A as in density.ts, without the norms nu_lm
+ *     b[K d + q] = (sqrt(sum_m nu_lm^2 A'[lm][q]^2 + epsilon) - mean) scale
+ *     b[K D + k] = (A[0][k] - mean) scale
  *
- * Kernel: groups of four atoms, interleaved, so that the rows of one l are a matrix of 4 (2l + 1) rows and fill register tiles:
- *     density, mixed   f32 rows of 4 x K: row lm holds A[lm] or A'[lm] of the four atoms; row Y of mixed is A[0], all that the backward
- *                      pass needs of the densities
+ * Kernel: groups of four atoms, interleaved, so that the rows of one l are a matrix of 4 (2l + 1)
+ * rows and fill register tiles:
+ *
+ *     density, mixed   f32 rows of 4 x K: row lm holds A[lm] or A'[lm] of the four atoms. Row Y of
+ *                      mixed is A[0], the only densities that the backward pass needs
  *     b                f32 4 x I
- * Adjoint: dA'[lm][q] = db[K d + q] scale nu_lm^2 A'[lm][q] / B_lq;  dA[lm][k] = sum_q M^l_qk dA'[lm][q], and dA[0][k] += db[K D + k] scale; d is the place of l among
- * the D degrees of the model.
+ *
+ * Adjoint, with B_lq the square root above:
+ *
+ *     dA'[lm][q] = db[K d + q] scale nu_lm^2 A'[lm][q] / B_lq
+ *     dA[lm][k] = sum_q M^l_qk dA'[lm][q],   dA[0][k] += db[K D + k] scale
  */
 import {
   ADDRESS_HARMONICS,
@@ -26,7 +32,9 @@ import { product } from "./product";
 import { degreeAt, degreeCount, firstHarmonic, harmonicCount, invariantCount } from "./shape";
 import { madd4 } from "./vector";
 
-/** M of the model file (l, q, k), as it is for the adjoint and turned to (l, k, q) for the values. */
+/**
+ * M of the model file (l, q, k): unchanged for the adjoint, transposed to (l, k, q) for the values.
+ */
 export function prepareInvariants(ctx: usize): void {
   const mix = region(ctx, ADDRESS_INVARIANTS_MIX);
   const forward = region(ctx, ADDRESS_MIX_FORWARD);
@@ -43,7 +51,9 @@ export function prepareInvariants(ctx: usize): void {
   }
 }
 
-/** Rows of degree l of a group times the matrix of l, for every l; all f32, `out` is not `from`. */
+/**
+ * Multiplies the rows of each degree l of a group by the matrix of l. All f32; `out` is not `from`.
+ */
 function multiplyDegrees(ctx: usize, out: usize, from: usize, matrices: usize): void {
   const channels = count(ctx, COUNT_CHANNELS);
   const degrees = degreeCount(ctx);
@@ -56,14 +66,14 @@ function multiplyDegrees(ctx: usize, out: usize, from: usize, matrices: usize): 
   }
 }
 
-/** mixed from the densities of a group. */
+/** Computes mixed from the densities of a group. */
 export function mixForward(ctx: usize, mixed: usize, density: usize): void {
   const rowBytes = count(ctx, COUNT_CHANNELS) << 4;
   multiplyDegrees(ctx, mixed, density, region(ctx, ADDRESS_MIX_FORWARD));
   copyVectors(mixed + harmonicCount(ctx) * rowBytes, density, rowBytes);
 }
 
-/** Bytes that are treated at a time of a row of 4 x K: eight vectors, what the registers hold beside a norm. */
+/** Bytes of a row of 4 x K treated at a time: eight vectors, which leaves a register for a norm. */
 const BLOCK_BYTES: i32 = 128;
 
 /** sqrt(sum_m nu_lm^2 A'^2 + epsilon): D rows of 4 x K into `out`. */
@@ -120,7 +130,7 @@ function addSquare(from: usize, norm: v128, sum: v128): v128 {
   return madd4(f32x4.mul(a, a), norm, sum);
 }
 
-/** b of a group from its mixed densities; `rows` (f32 (D + 1) x 4 x K) is scratch. */
+/** Computes b of a group from its mixed densities; `rows` (f32 (D + 1) x 4 x K) is scratch. */
 export function invariantsForward(ctx: usize, b: usize, mixed: usize, rows: usize): void {
   const channelBytes = count(ctx, COUNT_CHANNELS) << 2;
   const rowBytes = channelBytes << 2;
@@ -129,7 +139,7 @@ export function invariantsForward(ctx: usize, b: usize, mixed: usize, rows: usiz
   const mean = region(ctx, ADDRESS_STANDARD_MEAN);
   const scale = region(ctx, ADDRESS_STANDARD_SCALE);
   magnitudes(ctx, rows, mixed);
-  // Past the last degree stands A[0], which enters as it is.
+  // After the last degree comes A[0], which needs no square root.
   copyVectors(rows + degrees * rowBytes, mixed + harmonicCount(ctx) * rowBytes, rowBytes);
   for (let degree = 0; degree <= degrees; ++degree) {
     const first = degree * channelBytes;
@@ -145,8 +155,8 @@ export function invariantsForward(ctx: usize, b: usize, mixed: usize, rows: usiz
 }
 
 /**
- * dA of a group (rows of 4 x K, overwritten) from db (f32 4 x I) and its mixed densities; mixedAdjoint (the same shape) and `rows`
- * (f32 D x 4 x K) are scratch.
+ * Computes dA of a group (rows of 4 x K, overwritten) from db (f32 4 x I) and its mixed densities.
+ * mixedAdjoint (the same shape) and `rows` (f32 D x 4 x K) are scratch.
  */
 export function invariantsBackward(
   ctx: usize,

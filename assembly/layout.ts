@@ -1,7 +1,7 @@
 /**
  * The memory map. layoutModel, layoutFrame and layoutReference assign the addresses of regions from
  * a base upwards and return the end as f64 (an unsigned address in any host), or 0 if it does not
- * fit into 4 GiB. Regions are 64-byte aligned. test/core/layout.test.ts checks that none overlap.
+ * fit into 4 GiB. Regions are 64-byte aligned. test/core/abi.test.ts checks that none overlap.
  */
 import {
   ADDRESS_ATOM_CELL,
@@ -122,9 +122,7 @@ import { HARMONIC_CONSTANTS, tableBytes } from "./tables";
 /** Largest end that a layout function may return: a shared 32-bit memory, less one page. */
 const MEMORY_LIMIT: f64 = 4294901760;
 
-/**
- * Writes the address of a region of `bytes` bytes from `end` on; returns where the next may start.
- */
+/** Writes the address `end` of a region of `bytes` bytes; returns where the next one can start. */
 export function place(ctx: usize, field: i32, end: f64, bytes: f64): f64 {
   store<u32>(ctx + field, <u32>min(end, MEMORY_LIMIT));
   return Math.ceil((end + bytes) / 64) * 64;
@@ -148,8 +146,8 @@ export function slotCapacity(atomCount: i32): i32 {
 }
 
 /**
- * Places the regions of a model from `base` upwards. Its shape (see shape.ts) must stand in the
- * context. Returns the end, or 0 if a size is out of range or the regions do not fit.
+ * Places the regions of a model from `base` upwards. The context must have its shape (see
+ * shape.ts). Returns the end, or 0 if a size is out of range or the regions do not fit.
  */
 export function layoutModel(ctx: usize, base: i32): f64 {
   if (!isShapeSound(ctx)) return 0;
@@ -201,8 +199,8 @@ export function hasTables(features: i32): bool {
 }
 
 /**
- * Pairs per atom of a crystal up to `skin` beyond the cutoff, with room for rows that are filled up
- * to a multiple of 4 and for structures a little denser.
+ * Pairs per atom of a crystal up to `skin` beyond the cutoff, with headroom for rows that are
+ * filled up to a multiple of 4 and for slightly denser structures.
  */
 function usualPairs(ctx: usize, skin: f64): f64 {
   const cutoff = value(ctx, VALUE_CUTOFF) + skin;

@@ -1,17 +1,22 @@
 /**
  * The length scale of a frame (docs/maths.md, "Length scale").
  *
- *     v_ik = (4/3) pi r_(k)^3 / (k + 1/2)       k = 12, 14, .., 48, r_(k) distance of the k-th neighbour of atom i
- *     v_i  = mean over k,   q = lower quartile over the atoms (linear between the two nearest ranks)
- *     v    = geometric mean of v_i over inner atoms: |mean unit vector to the up to 48 neighbours| < 0.2, v_i < 1.6 q;
+ *     v_ik = (4/3) pi r_(k)^3 / (k + 1/2)     k = 12, 14, ..., 48
+ *            r_(k)  distance of the k-th neighbour of atom i
+ *     v_i  = mean over k,   q = lower quartile over the atoms (linear between the nearest ranks)
+ *     v    = geometric mean of v_i over inner atoms: v_i < 1.6 q and
+ *            |mean unit vector to the up to 48 neighbours| < 0.2;
  *            q if there are fewer than 8 of them
  *     v    = V / N          if all axes are periodic and |V/N - v| < 0.08 v
  *     a0   = v^(1/3)
  *
- * Atoms at a surface see neighbours on one side only, so the asymmetry finds them; what is left may have several densities.
+ * Atoms at a surface have neighbours on one side only, so the asymmetry excludes them. The other
+ * atoms may have several densities.
  *
- * Of more than SAMPLE atoms, SAMPLE evenly spaced ones stand for all (atom floor(i N / SAMPLE)), so the cost beyond sorting does not grow with N.
- * If all axes are periodic, every PROBE-th of those is looked at first, and decides if it agrees with V / N twice as well as it must.
+ * If there are more than SAMPLE atoms, SAMPLE evenly spaced ones represent all (atom floor(i N /
+ * SAMPLE)), so the cost after sorting does not grow with N. If all axes are periodic, every
+ * PROBE-th of these is measured first, and decides if it agrees with V / N twice as well as
+ * required.
  */
 import {
   ADDRESS_ATOM_CELL,
@@ -46,29 +51,41 @@ import { at4, at8, count, countAt, loadF8, region, storeF8, value } from "./memo
 import { NEAREST, SAMPLE, SCRATCH_INNER, SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "./scratch";
 
 const FIRST: i32 = FEWEST_OF_CLUSTER - 1;
-/** The list of the nearest is full with as many. */
+/** Length of a full list of the nearest. */
 const LAST: i32 = NEAREST;
 const PROBE: i32 = 16;
-/** Largest ratio of V/N to v, less one, at which V/N is taken. */
+/** Largest relative difference of V/N from v at which V/N is used. */
 const AGREEMENT: f64 = 0.08;
-/** Inner atoms: largest mean unit vector to the neighbours, largest v_i in units of the quartile, and how many there must be. */
+/**
+ * Inner atoms: largest mean unit vector to the neighbours, largest v_i in units of the quartile,
+ * and the least number of atoms.
+ */
 const MOST_ASYMMETRY: f64 = 0.2;
 const MOST_VOLUME: f64 = 1.6;
 const FEWEST_INNER: i32 = 8;
 /**
- * The list of the nearest: LAST squared distances, f64, ascending; LAST i32, which of the vectors belongs to each; LAST vectors, f64 x 3, in the
- * order they came. The place of one that drops out goes to the next that comes in.
+ * The list of the nearest: LAST squared distances, f64, ascending; LAST i32, the index of each
+ * one's vector; LAST vectors, f64 x 3, in the order of arrival. A new neighbour takes the place of
+ * the one that drops out.
  */
 const PLACES: usize = <usize>LAST * 8;
 const VECTORS: usize = PLACES + <usize>LAST * 4;
-/** Steps by which the search grows evenly, among cells. */
+/** Number of steps, in cells, by which the search grows evenly. */
 const RINGS: f64 = 4;
-/** A first step where one would hardly reach LAST atoms, as in cells as wide as a cutoff of 2.2 a0. */
+/**
+ * First step if a step of 1 would hardly reach LAST atoms, as in cells as wide as a cutoff of 2.2
+ * a0.
+ */
 const LITTLE_MORE: f64 = 1.2;
-/** Most cells, or atoms and images, that a search from one atom may visit; what lies beyond them counts as infinitely far. */
+/**
+ * Most cells, or atoms and images, that a search from one atom visits. Anything beyond counts as
+ * infinitely far.
+ */
 const MOST_VISITED: f64 = 1e6;
 
-/** Inserts a neighbour into the list of the LAST nearest, ascending; returns the length of the list. */
+/**
+ * Inserts a neighbour into the list of the LAST nearest, ascending; returns the length of the list.
+ */
 function insert(list: usize, length: i32, squared: f64, x: f64, y: f64, z: f64): i32 {
   const full = length == LAST;
   if (full && squared >= loadF8(list, LAST - 1)) return length;
@@ -89,7 +106,10 @@ function insert(list: usize, length: i32, squared: f64, x: f64, y: f64, z: f64):
   return full ? LAST : length + 1;
 }
 
-/** Neighbours of sorted atom s nearer than the root of `limit` among the atoms [begin, end) shifted by (sx, sy, sz). */
+/**
+ * Adds the neighbours of sorted atom s among the atoms [begin, end), shifted by (sx, sy, sz), whose
+ * squared distance is at most `limit`.
+ */
 function scan(list: usize, length: i32, wrapped: usize, s: i32, begin: i32, end: i32, sx: f64, sy: f64, sz: f64, limit: f64): i32 {
   const here = at8(wrapped, 3 * s);
   const still = sx == 0 && sy == 0 && sz == 0;
@@ -107,13 +127,16 @@ function scan(list: usize, length: i32, wrapped: usize, s: i32, begin: i32, end:
   return length;
 }
 
-/** Cells that a search up to `radius` steps over along one axis, to both sides and its own. */
+/** Number of cells along one axis within `radius`: on both sides, and the atom's own. */
 function cellsWithin(ctx: usize, axis: i32, radius: f64): f64 {
   const cells = 2 * Math.ceil(radius / loadF8(ctx + VALUE_GRID_WIDTH, axis)) + 1;
   return isPeriodic(ctx, axis) ? cells : min(cells, <f64>countAt(ctx, COUNT_GRID_CELLS, axis));
 }
 
-/** Images of the whole frame along one axis that reach within `radius`, to both sides and its own. */
+/**
+ * Number of images of the frame along one axis within `radius`: on both sides, and the frame
+ * itself.
+ */
 function imagesWithin(ctx: usize, axis: i32, radius: f64): f64 {
   return isPeriodic(ctx, axis) ? 2 * Math.ceil(radius / basisHeight(ctx, axis)) + 1 : 1;
 }
@@ -151,7 +174,10 @@ function scanCells(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   return length;
 }
 
-/** First cell along an axis that a search from the cell `key` visits; below 0 it belongs to an image. */
+/**
+ * First cell along an axis that a search from the cell `key` visits. Below 0 it belongs to an
+ * image.
+ */
 function firstCell(ctx: usize, axis: i32, key: i64, radius: f64): i32 {
   const first = <f64>keyIndex(key, axis) - Math.ceil(radius / loadF8(ctx + VALUE_GRID_WIDTH, axis));
   return <i32>(isPeriodic(ctx, axis) ? first : max(first, 0));
@@ -163,7 +189,10 @@ function lastCell(ctx: usize, axis: i32, key: i64, radius: f64): i32 {
   return <i32>(isPeriodic(ctx, axis) ? last : min(last, <f64>(countAt(ctx, COUNT_GRID_CELLS, axis) - 1)));
 }
 
-/** Nearest distances up to `radius` among all atoms and their images (infinite: no axis is periodic). */
+/**
+ * Nearest distances up to `radius` among all atoms and their images (infinite: no axis is
+ * periodic).
+ */
 function scanAll(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   const wrapped = region(ctx, ADDRESS_WRAPPED);
   const basis = ctx + VALUE_GRID_BASIS;
@@ -185,7 +214,10 @@ function scanAll(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   return length;
 }
 
-/** Length of the mean unit vector to the neighbours in the list; those at the atom's own place count as none. */
+/**
+ * Length of the mean unit vector to the neighbours in the list. Neighbours at the atom's own place
+ * contribute no vector.
+ */
 function asymmetry(list: usize, length: i32): f64 {
   let x: f64 = 0;
   let y: f64 = 0;
@@ -203,8 +235,9 @@ function asymmetry(list: usize, length: i32): f64 {
 }
 
 /**
- * Writes v_i of sorted atom s, and v_i again where the atom is symmetric, else infinity. v_i is 0 if the atom has fewer than FIRST neighbours,
- * infinite if they lie beyond MOST_VISITED cells or atoms.
+ * Writes v_i of sorted atom s to `volume`, and to `inner` if the atom is symmetric, else infinity.
+ * v_i is 0 if the atom has fewer than FIRST neighbours, and infinite if they lie beyond
+ * MOST_VISITED cells or atoms.
  */
 function measureAtom(ctx: usize, list: usize, s: i32, volume: usize, inner: usize): void {
   const length = findNearest(ctx, list, s);
@@ -225,21 +258,25 @@ function meanVolume(list: usize, length: i32): f64 {
   return ((4.0 / 3.0) * Math.PI * sum) / <f64>terms;
 }
 
-/** Fills the list with the nearest neighbours of sorted atom s and returns its length, -1 if they lie beyond MOST_VISITED cells or atoms. */
+/**
+ * Fills the list with the nearest neighbours of sorted atom s. Returns its length, or -1 if they
+ * lie beyond MOST_VISITED cells or atoms.
+ */
 function findNearest(ctx: usize, list: usize, s: i32): i32 {
   const periodic = count(ctx, COUNT_PERIODIC) != 0;
   const atoms = <f64>count(ctx, COUNT_ATOMS);
   const enough = periodic ? LAST : min(LAST, count(ctx, COUNT_ATOMS) - 1);
   if (enough < FIRST) return 0;
-  // Along a non-periodic axis of one cell there is nothing beyond.
+  // A non-periodic axis with one cell has nothing beyond it.
   let step: f64 = Infinity;
   for (let axis = 0; axis < 3; ++axis) {
     if (isPeriodic(ctx, axis) || countAt(ctx, COUNT_GRID_CELLS, axis) > 1) step = min(step, loadF8(ctx + VALUE_GRID_WIDTH, axis));
   }
-  // The first radius is one that reaches enough atoms at the mean density, where there is one.
+  // The first radius reaches enough atoms at the mean density, if there is one.
   const reached = ((4.0 / 3.0) * Math.PI * step * step * step * atoms) / basisVolume(ctx);
   const first = count(ctx, COUNT_PERIODIC) == 7 && reached < 1.04 * <f64>enough ? LITTLE_MORE : 1;
-  // Then it grows by steps and later by half: in flat or skewed cells many steps are needed, and reach few atoms each.
+  // Then the radius grows in equal steps, later by half: flat or skewed cells need many steps that
+  // reach few atoms each.
   let length = 0;
   for (let rings = first; ; rings = rings < RINGS ? Math.floor(rings) + 1 : rings * 1.5) {
     const radius = rings * step;
@@ -253,7 +290,7 @@ function findNearest(ctx: usize, list: usize, s: i32): i32 {
   return length;
 }
 
-/** Geometric mean of v_i over the inner atoms, or q if they are too few. */
+/** Geometric mean of v_i over the inner atoms, or q if there are too few. */
 function innerVolume(inner: usize, sampled: i32, quartile: f64): f64 {
   let sum: f64 = 0;
   let found = 0;
@@ -266,7 +303,7 @@ function innerVolume(inner: usize, sampled: i32, quartile: f64): f64 {
   return found < FEWEST_INNER ? quartile : quartile * Math.exp(sum / <f64>found);
 }
 
-/** Sorts ascending (gaps of Shell's method, then insertion). */
+/** Sorts in ascending order: Shell's gaps, then insertion. */
 function sort(values: usize, length: i32): void {
   for (let gap = length >> 1; gap > 0; gap >>= 1) {
     for (let i = gap; i < length; ++i) {
@@ -293,7 +330,10 @@ function crowding(ctx: usize): f64 {
   return sum / <f64>count(ctx, COUNT_ATOMS);
 }
 
-/** Measures the sampled atoms whose number in the sample is a multiple of `step`; their values lie together. */
+/**
+ * Measures the sampled atoms whose number in the sample is a multiple of `step`. Their values are
+ * contiguous.
+ */
 function measureSample(ctx: usize, list: usize, values: usize, inner: usize, step: i32): void {
   const n = count(ctx, COUNT_ATOMS);
   const sampled = min(n, SAMPLE);
@@ -301,7 +341,8 @@ function measureSample(ctx: usize, list: usize, values: usize, inner: usize, ste
   const perAtom = <f64>sampled / <f64>n;
   for (let s = 0; s < n; ++s) {
     const atom = load<i32>(at4(order, s));
-    // The least number that this atom could have in the sample; rounding makes it one too small or too large at most.
+    // The lowest number that this atom could have in the sample. Rounding changes it by at most
+    // one.
     const sample = <i32>Math.ceil(<f64>atom * perAtom - 1e-6);
     if (sample % step != 0 || sample >= sampled || (<i64>sample * n) / sampled != atom) continue;
     const to = sample / step;
@@ -309,7 +350,10 @@ function measureSample(ctx: usize, list: usize, values: usize, inner: usize, ste
   }
 }
 
-/** v from the values of `length` atoms (sorted on return), 0 if one of them has too few neighbours, infinite if most see no others. */
+/**
+ * v from the values of `length` atoms (sorted on return). Returns 0 if an atom has too few
+ * neighbours, infinity if most have none within reach.
+ */
 function typicalVolume(values: usize, inner: usize, length: i32): f64 {
   sort(values, length);
   if (!(loadF8(values, 0) > 0)) return 0;
@@ -317,14 +361,15 @@ function typicalVolume(values: usize, inner: usize, length: i32): f64 {
   const below = <i32>rank;
   const above = min(below + 1, length - 1);
   let quartile = loadF8(values, below);
-  // Not formed where it has no weight, since the values above may be infinite.
+  // Skipped if it has no weight, because the values above may be infinite.
   if (rank > <f64>below) quartile += (rank - <f64>below) * (loadF8(values, above) - quartile);
   return quartile < Infinity ? innerVolume(inner, length, quartile) : Infinity;
 }
 
 /**
- * a0, or 0 if there are too few atoms or most see no others; for a basis and an origin already formed. Leaves the atoms sorted into cells of its
- * own; if those are `cutoff` a0 wide, VALUE_GRID_UNIT is a0.
+ * a0, or 0 if there are too few atoms or most have no others within reach. Needs a basis and an
+ * origin. Leaves the atoms sorted into its own cells; if these are `cutoff` a0 wide,
+ * VALUE_GRID_UNIT is a0.
  */
 export function formLengthScale(ctx: usize, extents: usize, cutoff: f64): f64 {
   const n = count(ctx, COUNT_ATOMS);
@@ -336,8 +381,9 @@ export function formLengthScale(ctx: usize, extents: usize, cutoff: f64): f64 {
   const mean = basisVolume(ctx) / <f64>n;
   store<f64>(ctx + VALUE_GRID_UNIT, 0);
 
-  // Cells of some 16 atoms where the atoms are, found by trial: vacuum may make any first guess too large. The first ones of a periodic
-  // cell are those that the neighbour search wants if a0 follows from the mean volume.
+  // Cells of about 16 atoms where there are atoms, found by trial: vacuum can make any first guess
+  // too large. The first cells of a periodic frame are those that the neighbour search needs if a0
+  // follows from the mean volume.
   let longest: f64 = 0;
   for (let axis = 0; axis < 3; ++axis) longest = max(longest, loadF8(extents, axis));
   let volume = basisVolume(ctx);
@@ -368,7 +414,10 @@ export function formLengthScale(ctx: usize, extents: usize, cutoff: f64): f64 {
   return whole && abs(mean - v) < AGREEMENT * v ? unit : Math.cbrt(v);
 }
 
-/** The estimate alone, for the frame laid out; 0 if the positions or the cell are unusable or the atoms too few. */
+/**
+ * Only the estimate, for the frame laid out. Returns 0 if the positions or the cell are unusable or
+ * there are too few atoms.
+ */
 export function estimateLengthScale(ctx: usize): f64 {
   if (checkPositions(ctx) != STATUS_OK || formBasis(ctx) != STATUS_OK) return 0;
   const extents = region(ctx, ADDRESS_SCRATCH) + SCRATCH_UNIT_X;

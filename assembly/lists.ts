@@ -1,15 +1,20 @@
 /**
- * Neighbour lists with a skin: candidates within cutoff + skin of each atom, kept from one load to the next of the same layout.
+ * Neighbour lists with a skin: candidates within cutoff + skin of each atom, kept from one load to
+ * the next of the same layout.
  *
- * A list of candidates (j, S) stands for all pairs as long as none that is not on it can have come within the cutoff:
+ * A list of candidates (j, S) contains all pairs as long as no other pair can have come within the
+ * cutoff:
  *
  *     r_c a0 + 2 max_i |w_i - w_i'| + sum_axes max |S| |B - B'|  <  (r_c + skin) a0'
  *
- * with ' where the lists were made, w the positions wrapped by the whole cells of that time, S the whole cells between two atoms, B the basis (cells.ts).
- * Atoms, species and periodicity must be the same, too; with anything else the lists are made anew. Vectors are always formed from the positions at
- * hand. An atom that its engine has moved by whole cells is followed: its count of cells is corrected, the lists stay.
+ * Primes mark the load that made the lists. w are the positions, wrapped by the whole cells of that
+ * load, S the whole cells between two atoms, B the basis (cells.ts). Atoms, species and periodicity
+ * must also be the same; otherwise new lists are made. Vectors are always computed from the
+ * current positions. An atom that its engine has moved by whole cells is followed: its count of
+ * cells is corrected, and the lists stay valid.
  *
- * Rows as in neighbours.ts: those of sorted atom s are LIST_START[s] .. LIST_START[s] + LIST_COUNT[s] - 1 of LIST_LINK and LIST_IMAGE.
+ * Rows as in neighbours.ts: that of sorted atom s is LIST_COUNT[s] entries of LIST_LINK and
+ * LIST_IMAGE from LIST_START[s] on.
  */
 import {
   ADDRESS_LIST_HOME,
@@ -47,17 +52,17 @@ import { isPeriodic } from "./cells";
 import { at4, at8, count, countAt, loadF8, region, storeF8, value } from "./memory";
 import { PHASE_TRIAL } from "./phases";
 
-/** COUNT_LIST_STATE: there are none; they are being made with the pairs; they hold. */
+/** COUNT_LIST_STATE: there are no lists; they are being made with the pairs; they are valid. */
 export const LISTS_NONE: i32 = 0;
 export const LISTS_MADE: i32 = 1;
 export const LISTS_HOLD: i32 = 2;
 
-/** Most whole cells between two atoms on a list, along one axis. */
+/** Most whole cells between two atoms of a list, along one axis. */
 export const MOST_IMAGES: i32 = 511;
-/** Room for the rounding of the sums above. */
+/** Headroom for the rounding of the sums above. */
 const SAFETY: f64 = 1 - 1e-9;
 
-/** Whole cells along the three axes in one number. */
+/** The whole cells along the three axes, packed into one number. */
 // @ts-ignore: decorator
 @inline
 export function packImages(a: i32, b: i32, c: i32): i32 {
@@ -71,7 +76,7 @@ export function imagesAlong(packed: i32, axis: i32): i32 {
   return ((packed >> (10 * axis)) & 1023) - 512;
 }
 
-/** The skin of lists to make or to reuse in this load, units of a0; 0 for none. */
+/** The skin of the lists that this load makes or reuses, units of a0; 0 for none. */
 export function wantedSkin(ctx: usize): f64 {
   if (!(count(ctx, COUNT_FEATURES) & FEATURE_LISTS)) return 0;
   const skin = value(ctx, VALUE_SKIN);
@@ -79,7 +84,7 @@ export function wantedSkin(ctx: usize): f64 {
   return count(ctx, COUNT_DENOISE_PHASE) == PHASE_TRIAL ? DENOISE_SKIN : 0;
 }
 
-/** Remembers what the lists that this load makes will hold for; after the atoms were sorted. */
+/** Stores what the lists of this load will be valid for. Call after the atoms were sorted. */
 export function beginLists(ctx: usize, skin: f64): void {
   const n = count(ctx, COUNT_ATOMS);
   const wrapped = region(ctx, ADDRESS_WRAPPED);
@@ -107,7 +112,10 @@ export function beginLists(ctx: usize, skin: f64): void {
   store<i32>(ctx + COUNT_LIST_STATE, LISTS_MADE);
 }
 
-/** Coordinate along an axis of the vector from a wrapped position (f64 3, without origin) to atom i as given. */
+/**
+ * Coordinate, along an axis, of the vector from a wrapped position (f64 3, without origin) to atom
+ * i as given.
+ */
 function cellsAway(ctx: usize, i: i32, from: usize, axis: i32): f64 {
   const r = at8(region(ctx, ADDRESS_POSITIONS), 3 * i);
   let sum: f64 = 0;
@@ -119,8 +127,8 @@ function cellsAway(ctx: usize, i: i32, from: usize, axis: i32): f64 {
 }
 
 /**
- * Whether the lists hold for the positions, the basis and the length scale at hand; if so, the wrapped positions are renewed. After formBasis, before
- * findOrigin.
+ * Whether the lists are valid for the current positions, basis and length scale. If so, renews the
+ * wrapped positions. Call after formBasis and before findOrigin.
  */
 export function renewLists(ctx: usize, lengthScale: f64): bool {
   if (count(ctx, COUNT_LIST_PERIODIC) != count(ctx, COUNT_PERIODIC)) return false;
@@ -158,7 +166,10 @@ export function renewLists(ctx: usize, lengthScale: f64): bool {
   return true;
 }
 
-/** Writes the wrapped position of sorted atom s, atom i as given, by its count of cells; returns how far it is from where the lists were made. */
+/**
+ * Writes the wrapped position of sorted atom s, given as atom i, by its count of cells. Returns its
+ * distance from the position for which the lists were made.
+ */
 function wrapByHome(ctx: usize, s: i32, i: i32): f64 {
   const r = at8(region(ctx, ADDRESS_POSITIONS), 3 * i);
   const t = at8(region(ctx, ADDRESS_LIST_HOME), 3 * s);

@@ -1,4 +1,4 @@
-/** The neighbours of a frame on one thread. */
+/** Loads a frame on one thread: checks, sorted atoms, neighbours. */
 import { COUNT_ATOMS, STATUS_OK } from "./abi";
 import { binAtoms } from "./bin";
 import { count } from "./memory";

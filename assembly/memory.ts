@@ -1,4 +1,4 @@
-/** Address arithmetic: the only place where an index becomes an offset. */
+/** Address arithmetic: no other module turns an index into an offset. */
 
 /** Address of item `i` of an array of 2-byte items. */
 // @ts-ignore: decorator
@@ -72,7 +72,7 @@ export function value(ctx: usize, field: i32): f64 {
   return load<f64>(ctx + field);
 }
 
-/** Copies `bytes`, a multiple of 16: for the few dozen that a call of memory.copy would cost more than. */
+/** Copies `bytes`, a multiple of 16. For a few dozen bytes, a call of memory.copy takes longer. */
 // @ts-ignore: decorator
 @inline
 export function copyVectors(to: usize, from: usize, bytes: i32): void {

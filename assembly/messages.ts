@@ -1,17 +1,18 @@
 /**
  * Messages (docs/maths.md, "Networks and messages").
  *
- *     n_a = sum_j w_aj h_j                         the first M hidden numbers of the neighbours, over the pairs of a
+ *     n_a = sum_j w_aj h_j       the first M hidden numbers of the neighbours, over the pairs of a
  *
- * Adjoint: dh_j = sum_a w_aj dn_a. A pair has the same length and kind from either end, so w_aj = w_ja, and atom j gathers dh_j over its own
- * row just as a gathers n_a: one kernel for both. And dw_aj = dn_a . h_j.
+ * Adjoint: dh_j = sum_a w_aj dn_a. A pair has the same length and kind from either end, so w_aj =
+ * w_ja. Atom j gathers dh_j over its own row exactly as a gathers n_a, so one kernel does both. And
+ * dw_aj = dn_a . h_j.
  */
 import { addF8, at4, at8, loadF8 } from "./memory";
 import { madd4, sums4 } from "./vector";
 
 /**
- * out (f32 `width`) += sum over a row of weight_p rows[link_p >> 1], in the order of the row. rows: f32, `stride` bytes from one to the next;
- * width: a multiple of 8.
+ * out (f32 `width`) += sum over a row of weight_p rows[link_p >> 1], in the order of the row.
+ * `rows`: f32, `stride` bytes from one to the next. `width`: a multiple of 8.
  */
 export function gatherRows(out: usize, weights: usize, links: usize, length: i32, rows: usize, stride: i32, width: i32): void {
   let column = 0;
@@ -82,7 +83,9 @@ export function gatherRows(out: usize, weights: usize, links: usize, length: i32
   v128.store(to, s1, 16);
 }
 
-/** Four partial sums of row . from over `width` numbers, a multiple of 8. */
+/**
+ * Four partial sums of the dot product of `row` and `from` over `width` numbers, a multiple of 8.
+ */
 // @ts-ignore: decorator
 @inline
 function dot4(row: usize, from: usize, width: i32): v128 {
@@ -96,7 +99,10 @@ function dot4(row: usize, from: usize, width: i32): v128 {
   return f32x4.add(even, odd);
 }
 
-/** dw (f32, overwritten) of a row, filled up to a multiple of 4: row (f32 `width`) . rows[link_p >> 1]. */
+/**
+ * dw (f32, overwritten) of a row of pairs that is filled up to a multiple of 4: row (f32 `width`) .
+ * rows[link_p >> 1].
+ */
 export function weightAdjoints(dw: usize, row: usize, links: usize, length: i32, rows: usize, stride: i32, width: i32): void {
   for (let p = 0; p < length; p += 4) {
     const link = at4(links, p);

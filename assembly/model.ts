@@ -1,4 +1,6 @@
-/** What is formed once from a model's tensors: tables, constants, turned weights. */
+/**
+ * Derived data of a model, computed once from its tensors: tables, constants, transposed weights.
+ */
 import {
   ADDRESS_BACKWARD2_1,
   ADDRESS_COMPACTION,
@@ -45,7 +47,10 @@ import { clearPrior } from "./prior";
 import { prepareRadial } from "./radial";
 import { degreeCount, invariantCount, paddedClasses } from "./shape";
 
-/** Forms everything the kernels need from the tensors and constants, with a prior of equal weights; STATUS_MODEL_NON_FINITE if one of them is unusable. */
+/**
+ * Computes everything that the kernels need from the tensors and constants, with a prior of equal
+ * weights. Returns STATUS_MODEL_NON_FINITE if one of them is unusable.
+ */
 export function prepareModel(ctx: usize): i32 {
   const classCount = count(ctx, COUNT_CLASSES);
   const basisCount = count(ctx, COUNT_BASIS);
@@ -97,7 +102,7 @@ function constantsSound(ctx: usize): bool {
   for (let c = 0; c < classCount; ++c) {
     if (!(abs(loadF8(region(ctx, ADDRESS_IDEAL_LOGITS), c)) < Infinity)) return false;
   }
-  // The constant logit of class 0 rests on a row of zeros.
+  // Class 0 has a constant logit only if its row of weights is zero.
   const outer = count(ctx, COUNT_OUTER);
   for (let i = 0; i < outer; ++i) if (loadF4(region(ctx, ADDRESS_NETWORK2_WEIGHT1), i) != 0) return false;
   return (

@@ -1,14 +1,17 @@
 /**
  * Neighbours within the cutoff.
  *
- *     r_ij = (w_j - w_i) + S B,  x_ij = r_ij / a0,  pairs with |x_ij| < r_c, own images (j = i, S not 0) included
+ *     r_ij = (w_j - w_i) + S B,   x_ij = r_ij / a0
+ *     pairs with |x_ij| < r_c, own images (j = i, S not 0) included
  *
- * w are wrapped positions, S the whole cells between them, B as in cells.ts. Each of the operations changes only its sign when i and j are
- * exchanged, so x_ji = -x_ij to the last bit. Vectors are formed in f64 and stored as f32.
+ * w are wrapped positions, S the whole cells between them, B as in cells.ts. Exchanging i and j
+ * only changes the sign of each operation, so x_ji = -x_ij to the last bit. Vectors are computed in
+ * f64 and stored as f32.
  *
- * Pairs are stored as rows: those of sorted atom s are PAIR_START[s] .. PAIR_START[s] + PAIR_COUNT[s] - 1 in every
- * ADDRESS_PAIR_* array; a row starts at a multiple of 4 and is filled up to one with pairs beyond the cutoff. Where a row lies depends on which
- * worker came first, what it holds does not.
+ * Pairs are stored as rows. The row of sorted atom s is PAIR_COUNT[s] entries from PAIR_START[s] on
+ * in every ADDRESS_PAIR_* array. A row begins at a multiple of 4 and is filled up to a multiple of
+ * 4 with pairs beyond the cutoff. The place of a row depends on which worker came first, but its
+ * contents do not.
  */
 import {
   ADDRESS_ATOM_CELL,
@@ -69,7 +72,7 @@ import {
   SCRATCH_RUNS,
 } from "./scratch";
 
-/** Rows of the sorted atoms [begin, end). Rows that do not fit are only counted. */
+/** Finds the rows of the sorted atoms [begin, end). Rows that do not fit are only counted. */
 export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = region(ctx, ADDRESS_SCRATCH) + worker * SCRATCH_BYTES;
   const near = scratch + SCRATCH_NEAR;
@@ -93,7 +96,7 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const beyond = <f32>(2 * cutoff);
   const reused = count(ctx, COUNT_LIST_REUSED);
   const skin = !reused && count(ctx, COUNT_LIST_STATE) == LISTS_MADE ? value(ctx, VALUE_LIST_SKIN) : 0;
-  // All that this cell visits is packed, or it is -1.
+  // The cell whose surroundings are all packed, or -1.
   let packedKey: i64 = -1;
   let runCount = 0;
   let candidates = 0;
@@ -116,7 +119,8 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
       }
       store<i32>(listed, 0, LISTED_COUNT);
       while (true) {
-        // Rounding of the f32 positions and shifts: candidates this much beyond the cutoff are looked at in f64.
+        // Candidates this far beyond the cutoff are tested in f64, because the f32 positions and
+        // shifts are rounded.
         const slack = (abs(x) + abs(y) + abs(z) + shift + 3 * (cutoff + skin)) * 5e-7;
         const limit = <f32>((cutoff + skin + slack) * (cutoff + skin + slack) * (1 + 1e-6));
         const found = selectNear(packed, candidates, near, compaction, <f32>x, <f32>y, <f32>z, limit);
@@ -130,7 +134,7 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
           candidates = packRuns(ctx, packed, runs, runCount, runs, -1);
           shift = largestShift(runs, runCount) * inverseScale;
         }
-        // The first ones are gone, so the next atom of this cell begins anew.
+        // The first batch is gone, so the next atom of this cell starts again.
         packedKey = -1;
       }
       if (skin > 0) keepList(ctx, s, listed);
@@ -150,7 +154,7 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
     const start = atomic.add<i32>(ctx + COUNT_PAIRS_NEEDED, padded);
     store<i32>(at4(pairStart, s), start);
     store<i32>(at4(pairCount, s), length);
-    // Counts of a frame too large for i32 wrap; a sum below zero is too much as well.
+    // If a frame is too large for i32, its counts wrap: a negative sum is also too much.
     if (start < 0 || start > capacity - padded) continue;
     const bytes = padded << 2;
     copyVectors(at4(pairX, start), rows, bytes);
@@ -160,7 +164,7 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   }
 }
 
-/** The verdict on a pair search, once all workers have finished it. */
+/** The status of a pair search. Call after all workers have finished it. */
 export function finishPairs(ctx: usize): i32 {
   const trouble = count(ctx, COUNT_PAIR_TROUBLE);
   const n = count(ctx, COUNT_ATOMS);

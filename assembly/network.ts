@@ -1,16 +1,21 @@
 /**
  * Dense layers (docs/maths.md, "Networks and messages").
  *
- *     z = W x + c,   silu(z) = z / (1 + exp(-z)),   silu'(z) = s (1 + z (1 - s)),  s = 1 / (1 + exp(-z))
+ *     z = W x + c,   silu(z) = z / (1 + exp(-z))
+ *     silu'(z) = s (1 + z (1 - s)),   s = 1 / (1 + exp(-z))
  *
- * Kernel: four atoms at a time, activations f32 rows of one atom each; weights are stored output x input in the model
- * file, turned to input x output for the values (`turn`), and used as they are for the adjoint dx = W^T dz.
+ * Kernel: four atoms at a time, activations are f32 rows, one per atom. The model file stores
+ * weights as output x input. They are transposed to input x output for the values (`turn`), and
+ * used as stored for the adjoint dx = W^T dz.
  */
 import { at4, loadF4, loadF8, storeF8, addF8 } from "./memory";
 import { product } from "./product";
 import { madd4, sigmoid4 } from "./vector";
 
-/** to[input][output] = from[output][input]; rows of `to` are `width` >= outputs long and filled up with zeros. */
+/**
+ * to[input][output] = from[output][input]. Rows of `to` have `width` >= outputs numbers and are
+ * filled up with zeros.
+ */
 export function turn(to: usize, from: usize, outputs: i32, inputs: i32, width: i32): void {
   for (let input = 0; input < inputs; ++input) {
     for (let output = 0; output < width; ++output) {
@@ -19,12 +24,14 @@ export function turn(to: usize, from: usize, outputs: i32, inputs: i32, width: i
   }
 }
 
-/** out (4 x outputs) = x (4 x inputs) W^T + c; `turned` is W turned, `bias` c. Overwritten. */
+/**
+ * out (4 x outputs, overwritten) = x (4 x inputs) W^T + c; `turned` is W transposed, `bias` is c.
+ */
 export function layerForward(out: usize, x: usize, turned: usize, bias: usize, outputs: i32, inputs: i32): void {
   product(out, outputs << 2, bias, 0, x, inputs << 2, 4, turned, outputs << 2, 4, outputs, inputs);
 }
 
-/** dx (4 x inputs) = dz (4 x outputs) W; `weight` is W as stored. Overwritten. */
+/** dx (4 x inputs, overwritten) = dz (4 x outputs) W; `weight` is W as stored. */
 export function layerBackward(dx: usize, dz: usize, weight: usize, outputs: i32, inputs: i32): void {
   product(dx, inputs << 2, 0, 0, dz, outputs << 2, 4, weight, inputs << 2, 4, inputs, outputs);
 }
@@ -43,7 +50,9 @@ export function siluForward(out: usize, z: usize, length: i32): void {
   }
 }
 
-/** da becomes dz = da silu'(z), `slope` as siluForward left it; `length` numbers, a multiple of 4. */
+/**
+ * da becomes dz = da silu'(z), with `slope` from siluForward; `length` numbers, a multiple of 4.
+ */
 export function siluBackward(da: usize, slope: usize, length: i32): void {
   const bytes = <usize>length << 2;
   for (let o: usize = 0; o < bytes; o += 16) {

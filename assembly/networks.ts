@@ -1,5 +1,6 @@
 /**
- * The two networks (docs/maths.md, "Networks and messages") and their adjoints, four atoms at a time.
+ * The two networks (docs/maths.md, "Networks and messages") and their adjoints, four atoms at a
+ * time.
  */
 import {
   ADDRESS_BACKWARD2_1,
@@ -38,7 +39,10 @@ import {
 } from "./scratch";
 import { invariantCount, paddedClasses } from "./shape";
 
-/** Hidden numbers of the four sorted atoms from `first` and, into the record, the slopes of both layers of network 1, from their invariants. */
+/**
+ * From the invariants of four atoms: the hidden numbers of the sorted atoms from `first` on and, in
+ * the record, the slopes of both layers of network 1.
+ */
 export function network1(ctx: usize, scratch: usize, record: usize, first: i32): void {
   const invariants = scratch + SCRATCH_INVARIANTS;
   const a0 = scratch + SCRATCH_LAYER0;
@@ -54,7 +58,10 @@ export function network1(ctx: usize, scratch: usize, record: usize, first: i32):
   siluForward(at4(region(ctx, ADDRESS_HIDDEN), first * hidden), z1, 4 * hidden);
 }
 
-/** Adjoints of the invariants of four atoms (SCRATCH_INVARIANTS_ADJOINT) from those of their hidden numbers (SCRATCH_LAYER1, overwritten). */
+/**
+ * From the adjoints of the hidden numbers of four atoms (SCRATCH_LAYER1, overwritten): those of
+ * their invariants (SCRATCH_INVARIANTS_ADJOINT).
+ */
 export function backwardNetwork1(ctx: usize, scratch: usize, record: usize): void {
   const inner = count(ctx, COUNT_INNER);
   const hidden = count(ctx, COUNT_HIDDEN);
@@ -67,7 +74,10 @@ export function backwardNetwork1(ctx: usize, scratch: usize, record: usize): voi
   layerBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariantCount(ctx));
 }
 
-/** The last hidden layer (SCRATCH_OUTER_OUT) and its slopes (SCRATCH_OUTER) of four atoms from their hidden numbers and messages. */
+/**
+ * From the hidden numbers and messages of four atoms: the last hidden layer (SCRATCH_OUTER_OUT) and
+ * its slopes (SCRATCH_OUTER).
+ */
 export function network2(ctx: usize, scratch: usize, first: i32): void {
   const input = scratch + SCRATCH_INPUT;
   const hidden = count(ctx, COUNT_HIDDEN);
@@ -85,8 +95,9 @@ export function network2(ctx: usize, scratch: usize, first: i32): void {
 }
 
 /**
- * Adjoints of hidden numbers (through network 2 alone) and messages of the sorted atoms [first, until), at most four, from those of their logits
- * (SCRATCH_LOGITS, rows of the padded classes) and the slopes of the last hidden layer (SCRATCH_OUTER).
+ * From the adjoints of the logits (SCRATCH_LOGITS, rows of the padded classes) and the slopes of
+ * the last hidden layer (SCRATCH_OUTER): the adjoints of hidden numbers (only through network 2)
+ * and messages of the sorted atoms [first, until), at most four.
  */
 export function backwardNetwork2(ctx: usize, scratch: usize, first: i32, until: i32): void {
   const outer = count(ctx, COUNT_OUTER);

@@ -1,10 +1,11 @@
 /**
  * The prior over classes (docs/maths.md, "Prior over classes").
  *
- *     l_ac = [W4 silu(..) + c4]_c + log w_c,   log 0 := LEFT_OUT
+ *     l_ac = [W4 silu(...) + c4]_c + log w_c,   log 0 := EXCLUDED
  *
- * The log-weights enter the last bias, so everything that is read off the logits follows, in the kernel and in the reference. They are
- * formed here rather than by the host, so that every host gets the same bits.
+ * The log-weights enter the last bias, so all results derived from the logits follow, in the kernel
+ * and in the reference. They are computed here and not by the host, so that every host gets the
+ * same bits.
  */
 import {
   ADDRESS_BIAS2_1,
@@ -20,10 +21,13 @@ import { at4, count, loadF4, loadF8, region, storeF8 } from "./memory";
 import { paddedClasses } from "./shape";
 
 
-/** Logit of what fills the classes up to a register tile: its exponential is nothing beside that of any class. */
+/**
+ * Logit of the padding that fills up a register tile. Its exponential is negligible next to that of
+ * any class.
+ */
 const PADDING: f64 = -1e9;
 
-/** Every class has weight 1: the prior of a model that was just loaded. */
+/** Gives every class weight 1: the prior of a model that was just loaded. */
 export function clearPrior(ctx: usize): void {
   const weights = region(ctx, ADDRESS_CLASS_WEIGHTS);
   const classCount = count(ctx, COUNT_CLASSES);
@@ -32,8 +36,9 @@ export function clearPrior(ctx: usize): void {
 }
 
 /**
- * Takes over ADDRESS_CLASS_WEIGHTS, for all passes that follow. STATUS_BAD_PRIOR, and the prior before stays, unless all weights are
- * finite and not negative and some crystalline class has one above 0.
+ * Applies ADDRESS_CLASS_WEIGHTS to all later passes. All weights must be finite and not negative,
+ * and a crystalline class must have one above 0. Otherwise returns STATUS_BAD_PRIOR and keeps the
+ * previous prior.
  */
 export function setPrior(ctx: usize): i32 {
   const weights = region(ctx, ADDRESS_CLASS_WEIGHTS);

@@ -1,25 +1,32 @@
 /**
- * The matrix product under densities, networks and their adjoints, in register tiles of 4 rows x 8 columns:
+ * The matrix product of densities, networks and their adjoints, in register tiles of 4 rows x 8
+ * columns:
  *
  *     out[row][column] = initial[row][column] + sum_d left[row][d] right[d][column]
  *
- * out      f32, `outStride` bytes from row to row, 16-byte aligned; overwritten
- * initial  f32, `initialStride` bytes from row to row (0: one row for all); address 0 stands for zeros; may be out itself
- * left     f32, `leftRow` bytes from row to row, `leftStep` bytes from d to d + 1
- * right    f32, `rightStride` bytes from d to d + 1, columns contiguous, 16-byte aligned
- * rows     multiple of 4; columns multiple of 8
+ *     out      f32, `outStride` bytes from row to row, 16-byte aligned; overwritten
+ *     initial  f32, `initialStride` bytes from row to row (0: one row for all); may be out itself;
+ *              address 0 stands for zeros
+ *     left     f32, `leftRow` bytes from row to row, `leftStep` bytes from d to d + 1
+ *     right    f32, `rightStride` bytes from d to d + 1, columns contiguous, 16-byte aligned
+ *     rows     multiple of 4; columns multiple of 8
  *
- * The sum runs over d in order, whatever the tile: a result does not depend on its place in a tile.
- * The inner loop is not unrolled: eight accumulators, two columns and a broadcast are what sixteen registers hold.
+ * The sum runs over d in order for any tile, so a result does not depend on its place in a tile.
+ * The inner loop is not unrolled: eight accumulators, two columns and a broadcast fit into sixteen
+ * registers.
  */
 import { madd4 } from "./vector";
 
-/** How a number comes into all lanes: by the instruction for it, or as a number first. A global of the instance, no data in memory. */
+/**
+ * Whether a number reaches all lanes as a number first, and not by the instruction for it. A global
+ * of the instance, without data in memory.
+ */
 let byNumbers: bool = false;
 
 /**
- * Has `product` spread numbers over lanes by another instruction. Results are the same to the last bit; which is faster depends on the engine: V8 makes
- * one instruction of v128.load32_splat and two of f32x4.splat(f32.load), Cranelift three and two.
+ * Sets the instruction by which `product` copies numbers to all lanes. Results are the same to the
+ * last bit; the faster one depends on the engine: V8 makes one instruction of v128.load32_splat and
+ * two of f32x4.splat(f32.load), Cranelift three and two.
  */
 export function splatNumbers(flag: i32): void {
   byNumbers = flag != 0;
@@ -32,7 +39,7 @@ function splat<T>(address: usize): v128 {
   return isFloat<T>() ? f32x4.splat(load<f32>(address)) : v128.load32_splat(address);
 }
 
-/** See above. */
+/** The product by the instruction that T chooses. */
 function multiply<T>(
   out: usize,
   outStride: i32,
@@ -114,7 +121,7 @@ function multiply<T>(
   }
 }
 
-/** See above: `multiply` with the instruction that suits the engine. */
+/** The product (see the head of this file) by the instruction that suits the engine. */
 export function product(
   out: usize,
   outStride: i32,

@@ -3,19 +3,22 @@
  *
  *     R^t_k(r) = f(r) sum_p W^t_kp exp(-(r - c_p)^2 / (2 w^2)),   f(r) = (1 - (r/r_c)^6)^3
  *
- * k = 0..K-1 density channels, k = K message weight; t = kind of the pair; r in units of a0.
+ * k = 0 to K - 1 are density channels, k = K is the message weight; t is the kind of the pair; r is
+ * in units of a0.
  *
- * Kernel: cubic Hermite interpolation between TABLE_INTERVALS + 1 nodes; prepareModel measures its largest error over all channels
- * relative to the largest value (VALUE_TABLE_ERROR: about 2e-9 for a model with a basis width of 0.2, far below the rounding of f32).
- * A table row: K + 4 values, then K + 4 slopes times the distance between nodes, f32.
- * With t in [0, 1) inside an interval:
+ * Kernel: cubic Hermite interpolation between TABLE_INTERVALS + 1 nodes. prepareModel measures its
+ * largest error over all channels, relative to the largest value (VALUE_TABLE_ERROR: about 2e-9 for
+ * a model with a basis width of 0.2, far below the rounding of f32). A table row has K + 4 values,
+ * then K + 4 slopes times the distance between nodes, f32. With t in [0, 1) inside an interval:
+ *
  *     R  = v0 (1 + 2t)(1 - t)^2 + s0 t (1 - t)^2 + v1 t^2 (3 - 2t) + s1 t^2 (t - 1)
  *     R' = (v0 6t(t - 1) + s0 (1 - t)(1 - 3t) + v1 6t(1 - t) + s1 t(3t - 2)) / step
  *
- * Chunk arrays (scratch.ts): SCRATCH_RADIAL n x K and SCRATCH_RADIAL_SLOPE n x K; overwritten. Rows beyond the cutoff are exactly zero.
+ * Chunk arrays (scratch.ts): SCRATCH_RADIAL n x K and SCRATCH_RADIAL_SLOPE n x K; overwritten. Rows
+ * beyond the cutoff are exactly zero.
  *
- * The inner functions want to know K when they are compiled, so that the places in a row become constants of the code: they take a type T
- * whose size in bytes is K, i64 or v128.
+ * The inner functions need K at compile time, so that offsets in a row become constants of the
+ * code. They take a type T whose size in bytes is K: i64 or v128.
  */
 import {
   ADDRESS_RADIAL_MIX,
@@ -48,7 +51,10 @@ import {
 import { TABLE_INTERVALS, tableBytes, tableColumns, tableKindBytes, tableRowBytes } from "./tables";
 import { madd4, sums4 } from "./vector";
 
-/** Rows of SCRATCH_BLEND by the number that they multiply; the same four for the slopes follow. */
+/**
+ * Rows of SCRATCH_BLEND, named by the number that each multiplies. The same four for the slopes
+ * follow.
+ */
 const BLEND_V0: i32 = 0;
 const BLEND_S0: i32 = BLEND_V0 + CHUNK_BYTES;
 const BLEND_V1: i32 = BLEND_S0 + CHUNK_BYTES;
@@ -117,7 +123,7 @@ export function prepareRadial(ctx: usize): void {
       let slope0: f64 = 0;
       for (let node = 0; node <= TABLE_INTERVALS; ++node) {
         const r = <f64>node * step;
-        // At the cutoff itself value and slope are zero, whatever rounding says.
+        // At the cutoff itself value and slope are zero, regardless of rounding.
         const value1 = node < TABLE_INTERVALS ? radialReference(ctx, kind, channel, r) : 0;
         const slope1 = node < TABLE_INTERVALS ? radialReferenceSlope(ctx, kind, channel, r) * step : 0;
         const row = table + kind * tableKindBytes(channels) + node * tableRowBytes(channels);
@@ -137,8 +143,9 @@ export function prepareRadial(ctx: usize): void {
 }
 
 /**
- * Lengths and unit vectors of the pairs x, y, z (f32, units of a0), and their places in the table of their kind (link & 1).
- * `n4` pairs, a multiple of 4. Fills SCRATCH_UNIT_*, SCRATCH_INVERSE, SCRATCH_ROW, SCRATCH_PLACE and the first half of SCRATCH_BLEND.
+ * Lengths and unit vectors of the pairs x, y, z (f32, units of a0), and their places in the table
+ * of their kind (link & 1). `n4` pairs, a multiple of 4. Fills SCRATCH_UNIT_*, SCRATCH_INVERSE,
+ * SCRATCH_ROW, SCRATCH_PLACE and the first half of SCRATCH_BLEND.
  */
 export function chunkGeometry(ctx: usize, scratch: usize, x: usize, y: usize, z: usize, link: usize, n4: i32): void {
   const step = value(ctx, VALUE_CUTOFF) / <f64>TABLE_INTERVALS;
@@ -159,7 +166,7 @@ export function chunkGeometry(ctx: usize, scratch: usize, x: usize, y: usize, z:
     v128.store(scratch + SCRATCH_UNIT_Z + o, f32x4.mul(dz, inverse));
     v128.store(scratch + SCRATCH_INVERSE + o, inverse);
     const position = f32x4.mul(r, perStep);
-    // Beyond the cutoff lie two rows of zeros, so any t will do there.
+    // The table has two rows of zeros beyond the cutoff, so any t works there.
     const node = i32x4.min_s(i32x4.trunc_sat_f32x4_s(position), i32x4.splat(TABLE_INTERVALS + 1));
     const t = f32x4.sub(position, f32x4.convert_i32x4_s(node));
     const kind = v128.and(v128.load(link + o), i32x4.splat(1));
@@ -180,7 +187,10 @@ export function chunkGeometry(ctx: usize, scratch: usize, x: usize, y: usize, z:
   }
 }
 
-/** The Hermite weights of slopes (SCRATCH_BLEND, from BLEND_SLOPES on) of `n4` pairs. After chunkGeometry. */
+/**
+ * The Hermite weights of slopes (SCRATCH_BLEND, from BLEND_SLOPES on) of `n4` pairs. Call after
+ * chunkGeometry.
+ */
 function slopeWeights(ctx: usize, scratch: usize, n4: i32): void {
   const step = value(ctx, VALUE_CUTOFF) / <f64>TABLE_INTERVALS;
   const perStep = f32x4.splat(<f32>(1 / step));
@@ -202,8 +212,8 @@ function slopeWeights(ctx: usize, scratch: usize, n4: i32): void {
 }
 
 /**
- * Four channels between two rows of the table, from `here` in the first: v0, s0, v1, s1 stand half a
- * row of 4 (K + 4) bytes apart.
+ * Four channels between two rows of the table, from `here` in the first row. v0, s0, v1 and s1 are
+ * half a row of 4 (K + 4) bytes apart.
  */
 // @ts-ignore: decorator
 @inline
@@ -219,7 +229,10 @@ function blend4<T>(here: usize, b0: v128, b1: v128, b2: v128, b3: v128): v128 {
   );
 }
 
-/** K channels (n4 x K into `out`) and the message weight (f32 n4 into `weights`) of every pair, by four rows of Hermite weights. */
+/**
+ * Interpolates K channels (n4 x K into `out`) and the message weight (f32 n4 into `weights`) of
+ * every pair, by four rows of Hermite weights.
+ */
 // @ts-ignore: decorator
 @inline
 function interpolate<T>(table: usize, scratch: usize, weightsOfRows: usize, out: usize, weights: usize, n4: i32): void {
@@ -242,7 +255,10 @@ function interpolate<T>(table: usize, scratch: usize, weightsOfRows: usize, out:
   }
 }
 
-/** R of `n4` pairs into SCRATCH_RADIAL, the message weights into `weights` (f32 n4). After chunkGeometry. */
+/**
+ * R of `n4` pairs into SCRATCH_RADIAL, the message weights into `weights` (f32 n4). Call after
+ * chunkGeometry.
+ */
 export function radialForward(ctx: usize, scratch: usize, weights: usize, n4: i32): void {
   const table = region(ctx, ADDRESS_TABLE);
   const blend = scratch + SCRATCH_BLEND;
@@ -251,7 +267,10 @@ export function radialForward(ctx: usize, scratch: usize, weights: usize, n4: i3
   else interpolate<v128>(table, scratch, blend, out, weights, n4);
 }
 
-/** dR/dr of `n4` pairs into SCRATCH_RADIAL_SLOPE, of the message weights into SCRATCH_WEIGHT_SLOPE. */
+/**
+ * dR/dr of `n4` pairs into SCRATCH_RADIAL_SLOPE, that of the message weights into
+ * SCRATCH_WEIGHT_SLOPE.
+ */
 export function radialSlopes(ctx: usize, scratch: usize, n4: i32): void {
   const table = region(ctx, ADDRESS_TABLE);
   const blend = scratch + SCRATCH_BLEND + BLEND_SLOPES;
@@ -263,8 +282,8 @@ export function radialSlopes(ctx: usize, scratch: usize, n4: i32): void {
 }
 
 /**
- * dL/dr of `n4` pairs: SCRATCH_LENGTH_ADJOINT[j] += sum_k dR[j][k] R'[j][k] + dw[j] w'[j], the sum over k in a fixed order.
- * dw: f32 n4.
+ * dL/dr of `n4` pairs: SCRATCH_LENGTH_ADJOINT[j] += sum_k dR[j][k] R'[j][k] + dw[j] w'[j]. The sum
+ * over k has a fixed order. dw: f32 n4.
  */
 export function radialBackward(ctx: usize, scratch: usize, dw: usize, n4: i32): void {
   if (count(ctx, COUNT_CHANNELS) == 8) lengthAdjoints<i64>(scratch, dw, n4);
@@ -303,7 +322,7 @@ function slopeProduct<T>(scratch: usize, j: i32): v128 {
   );
 }
 
-/** SCRATCH_RADIAL (n4 x K) turned into SCRATCH_RADIAL_TURNED (K x CHUNK). */
+/** Transposes SCRATCH_RADIAL (n4 x K) into SCRATCH_RADIAL_TURNED (K x CHUNK). */
 export function turnRadial(scratch: usize, channels: i32, n4: i32): void {
   const stride = <usize>channels << 2;
   for (let j = 0; j < n4; j += 4) {

@@ -1,12 +1,14 @@
 /**
- * What is read off the logits of one atom (docs/maths.md, first table).
+ * Results from the logits of one atom (docs/maths.md, first table).
  *
- *     p_c = exp(l_c - logP_a),  logP_a = log sum_c exp l_c,  label = class of the largest logit (ties: the lowest class)
- *     confidence = p_label,  margin = best minus second-best logit
- *     distance = a0 sqrt(2 s^2 max(0, l0_c - l_c + log w_c)),  c = label, or the best crystalline class if the label is 0
+ *     p_c = exp(l_c - logP_a),   logP_a = log sum_c exp l_c
+ *     label = class of the largest logit (ties: the lowest class)
+ *     confidence = p_label,   margin = best minus second-best logit
+ *     distance = a0 sqrt(2 s^2 max(0, l0_c - l_c + log w_c))
+ *                c = label, or the best crystalline class if the label is 0
  *
- * The logits hold the log-weights of the classes (prior.ts), the distance does not.
- * Results go to the place of the atom in the order given.
+ * The logits contain the log-weights of the classes (prior.ts), the distance does not. Results are
+ * stored at the place of the atom in the order given.
  */
 import {
   ADDRESS_ATOM_LOG_DENSITY,
@@ -30,10 +32,13 @@ import { hasTables } from "./layout";
 import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
 import { exp4 } from "./vector";
 
-/** Lane 0 alone. */
+/** Only lane 0. */
 const FIRST_LANE: v128 = i32x4(-1, 0, 0, 0);
 
-/** Class of the first logit equal to `wanted`, from vector `from` of them on; there is one. */
+/**
+ * Class of the first logit equal to `wanted`, which exists. The first vector is searched without
+ * `lanes`.
+ */
 // @ts-ignore: decorator
 @inline
 function classOf(logits: usize, wanted: f32, lanes: v128): i32 {
@@ -47,7 +52,10 @@ function classOf(logits: usize, wanted: f32, lanes: v128): i32 {
   return c + ctz(mask);
 }
 
-/** Copies a row of f32, whose neighbours follow without padding: exactly so many are written. */
+/**
+ * Copies a row of f32. Exactly `length` numbers are written, because the next row follows without
+ * padding.
+ */
 // @ts-ignore: decorator
 @inline
 function copyRow(to: usize, from: usize, length: i32): void {
@@ -57,13 +65,13 @@ function copyRow(to: usize, from: usize, length: i32): void {
 }
 
 /**
- * Writes the results of `atom` (order given) from its logits (f32, the padded classes: those past the last are far below any other); `exponentials`, of
- * the same size, is for the work in between.
+ * Writes the results of `atom` (order given) from its logits (f32, the padded classes: the padding
+ * is far below any class). `exponentials`, of the same size, is scratch.
  */
 export function readOut(ctx: usize, atom: i32, logits: usize, exponentials: usize): void {
   const classCount = count(ctx, COUNT_CLASSES);
   const flat = loadF4(logits, 0);
-  // The largest and the second of every lane, class 0 apart.
+  // The largest and the second largest of every lane, without class 0.
   const lowest = f32x4.splat(-Infinity);
   let largest = v128.bitselect(lowest, v128.load(logits), FIRST_LANE);
   let second = lowest;
@@ -72,7 +80,8 @@ export function readOut(ctx: usize, atom: i32, logits: usize, exponentials: usiz
     second = f32x4.max(second, f32x4.min(largest, v));
     largest = f32x4.max(largest, v);
   }
-  // The same of pairs of lanes, then of all: the second of two is the larger of the seconds and of the smaller first.
+  // The same for pairs of lanes, then for all. The second largest of two is the larger of the
+  // seconds and of the smaller first.
   let turned = v128.shuffle<f32>(largest, largest, 2, 3, 0, 1);
   second = f32x4.max(f32x4.max(second, v128.shuffle<f32>(second, second, 2, 3, 0, 1)), f32x4.min(largest, turned));
   largest = f32x4.max(largest, turned);
@@ -87,7 +96,7 @@ export function readOut(ctx: usize, atom: i32, logits: usize, exponentials: usiz
   const runnerUp = label > 0 ? max(next, flat) : first;
 
   const shift = f32x4.splat(best);
-  // Up to a thousand terms: summed in f64, they lose nothing that f32 shows.
+  // Up to a thousand terms are summed in f64, with an error far below the rounding of f32.
   let low = f64x2.splat(0);
   let high = low;
   for (let c = 0; c < classCount; c += 4) {

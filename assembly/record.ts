@@ -1,6 +1,8 @@
 /**
- * Where the passes leave what they share: the scratch memory of a worker, and the record of each group of four atoms (groupBytes of shape.ts) with what
- * the backward pass needs again: the mixed densities (invariants.ts), then f32 4 x V and 4 x H of the slopes of SiLU in the two layers of network 1.
+ * Memory that the passes share: the scratch memory of a worker, and the record of each group of
+ * four atoms (groupBytes of shape.ts). A record has what the backward pass needs again: the mixed
+ * densities (invariants.ts), then f32 4 x V and 4 x H of the slopes of SiLU in the two layers of
+ * network 1.
  */
 import { ADDRESS_KEPT, ADDRESS_SCRATCH, COUNT_CHANNELS, COUNT_INNER } from "./abi";
 import { count, region } from "./memory";
@@ -14,7 +16,10 @@ export function workerScratch(ctx: usize, worker: i32): usize {
   return region(ctx, ADDRESS_SCRATCH) + worker * SCRATCH_BYTES;
 }
 
-/** Record of the group that begins with sorted atom `first`: kept from pass to pass, or in the scratch memory. */
+/**
+ * Record of the group that begins with sorted atom `first`: kept between the passes, or in the
+ * scratch memory.
+ */
 // @ts-ignore: decorator
 @inline
 export function groupRecord(ctx: usize, scratch: usize, first: i32): usize {

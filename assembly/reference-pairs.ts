@@ -20,8 +20,9 @@ import { basisHeight, isPeriodic } from "./cells";
 import { at4, count, loadF8, region, storeF8, value } from "./memory";
 
 /**
- * The reference's pairs in f64 and in the order given, by brute force over all atoms and images; after binAtoms, which settles basis and
- * length scale. Rows: REFERENCE_START[i] .. REFERENCE_START[i + 1] - 1.
+ * The reference's pairs in f64 and in the order given, by brute force over all atoms and images.
+ * Call after binAtoms, which determines basis and length scale. The row of atom i begins at
+ * REFERENCE_START[i] and ends before REFERENCE_START[i + 1].
  */
 export function referencePairs(ctx: usize): i32 {
   const n = count(ctx, COUNT_ATOMS);
@@ -74,7 +75,10 @@ export function referencePairs(ctx: usize): i32 {
   return length <= capacity ? STATUS_OK : STATUS_REFERENCE_OVERFLOW;
 }
 
-/** First (cutoff < 0) or last (cutoff > 0) image along an axis whose plane is within the cutoff of the vector's start. */
+/**
+ * First (cutoff < 0) or last (cutoff > 0) image along an axis whose plane is within the cutoff of
+ * the vector's start.
+ */
 function imageBound(ctx: usize, axis: i32, x: f64, y: f64, z: f64, cutoff: f64): i32 {
   if (!isPeriodic(ctx, axis)) return 0;
   const inverse = ctx + VALUE_GRID_INVERSE;

@@ -1,6 +1,7 @@
 /**
- * The double-precision reference: the scalar formulas that stand beside each kernel, put together. Slow, for tests and gradient checks.
- * Arrays are in the order given; regions ADDRESS_REFERENCE_* of abi.ts.
+ * The double-precision reference, made of the scalar formulas that each kernel has in its file.
+ * Slow, for tests and gradient checks. Arrays are in the order given; regions are
+ * ADDRESS_REFERENCE_* of abi.ts.
  */
 import {
   ADDRESS_LOG_PRIOR,
@@ -55,7 +56,7 @@ import {
 } from "./scratch";
 import { harmonicCount, invariantCount } from "./shape";
 
-/** Everything up to the logits of all atoms, from referencePairs; returns logP. */
+/** Everything up to the logits of all atoms, from referencePairs. Returns logP. */
 export function forwardReference(ctx: usize): f64 {
   const n = count(ctx, COUNT_ATOMS);
   const classCount = count(ctx, COUNT_CLASSES);
@@ -109,7 +110,9 @@ export function seedReference(ctx: usize): void {
   }
 }
 
-/** Gradient and virial from the seed in ADDRESS_REFERENCE_SEED (f64 N x C), after forwardReference. */
+/**
+ * Gradient and virial from the seed in ADDRESS_REFERENCE_SEED (f64 N x C), after forwardReference.
+ */
 export function backwardReference(ctx: usize): void {
   const n = count(ctx, COUNT_ATOMS);
   const classCount = count(ctx, COUNT_CLASSES);
@@ -142,7 +145,7 @@ export function backwardReference(ctx: usize): void {
     memory.copy(at8(hiddenAdjoint, width * i), dx, width << 3);
     memory.copy(at8(messagesAdjoint, message * i), at8(dx, width), message << 3);
   }
-  // What an atom told its neighbours: dh_j += w_ij dn_i.
+  // Messages backwards: dh_j += w_ij dn_i.
   for (let i = 0; i < n; ++i) {
     for (let p = load<i32>(at4(starts, i)); p < load<i32>(at4(starts, i + 1)); ++p) {
       const link = load<i32>(at4(links, p));
@@ -186,7 +189,7 @@ function pairLength(vectors: usize, p: i32): f64 {
   return Math.sqrt(x * x + y * y + z * z);
 }
 
-/** Z0, A0 and Z1 of network 1 for atom i. */
+/** REFERENCE_Z0, _A0 and _Z1 of network 1 for atom i. */
 function network1Reference(ctx: usize, i: i32): void {
   const scratch = region(ctx, ADDRESS_REFERENCE_SCRATCH);
   const b = at8(region(ctx, ADDRESS_REFERENCE_INVARIANTS), invariantCount(ctx) * i);
@@ -200,7 +203,7 @@ function network1Reference(ctx: usize, i: i32): void {
   layerReference(at8(scratch, REFERENCE_Z1), a0, region(ctx, ADDRESS_NETWORK1_WEIGHT1), bias1, count(ctx, COUNT_HIDDEN), inner);
 }
 
-/** Z0 and A0 of network 2 for atom i. */
+/** REFERENCE_Z0 and _A0 of network 2 for atom i. */
 function network2Reference(ctx: usize, i: i32): void {
   const scratch = region(ctx, ADDRESS_REFERENCE_SCRATCH);
   const x = at8(scratch, REFERENCE_X);

@@ -19,7 +19,10 @@ import {
 import { basisHeight, isPeriodic, MARGIN } from "./cells";
 import { at4, at8, count, region, value } from "./memory";
 
-/** Whether pair q leads back along pair p of sorted atom s; the link says it all where no two images of an atom have a common neighbour. */
+/**
+ * Whether pair q leads back along pair p of sorted atom s. The link is enough if no two images of
+ * an atom have a common neighbour (`single`).
+ */
 // @ts-ignore: decorator
 @inline
 function leadsBack(links: usize, xs: usize, ys: usize, zs: usize, q: i32, p: i32, s: i32, single: bool): bool {
@@ -32,14 +35,14 @@ function leadsBack(links: usize, xs: usize, ys: usize, zs: usize, q: i32, p: i32
   );
 }
 
-/** No mark that was there before counts, in a memory that may have held anything. */
+/** Invalidates all earlier marks, because the memory can contain anything. */
 export function clearCursors(ctx: usize): void {
   const workers = count(ctx, COUNT_FEATURES) & FEATURE_GRADIENT ? count(ctx, COUNT_WORKERS) : 0;
   memory.fill(region(ctx, ADDRESS_CURSOR), 0, (<usize>count(ctx, COUNT_ATOMS) << 3) * <usize>workers);
   store<i32>(ctx + COUNT_CURSOR_MARK, 1);
 }
 
-/** Pairs of the row from `start` of `length` that link to atoms before sorted atom s. */
+/** Number of pairs in the row of `length` from `start` that link to atoms before sorted atom s. */
 function pairsBefore(links: usize, start: i32, length: i32, s: i32): i32 {
   let before = 0;
   for (let p = start; p < start + length; ++p) before += i32(load<i32>(at4(links, p)) < 2 * s);
@@ -47,12 +50,13 @@ function pairsBefore(links: usize, start: i32, length: i32, s: i32): i32 {
 }
 
 /**
- * PAIR_REVERSE of the rows [begin, end): the place, in the row of the neighbour, of the pair that leads back. It links to this atom, is of
- * the same kind, and has the opposite vector.
+ * PAIR_REVERSE of the rows [begin, end): the place, in the row of the neighbour, of the pair that
+ * leads back. That pair links to this atom, is of the same kind, and has the opposite vector.
  *
- * Rows are in the order of their atoms, unless several images of one atom are neighbours. So atoms taken in order find their ways back in order: a
- * cursor for each neighbour, in ADDRESS_CURSOR beside the mark of this call, says which is next. What it points to is checked; where it is
- * not the way back, as with images, the row is searched.
+ * Rows are in the order of their atoms, unless several images of one atom are neighbours. So atoms
+ * taken in order find their ways back in order. A cursor for each neighbour, stored in
+ * ADDRESS_CURSOR with the mark of this call, gives the next one. Each is checked; if it does not
+ * lead back, as with images, the row is searched.
  */
 export function reversePairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const links = region(ctx, ADDRESS_PAIR_LINK);
@@ -84,7 +88,7 @@ export function reversePairs(ctx: usize, worker: i32, begin: i32, end: i32): voi
       if (!leadsBack(links, xs, ys, zs, q, p, s, single)) {
         const rowEnd = row + load<i32>(at4(pairCount, j));
         for (q = row; !leadsBack(links, xs, ys, zs, q, p, s, single); ++q) {
-          // There is a way back, or the search is broken.
+          // Every pair has a way back. Without one, the search has a bug.
           if (q >= rowEnd) unreachable();
         }
       }

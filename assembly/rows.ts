@@ -1,5 +1,5 @@
 /**
- * The row of one atom: which of its candidates are pairs, in f64, from the cells or from a list.
+ * The row of one atom: selects its pairs among candidates, in f64, from the cells or from a list.
  */
 import {
   ADDRESS_LIST_COUNT,
@@ -28,21 +28,21 @@ import { CANDIDATES, PACKED_STRIDE, ROW_STRIDE } from "./scratch";
 export const TROUBLE_COINCIDENT: i32 = 1 << 16;
 export const TROUBLE_DENSE: i32 = 1 << 17;
 export const TROUBLE: i32 = TROUBLE_COINCIDENT | TROUBLE_DENSE;
-/** Some atom has no list. */
+/** An atom has no valid list. */
 export const TROUBLE_UNLISTED: i32 = 1 << 18;
 
-/** The list at hand: places of the images and of the count behind the links. */
+/** Offsets, from the links of the current list, of the images and of the count. */
 const LISTED_IMAGE: i32 = CANDIDATES * 4;
 export const LISTED_COUNT: i32 = 2 * LISTED_IMAGE;
 
-/** The row at hand in the scratch memory: places of y, z and link behind x. */
+/** Offsets, from x of the current row in the scratch memory, of y, z and link. */
 export const ROW_Y: i32 = ROW_STRIDE;
 export const ROW_Z: i32 = 2 * ROW_STRIDE;
 export const ROW_LINK: i32 = 3 * ROW_STRIDE;
 
 /**
- * Writes the pair vector from (wx, wy, wz) to sorted atom j, shifted by (sx, sy, sz), to the place `row` of the row at hand, whether it is a pair or not;
- * returns its square, units of a0.
+ * Writes the pair vector from (wx, wy, wz) to sorted atom j, shifted by (sx, sy, sz), to the place
+ * `row` of the current row, whether it is a pair or not. Returns its square, units of a0.
  */
 // @ts-ignore: decorator
 @inline
@@ -57,7 +57,7 @@ function formPair(row: usize, wrapped: usize, j: i32, wx: f64, wy: f64, wz: f64,
   return x * x + y * y + z * z;
 }
 
-/** What is wrong with a pair of this square that is to go to the place `row` of the row at hand. */
+/** Bits of trouble for a pair of this square at the place `row` of the current row. */
 // @ts-ignore: decorator
 @inline
 function troubleOf(squared: f64, rows: usize, row: usize): i32 {
@@ -66,9 +66,12 @@ function troubleOf(squared: f64, rows: usize, row: usize): i32 {
 }
 
 /**
- * Which of the candidates (i32, their numbers among the packed, from `near` to `end`) are pairs of sorted atom s, in f64: they are added to its row,
- * which is `length` long (with the bits of its troubles); returns what that becomes. With a skin, those within it are added to `listed`, too, an i32
- * count behind link and image of each; the count goes beyond CANDIDATES, or far beyond, where they are no list.
+ * Selects the pairs of sorted atom s, in f64, among candidates (i32, numbers of packed ones, from
+ * `near` to `end`). Adds them to its row, which has `length` pairs (with the bits of its troubles),
+ * and returns the new length.
+ *
+ * With a skin, also adds the candidates within it to `listed`: link and image of each, then an i32
+ * count. The count exceeds CANDIDATES if there are too many for a list or an image is too far away.
  */
 export function acceptPairs(
   ctx: usize,
@@ -134,7 +137,9 @@ export function acceptPairs(
   return <i32>((row - rows) >> 2) | trouble;
 }
 
-/** The row of sorted atom s from its list; its length, with the bits of its troubles. */
+/**
+ * Forms the row of sorted atom s from its list. Returns its length, with the bits of its troubles.
+ */
 export function rowFromList(ctx: usize, rows: usize, s: i32): i32 {
   const wrapped = region(ctx, ADDRESS_WRAPPED);
   const here = at8(wrapped, 3 * s);
@@ -177,7 +182,10 @@ export function rowFromList(ctx: usize, rows: usize, s: i32): i32 {
   return <i32>((row - rows) >> 2) | trouble;
 }
 
-/** Keeps the list of sorted atom s, `listed` as acceptPairs left it, where there is room; a list that is none makes finishPairs give up all. */
+/**
+ * Stores the list of sorted atom s (`listed` from acceptPairs) if there is room. If it is not a
+ * valid list, finishPairs gives up all lists.
+ */
 export function keepList(ctx: usize, s: i32, listed: usize): void {
   const length = load<i32>(listed, LISTED_COUNT);
   if (length > CANDIDATES) {

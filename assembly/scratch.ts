@@ -1,6 +1,7 @@
 /**
- * The scratch memory of one worker: byte offsets of what a stage needs for the atoms at hand. Stages
- * share it, so nothing here outlives a call. Each offset is the one before plus what stands there.
+ * The scratch memory of one worker: byte offsets of what a stage needs for its current atoms.
+ * Stages share it, so nothing here outlives a call. Each offset is the one before plus the size of
+ * that array.
  */
 import { ROW_CAPACITY } from "./abi";
 import {
@@ -56,13 +57,18 @@ export const SCRATCH_WEIGHT_ADJOINT: i32 = SCRATCH_PLACE + CHUNK_BYTES;
 
 /** Bytes of one f32 number of each of the four. */
 const FOUR: i32 = 16;
-/** Interleaved rows: row lm of the four stands together, 4 x K; four more rows fill a tile. */
+/**
+ * Interleaved rows of 4 x K: row lm of the four atoms is contiguous. Four more rows fill a tile.
+ */
 const GROUP_BYTES: i32 = (MAX_HARMONICS + 4) * FOUR * MAX_CHANNELS;
 
 export const SCRATCH_DENSITY: i32 = SCRATCH_WEIGHT_ADJOINT + 4 * ROW_CAPACITY;
 export const SCRATCH_DENSITY_ADJOINT: i32 = SCRATCH_DENSITY + GROUP_BYTES;
 export const SCRATCH_MIXED_ADJOINT: i32 = SCRATCH_DENSITY_ADJOINT + GROUP_BYTES;
-/** What the passes share of four atoms, where it is not kept (groupBytes of shape.ts, at most). */
+/**
+ * Values that the passes share for four atoms, if they are not kept (at most groupBytes of
+ * shape.ts).
+ */
 export const SCRATCH_GROUP: i32 = SCRATCH_MIXED_ADJOINT + GROUP_BYTES;
 /** f32 4 x I, and the adjoints. */
 export const SCRATCH_INVARIANTS: i32 =
@@ -89,21 +95,23 @@ export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + FOUR * (MAX_CLASSES + 1
 export const ROW_STRIDE: i32 = 4 * ROW_CAPACITY + 64;
 
 /**
- * Candidates, packed: f32 x, y, z, i32 atom and run, CANDIDATES + 4 each, then i32 2 (packRuns). The
- * arrays are not a whole number of pages apart, nor nearly: a load after a store to the same place
- * in another page waits for it.
+ * Candidates, packed: f32 x, y, z, i32 atom and run, CANDIDATES + 4 each, then i32 2 (packRuns).
+ * The distance of the arrays is not close to a whole number of pages: a load after a store to the
+ * same offset in another page would wait for it.
  */
 export const SCRATCH_CANDIDATES: i32 = SCRATCH_PAIRS + 4 * ROW_STRIDE;
 export const CANDIDATES: i32 = 1024;
 export const PACKED_STRIDE: i32 = 4 * CANDIDATES + 320;
 
-/** i32 CANDIDATES + 4: those of the candidates that are near. */
+/** i32 CANDIDATES + 4: the candidates that are near. */
 export const SCRATCH_NEAR: i32 = SCRATCH_CANDIDATES + 5 * PACKED_STRIDE + 2048;
 
-/** What goes on the list of one atom: i32 link and image, CANDIDATES each, and their count. */
+/** The list of one atom: i32 link and image, CANDIDATES each, and their count. */
 export const SCRATCH_LISTED: i32 = SCRATCH_NEAR + 4 * (CANDIDATES + 4);
 
-/** Records of runs of atoms around one cell, then i32: where to go on (see collectRuns). */
+/**
+ * Records of runs of atoms around one cell, then i32: the cell to continue with (see collectRuns).
+ */
 export const SCRATCH_RUNS: i32 = SCRATCH_LISTED + 8 * CANDIDATES + 16;
 export const MOST_RUNS: i32 = 64;
 export const RUN_BYTES: i32 = 48;
@@ -114,7 +122,7 @@ export const RUN_BYTES: i32 = 48;
 export const SCRATCH_NEAREST: i32 = SCRATCH_RUNS + MOST_RUNS * RUN_BYTES + 16;
 export const NEAREST: i32 = 48;
 
-/** f64 SAMPLE: the volumes of the sampled atoms, and of the inner ones among them. */
+/** f64 SAMPLE: the volumes of the sampled atoms, and those of the inner ones. */
 export const SCRATCH_SAMPLE: i32 = SCRATCH_NEAREST + NEAREST * (8 + 4 + 3 * 8);
 export const SAMPLE: i32 = 1024;
 export const SCRATCH_INNER: i32 = SCRATCH_SAMPLE + 8 * SAMPLE;

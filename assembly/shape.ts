@@ -92,7 +92,7 @@ export function invariantCount(ctx: usize): i32 {
 }
 
 /**
- * Bytes of what four atoms share between the passes: f32 (Y + 1) x 4 x K of A' and A_k00 (see
+ * Bytes that the passes share for four atoms: f32 (Y + 1) x 4 x K of A' and A_k00 (see
  * invariants.ts), 4 x V and 4 x H of the slopes of SiLU in network 1.
  */
 export function groupBytes(ctx: usize): i32 {

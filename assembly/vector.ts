@@ -1,13 +1,16 @@
-/** Functions of four f32 at a time. */
+/** Functions of four f32 numbers at a time. */
 
-/** a b + c: two roundings in the baseline build, which are the same on any machine; in the relaxed one as the machine does it best. */
+/**
+ * a b + c. The baseline build rounds twice, the same on any machine. The relaxed build uses the
+ * machine's fastest way.
+ */
 // @ts-ignore: decorator
 @inline
 export function madd4(a: v128, b: v128, c: v128): v128 {
   return ASC_FEATURE_RELAXED_SIMD ? f32x4.relaxed_madd(a, b, c) : f32x4.add(f32x4.mul(a, b), c);
 }
 
-/** c - a b, rounded as madd4. */
+/** c - a b, rounded like madd4. */
 // @ts-ignore: decorator
 @inline
 export function nmadd4(a: v128, b: v128, c: v128): v128 {
@@ -17,13 +20,15 @@ export function nmadd4(a: v128, b: v128, c: v128): v128 {
 /** 1.5 * 2^23: adding and subtracting it rounds a small f32 to the nearest integer. */
 const ROUND: f32 = 12582912;
 const LOG2E: f32 = 1.44269504;
-/** ln 2 in two parts; the first has few enough bits that its product with an integer up to 127 is exact. */
+/**
+ * ln 2 in two parts. The first has so few bits that its product with an integer up to 127 is exact.
+ */
 const LN2_HIGH: f32 = 0.693359375;
 const LN2_LOW: f32 = -2.12194440e-4;
 
 /**
- * Constants of exp4, four times each: a load of a vector is one instruction, and often part of another one, where a splat of a constant takes three each
- * time around a loop.
+ * Constants of exp4, four times each. Loading a vector takes one instruction, often part of another
+ * one; a splat of a constant takes three in every pass of a loop.
  */
 const EXP: usize = memory.data<f32>(
   [
@@ -44,7 +49,7 @@ const EXP: usize = memory.data<f32>(
   16,
 );
 
-// Where each of them stands.
+// Their offsets.
 const EXP_LEAST: i32 = 0;
 const EXP_MOST: i32 = EXP_LEAST + 16;
 const EXP_LOG2E: i32 = EXP_MOST + 16;
@@ -60,8 +65,9 @@ const EXP_TERM2: i32 = EXP_TERM3 + 16;
 const EXP_ONE: i32 = EXP_TERM2 + 16;
 
 /**
- * exp(x), x clamped to [-87, 88]. x = k ln 2 + t with |t| <= ln 2 / 2; exp(t) by its Taylor series to t^7 / 5040 (Horner).
- * Largest relative error over [-87, 88]: 9.6e-8, measured at 400,004 points (test/core/layout.test.ts holds it to 1.2e-7).
+ * exp(x), with x clamped to [-87, 88]: x = k ln 2 + t with |t| <= ln 2 / 2, and exp(t) by its
+ * Taylor series to t^7 / 5040 (Horner). Largest relative error over [-87, 88]: 9.6e-8, measured at
+ * 400,004 points (test/core/layout.test.ts allows 1.2e-7).
  */
 // @ts-ignore: decorator
 @inline
@@ -79,7 +85,7 @@ export function exp4(x: v128): v128 {
   p = madd4(p, t, v128.load(EXP, EXP_TERM2));
   p = madd4(p, t, one);
   p = madd4(p, t, one);
-  // The bits of 1 are those of 2^0.
+  // The bits of 1 are the exponent of 2^0.
   return f32x4.mul(p, i32x4.add(i32x4.shl(shifted, 23), one));
 }
 
@@ -90,7 +96,7 @@ export function sigmoid4(z: v128): v128 {
   return f32x4.div(f32x4.splat(1), f32x4.add(f32x4.splat(1), exp4(f32x4.neg(z))));
 }
 
-/** The sums of the lanes of four vectors, pairs first: lane i is the sum of s_i. */
+/** The sums of the lanes of four vectors, pairs first: lane i of the result is the sum of s_i. */
 // @ts-ignore: decorator
 @inline
 export function sums4(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
@@ -104,7 +110,7 @@ export function sums4(s0: v128, s1: v128, s2: v128, s3: v128): v128 {
   );
 }
 
-/** out[i] = exp(x[i]) for 4 * quads numbers: lets the tests measure exp4. */
+/** out[i] = exp(x[i]) for 4 * quads numbers, so that tests can measure exp4. */
 export function exponentials(out: usize, x: usize, quads: i32): void {
   for (let i = 0; i < quads; ++i) v128.store(out + (<usize>i << 4), exp4(v128.load(x + (<usize>i << 4))));
 }

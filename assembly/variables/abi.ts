@@ -7,8 +7,8 @@
  * no model and no frame. Prefixes are those of the other context: VALUE_ f64, COUNT_ i32, ADDRESS_
  * u32. Each offset is the one before plus the size of that field.
  *
- * The host writes fields headed *in* and reads those headed *out*. What is evaluated stands in the
- * records of a program (program.ts).
+ * The host writes fields headed *in* and reads those headed *out*. The variables are the records of
+ * a program (program.ts).
  *
  * N = atoms of one call, C = classes, R = records.
  */

@@ -50,7 +50,7 @@ export function evenClasses(classCount: i32): i32 {
   return (classCount + 1) & ~1;
 }
 
-/** What record `r` makes of the block. */
+/** The numbers of record `r` for the block. */
 // @ts-ignore: decorator
 @inline
 export function selectionOf(vctx: usize, r: i32): usize {

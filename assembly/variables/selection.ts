@@ -89,7 +89,8 @@ function keepIds(vctx: usize, record: usize, weights: usize, begin: i32, length:
   const list = listOf(vctx, record, RECORD_IDS);
   const ids = region(vctx, ADDRESS_VARIABLES_IDS);
   const first = count(vctx, COUNT_VARIABLES_FIRST_ATOM);
-  // Atoms often come in the order of their ids: the place after the last one is tried first.
+  // Atoms often come in the order of their ids, so the place of the previous one, or the next, is
+  // tried first.
   let place = 0;
   for (let i = 0; i < length; ++i) {
     const atom = begin + i;

@@ -1,11 +1,11 @@
 /**
- * Exponentials of the logits of a block of atoms, for the records that need them:
+ * Exponentials of logits, a block of atoms at a time, for the records that need them:
  *
- *     e_ac = exp(l_ac - m_a), m_a = max_c l_ac, t_a = sum_c e_ac
- *     p_ac = e_ac / t_a, log P_a = m_a + log t_a
+ *     e_ac = exp(l_ac - m_a),   m_a = max_c l_ac,   t_a = sum_c e_ac
+ *     p_ac = e_ac / t_a,   log P_a = m_a + log t_a
  *
- * Rows have Ce numbers, C rounded up to 2; what fills them up is 0. Of t_a the even classes are
- * summed first, then the odd ones.
+ * Rows have Ce numbers: C rounded up to 2, filled up with 0. The sum t_a takes the even classes
+ * first, then the odd ones.
  */
 import { ADDRESS_VARIABLES_LOGITS, COUNT_VARIABLES_CLASSES, COUNT_VARIABLES_LOGIT_BYTES } from "./abi";
 import { at4, at8, count, loadF4, loadF8, region, storeF8 } from "../memory";

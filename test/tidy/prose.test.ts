@@ -11,6 +11,7 @@ import { extractors, markdown, type Passage, python, sentences, typescript } fro
  */
 const plain = [
   "accuracy",
+  "assembly",
   "bench",
   "bridge/server/analyser.ts",
   "bridge/server/endpoint.ts",
