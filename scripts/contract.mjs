@@ -1,4 +1,4 @@
-// npm run contract: writes what is made from the tables of contract/. A test compares the files with the tables.
+// npm run contract: write the files that are generated from the tables of contract/. A test compares them.
 import fs from "node:fs";
 import path from "node:path";
 import { generated } from "./lib/contract.mjs";

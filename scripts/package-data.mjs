@@ -1,4 +1,4 @@
-// Put the compiled core, the models and the tables of contract/ where the Python package looks for them (its package data).
+// Copy the compiled core, the models and the tables of contract/ into the package data of the Python package.
 import fs from "node:fs";
 import path from "node:path";
 import { inRoot } from "./lib/paths.mjs";
@@ -7,7 +7,7 @@ const target = inRoot("python", "src", "phasewire", "data");
 
 const manifest = JSON.parse(fs.readFileSync(inRoot("models", "manifest.json"), "utf8"));
 const tables = fs.readdirSync(inRoot("contract")).filter((name) => name.endsWith(".json"));
-/** Sources by their paths below the target. */
+/** Source files by their paths below the target. */
 const sources = new Map([
   ["phasewire.wasm", inRoot("build", "phasewire.wasm")],
   ["phasewire-relaxed.wasm", inRoot("build", "phasewire-relaxed.wasm")],
@@ -19,7 +19,7 @@ const sources = new Map([
 for (const [name, source] of sources) {
   const file = path.join(target, name);
   fs.mkdirSync(path.dirname(file), { recursive: true });
-  // Written under another name first, so that a running program never reads half a file.
+  // The file is written under another name first, so that a running program never reads half of it.
   const draft = path.join(path.dirname(file), `.${path.basename(file)}.${process.pid}`);
   fs.copyFileSync(source, draft);
   fs.renameSync(draft, file);

@@ -1,5 +1,5 @@
-// What is written from the tables of contract/: modules for the TypeScript library, which can then be bundled for a browser and
-// needs no JSON import, and constants for the core.
+// Files generated from the tables of contract/: modules for the TypeScript library, which can then be bundled
+// for a browser and needs no JSON import, and constants for the core.
 import fs from "node:fs";
 import { inRoot } from "./paths.mjs";
 
@@ -10,7 +10,7 @@ const marker = (table) => `// Generated from ${table} by \`npm run contract\`. D
 
 export const readTable = (name) => JSON.parse(fs.readFileSync(inRoot("contract", `${name}.json`), "utf8"));
 
-/** Text of every generated file, by its path from the root. */
+/** Texts of all generated files, by their paths from the root. */
 export function generated() {
   const read = Object.fromEntries(tables.map((name) => [name, readTable(name)]));
   return {

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { generated, groupsOf, readTable } from "../../scripts/lib/contract.mjs";
 import { read } from "./repository.js";
 
-describe("what is generated from contract/", () => {
-  it.each(Object.entries(generated()))("is up to date in %s; `npm run contract` renews it", (file, text) => {
+describe("files generated from contract/", () => {
+  it.each(Object.entries(generated()))("%s is up to date; `npm run contract` updates it", (file, text) => {
     expect(read(file)).toBe(text);
   });
 });
