@@ -88,7 +88,7 @@ export function prepareRegion(vctx: usize, record: usize): bool {
   return reach <= (0.5 + REGION_SLACK) * value(vctx, VALUE_VARIABLES_LEAST_HEIGHT);
 }
 
-/** Multiplies the weights of `length` atoms from `begin` on by the region's; writes their slopes. */
+/** Multiplies the weights of `length` atoms from `begin` by the region's; writes their slopes. */
 export function weighRegion(vctx: usize, record: usize, selection: usize, begin: i32, length: i32): void {
   if (<i32>value(record, RECORD_REGION) == REGION_SLAB) weighSlab(vctx, record, selection, begin, length);
   else weighBall(vctx, record, selection, begin, length);
