@@ -172,7 +172,7 @@ def test_coefficients_are_the_linear_energy(exact):
 def test_no_backward_pass_where_nothing_is_asked_of_it(local, monkeypatch):
     passes = []
     backward = type(local._core).backward
-    monkeypatch.setattr(type(local._core), "backward", lambda core, seed: (passes.append(1), backward(core, seed))[1])
+    monkeypatch.setattr(type(local._core), "backward", lambda core: (passes.append(1), backward(core))[1])
     arguments = {"variables": [fraction("fcc"), fraction("fcc", select=IN_BALL)], "length_scale": SCALE}
     quiet = local.evaluate_frame(hot_frame(), energy=lambda values: (7.0, np.zeros(2)), **arguments)
     assert (passes, quiet.energy) == ([], 7.0)
@@ -580,3 +580,32 @@ def test_an_error_of_the_energy_goes_through_the_client(endpoint, error):
             ask(client, energy=fail)
         assert len(server.of_type("analyse")) == 1
     assert caught.value is error
+
+
+def test_frames_of_all_sizes_share_one_memory(local):
+    """Variables lie behind the frame, which takes more or less room, and may be laid out anew while it is loaded."""
+    random = np.random.default_rng(11)
+    variables = [VARIABLES["ball"], VARIABLES["species"], VARIABLES["custom"], VARIABLES["per atom"]]
+    arguments = {"variables": variables, "coefficients": [1.0, -2.0, 0.5, 3.0], "length_scale": SCALE}
+    for repeats in (3, 5, 3, 4, 6, 3):
+        crystal = bulk("Cu", cubic=True) * repeats
+        # Denser than all before: more pairs than there is room for.
+        cell = crystal.cell.array * (1 - 0.02 * repeats)
+        scattered = crystal.get_scaled_positions() @ cell + random.normal(0, 0.1, crystal.positions.shape)
+        frame = make_frame(scattered, cell, True, random.integers(0, 2, len(crystal)))
+        found = local.evaluate_frame(frame, **arguments)
+        with phasewire.Local() as fresh:
+            expected = fresh.evaluate_frame(frame, **arguments)
+        np.testing.assert_array_equal(found.values, expected.values)
+        np.testing.assert_array_equal(found.forces, expected.forces)
+        np.testing.assert_array_equal(found.virial, expected.virial)
+
+
+def test_forces_of_frames_of_one_size_take_no_more_memory():
+    arguments = {"variables": list(VARIABLES.values()), "length_scale": SCALE}
+    with phasewire.Local() as analyser:
+        analyser.evaluate_frame(hot_frame(), **arguments)
+        size = analyser._core._memory.data_len()
+        for seed in range(20):
+            analyser.evaluate_frame(hot_frame(seed), **arguments)
+        assert analyser._core._memory.data_len() == size

@@ -70,7 +70,7 @@ def test_how_numbers_are_spread_over_lanes_changes_no_bit(build):
     results = []
     for flag in (0, 1):
         core = Core(phasewire.load_model(), build=build)
-        core._call("splatNumbers", flag)
+        core.call("splatNumbers", flag)
         core.load(frame, None, gradient=True)
         core.forward()
         core.score()

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import phasewire
+from evaluated import Evaluated, Forward
 from phasewire._frame.frame import Frame
+from phasewire._model.facts import ModelFacts
 from phasewire.errors import PhasewireError
 from phasewire.variables import atoms, ball, slab, variable_from_dict, variable_names, variables_from_list
-from phasewire.variables.evaluate import ForwardPass, ModelFacts, Room, evaluate
 from phasewire.variables.schema import check_variables
 
 GOLDEN = json.loads((Path(__file__).resolve().parents[2] / "test" / "variables" / "golden.json").read_text())
@@ -32,7 +33,7 @@ def system(number):
         ids=None if body["ids"] is None else np.array(body["ids"]),
         origin=None if body.get("origin") is None else np.array(body["origin"], dtype=float),
     )
-    return ForwardPass(
+    return Forward(
         frame=frame,
         logits=np.array(body["logits"], dtype=float),
         length_scale=body["lengthScale"],
@@ -47,11 +48,11 @@ def system(number):
 
 
 def value_of(variable, forward):
-    return float(evaluate([variable], forward).values[0])
+    return float(Evaluated([variable], forward).values[0])
 
 
 def derivatives_of(variable, forward):
-    return evaluate([variable], forward).pull(np.ones(1))
+    return Evaluated([variable], forward).pull(np.ones(1))
 
 
 def close(actual, expected, tolerance):
@@ -72,7 +73,7 @@ def test_the_golden_file_has_every_kind():
 def test_golden(number):
     case = GOLDEN["cases"][number]
     forward, variable = system(case["system"]), variable_from_dict(case["variable"])
-    found = evaluate([variable], forward)
+    found = Evaluated([variable], forward)
     close(found.values[0], case["value"], 1e-12)
     if "seed" not in case:
         # A sharp edge.
@@ -82,9 +83,9 @@ def test_golden(number):
         return
     adjoint = found.pull(np.ones(1))
     count, classes = forward.logits.shape
-    close(adjoint.seed(forward), np.reshape(case["seed"], (count, classes)), 1e-12)
+    close(adjoint.seed, np.reshape(case["seed"], (count, classes)), 1e-12)
     gradient = np.zeros((count, 3)) if case["gradient"] is None else np.reshape(case["gradient"], (count, 3))
-    close(np.zeros((count, 3)) if adjoint.gradient is None else adjoint.gradient, gradient, 1e-12)
+    close(adjoint.gradient, gradient, 1e-12)
     virial = np.zeros((3, 3)) if case["virial"] is None else np.reshape(case["virial"], (3, 3))
     close(adjoint.virial, virial, 1e-12)
     close(adjoint.by_log_length_scale, case["logLengthScale"], 1e-12)
@@ -105,7 +106,7 @@ def test_golden_unusable(number):
 
     def use():
         check_variables(variables, forward.model.phases, forward.model.aliases)
-        evaluate(variables, forward)
+        Evaluated(variables, forward)
 
     with pytest.raises(PhasewireError) as caught:
         use()
@@ -143,12 +144,12 @@ def moves(forward, random):
 
     return {
         "logits": (
-            lambda forward, t: replace(forward, logits=forward.logits + t * by_logits, room=Room()),
-            lambda adjoint: np.sum(adjoint.seed(forward) * by_logits),
+            lambda forward, t: replace(forward, logits=forward.logits + t * by_logits),
+            lambda adjoint: np.sum(adjoint.seed * by_logits),
         ),
         "positions": (
             moved,
-            lambda adjoint: 0.0 if adjoint.gradient is None else np.sum(adjoint.gradient * by_positions),
+            lambda adjoint: np.sum(adjoint.gradient * by_positions),
         ),
         "strain": (strained, lambda adjoint: -np.sum(adjoint.virial.T * strain)),
         "log a0": (
@@ -220,7 +221,7 @@ def test_derivatives_are_those_of_the_values(number, direction):
     adjoint = derivatives_of(variable, forward)
     predicted = said(adjoint)
     found = slope_along(variable, forward, move, 1e-3 if direction != "logits" else 3e-4)
-    scale = max(abs(found), abs(predicted), 1e-2 * np.linalg.norm(adjoint.seed(forward)))
+    scale = max(abs(found), abs(predicted), 1e-2 * np.linalg.norm(adjoint.seed))
     # Extreme logits lie near corners.
     tolerance = 1e-4 if number in OWN or GOLDEN["cases"][number]["system"] == 3 else 1e-6
     assert abs(found - predicted) <= tolerance * scale + 1e-11
@@ -229,12 +230,12 @@ def test_derivatives_are_those_of_the_values(number, direction):
 def test_an_energy_of_several_variables_adds_up():
     forward = own_system()
     variables, weights = list(OWN.values()), np.array([0.5, -2.0, 3.0, 0.0])
-    together = evaluate(variables, forward).pull(weights)
-    seed, gradient, virial = together.seed(forward).copy(), together.gradient.copy(), together.virial
+    together = Evaluated(variables, forward).pull(weights)
+    seed, gradient, virial = together.seed.copy(), together.gradient.copy(), together.virial
     for variable, weight in zip(variables, weights, strict=True):
         part = derivatives_of(variable, forward)
-        seed -= weight * part.seed(forward)
-        gradient -= 0 if part.gradient is None else weight * part.gradient
+        seed -= weight * part.seed
+        gradient -= weight * part.gradient
         virial = virial - weight * part.virial
     assert np.abs(seed).max() <= 1e-12
     assert np.abs(gradient).max() <= 1e-12
@@ -247,8 +248,8 @@ def test_what_has_no_weight_is_not_differentiated():
 
     forward = own_system()
     variables = [phasewire.custom(lambda x: 1.0, refuse), phasewire.fraction("fcc")]
-    assert evaluate(variables, forward).pull(np.array([0.0, 1.0])).seed_in_full is None
-    assert not evaluate(variables, forward).pull(np.zeros(2)).has_seed
+    assert Evaluated(variables, forward).pull(np.array([0.0, 1.0])).seed.any()
+    assert not Evaluated(variables, forward).pull(np.zeros(2)).seed.any()
 
 
 @pytest.mark.parametrize(
@@ -302,7 +303,7 @@ def test_the_smooth_distance_is_the_distance_far_from_the_corner():
         # sqrt(2 s^2 u) of u, in units of a0.
         u = 0.5 * (gap / forward.model.logit_length) ** 2
         logits = np.full((20, 4), 2.5 - u)
-        smooth = value_of(phasewire.distance("fcc"), replace(forward, logits=logits, room=Room()))
+        smooth = value_of(phasewire.distance("fcc"), replace(forward, logits=logits))
         assert abs(smooth / (gap * forward.length_scale) - 1) <= 0.03
 
 

@@ -62,8 +62,8 @@ def test_frames_of_one_size_take_no_more_memory(monkeypatch):
         core = analyser._core
         size = core._memory.data_len()
         calls = []
-        call = core._call
-        monkeypatch.setattr(core, "_call", lambda name, *rest: calls.append(name) or call(name, *rest))
+        call = core.call
+        monkeypatch.setattr(core, "call", lambda name, *rest: calls.append(name) or call(name, *rest))
         for _ in range(50):
             analyser.analyse(positions + random.normal(0, 0.05, positions.shape), cell, fields=["score"])
         assert core._memory.data_len() == size
@@ -78,8 +78,8 @@ def test_denser_frames_are_searched_once(monkeypatch):
         expected = analyser.analyse(positions, cell, length_scale=3.3, fields=["logits"])
         core = analyser._core
         calls = []
-        call = core._call
-        monkeypatch.setattr(core, "_call", lambda name, *rest: calls.append(name) or call(name, *rest))
+        call = core.call
+        monkeypatch.setattr(core, "call", lambda name, *rest: calls.append(name) or call(name, *rest))
         again = analyser.analyse(positions, cell, length_scale=3.3, fields=["logits"])
         assert calls.count("loadFrame") == 1
     np.testing.assert_array_equal(again.logits, expected.logits)
@@ -104,8 +104,8 @@ def test_a_prior_is_set_where_it_changes(monkeypatch):
     with phasewire.Local() as analyser:
         core = analyser._core
         calls = []
-        call = core._call
-        monkeypatch.setattr(core, "_call", lambda name, *rest: calls.append(name) or call(name, *rest))
+        call = core.call
+        monkeypatch.setattr(core, "call", lambda name, *rest: calls.append(name) or call(name, *rest))
         for classes in (None, None, ["fcc"], ["fcc"], None):
             analyser.analyse(positions, cell, classes=classes)
         assert calls.count("setPrior") == 3

@@ -68,18 +68,24 @@ def frame():
 
 def reference(core, count):
     """Evaluate logits, gradient and virial of logP in double precision."""
-    end = core._call(
-        "layoutFrame", core._context, core._frame_base, count, core._count("PAIR_CAPACITY"), 1, core._features
+    end = core.call(
+        "layoutFrame",
+        core._fields.address,
+        core._frame_base,
+        count,
+        core._fields.count("PAIR_CAPACITY"),
+        1,
+        core._features,
     )
-    end = core._call("layoutReference", core._context, int(end), 0)
-    core._grow(int(end))
+    end = core.call("layoutReference", core._fields.address, int(end), 0)
+    core.grow(int(end))
     core._run("loadFrame")
     core._run("referencePairs")
-    log_density = core._call("forwardReference", core._context)
-    logits = core._array("REFERENCE_LOGITS", np.float64, (count, core.model.shape.classCount)).copy()
-    core._call("seedReference", core._context)
-    core._call("backwardReference", core._context)
-    return logits, log_density, core._array("REFERENCE_GRADIENT", np.float64, (count, 3)).copy(), core.virial()
+    log_density = core.call("forwardReference", core._fields.address)
+    logits = core._fields.array("REFERENCE_LOGITS", np.float64, (count, core.model.shape.classCount)).copy()
+    core.call("seedReference", core._fields.address)
+    core.call("backwardReference", core._fields.address)
+    return logits, log_density, core._fields.array("REFERENCE_GRADIENT", np.float64, (count, 3)).copy(), core.virial()
 
 
 def close(actual, expected, relative):

@@ -6,45 +6,32 @@ the core's stages and turns its status codes into named errors.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import wasmtime
-from numpy.typing import DTypeLike, NDArray
-from wasmtime import _ffi as ffi
+from numpy.typing import NDArray
 
 from phasewire._contract import limits
 from phasewire._contract.tables import read_table
-from phasewire._core.build import Build, build_file, choose_build, compile_core
+from phasewire._core.build import Build, build_file, choose_build
+from phasewire._core.instance import Fields, Instance, too_large
 from phasewire._frame.frame import Frame
 from phasewire._model.model import Model
 from phasewire.errors import PhasewireError, make_error
 
-ABI_VERSION = limits.whole("core", "abiVersion")
-_PAGE = 65536
 _PAIR_HEADROOM = limits.number("core", "pairHeadroom")
 _MOST_PAIRS = limits.whole("core", "mostPairs")
 _MOST_SKIN = limits.number("core", "mostSkin")
+_PAIR_GRADIENT_BYTES = 16
 _CONVERGED = "converged"
 _CONVERGED_TOLERANCE = limits.number("denoising", "convergedTolerance")
 _CONVERGED_LIMIT = limits.whole("denoising", "convergedSteps")
 _MODEL = read_table("model")
 
 
-class _SharedMemory(wasmtime.SharedMemory):
-    """A shared memory that can be imported: wasmtime-py passes one pointer too many (docs/core-abi.md)."""
-
-    def _as_extern(self) -> Any:
-        return ffi.wasmtime_extern_t(
-            ffi.WASMTIME_EXTERN_SHAREDMEMORY, ffi.wasmtime_extern_union(sharedmemory=self.ptr())
-        )
-
-
-class Core:
-    """One instance of the core with one model, on the calling thread.
+class Core(Instance):
+    """An instance of the core with a model.
 
     Parameters
     ----------
@@ -81,9 +68,8 @@ class Core:
         # What the frame's regions were last laid out for: they stay while frames ask for the same.
         self._layout: tuple[int, int, int] | None = None
         self._pairs_per_atom = 0.0
-        self._memory_bytes: NDArray[np.uint8] | None = None
-        self._instantiate(build_file(self.build) if wasm is None else wasm)
-        self._context = self._call("heapBase")
+        super().__init__(build_file(self.build) if wasm is None else wasm)
+        self._fields = Fields(self, self.end)
         self._frame_base = self._load_model()
 
     def set_prior(self, weights: NDArray[np.float64] | None) -> None:
@@ -100,7 +86,7 @@ class Core:
             ``BAD_OPTION`` for other weights.
         """
         wanted = np.ones(self._class_count) if weights is None else np.asarray(weights, np.float64)
-        region = self._array("CLASS_WEIGHTS", np.float64, (self._class_count,))
+        region = self._fields.array("CLASS_WEIGHTS", np.float64, (self._class_count,))
         # Refused weights stay in the region although the prior before is in use; those are set again.
         if self._prior_set and np.array_equal(region, wanted):
             return
@@ -130,14 +116,14 @@ class Core:
         self._atom_count = len(frame)
         self._features = self._features_for(gradient, per_class)
         self._lay_out_frame(self._pairs_per_atom)
-        self._array("POSITIONS", np.float64, (self._atom_count, 3))[:] = frame.positions
-        self._set_count("SPECIES_USED", frame.species is not None)
+        self._fields.array("POSITIONS", np.float64, (self._atom_count, 3))[:] = frame.positions
+        self._fields.set_count("SPECIES_USED", frame.species is not None)
         if frame.species is not None:
-            self._array("SPECIES", np.int32, (self._atom_count,))[:] = frame.species
+            self._fields.array("SPECIES", np.int32, (self._atom_count,))[:] = frame.species
         cell = np.zeros((3, 3)) if frame.cell is None else frame.cell
-        self._values("CELL", 9)[:] = cell.ravel()
-        self._set_count("PERIODIC", sum(1 << axis for axis, flag in enumerate(frame.periodic) if flag))
-        self._values("LENGTH_SCALE_GIVEN")[0] = 0.0 if length_scale is None else length_scale
+        self._fields.values("CELL", 9)[:] = cell.ravel()
+        self._fields.set_count("PERIODIC", sum(1 << axis for axis, flag in enumerate(frame.periodic) if flag))
+        self._fields.values("LENGTH_SCALE_GIVEN")[0] = 0.0 if length_scale is None else length_scale
         self._run("loadFrame")
 
     def forget(self) -> None:
@@ -147,7 +133,7 @@ class Core:
     @property
     def reused_lists(self) -> bool:
         """Whether the neighbours of the loaded frame were found by the lists of one before."""
-        return self._count("LIST_REUSED") == 1
+        return self._fields.count("LIST_REUSED") == 1
 
     def forward(self) -> None:
         """Compute logits and all per-atom results of the loaded frame."""
@@ -157,105 +143,101 @@ class Core:
         """Compute the gradient and the virial of logP, after `forward`."""
         self._run("score")
 
-    def backward(self, seed: NDArray[np.floating[Any]]) -> None:
-        """Compute gradient and virial of an L from its seed dL/dl, shape ``(N, C)``, after `forward`."""
-        self._array("SEED", np.float32, (self._atom_count, self._class_count))[:] = seed
+    def backward(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Compute gradient and virial of an L whose dL/dl is in `seed`, after `forward`, and return views of them."""
         self._run("backward")
+        return self._fields.array("GRADIENT", np.float64, (self._atom_count, 3)), self._virial()
 
     def denoise(self, steps: int | str) -> None:
         """Denoise the loaded frame; the results are then those of the denoised one (docs/core-abi.md)."""
         converged = steps == _CONVERGED
-        self._set_count("DENOISE_LIMIT", _CONVERGED_LIMIT if converged else int(steps))
-        self._values("DENOISE_TOLERANCE")[0] = _CONVERGED_TOLERANCE if converged else 0.0
-        self._call("startDenoise", self._context)
+        self._fields.set_count("DENOISE_LIMIT", _CONVERGED_LIMIT if converged else int(steps))
+        self._fields.values("DENOISE_TOLERANCE")[0] = _CONVERGED_TOLERANCE if converged else 0.0
+        self.call("startDenoise", self._fields.address)
         self._run("denoise")
+
+    def frame_arrays(self) -> dict[str, NDArray[Any]]:
+        """Return what variables look at, after `forward`: views that last until another frame is loaded."""
+        count, classes = self._atom_count, self._class_count
+        arrays: dict[str, NDArray[Any]] = {
+            "LOGITS": self._fields.array("LOGITS", np.float32, (count, classes)),
+            "POSITIONS": self._fields.array("POSITIONS", np.float64, (count, 3)),
+            "LOG_WEIGHTS": self._fields.array("LOG_PRIOR", np.float64, (classes,)),
+            "IDEAL_LOGITS": self._fields.array("IDEAL_LOGITS", np.float64, (classes,)),
+        }
+        if self._fields.count("SPECIES_USED"):
+            arrays["SPECIES"] = self._fields.array("SPECIES", np.int32, (count,))
+        # The gradients of pairs are not used until `backward` has its seed, and mostly take more memory than one.
+        if 8 * count * classes <= _PAIR_GRADIENT_BYTES * self._fields.count("PAIR_CAPACITY"):
+            arrays["SEED"] = self._fields.array("PAIR_GRADIENT", np.float64, (count, classes))
+        return arrays
+
+    @property
+    def seed(self) -> NDArray[np.float32]:
+        """Room for the seed of `backward`, shape ``(N, C)``."""
+        return self._fields.array("SEED", np.float32, (self._atom_count, self._class_count))
 
     def logits(self) -> NDArray[np.float32]:
         """Return the logits, log-weights of the prior included, shape ``(N, C)``."""
-        return self._array("LOGITS", np.float32, (self._atom_count, self._class_count)).copy()
+        return self._fields.array("LOGITS", np.float32, (self._atom_count, self._class_count)).copy()
 
     def probabilities(self) -> NDArray[np.float32]:
         """Return the probabilities, shape ``(N, C)``."""
-        return self._array("PROBABILITIES", np.float32, (self._atom_count, self._class_count)).copy()
+        return self._fields.array("PROBABILITIES", np.float32, (self._atom_count, self._class_count)).copy()
 
     def labels(self) -> NDArray[np.uint16]:
         """Return the labels, shape ``(N,)``."""
-        return self._array("LABELS", np.uint16, (self._atom_count,)).copy()
+        return self._fields.array("LABELS", np.uint16, (self._atom_count,)).copy()
 
     def per_atom(self, name: str) -> NDArray[np.float32]:
         """Return ``CONFIDENCE``, ``MARGIN``, ``DISTANCE`` or ``ATOM_LOG_DENSITY``, shape ``(N,)``."""
-        return self._array(name, np.float32, (self._atom_count,)).copy()
+        return self._fields.array(name, np.float32, (self._atom_count,)).copy()
 
     def positions(self) -> NDArray[np.float64]:
         """Return the positions, denoised after `denoise`, shape ``(N, 3)``."""
-        return self._array("POSITIONS", np.float64, (self._atom_count, 3)).copy()
+        return self._fields.array("POSITIONS", np.float64, (self._atom_count, 3)).copy()
 
     def gradient(self) -> NDArray[np.float64]:
         """Return dL/dr of the last `score` or `backward`, shape ``(N, 3)``."""
-        return self._array("GRADIENT", np.float64, (self._atom_count, 3)).copy()
+        return self._fields.array("GRADIENT", np.float64, (self._atom_count, 3)).copy()
 
     def virial(self) -> NDArray[np.float64]:
         """Return the virial of the last `score` or `backward`, shape ``(3, 3)``."""
-        return self._values("VIRIAL", 9).reshape(3, 3).copy()
+        return self._virial().copy()
 
     @property
     def length_scale(self) -> float:
         """a0 in use."""
-        return float(self._values("LENGTH_SCALE")[0])
+        return float(self._fields.values("LENGTH_SCALE")[0])
 
     @property
     def log_density(self) -> float:
         """LogP of the last forward pass."""
-        return float(self._values("LOG_DENSITY")[0])
+        return float(self._fields.values("LOG_DENSITY")[0])
 
     @property
     def initial_log_density(self) -> float:
         """LogP of the frame that denoising started from."""
-        return float(self._values("DENOISE_INITIAL")[0])
+        return float(self._fields.values("DENOISE_INITIAL")[0])
 
     @property
     def denoise_steps(self) -> int:
         """Gradient evaluations that the last denoising used."""
-        return self._count("DENOISE_STEPS")
+        return self._fields.count("DENOISE_STEPS")
 
-    def _instantiate(self, wasm: Path) -> None:
-        engine, module = compile_core(wasm)
-        self._store = wasmtime.Store(engine)
-        memory_type = module.imports[0].type
-        assert isinstance(memory_type, wasmtime.MemoryType)
-        self._memory = _SharedMemory(engine, memory_type)
-        instance = wasmtime.Instance(self._store, module, [self._memory])
-        self._exports: Mapping[str, Any] = dict(instance.exports(self._store).items())
-        self._constants: dict[str, int] = {
-            name: export.value(self._store)
-            for name, export in self._exports.items()
-            if isinstance(export, wasmtime.Global)
-        }
-        version = self._constants.get("ABI_VERSION")
-        if version != ABI_VERSION:
-            raise make_error(
-                "MODEL_VERSION",
-                f"the compiled core has interface version {version}, this package needs {ABI_VERSION}",
-                field="wasm",
-                value=str(wasm),
-                remedy="build the core and install the package from the same release",
-            )
-        # Cranelift, the compiler of wasmtime, does better with this one (docs/core-abi.md).
-        self._call("splatNumbers", 1)
-        self._status_names = {
-            value: name.removeprefix("STATUS_") for name, value in self._constants.items() if name.startswith("STATUS_")
-        }
+    def _virial(self) -> NDArray[np.float64]:
+        return self._fields.values("VIRIAL", 9).reshape(3, 3)
 
     def _load_model(self) -> int:
-        model, context = self.model, self._context
-        base = context + self._constants["CONTEXT_BYTES"]
-        self._grow(base)
+        model, context = self.model, self._fields.address
+        base = context + self.constants["CONTEXT_BYTES"]
+        self.grow(base)
         for key, size in _MODEL["sizes"].items():
-            self._set_count(size["core"], getattr(model.shape, key))
+            self._fields.set_count(size["core"], getattr(model.shape, key))
         for key, constant in _MODEL["constants"].items():
-            self._values(constant["core"])[0] = model.settings[key]
-        self._values("SKIN")[0] = self._skin
-        end = int(self._call("layoutModel", context, base))
+            self._fields.values(constant["core"])[0] = model.settings[key]
+        self._fields.values("SKIN")[0] = self._skin
+        end = int(self.call("layoutModel", context, base))
         if end == 0:
             raise make_error(
                 "MODEL_SHAPE",
@@ -264,23 +246,23 @@ class Core:
                 value=str(model.shape),
                 remedy="build the core and install the package from the same release",
             )
-        self._grow(end)
+        self.grow(end)
         for name, tensor in model.tensors.items():
-            self._array(name.upper().replace(".", "_"), np.float32, tensor.shape)[:] = tensor
-        self._array("IDEAL_LOGITS", np.float64, (self._class_count,))[:] = model.ideal_logits
+            self._fields.array(name.upper().replace(".", "_"), np.float32, tensor.shape)[:] = tensor
+        self._fields.array("IDEAL_LOGITS", np.float64, (self._class_count,))[:] = model.ideal_logits
         self._run("prepareModel")
         return end
 
     def _features_for(self, gradient: bool, per_class: bool) -> int:
-        keep = gradient and self._atom_count <= self._constants["KEEP_DENSITY_ATOMS"]
-        features = 0 if per_class else self._constants["FEATURE_NO_TABLES"]
+        keep = gradient and self._atom_count <= self.constants["KEEP_DENSITY_ATOMS"]
+        features = 0 if per_class else self.constants["FEATURE_NO_TABLES"]
         if gradient:
-            features |= self._constants["FEATURE_GRADIENT"]
+            features |= self.constants["FEATURE_GRADIENT"]
         if keep:
-            features |= self._constants["FEATURE_KEEP_DENSITY"]
+            features |= self.constants["FEATURE_KEEP_DENSITY"]
         # Denoising makes lists of its own where there is no skin.
         if keep or self._skin > 0:
-            features |= self._constants["FEATURE_LISTS"]
+            features |= self.constants["FEATURE_LISTS"]
         return features
 
     def _lay_out_frame(self, pairs_per_atom: float) -> None:
@@ -293,93 +275,31 @@ class Core:
         if wanted == self._layout:
             return
         self._layout = None
-        end = int(self._call("layoutFrame", self._context, self._frame_base, count, wanted[1], 1, self._features))
+        end = int(self.call("layoutFrame", self._fields.address, self._frame_base, count, wanted[1], 1, self._features))
         if end == 0:
-            raise self._too_large()
-        self._grow(end)
+            raise too_large(count)
+        self.grow(end, count)
+        self.end = end
         self._layout = wanted
         self._pairs_per_atom = pairs_per_atom
 
     def _run(self, stage: str) -> None:
         """Call a stage, with more memory if it asks for it."""
         while True:
-            status = self._call(stage, self._context)
-            if status == self._constants["STATUS_OK"]:
+            status = self.call(stage, self._fields.address)
+            if status == self.constants["STATUS_OK"]:
                 return
-            if status != self._constants["STATUS_PAIR_OVERFLOW"]:
+            if status != self.constants["STATUS_PAIR_OVERFLOW"]:
                 raise self._status_error(stage, status)
-            needed = self._count("PAIRS_NEEDED")
+            needed = self._fields.count("PAIRS_NEEDED")
             # A count that wrapped around is beyond any memory.
             self._lay_out_frame(_PAIR_HEADROOM * needed / self._atom_count if needed > 0 else _MOST_PAIRS)
 
-    def _call(self, name: str, *arguments: int) -> Any:
-        try:
-            return self._exports[name](self._store, *arguments)
-        except KeyError:
-            raise make_error(
-                "INTERNAL",
-                f"the core has no function {name}",
-                field="wasm",
-                remedy="build the core and install the package from the same release",
-            ) from None
-        except wasmtime.Trap as error:
-            raise make_error(
-                "INTERNAL",
-                f"the core stopped in {name}: {error}",
-                field=name,
-                remedy="please report this with the frame that shows it",
-            ) from error
-
-    def _grow(self, end: int) -> None:
-        missing = end - self._memory.data_len()
-        if missing <= 0:
-            return
-        try:
-            self._memory.grow(-(-missing // _PAGE))
-        except wasmtime.WasmtimeError as error:
-            raise self._too_large() from error
-        finally:
-            self._memory_bytes = None
-
-    def _bytes(self) -> NDArray[np.uint8]:
-        """Return the whole memory; it never moves, but grows, and a view of it takes longer to make than to use."""
-        if self._memory_bytes is None:
-            self._memory_bytes = np.ctypeslib.as_array(self._memory.data_ptr(), shape=(self._memory.data_len(),))
-        return self._memory_bytes
-
-    def _view(self, address: int, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
-        kind = np.dtype(dtype)
-        flat = self._bytes()[address : address + math.prod(shape) * kind.itemsize].view(kind)
-        return flat if len(shape) == 1 else flat.reshape(shape)
-
-    def _array(self, name: str, dtype: DTypeLike, shape: tuple[int, ...]) -> NDArray[Any]:
-        address = int(self._view(self._context + self._constants[f"ADDRESS_{name}"], np.uint32, (1,))[0])
-        return self._view(address, dtype, shape)
-
-    def _values(self, name: str, count: int = 1) -> NDArray[np.float64]:
-        return self._view(self._context + self._constants[f"VALUE_{name}"], np.float64, (count,))
-
-    def _count(self, name: str) -> int:
-        return int(self._view(self._context + self._constants[f"COUNT_{name}"], np.int32, (1,))[0])
-
-    def _set_count(self, name: str, value: int) -> None:
-        self._view(self._context + self._constants[f"COUNT_{name}"], np.int32, (1,))[0] = value
-
-    def _too_large(self) -> PhasewireError:
-        return make_error(
-            "TOO_LARGE",
-            "the frame does not fit into the 4 GiB that the core can address",
-            field="positions",
-            value=self._atom_count,
-            remedy="analyse a part of the system at a time, or without denoising; `phasewire classify` labels frames "
-            "of any size, in slabs",
-        )
-
     def _status_error(self, stage: str, status: int) -> PhasewireError:
-        name = self._status_names.get(status, str(status))
-        atom, other = self._count("ERROR_ATOM"), self._count("ERROR_OTHER")
+        name = self.status_name(status)
+        atom, other = self._fields.count("ERROR_ATOM"), self._fields.count("ERROR_OTHER")
         if name == "COINCIDENT_ATOMS":
-            distance = float(self._values("ERROR_DISTANCE")[0])
+            distance = float(self._fields.values("ERROR_DISTANCE")[0])
             second = "an image of itself" if other == atom else f"atom {other}"
             return make_error(
                 "COINCIDENT_ATOMS",
@@ -395,7 +315,7 @@ class Core:
         if name == "TOO_DENSE":
             return make_error(
                 "BAD_LENGTH_SCALE",
-                f"atom {atom} has more than {self._constants['ROW_CAPACITY']} neighbours within the cutoff",
+                f"atom {atom} has more than {self.constants['ROW_CAPACITY']} neighbours within the cutoff",
                 field="length_scale",
                 value=self.length_scale,
                 remedy="the length scale is far too large: give (volume per atom)^(1/3), or leave it out",
@@ -409,12 +329,12 @@ class Core:
                 remedy="give (volume per atom)^(1/3) of the phase looked at",
             )
         if name in ("NON_FINITE_CELL", "SINGULAR_CELL"):
-            cell = self._values("CELL", 9).reshape(3, 3).tolist()
+            cell = self._fields.values("CELL", 9).reshape(3, 3).tolist()
             return make_error(
                 name, "the core refuses the cell", field="cell", value=cell, remedy="check where the cell comes from"
             )
         if name == "BAD_LENGTH_SCALE":
-            given = float(self._values("LENGTH_SCALE_GIVEN")[0])
+            given = float(self._fields.values("LENGTH_SCALE_GIVEN")[0])
             return make_error(
                 name,
                 "the length scale must lie between 1e-100 and 1e100",

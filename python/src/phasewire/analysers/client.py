@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import math
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from phasewire._contract import limits
 from phasewire._frame.frame import Frame
 from phasewire._frame.options import Options
 from phasewire._frame.result import Evaluation, Result
-from phasewire._model.weights import Classes, class_weights
+from phasewire._model.weights import Classes
 from phasewire._server.connection import Connection, Welcome
 from phasewire._server.settings import Settings, make_settings
 from phasewire._server.wire import (
@@ -24,17 +21,15 @@ from phasewire._server.wire import (
     Message,
     analyse_message,
     check_limits,
-    forces_from_message,
-    forces_space,
-    logits_from_message,
     result_from_message,
     result_space,
 )
 from phasewire.analysers.base import Analyser
-from phasewire.analysers.evaluation import Passes, evaluate
 from phasewire.analysers.task import Task
 from phasewire.errors import PhasewireError, ServerUnreachableError, error_from_wire, make_error
-from phasewire.variables.evaluate import ModelFacts, Room
+
+if TYPE_CHECKING:
+    from phasewire._core.variables import CoreVariables
 
 _RETRY_PAUSE = 0.05
 # What asking the whole frame anew may cure: a server that was restarted, or memory that could not be shared.
@@ -146,7 +141,7 @@ class Client(Analyser):
         self._welcome: Welcome | None = None
         self._session_open = False
         self._losses_at_welcome = 0
-        self._room = Room()
+        self._variables: CoreVariables | None = None
         # The model that forces were asked of: a run must not go on with those of another.
         self._driving_model: str | None = None
 
@@ -270,6 +265,7 @@ class Client(Analyser):
                     self._connection.receive(_PARTING_SECONDS)
                 self._connection.close()
             self._connection = None
+            self._variables = None
             self._session_open = False
 
     def __repr__(self) -> str:
@@ -290,12 +286,20 @@ class Client(Analyser):
         After a server was lost the whole frame is asked about anew, as long as there is time: what one server began no
         other goes on with.
         """
+        # Forces alone need WebAssembly in this process, for the variables.
+        from phasewire.analysers.evaluation import evaluate
+        from phasewire.analysers.server_passes import ServerPasses, variables_without_model
+
         started = time.perf_counter()
+        self._variables = self._variables or variables_without_model()
         deadline = _Deadline(self._settings.timeout if task.seconds is None else task.seconds)
+        ask = functools.partial(self._trip, deadline=deadline)
         while True:
             try:
                 self._ensure_session(deadline)
-                return evaluate(_ServerPasses(self, frame, options, deadline), task, started)
+                welcome = self.server
+                self._check_driver(welcome)
+                return evaluate(ServerPasses(ask, welcome, frame, options, self._variables), task, started)
             except _Interrupted as interruption:
                 error = interruption.__cause__
                 assert isinstance(error, PhasewireError)
@@ -447,46 +451,6 @@ class Client(Analyser):
             value=self.endpoint,
             remedy=_START_SERVER,
         )
-
-
-class _ServerPasses(Passes):
-    """The passes of a server, a question each, within one session."""
-
-    def __init__(self, client: Client, frame: Frame, options: Options, deadline: _Deadline) -> None:
-        welcome = client.server
-        client._check_driver(welcome)
-        allowed = welcome.classes if options.classes is None else options.classes
-        model = ModelFacts(
-            phases=welcome.phases,
-            aliases=welcome.aliases,
-            class_weights=None if allowed is None else class_weights(allowed, welcome.phases, welcome.aliases),
-            ideal_logits=None if welcome.ideal_logits is None else np.array(welcome.ideal_logits),
-            logit_length=welcome.logit_length,
-        )
-        super().__init__(frame, model, client._room)
-        self._client = client
-        self._deadline = deadline
-        self._given_scale = options.length_scale
-        self._length_scale = math.nan
-        self._header, self._arrays = analyse_message(frame, options)
-
-    def forward(self) -> tuple[NDArray[np.float32], float]:
-        count, classes = len(self.frame), len(self.model.phases)
-        # Without a length scale the server estimates one, which mode bias has no place for.
-        mode = "request" if self._given_scale is None else "bias"
-        reply = self._ask({"mode": mode, "fields": ["logits"]}, {}, result_space(("logits",), count, classes))
-        logits, self._length_scale = logits_from_message(reply, count, classes, self._given_scale)
-        return logits, self._length_scale
-
-    def backward(self, seed: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        count = len(self.frame)
-        header = {"mode": "bias", "fields": ["forces", "virial"], "lengthScale": self._length_scale}
-        reply = self._ask(header, {_SEED: seed}, forces_space(count))
-        forces, virial = forces_from_message(reply, count, self._length_scale)
-        return -forces, virial
-
-    def _ask(self, header: Mapping[str, Any], arrays: Mapping[str, Array], space: int) -> Message:
-        return self._client._trip({**self._header, **header}, {**self._arrays, **arrays}, space, self._deadline)
 
 
 def _unexpected(message: Message, wanted: str) -> PhasewireError:

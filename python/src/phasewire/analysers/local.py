@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 
 from phasewire._core.build import Build
 from phasewire._core.core import Core
+from phasewire._core.variables import CoreVariables
 from phasewire._frame.frame import Frame
 from phasewire._frame.options import Options
 from phasewire._frame.result import Evaluation, Result
+from phasewire._model.facts import ModelFacts
 from phasewire._model.model import Model, load_model
 from phasewire._model.weights import Classes, as_weights, class_weights
 from phasewire.analysers.base import Analyser
 from phasewire.analysers.evaluation import Passes, evaluate
 from phasewire.analysers.task import Task
 from phasewire.errors import make_error
-from phasewire.variables.evaluate import ModelFacts, Room
 
 
 class Local(Analyser):
@@ -68,8 +69,8 @@ class Local(Analyser):
         super().__init__()
         self._model = model if isinstance(model, Model) else load_model(model)
         self._weights = self._weights_of(as_weights(classes))
-        self._room = Room()
         self._open_core: Core | None = Core(self._model, None if wasm is None else Path(wasm), build=build, skin=skin)
+        self._variables: CoreVariables | None = CoreVariables(self._open_core)
 
     @property
     def build(self) -> str:
@@ -119,8 +120,7 @@ class Local(Analyser):
     def close(self) -> None:
         """Free the core's memory, after the call that another thread may have under way."""
         with self._turn:
-            self._open_core = None
-            self._room = Room()
+            self._open_core = self._variables = None
 
     def __repr__(self) -> str:
         core = "" if self._open_core is None else f", build {self.build}"
@@ -191,31 +191,38 @@ class Local(Analyser):
 
     def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
         started = time.perf_counter()
+        core, settings = self._core, self._model.settings
         model = ModelFacts(
             phases=self.phases,
             aliases=self.aliases,
             class_weights=self._prior(options),
             ideal_logits=self._model.ideal_logits,
-            logit_length=float(self._model.settings["logitLength"]),
+            logit_length=float(settings["logitLength"]),
         )
-        return evaluate(_CorePasses(self._core, frame, model, options.length_scale, self._room), task, started)
+        assert self._variables is not None
+        return evaluate(_CorePasses(core, self._variables, frame, model, options.length_scale), task, started)
 
 
 class _CorePasses(Passes):
-    """The passes of the core in this process."""
+    """The passes of the core in this process, in whose memory variables are evaluated too."""
 
-    def __init__(self, core: Core, frame: Frame, model: ModelFacts, length_scale: float | None, room: Room) -> None:
-        super().__init__(frame, model, room)
+    def __init__(
+        self, core: Core, variables: CoreVariables, frame: Frame, model: ModelFacts, length_scale: float | None
+    ) -> None:
+        super().__init__(frame, model, variables)
         self._core = core
         self._length_scale = length_scale
 
-    def forward(self) -> tuple[NDArray[np.float32], float]:
-        core = self._core
+    def forward(self) -> tuple[dict[str, NDArray[Any]], float]:
+        core, frame = self._core, self.frame
         core.set_prior(self.model.class_weights)
-        core.load(self.frame, self._length_scale, gradient=True)
+        core.load(frame, self._length_scale, gradient=True)
         core.forward()
-        return core.logits(), core.length_scale
+        return core.frame_arrays(), core.length_scale
+
+    @property
+    def seed_room(self) -> NDArray[np.float32]:
+        return self._core.seed
 
     def backward(self, seed: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        self._core.backward(seed)
-        return self._core.gradient(), self._core.virial()
+        return self._core.backward()
