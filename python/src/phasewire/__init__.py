@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from phasewire import bias as bias
     from phasewire import client as client
     from phasewire import colvars as colvars
+    from phasewire import couplings as couplings
     from phasewire import diagnostics as diagnostics
     from phasewire import driver as driver
     from phasewire import driving as driving
@@ -147,6 +148,7 @@ else:
         "bias",
         "client",
         "colvars",
+        "couplings",
         "diagnostics",
         "driver",
         "driving",

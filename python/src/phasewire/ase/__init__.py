@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from phasewire._frame.options import check_every
 from phasewire._frame.snapshot import Snapshot
+from phasewire._lazy import lazy
 from phasewire.analysers.base import Analyser
 from phasewire.ase.frames import AtomsReader, atoms_of, chosen, remove_observer
 from phasewire.couplings import Coupling, register
@@ -38,17 +39,11 @@ __all__ = ["BiasCalculator", "Monitor", "analyse", "attach", "bias", "run_checkp
 Observables = Callable[["Atoms"], Mapping[str, float]]
 
 
-def __getattr__(name: str) -> Any:
-    """Import what needs ASE when it is asked for."""
-    if name == "BiasCalculator":
-        from phasewire.ase.biasing import BiasCalculator
-
-        return BiasCalculator
-    if name == "run_checkpointed":
-        from phasewire.ase.checkpoints import run_checkpointed
-
-        return run_checkpointed
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+if not TYPE_CHECKING:
+    # What needs ASE is imported when it is asked for.
+    __getattr__, __dir__ = lazy(
+        __name__, {"BiasCalculator": "phasewire.ase.biasing", "run_checkpointed": "phasewire.ase.checkpoints"}
+    )
 
 
 class Monitor(_Monitor):
