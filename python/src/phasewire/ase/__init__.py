@@ -10,7 +10,7 @@ Examples
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from phasewire._frame.options import check_every
 from phasewire._frame.snapshot import Snapshot
