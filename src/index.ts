@@ -11,7 +11,15 @@
  */
 export * from "./analysis/index.js";
 export { type BuildChoice, type CoreBuild, coresGiven } from "./core/index.js";
-export * from "./errors/index.js";
+export {
+  asPhasewireError,
+  type CatalogueEntry,
+  type ErrorCode,
+  type ErrorDetails,
+  type ErrorObject,
+  errorCatalogue,
+  PhasewireError,
+} from "./errors/index.js";
 export * from "./formats/index.js";
 export {
   atomCount,

@@ -170,7 +170,7 @@ def test_the_classes_allowed_are_handed_on(local):
     monitor = phasewire.ase.attach(run, 5, local, classes=allowed)
     run.run(5)
     np.testing.assert_array_equal(monitor.series.fraction("bcc"), [1, 1])
-    with pytest.raises(phasewire.InputError, match="no class 'bbc'"):
+    with pytest.raises(phasewire.InputError, match='no class "bbc"'):
         phasewire.ase.attach(run, 5, local, classes=["bbc"])
 
 

@@ -38,21 +38,21 @@ def test_weights(classes, expected):
 @pytest.mark.parametrize(
     ("classes", "message"),
     [
-        (["fcc", "omega"], "no class 'omega'"),
+        (["fcc", "omega"], 'no class "omega"'),
         (["fcc", "fcc"], "names fcc twice"),
         (["fcc", "ccp"], "names fcc twice, as ccp too"),
-        ({"fcc": -1}, "must be finite and at least 0"),
-        ({"fcc": float("nan")}, "must be finite and at least 0"),
-        ({"fcc": float("inf")}, "must be finite and at least 0"),
-        ({"fcc": "2"}, "must be a number"),
-        ({"fcc": True}, "must be a number"),
-        ({"fcc": None}, "must be a number"),
+        ({"fcc": -1}, "a number of at least 0 is needed"),
+        ({"fcc": float("nan")}, "a number of at least 0 is needed"),
+        ({"fcc": float("inf")}, "a number of at least 0 is needed"),
+        ({"fcc": "2"}, "a number of at least 0 is needed"),
+        ({"fcc": True}, "a number of at least 0 is needed"),
+        ({"fcc": None}, "a number of at least 0 is needed"),
         ([], "leaves no crystalline class"),
         ({}, "leaves no crystalline class"),
         ({"fcc": 0}, "leaves no crystalline class"),
         ("disordered", "leaves no crystalline class"),
-        ([1], "named by a str"),
-        (7, "must be class names"),
+        ([1], "must be a list of class names"),
+        (7, "must be a list of class names"),
     ],
 )
 def test_what_cannot_be(classes, message):
@@ -68,8 +68,8 @@ def test_what_cannot_be(classes, message):
 def test_an_unknown_class_brings_up_those_that_are_near(name, near):
     with pytest.raises(phasewire.InputError) as caught:
         class_weights({name: 1.0}, PHASES, ALIASES)
-    assert caught.value.remedy.startswith(f"did you mean {near}")
-    assert "use one of disordered, fcc," in caught.value.remedy
+    assert caught.value.remedy.startswith(f"Did you mean {near}")
+    assert "The classes are disordered, fcc," in caught.value.remedy
 
 
 def test_hundreds_of_classes_are_not_all_listed():

@@ -8,7 +8,7 @@ import re
 import pytest
 
 import phasewire
-from phasewire.errors import _CLASSES, error_from_wire, make_error
+from phasewire.errors import _CODES, error_from_wire, make_error
 
 
 def test_codes_are_those_of_the_documents(repository):
@@ -18,7 +18,7 @@ def test_codes_are_those_of_the_documents(repository):
     on_the_wire = {code for row in rows for code in re.findall(r"`([A-Z_]+)`", row)}
     assert len(documented) > 20
     assert len(on_the_wire) > 15
-    assert set(_CLASSES) == documented | on_the_wire
+    assert set(_CODES) == documented | on_the_wire
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ CUBE = np.eye(3) * 4.0
 ATOMS = np.array([[0.0, 0.0, 0.0], [2.0, 2.0, 2.0]])
 
 BAD_FRAMES = {
-    "nan": ("NON_FINITE_POSITIONS", "positions[1]", {"positions": [[0, 0, 0], [np.nan, 0, 0]], "cell": CUBE}),
-    "infinite": ("NON_FINITE_POSITIONS", "positions[0]", {"positions": [[0, np.inf, 0], [1, 0, 0]], "cell": CUBE}),
+    "nan": ("NON_FINITE_POSITIONS", "positions", {"positions": [[0, 0, 0], [np.nan, 0, 0]], "cell": CUBE}),
+    "infinite": ("NON_FINITE_POSITIONS", "positions", {"positions": [[0, np.inf, 0], [1, 0, 0]], "cell": CUBE}),
     "two columns": ("SHAPE_MISMATCH", "positions", {"positions": [[0, 0], [1, 1]]}),
     "ragged": ("SHAPE_MISMATCH", "positions", {"positions": [[0, 0, 0], [1, 1]]}),
     "text": ("SHAPE_MISMATCH", "positions", {"positions": [["a", "b", "c"]]}),
@@ -29,10 +29,10 @@ BAD_FRAMES = {
     "flag nan": ("SHAPE_MISMATCH", "periodic", {"positions": ATOMS, "cell": CUBE, "periodic": [True, np.nan, True]}),
     "complex": ("SHAPE_MISMATCH", "positions", {"positions": ATOMS + 1j, "cell": CUBE}),
     "species of one": ("SHAPE_MISMATCH", "species", {"positions": ATOMS, "cell": CUBE, "species": ["Cu"]}),
-    "unnamed species": ("UNKNOWN_SPECIES", "species[1]", {"positions": ATOMS, "cell": CUBE, "species": ["Cu", ""]}),
-    "no species": ("UNKNOWN_SPECIES", "species[0]", {"positions": ATOMS, "cell": CUBE, "species": [None, "Cu"]}),
-    "negative species": ("UNKNOWN_SPECIES", "species[1]", {"positions": ATOMS, "cell": CUBE, "species": [0, -1]}),
-    "broken species": ("UNKNOWN_SPECIES", "species[0]", {"positions": ATOMS, "cell": CUBE, "species": [0.5, 1]}),
+    "unnamed species": ("UNKNOWN_SPECIES", "species", {"positions": ATOMS, "cell": CUBE, "species": ["Cu", ""]}),
+    "no species": ("UNKNOWN_SPECIES", "species", {"positions": ATOMS, "cell": CUBE, "species": [None, "Cu"]}),
+    "negative species": ("UNKNOWN_SPECIES", "species", {"positions": ATOMS, "cell": CUBE, "species": [0, -1]}),
+    "broken species": ("UNKNOWN_SPECIES", "species", {"positions": ATOMS, "cell": CUBE, "species": [0.5, 1]}),
     "length scale 0": ("BAD_LENGTH_SCALE", "length_scale", {"positions": ATOMS, "cell": CUBE, "length_scale": 0}),
     "length scale < 0": ("BAD_LENGTH_SCALE", "length_scale", {"positions": ATOMS, "cell": CUBE, "length_scale": -1.0}),
     "length scale nan": (
@@ -74,15 +74,16 @@ def test_coincident_atoms_are_named(local):
     with pytest.raises(phasewire.InputError) as caught:
         local.analyse(positions, [3.6, 3.6, 3.6])
     assert caught.value.code == "COINCIDENT_ATOMS"
-    assert sorted(caught.value.value) == [3, 4]
+    assert sorted(caught.value.value[:2]) == [3, 4]
+    assert caught.value.value[2] == pytest.approx(0.001)
     assert "0.001" in caught.value.message
     assert "length_scale" in caught.value.remedy
 
 
 def test_an_atom_may_coincide_with_its_own_image(local):
-    with pytest.raises(phasewire.InputError, match=r"atom 0 and an image of itself are only 0\.03 apart") as caught:
+    with pytest.raises(phasewire.InputError, match=r"atom 0 and an image of itself are 0\.03 apart") as caught:
         local.analyse([[0.0, 0, 0]], [0.03, 9, 9], (True, False, False), length_scale=1.0)
-    assert caught.value.value == [0, 0]
+    assert caught.value.value[:2] == [0, 0]
 
 
 def test_a_bad_frame_leaves_the_analyser_usable(local):

@@ -257,7 +257,7 @@ def test_the_classes_allowed_are_handed_on(local):
     monitor = phasewire.lammps.attach(lmp, 10, local, classes={"bcc": 1, "disordered": 0})
     lmp.command("run 10")
     np.testing.assert_array_equal(monitor.series.fraction("bcc"), [1, 1])
-    with pytest.raises(phasewire.InputError, match="no class 'bbc'"):
+    with pytest.raises(phasewire.InputError, match='no class "bbc"'):
         phasewire.lammps.attach(lmp, 10, local, classes=["bbc"])
     monitor.close()
     lmp.close()

@@ -19,7 +19,7 @@ def test_masks_and_names():
     np.testing.assert_array_equal(result.where("ccp"), result.where("fcc"))
     assert result.phase_names().tolist() == ["fcc", "fcc", "disordered", "disordered"]
     assert result.crystalline == 0.5
-    with pytest.raises(phasewire.InputError, match="no class 'bct'") as caught:
+    with pytest.raises(phasewire.InputError, match='no class "bct"') as caught:
         result.where("bct")
     assert caught.value.code == "BAD_OPTION"
 

@@ -12,7 +12,8 @@ ROOT = Path(phasewire.__file__).parent
 
 # A room is a folder, or a module beside the folders. It may import rooms of the lines above its own.
 LEVELS = (
-    {"_contract", "_lazy", "_version", "errors"},
+    {"_contract", "_lazy", "_version"},
+    {"errors"},
     {"_model"},
     {"_frame"},
     {"_server", "diagnostics", "files", "variables"},

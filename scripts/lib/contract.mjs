@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { inRoot } from "./paths.mjs";
 
 /** The tables, by name, in the order in which they are written. */
-const tables = ["limits", "model"];
+const tables = ["errors", "limits", "model"];
 
 const marker = (table) => `// Generated from ${table} by \`npm run contract\`. Do not edit.`;
 
@@ -14,6 +14,8 @@ export const readTable = (name) => JSON.parse(fs.readFileSync(inRoot("contract",
 export function generated() {
   const read = Object.fromEntries(tables.map((name) => [name, readTable(name)]));
   return {
+    "docs/errors.md": withTable("docs/errors.md", "errors", tableOfErrors(read.errors)),
+    "src/contract/errors.ts": moduleOf("errors", read.errors),
     "src/contract/limits.ts": moduleOfLimits(read.limits),
     "src/contract/model.ts": moduleOf("model", read.model),
     "assembly/contract.ts": constantsOfCore(read.limits, read.model),
@@ -39,6 +41,24 @@ function moduleOfLimits(limits) {
 function moduleOf(name, { about: _about, ...table }) {
   const value = JSON.stringify(table, null, 2);
   return `${marker(`contract/${name}.json`)}\nexport const ${name} = ${value} as const;\n`;
+}
+
+function tableOfErrors({ codes }) {
+  const rows = Object.entries(codes).map(
+    ([code, { meaning, remedy }]) => `| \`${code}\` | ${meaning} | ${remedy} |`,
+  );
+  return ["| code | meaning | remedy |", "|---|---|---|", ...rows].join("\n");
+}
+
+/** A document with the part between its markers replaced. */
+function withTable(file, name, table) {
+  const begin = `<!-- ${name}: begin; \`npm run contract\` renews it -->\n`;
+  const end = `\n<!-- ${name}: end -->`;
+  const text = fs.readFileSync(inRoot(file), "utf8");
+  const [before, rest] = text.split(begin);
+  const after = rest?.split(end)[1];
+  if (after === undefined) throw new Error(`${file} lacks the markers of the table "${name}"`);
+  return before + begin + table + end + after;
 }
 
 function constantsOfCore(limits, model) {

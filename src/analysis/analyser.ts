@@ -10,7 +10,7 @@ import {
   PhaseCore,
 } from "../core/index.js";
 import { inBatch, RefusedFrame } from "../core/refused-frame.js";
-import { PhasewireError } from "../errors/index.js";
+import { PhasewireError, refusal } from "../errors/index.js";
 import type { Frame } from "../frame/index.js";
 import { type ClassWeights, classWeights, type Model } from "../model/index.js";
 import type { Variable } from "../variables/index.js";
@@ -438,9 +438,5 @@ function validateAtomsAtOnce(atoms: number): void {
 function validateSteps(denoise: number | "converged"): void {
   if (denoise === "converged") return;
   if (Number.isInteger(denoise) && denoise >= 1 && denoise <= mostSteps) return;
-  throw new PhasewireError("BAD_OPTION", {
-    message: `denoise is ${denoise}; a whole number from 1 to ${mostSteps} or "converged" is needed`,
-    field: "denoise",
-    value: denoise,
-  });
+  throw refusal("denoiseSteps", { found: denoise, least: 1, most: mostSteps }, { value: denoise });
 }

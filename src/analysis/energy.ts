@@ -1,6 +1,6 @@
 /** Variables of frames, and energies of them, as users of the library ask for them. */
 import type { BackwardResult, PhaseCore } from "../core/index.js";
-import { PhasewireError } from "../errors/index.js";
+import { PhasewireError, refusal } from "../errors/index.js";
 import { cellGeometry } from "../frame/geometry.js";
 import type { Frame } from "../frame/index.js";
 import type { ClassWeights } from "../model/index.js";
@@ -88,12 +88,7 @@ export async function evaluateEnergy(
 export function lengthScaleOfCell({ core }: PreparedFrame): number {
   const { cell, periodic, positions } = core;
   if (cell === null || !periodic.every(Boolean)) {
-    throw new PhasewireError("BAD_LENGTH_SCALE", {
-      field: "lengthScale",
-      value: "cell",
-      message: 'the length scale "cell" needs a frame that is periodic along all three axes',
-      remedy: "Give a number, such as the estimate of the first frame.",
-    });
+    throw refusal("noCellLengthScale", {}, { value: "cell" });
   }
   const volume = cellGeometry(cell, "lengthScale").volume;
   return Math.cbrt(volume / (positions.length / 3));

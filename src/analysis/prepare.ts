@@ -1,5 +1,5 @@
 import type { CoreFrame } from "../core/types.js";
-import { PhasewireError } from "../errors/index.js";
+import { refusal } from "../errors/index.js";
 import { completeCell, type Frame, numberSpecies, selectAtoms, validateFrame } from "../frame/index.js";
 import { findWaterOxygens, oxygenOfWater } from "./water.js";
 
@@ -87,11 +87,7 @@ function equal(first: Uint32Array, second: Uint32Array): boolean {
  */
 export function validateLengthScale(lengthScale: number): void {
   if (typeof lengthScale === "number" && Number.isFinite(lengthScale) && lengthScale > 0) return;
-  throw new PhasewireError("BAD_LENGTH_SCALE", {
-    message: `the length scale is ${lengthScale}; a positive number is needed`,
-    field: "lengthScale",
-    value: lengthScale,
-  });
+  throw refusal("badLengthScale", { number: Number(lengthScale) }, { value: lengthScale });
 }
 
 function takeRows(source: Float64Array, rows: Uint32Array, width: number): Float64Array {

@@ -5,7 +5,7 @@
  * - `relaxed` uses WebAssembly's relaxed SIMD, which is a fused multiply-add if the machine has one: it is
  *   faster, and the last bits can differ between machines (not with the number of threads).
  */
-import { PhasewireError } from "../errors/index.js";
+import { PhasewireError, refusal } from "../errors/index.js";
 
 export type CoreBuild = "baseline" | "relaxed";
 
@@ -36,12 +36,8 @@ export function validatesRelaxed(): boolean {
  */
 export function chooseBuild(choice: BuildChoice, acceptsRelaxed: () => boolean): CoreBuild {
   if (!buildChoices.includes(choice)) {
-    throw new PhasewireError("BAD_OPTION", {
-      message: `build is ${JSON.stringify(choice)}; ${buildChoices.join(", ")} are possible`,
-      field: "build",
-      value: choice,
-      remedy: "Omit it for the fastest build that this host accepts.",
-    });
+    const details = { found: JSON.stringify(choice), choices: buildChoices.join(", ") };
+    throw refusal("build", details, { value: choice });
   }
   if (choice === "baseline") return "baseline";
   if (acceptsRelaxed()) return "relaxed";

@@ -1,6 +1,6 @@
 /** The host of the compiled core: one model, one frame at a time. */
 import { limits } from "../contract/limits.js";
-import { PhasewireError } from "../errors/index.js";
+import { PhasewireError, refusal } from "../errors/index.js";
 import { FrameBatch } from "./batch.js";
 import { type CoreBuild, chooseBuild } from "./build.js";
 import { CoreContext } from "./context.js";
@@ -103,13 +103,7 @@ export class PhaseCore {
     }
     const skin = options.skin ?? 0;
     if (!(skin >= 0 && skin <= mostSkin)) {
-      throw new PhasewireError("BAD_OPTION", {
-        message: `skin is ${skin}; a number from 0 to ${mostSkin} length scales is needed`,
-        field: "skin",
-        value: skin,
-        remedy:
-          "Give about 0.1 for frames that hardly differ, 0 for frames that have nothing to do with each other.",
-      });
+      throw refusal("skin", { found: skin, most: mostSkin }, { value: skin });
     }
     const build = chooseBuild(options.build ?? "auto", () => host.acceptsRelaxed());
     const module = await host.compile(build);
@@ -135,9 +129,14 @@ export class PhaseCore {
     const region = context.doubles("CLASS_WEIGHTS", classCount);
     if (weights === undefined) region.fill(1);
     else if (weights.length === classCount) region.set(weights);
-    else throw badPrior(`there are ${weights.length} weights for ${classCount} classes`);
+    else {
+      throw new PhasewireError("BAD_OPTION", {
+        message: `there are ${weights.length} weights for ${classCount} classes`,
+        field: "classes",
+      });
+    }
     if (core.setPrior(context.address) !== core.STATUS_OK.value) {
-      throw badPrior("each weight must be a number of at least 0, and one but the first above 0");
+      throw refusal("prior", {});
     }
     // What was evaluated with the prior before is no longer valid; the neighbours are.
     if (this.progress === "evaluated") this.progress = "paired";
@@ -575,12 +574,4 @@ export class PhaseCore {
       virial: context.values("VIRIAL", 9).slice(),
     };
   }
-}
-
-function badPrior(message: string): PhasewireError {
-  return new PhasewireError("BAD_OPTION", {
-    message,
-    field: "classes",
-    remedy: "Give each class a weight: 1 as usual, 0 to leave it out.",
-  });
 }

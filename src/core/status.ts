@@ -1,6 +1,12 @@
-/** Turns the core's status codes into errors. */
-import { PhasewireError } from "../errors/index.js";
+/** Turns the core's status codes into errors; contract/errors.json has the reason for each. */
+import { errors } from "../contract/errors.js";
+import { limits } from "../contract/limits.js";
+import { PhasewireError, refusal } from "../errors/index.js";
+import { flatCell } from "../frame/index.js";
 import type { CoreContext } from "./context.js";
+
+const { statuses } = errors;
+type StatusName = keyof typeof statuses;
 
 /**
  * The error for a status other than STATUS_OK and STATUS_PAIR_OVERFLOW.
@@ -13,77 +19,60 @@ export function statusError(
   numberOf: (atom: number) => number = (atom) => atom,
 ): PhasewireError {
   const { core } = context;
+  const name = (Object.keys(statuses) as StatusName[]).find(
+    (known) => core[`STATUS_${known}`]!.value === status,
+  );
+  if (name === undefined) {
+    return new PhasewireError("INTERNAL", { message: `the core returned the unknown status ${status}` });
+  }
   const place = context.count("ERROR_ATOM");
   const atom = place < 0 ? place : numberOf(place);
-  switch (status) {
-    case core.STATUS_NON_FINITE_POSITIONS.value: {
-      const position = Array.from(context.doubles("POSITIONS", 3 * place + 3).subarray(3 * place));
-      return new PhasewireError("NON_FINITE_POSITIONS", {
-        message: `the position of atom ${atom} is (${position.join(", ")}); finite numbers are needed`,
-        field: "positions",
-        value: position,
-      });
+  const periodic = context.count("PERIODIC");
+  const reason = statuses[name];
+  switch (reason) {
+    case "positionNotFinite": {
+      const position = context.doubles("POSITIONS", 3 * place + 3).subarray(3 * place);
+      const axis = position.findIndex((coordinate) => !Number.isFinite(coordinate));
+      const number = position[axis]!;
+      return refusal(reason, { axis: "xyz"[axis]!, atom, number }, { value: number });
     }
-    case core.STATUS_NON_FINITE_CELL.value: {
-      const cell = Array.from(context.values("CELL", 9));
-      return new PhasewireError("NON_FINITE_CELL", {
-        message: `the cell is (${cell.join(", ")}); finite numbers are needed for periodic axes`,
-        field: "cell",
-        value: cell,
-      });
+    case "cellNotFinite": {
+      const cell = context.values("CELL", 9);
+      // Rows of axes that are not periodic do not count.
+      const wrong = cell.findIndex(
+        (component, index) => !Number.isFinite(component) && ((periodic >> Math.floor(index / 3)) & 1) > 0,
+      );
+      const component = { axis: "xyz"[wrong % 3]!, vector: "abc"[Math.floor(wrong / 3)]! };
+      return refusal(reason, { ...component, number: cell[wrong]! }, { value: Array.from(cell) });
     }
-    case core.STATUS_SINGULAR_CELL.value: {
-      const cell = Array.from(context.values("CELL", 9));
-      return new PhasewireError("SINGULAR_CELL", {
-        message: `the vectors of the periodic axes of the cell (${cell.join(", ")}) span no volume, or almost none`,
-        field: "cell",
-        value: cell,
-      });
+    case "flatCell": {
+      const axes = [1, 2, 4].map((bit) => (periodic & bit) > 0);
+      return flatCell(context.values("CELL", 9), axes as [boolean, boolean, boolean]);
     }
-    case core.STATUS_BAD_LENGTH_SCALE.value:
-      return badLengthScale(context.value("LENGTH_SCALE_GIVEN"), "a number between 1e-100 and 1e100");
-    case core.STATUS_NO_LENGTH_SCALE.value:
-      return new PhasewireError("BAD_LENGTH_SCALE", {
-        message:
-          "no length scale can be estimated: a cluster needs at least 13 atoms, and a cell must not be extremely flat or skewed",
-        field: "lengthScale",
-        remedy: "Give the length scale: (volume per atom)^(1/3) of the phase of interest.",
-      });
-    case core.STATUS_COINCIDENT_ATOMS.value: {
-      const other = numberOf(context.count("ERROR_OTHER"));
+    case "extremeLengthScale": {
+      const number = context.value("LENGTH_SCALE_GIVEN");
+      const { shortestLengthScale: least, longestLengthScale: most } = limits.frame;
+      return refusal(reason, { number, least, most }, { value: number });
+    }
+    case "noLengthScale":
+      return refusal(reason, { fewest: limits.frame.fewestOfCluster });
+    case "coincidentAtoms": {
+      const second = numberOf(context.count("ERROR_OTHER"));
+      const other = second === atom ? "an image of itself" : `atom ${second}`;
       const distance = context.value("ERROR_DISTANCE");
-      const second = other === atom ? "an image of itself" : `atom ${other}`;
-      return new PhasewireError("COINCIDENT_ATOMS", {
-        message: `atom ${atom} and ${second} are ${distance} apart, less than 0.05 of the length scale ${context.value("LENGTH_SCALE")}`,
-        field: "positions",
-        value: [atom, other, distance],
-      });
+      const lengths = {
+        distance,
+        least: limits.frame.coincident,
+        scale: context.value("LENGTH_SCALE"),
+      };
+      return refusal(reason, { atom, other, ...lengths }, { value: [atom, second, distance] });
     }
-    case core.STATUS_TOO_DENSE.value: {
-      const lengthScale = context.value("LENGTH_SCALE");
-      return new PhasewireError("BAD_LENGTH_SCALE", {
-        message: `with a length scale of ${lengthScale}, atom ${atom} has more than ${core.ROW_CAPACITY.value} neighbours within the cutoff; about 50 are usual`,
-        field: "lengthScale",
-        value: lengthScale,
-        remedy: "Give (volume per atom)^(1/3) of the phase of interest, in the length unit of the positions.",
-      });
+    case "tooDense": {
+      const scale = context.value("LENGTH_SCALE");
+      return refusal(reason, { scale, atom, most: core.ROW_CAPACITY.value }, { value: scale });
     }
-    case core.STATUS_MODEL_NON_FINITE.value:
-      return new PhasewireError("MODEL_NON_FINITE", {
-        message:
-          "a weight or constant of the model is not a finite number, a constant that must be positive is not, or class 0 is not flat",
-        field: "model",
-      });
-    default:
-      return new PhasewireError("INTERNAL", { message: `the core returned the unknown status ${status}` });
+    case "modelNotFinite":
+    case "prior":
+      return refusal(reason, {});
   }
-}
-
-/** The error for an unusable length scale. */
-export function badLengthScale(lengthScale: number, expected = "a positive number"): PhasewireError {
-  return new PhasewireError("BAD_LENGTH_SCALE", {
-    message: `the length scale is ${lengthScale}; ${expected} is needed`,
-    field: "lengthScale",
-    value: lengthScale,
-  });
 }

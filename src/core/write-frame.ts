@@ -1,7 +1,7 @@
 /** A frame, checked and copied into the core's memory. */
-import { PhasewireError } from "../errors/index.js";
+import { refusal } from "../errors/index.js";
+import { missingCell, wrongCount, wrongShape } from "../frame/index.js";
 import type { CoreContext } from "./context.js";
-import { badLengthScale } from "./status.js";
 import type { CoreFrame, FrameRoom } from "./types.js";
 
 /**
@@ -12,24 +12,17 @@ import type { CoreFrame, FrameRoom } from "./types.js";
  */
 export function checkShapes(frame: CoreFrame): number {
   const { positions, cell, periodic, species, lengthScale } = frame;
-  if (positions.length === 0) {
-    throw new PhasewireError("EMPTY_FRAME", { message: "the frame holds no atoms", field: "positions" });
-  }
+  if (positions.length === 0) throw refusal("emptyFrame", {});
   const atomCount = positions.length / 3;
-  if (!Number.isInteger(atomCount)) throw shapeMismatch("positions", positions.length, "a multiple of 3");
+  if (!Number.isInteger(atomCount)) throw wrongShape("positionsShape", positions.length);
   if (species !== null && species.length !== atomCount) {
-    throw shapeMismatch("species", species.length, `${atomCount}, one per atom`);
+    throw wrongCount("species", species.length, atomCount);
   }
-  if (periodic.length !== 3) throw shapeMismatch("periodic", periodic.length, "3");
-  if (cell === null && periodic.some(Boolean)) {
-    throw new PhasewireError("MISSING_CELL", {
-      message: `periodic is (${periodic.join(", ")}), but there is no cell`,
-      field: "cell",
-    });
-  }
-  if (cell !== null && cell.length !== 9) throw shapeMismatch("cell", cell.length, "9");
+  if (periodic.length !== 3) throw refusal("periodicShape", { found: `[${periodic.join(", ")}]` });
+  if (cell === null && periodic.some(Boolean)) throw missingCell(periodic);
+  if (cell !== null && cell.length !== 9) throw wrongShape("cellShape", cell.length);
   if (lengthScale !== undefined && !(lengthScale > 0 && lengthScale < Number.POSITIVE_INFINITY)) {
-    throw badLengthScale(lengthScale);
+    throw refusal("badLengthScale", { number: lengthScale }, { value: lengthScale });
   }
   return atomCount;
 }
@@ -59,12 +52,4 @@ export function frameRoom(context: CoreContext, atomCount: number): FrameRoom {
 
 function sameMemory(one: ArrayBufferView, other: ArrayBufferView): boolean {
   return one.buffer === other.buffer && one.byteOffset === other.byteOffset;
-}
-
-function shapeMismatch(field: string, found: number, expected: string): PhasewireError {
-  return new PhasewireError("SHAPE_MISMATCH", {
-    message: `${field} has ${found} numbers; ${expected} are needed`,
-    field,
-    value: found,
-  });
 }

@@ -5,8 +5,9 @@
  * there as often as a box length. `completeCell` gives such an axis a direction independent of the others.
  */
 import { limits } from "../contract/limits.js";
-import { PhasewireError } from "../errors/index.js";
+import { type PhasewireError, refusal } from "../errors/index.js";
 import type { Periodic } from "./frame.js";
+import { wrongShape } from "./validate.js";
 
 type Vector = [number, number, number];
 
@@ -22,40 +23,37 @@ export function completeCell(cell: Float64Array | null, periodic: Periodic): Flo
   const periodicAxes = [0, 1, 2].filter((axis) => periodic[axis]);
   if (cell === null) {
     if (periodicAxes.length === 0) return null;
-    throw new PhasewireError("MISSING_CELL", {
-      message: `the frame is periodic along ${periodicAxes.map(axisName).join(", ")}, but has no cell`,
-      field: "cell",
-    });
+    throw missingCell(periodic);
   }
-  if (cell.length !== 9) {
-    throw new PhasewireError("SHAPE_MISMATCH", {
-      message: `the cell has ${cell.length} numbers; 3 x 3 = 9 are needed`,
-      field: "cell",
-      value: cell.length,
-    });
-  }
+  if (cell.length !== 9) throw wrongShape("cellShape", cell.length);
   const wrong = cell.findIndex((component) => !Number.isFinite(component));
   if (wrong >= 0) {
-    throw new PhasewireError("NON_FINITE_CELL", {
-      message: `component ${"xyz"[wrong % 3]} of cell vector ${axisName(Math.floor(wrong / 3))} is ${cell[wrong]}`,
-      field: "cell",
-      value: cell,
-    });
+    const place = { axis: "xyz"[wrong % 3]!, vector: "abc"[Math.floor(wrong / 3)]! };
+    throw refusal("cellNotFinite", { ...place, number: cell[wrong]! }, { value: cell });
   }
   if (periodicAxes.length === 0) return null;
 
   const rows: Vector[] = [0, 1, 2].map((axis) => [cell[3 * axis]!, cell[3 * axis + 1]!, cell[3 * axis + 2]!]);
   if (!(relativeSpan(periodicAxes.map((axis) => rows[axis]!)) > limits.frame.flatCell)) {
-    throw new PhasewireError("SINGULAR_CELL", {
-      message: `the cell vectors of the periodic ${periodicAxes.length === 1 ? "axis" : "axes"} ${periodicAxes
-        .map(axisName)
-        .join(", ")} span no ${["length", "area", "volume"][periodicAxes.length - 1]}`,
-      field: "cell",
-      value: cell,
-    });
+    throw flatCell(cell, periodic);
   }
   if (relativeSpan(rows) > limits.frame.flatCell) return cell;
   return Float64Array.from(replaceFreeAxes(rows, periodicAxes).flat());
+}
+
+/** The error for a periodic frame without a cell. */
+export function missingCell(periodic: Periodic): PhasewireError {
+  return refusal("missingCell", { axes: namesOf(periodic) });
+}
+
+/** The error for a cell whose periodic vectors span no volume. */
+export function flatCell(cell: ArrayLike<number>, periodic: Periodic): PhasewireError {
+  const extent = ["length", "area", "volume"][periodic.filter(Boolean).length - 1]!;
+  return refusal("flatCell", { extent, axes: namesOf(periodic) }, { value: Array.from(cell) });
+}
+
+function namesOf(periodic: Periodic): string {
+  return [..."abc"].filter((_, axis) => periodic[axis]).join(", ");
 }
 
 /**
@@ -96,10 +94,6 @@ function relativeSpan(vectors: Vector[]): number {
   const normal = cross(a, b);
   if (c === undefined) return length(normal);
   return Math.abs(normal[0] * c[0] + normal[1] * c[1] + normal[2] * c[2]);
-}
-
-function axisName(axis: number): string {
-  return "abc"[axis]!;
 }
 
 function cross(u: Vector, v: Vector): Vector {

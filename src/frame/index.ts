@@ -1,4 +1,4 @@
-export { completeCell } from "./cell.js";
+export { completeCell, flatCell, missingCell } from "./cell.js";
 export {
   atomCount,
   type Column,
@@ -9,4 +9,4 @@ export {
   type Periodic,
 } from "./frame.js";
 export { numberSpecies, selectAtoms } from "./species.js";
-export { validateFrame, validateShapes } from "./validate.js";
+export { validateFrame, validateShapes, wrongCount, wrongShape } from "./validate.js";

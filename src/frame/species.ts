@@ -1,5 +1,6 @@
 /** Species are names of any kind. The model only uses whether two atoms have the same one. */
-import { PhasewireError } from "../errors/index.js";
+import { limits } from "../contract/limits.js";
+import { refusal } from "../errors/index.js";
 
 /** Names that mean "unknown": ASE writes X for atomic number 0, other programs a question mark. */
 const unknownNames: ReadonlySet<string> = new Set(["", "X", "?"]);
@@ -16,11 +17,7 @@ export function numberSpecies(species: readonly string[] | null): Int32Array | n
   const numbers = new Map<string, number>();
   return Int32Array.from(species, (name, atom) => {
     if (typeof name !== "string" || unknownNames.has(name.trim())) {
-      throw new PhasewireError("UNKNOWN_SPECIES", {
-        message: `atom ${atom} has the species ${JSON.stringify(name)}, so it cannot be distinguished from the others`,
-        field: "species",
-        value: name,
-      });
+      throw refusal("unusableSpecies", { atom, name: JSON.stringify(name) }, { value: name });
     }
     const known = numbers.get(name);
     if (known !== undefined) return known;
@@ -41,14 +38,11 @@ export function selectAtoms(species: readonly string[] | null, selected: readonl
     if (wanted.has(name)) atoms.push(atom);
   });
   if (atoms.length > 0) return Uint32Array.from(atoms);
-  const present = [...new Set(species ?? [])].slice(0, 8);
-  throw new PhasewireError("EMPTY_SELECTION", {
-    message: `no atom has the species ${selected.join(" or ") || "(none given)"}`,
-    field: "select",
-    value: [...selected],
-    remedy:
-      present.length > 0
-        ? `Select one of the species of the frame: ${present.join(", ")}.`
-        : "The frame names no species, so none can be selected: omit the selection.",
-  });
+  const present = [...new Set(species ?? [])].slice(0, limits.names.mostSpeciesListed);
+  const remedy =
+    present.length > 0
+      ? `Select among the species of the frame: ${present.join(", ")}.`
+      : "The frame names no species, so none can be selected: omit the selection.";
+  const names = selected.join(" or ") || "(none given)";
+  throw refusal("noSuchSpecies", { names }, { value: [...selected], remedy });
 }

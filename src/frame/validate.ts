@@ -1,4 +1,4 @@
-import { PhasewireError } from "../errors/index.js";
+import { PhasewireError, refusal } from "../errors/index.js";
 import { atomCount, type Frame } from "./frame.js";
 
 /**
@@ -8,18 +8,13 @@ import { atomCount, type Frame } from "./frame.js";
  * @throws PhasewireError `EMPTY_FRAME`, `SHAPE_MISMATCH`, `NON_FINITE_POSITIONS`
  */
 export function validateFrame(frame: Frame): void {
-  if (frame.positions.length === 0) {
-    throw new PhasewireError("EMPTY_FRAME", { message: "the frame holds no atoms", field: "positions" });
-  }
+  if (frame.positions.length === 0) throw refusal("emptyFrame", {});
   validateShapes(frame);
   const wrong = firstNonFinite(frame.positions);
-  if (wrong >= 0) {
-    throw new PhasewireError("NON_FINITE_POSITIONS", {
-      message: `coordinate ${"xyz"[wrong % 3]} of atom ${Math.floor(wrong / 3)} is ${frame.positions[wrong]}`,
-      field: "positions",
-      value: frame.positions[wrong],
-    });
-  }
+  if (wrong < 0) return;
+  const number = frame.positions[wrong]!;
+  const place = { axis: "xyz"[wrong % 3]!, atom: Math.floor(wrong / 3) };
+  throw refusal("positionNotFinite", { ...place, number }, { value: number });
 }
 
 /**
@@ -29,34 +24,13 @@ export function validateFrame(frame: Frame): void {
  */
 export function validateShapes(frame: Frame): void {
   const count = atomCount(frame);
-  if (!Number.isInteger(count)) {
-    throw new PhasewireError("SHAPE_MISMATCH", {
-      message: `there are ${frame.positions.length} coordinates, which is not a multiple of 3`,
-      field: "positions",
-      value: frame.positions.length,
-    });
+  const { positions, periodic, species, ids } = frame;
+  if (!Number.isInteger(count)) throw wrongShape("positionsShape", positions.length);
+  if (periodic.length !== 3) {
+    throw refusal("periodicShape", { found: `[${periodic.join(", ")}]` }, { value: [...periodic] });
   }
-  if (frame.periodic.length !== 3) {
-    throw new PhasewireError("SHAPE_MISMATCH", {
-      message: `periodic has ${frame.periodic.length} values; one for each of the 3 axes is needed`,
-      field: "periodic",
-      value: [...frame.periodic],
-    });
-  }
-  if (frame.species !== null && frame.species.length !== count) {
-    throw new PhasewireError("SHAPE_MISMATCH", {
-      message: `there are ${frame.species.length} species for ${count} atoms`,
-      field: "species",
-      value: frame.species.length,
-    });
-  }
-  if (frame.ids && frame.ids.length !== count) {
-    throw new PhasewireError("SHAPE_MISMATCH", {
-      message: `there are ${frame.ids.length} ids for ${count} atoms`,
-      field: "ids",
-      value: frame.ids.length,
-    });
-  }
+  if (species !== null && species.length !== count) throw wrongCount("species", species.length, count);
+  if (ids && ids.length !== count) throw wrongCount("ids", ids.length, count);
   for (const [name, column] of Object.entries(frame.arrays)) {
     if (column.data.length !== count * column.width) {
       throw new PhasewireError("SHAPE_MISMATCH", {
@@ -66,6 +40,16 @@ export function validateShapes(frame: Frame): void {
       });
     }
   }
+}
+
+/** The error for an array of `found` numbers. */
+export function wrongShape(reason: "positionsShape" | "cellShape", found: number): PhasewireError {
+  return refusal(reason, { found: `${found} numbers` }, { value: found });
+}
+
+/** The error for an array without one entry per atom. */
+export function wrongCount(array: string, found: number, atoms: number): PhasewireError {
+  return refusal("countOfAtoms", { array, found: `${found} entries`, atoms }, { value: found });
 }
 
 /**

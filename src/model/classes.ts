@@ -2,7 +2,7 @@
  * Finding classes by their names, and the weights that users give them (docs/maths.md, "Prior over classes").
  */
 import { limits } from "../contract/limits.js";
-import { PhasewireError } from "../errors/index.js";
+import { refusal } from "../errors/index.js";
 
 /** Names of a class. */
 export interface ClassNames {
@@ -36,12 +36,8 @@ export function findClass(name: string, classes: readonly ClassNames[], field: s
     classes.length > limits.names.mostClassesListed
       ? "`phasewire models --search TEXT` finds classes by all their names."
       : `The classes are ${classes.map((known) => known.name).join(", ")}.`;
-  throw new PhasewireError("BAD_OPTION", {
-    message: `the model has no class ${JSON.stringify(name)}`,
-    field,
-    value: name,
-    remedy: near.length > 0 ? `Did you mean ${near.join(" or ")}? ${all}` : all,
-  });
+  const remedy = near.length > 0 ? `Did you mean ${near.join(" or ")}? ${all}` : all;
+  throw refusal("unknownClass", { field, name: JSON.stringify(name) }, { value: name, remedy });
 }
 
 /**
@@ -59,19 +55,19 @@ export function classWeights(given: ClassWeights, classes: readonly ClassNames[]
     const found = findClass(name, classes, "classes");
     if (named.has(found)) {
       const own = classes[found]!.name;
-      throw refused(name, `classes names ${own} twice${own === name ? "" : `, as ${name} too`}`);
+      const also = own === name ? "" : `, as ${name} too`;
+      throw refusal("classTwice", { name: own, also }, { value: name });
     }
     if (typeof weight !== "number" || !(weight >= 0 && weight < Number.POSITIVE_INFINITY)) {
-      throw refused(weight, `the weight of ${name} is ${weight}; a number of at least 0 is needed`);
+      const shown = typeof weight === "number" ? weight : JSON.stringify(weight);
+      throw refusal("classWeight", { name, found: shown }, { value: weight });
     }
     named.add(found);
     weights[found] = weight;
   }
   if (!weights.subarray(1).some((weight) => weight > 0)) {
-    throw refused(
-      [...named].map((index) => classes[index]!.name),
-      "classes leaves no crystalline class",
-    );
+    const value = [...named].map((index) => classes[index]!.name);
+    throw refusal("noCrystallineClass", {}, { value });
   }
   return weights;
 }
@@ -89,16 +85,7 @@ function entries(given: ClassWeights): (readonly [string, unknown])[] {
     const wrong = given.find((name) => typeof name !== "string");
     if (wrong === undefined) return given.map((name: string) => [name, 1] as const);
   } else if (typeof given === "object" && given !== null) return Object.entries(given);
-  throw refused(given, "classes must be a list of class names, or a map from class names to weights");
-}
-
-function refused(value: unknown, message: string): PhasewireError {
-  return new PhasewireError("BAD_OPTION", {
-    message,
-    field: "classes",
-    value,
-    remedy: "Name the allowed classes, each once, with a weight above 0 if the weights are not equal.",
-  });
+  throw refusal("classList", {}, { value: given });
 }
 
 /** Names and aliases that resemble a name, the most similar first. */

@@ -6,10 +6,16 @@ condition (``docs/errors.md``), so that a program can react to it without readin
 
 from __future__ import annotations
 
+import json
+import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
+from phasewire._contract.tables import read_table
+
 _TEXT_LIMIT = 200
+_SHOWN_LIMIT = 80
 
 
 class PhasewireError(Exception):
@@ -76,57 +82,84 @@ class InternalError(PhasewireError, RuntimeError):
     """A condition that should not occur: please report it."""
 
 
-_CLASSES: dict[str, type[PhasewireError]] = {
-    **dict.fromkeys(
-        (
-            "NON_FINITE_POSITIONS",
-            "SHAPE_MISMATCH",
-            "SINGULAR_CELL",
-            "NON_FINITE_CELL",
-            "MISSING_CELL",
-            "UNKNOWN_SPECIES",
-            "BAD_LENGTH_SCALE",
-            "COINCIDENT_ATOMS",
-            "EMPTY_FRAME",
-            "TOO_LARGE",
-            "FILE_FORMAT",
-            "FILE_ACCESS",
-            "EMPTY_SELECTION",
-            "BAD_OPTION",
-            "ENDPOINT_INSECURE",
-            "ENDPOINT_IN_USE",
-        ),
-        InputError,
-    ),
-    **dict.fromkeys(
-        ("MODEL_NOT_FOUND", "MODEL_FORMAT", "MODEL_HASH", "MODEL_VERSION", "MODEL_SHAPE", "MODEL_NON_FINITE"),
-        ModelError,
-    ),
-    **dict.fromkeys(
-        (
-            "MESSAGE_FORMAT",
-            "MESSAGE_SHAPE",
-            "MESSAGE_LENGTH",
-            "MESSAGE_TYPE",
-            "PROTOCOL_VERSION",
-            "NO_SESSION",
-            "QUEUE_FULL",
-            "SHARED_MEMORY",
-        ),
-        ProtocolError,
-    ),
-    "SERVER_UNREACHABLE": ServerUnreachableError,
-    "TIMEOUT": DeadlineError,
-    "INTERNAL": InternalError,
+_TABLE = read_table("errors")
+_KINDS: dict[str, type[PhasewireError]] = {
+    "input": InputError,
+    "model": ModelError,
+    "protocol": ProtocolError,
+    "unreachable": ServerUnreachableError,
+    "deadline": DeadlineError,
+    "internal": InternalError,
 }
+_CODES: dict[str, dict[str, str]] = _TABLE["codes"]
+_REASONS: dict[str, dict[str, str]] = _TABLE["reasons"]
+_FIELDS: dict[str, str] = _TABLE["pythonFields"]
+
+STATUS_REASONS: dict[str, str] = _TABLE["statuses"]
+"""The reason for a refusal that each status of the core stands for."""
 
 
 def make_error(code: str, message: str, *, field: str = "", value: Any = None, remedy: str = "") -> PhasewireError:
     """Build the exception class that belongs to a code.
 
-    An unknown code, as a newer server may send, gives a plain `PhasewireError` with that code.
+    Without a remedy it has the one of docs/errors.md. An unknown code, as a newer server may send, gives a plain
+    `PhasewireError` with that code.
     """
-    return _CLASSES.get(code, PhasewireError)(code, message, field=field, value=value, remedy=remedy)
+    known = _CODES.get(code)
+    if known is None:
+        return PhasewireError(code, message, field=field, value=value, remedy=remedy)
+    return _KINDS[known["kind"]](code, message, field=field, value=value, remedy=remedy or known["remedy"])
+
+
+def refusal(
+    reason: str, /, *, value: Any = None, where: str | None = None, remedy: str | None = None, **details: str | float
+) -> PhasewireError:
+    """Build the error for a reason that several hosts give (contract/errors.json).
+
+    Parameters
+    ----------
+    reason : str
+    value : object, optional
+        The value at fault.
+    where, remedy : str, optional
+        Another field and a better remedy than those of the table.
+    **details : str or number
+        What the message names.
+    """
+    entry = _REASONS[reason]
+    texts = {name: plain(detail) for name, detail in details.items()}
+    field = entry["field"].format_map(texts) if where is None else where
+    return make_error(
+        entry["code"],
+        entry["message"].format_map(texts),
+        field=_FIELDS.get(field, field),
+        value=value,
+        remedy=remedy or entry.get("remedy", ""),
+    )
+
+
+def plain(value: str | float) -> str:
+    """Return a number as messages show it, up to six digits; the same text in TypeScript."""
+    if isinstance(value, str):
+        return value
+    number = float(value)
+    if not math.isfinite(number):
+        return "NaN" if math.isnan(number) else "infinity" if number > 0 else "-infinity"
+    if number.is_integer() and abs(number) < 1e15:
+        return str(int(number))
+    short = repr(float(f"{number:.6g}")).removesuffix(".0")
+    return re.sub(r"e([+-])0*", r"e\1", short)
+
+
+def show(value: Any) -> str:
+    """Return a value as messages show it: numbers as `plain` does, all else as JSON, cut if it is long."""
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        return plain(value)
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= _SHOWN_LIMIT else text[:_SHOWN_LIMIT] + "..."
 
 
 def error_from_wire(body: Mapping[str, Any]) -> PhasewireError:
@@ -134,7 +167,7 @@ def error_from_wire(body: Mapping[str, Any]) -> PhasewireError:
     return make_error(
         str(body.get("code", "INTERNAL")),
         str(body.get("message", "the peer reported an error without a message")),
-        field=str(body.get("field") or ""),
+        field=_FIELDS.get(str(body.get("field")), str(body.get("field") or "")),
         value=body.get("value"),
         remedy=str(body.get("remedy") or ""),
     )

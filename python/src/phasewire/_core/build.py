@@ -13,7 +13,7 @@ from typing import Literal
 import wasmtime
 
 from phasewire._model.data import data_file
-from phasewire.errors import make_error
+from phasewire.errors import make_error, refusal, show
 
 Build = Literal["auto", "baseline", "relaxed"]
 BUILDS: tuple[Build, ...] = ("auto", "baseline", "relaxed")
@@ -35,13 +35,7 @@ def choose_build(build: Build) -> str:
         ``BAD_OPTION`` if there is no such build, or relaxed SIMD was asked for and is not to be had.
     """
     if build not in BUILDS:
-        raise make_error(
-            "BAD_OPTION",
-            f"there is no build {build!r} of the core",
-            field="build",
-            value=build,
-            remedy=f"choose among {', '.join(BUILDS)}, or leave it out for the fastest that runs here",
-        )
+        raise refusal("build", found=show(build), choices=", ".join(BUILDS), value=build)
     if build == "baseline":
         return "baseline"
     if accepts_relaxed():

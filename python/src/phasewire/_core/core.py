@@ -16,9 +16,9 @@ from phasewire._contract import limits
 from phasewire._contract.tables import read_table
 from phasewire._core.build import Build, build_file, choose_build
 from phasewire._core.instance import Fields, Instance, too_large
-from phasewire._frame.frame import Frame
+from phasewire._frame.frame import Frame, cell_not_finite, flat_cell
 from phasewire._model.model import Model
-from phasewire.errors import PhasewireError, make_error
+from phasewire.errors import STATUS_REASONS, PhasewireError, make_error, refusal, show
 
 _PAIR_HEADROOM = limits.number("core", "pairHeadroom")
 _MOST_PAIRS = limits.whole("core", "mostPairs")
@@ -297,78 +297,44 @@ class Core(Instance):
 
     def _status_error(self, stage: str, status: int) -> PhasewireError:
         name = self.status_name(status)
+        reason = STATUS_REASONS.get(name)
         atom, other = self._fields.count("ERROR_ATOM"), self._fields.count("ERROR_OTHER")
-        if name == "COINCIDENT_ATOMS":
+        if reason == "positionNotFinite":
+            position = self._fields.array("POSITIONS", np.float64, (self._atom_count, 3))[atom]
+            axis = int(np.argmin(np.isfinite(position)))
+            number = float(position[axis])
+            return refusal(reason, axis="xyz"[axis], atom=atom, number=number, value=number)
+        if reason == "coincidentAtoms":
             distance = float(self._fields.values("ERROR_DISTANCE")[0])
-            second = "an image of itself" if other == atom else f"atom {other}"
-            return make_error(
-                "COINCIDENT_ATOMS",
-                f"atom {atom} and {second} are only {distance:.4g} apart, less than 0.05 length scales",
-                field="positions",
-                value=[atom, other],
-                remedy="remove one of the two, or check that cell and positions belong together; if the length "
-                "scale is wrong (too long), give it: length_scale=(volume per atom)^(1/3)",
+            return refusal(
+                reason,
+                atom=atom,
+                other="an image of itself" if other == atom else f"atom {other}",
+                distance=distance,
+                least=limits.number("frame", "coincident"),
+                scale=self.length_scale,
+                value=[atom, other, distance],
             )
-        if name == "NON_FINITE_POSITIONS":
-            message, field = f"atom {atom} has NaN or infinite coordinates", f"positions[{atom}]"
-            return make_error(name, message, field=field, remedy="check the run that wrote the frame")
-        if name == "TOO_DENSE":
-            return make_error(
-                "BAD_LENGTH_SCALE",
-                f"atom {atom} has more than {self.constants['ROW_CAPACITY']} neighbours within the cutoff",
-                field="length_scale",
-                value=self.length_scale,
-                remedy="the length scale is far too large: give (volume per atom)^(1/3), or leave it out",
-            )
-        if name == "NO_LENGTH_SCALE":
-            return make_error(
-                "BAD_LENGTH_SCALE",
-                f"no length scale can be estimated for {self._atom_count} atoms: without a cell it takes at least 13, "
-                "and neither cell nor coordinates may be extreme",
-                field="length_scale",
-                remedy="give (volume per atom)^(1/3) of the phase looked at",
-            )
-        if name in ("NON_FINITE_CELL", "SINGULAR_CELL"):
-            cell = self._fields.values("CELL", 9).reshape(3, 3).tolist()
-            return make_error(
-                name, "the core refuses the cell", field="cell", value=cell, remedy="check where the cell comes from"
-            )
-        if name == "BAD_LENGTH_SCALE":
-            given = float(self._fields.values("LENGTH_SCALE_GIVEN")[0])
-            return make_error(
-                name,
-                "the length scale must lie between 1e-100 and 1e100",
-                field="length_scale",
-                value=given,
-                remedy="give (volume per atom)^(1/3) of the phase looked at, or leave it out",
-            )
-        if name == "BAD_PRIOR":
-            return make_error(
-                "BAD_OPTION",
-                "each class weight must be a finite number of at least 0, and one but the first above 0",
-                field="classes",
-                remedy="give each class a weight: 1 as usual, 0 to leave it out",
-            )
-        if name == "MODEL_NON_FINITE":
-            return make_error(
-                name,
-                "the core finds NaN or infinite numbers in the model",
-                field="model",
-                value=str(self.model.path),
-                remedy="export an earlier checkpoint",
-            )
-        return make_error(
-            "INTERNAL", f"the core's {stage} returned {name}", field=stage, remedy="please report this with the frame"
-        )
+        if reason == "tooDense":
+            most = self.constants["ROW_CAPACITY"]
+            return refusal(reason, scale=self.length_scale, atom=atom, most=most, value=self.length_scale)
+        if reason == "noLengthScale":
+            return refusal(reason, fewest=limits.whole("frame", "fewestOfCluster"))
+        if reason == "extremeLengthScale":
+            number = float(self._fields.values("LENGTH_SCALE_GIVEN")[0])
+            least, most_length = (limits.number("frame", f"{bound}LengthScale") for bound in ("shortest", "longest"))
+            return refusal(reason, number=number, least=least, most=most_length, value=number)
+        if reason in ("flatCell", "cellNotFinite"):
+            cell = self._fields.values("CELL", 9).reshape(3, 3)
+            bits = self._fields.count("PERIODIC")
+            periodic = [bool(bits >> axis & 1) for axis in range(3)]
+            return flat_cell(cell.tolist(), periodic) if reason == "flatCell" else cell_not_finite(cell)
+        if reason in ("modelNotFinite", "prior"):
+            return refusal(reason)
+        return make_error("INTERNAL", f"the core's {stage} returned {name}", field=stage)
 
 
 def _check_skin(skin: float) -> None:
     if isinstance(skin, (int, float, np.number)) and not isinstance(skin, bool) and 0 <= skin <= _MOST_SKIN:
         return
-    raise make_error(
-        "BAD_OPTION",
-        f"skin must be a number from 0 to {_MOST_SKIN:g} length scales",
-        field="skin",
-        value=skin,
-        remedy="give about 0.1 for frames that hardly differ, 0 for frames that have nothing to do with each other",
-    )
+    raise refusal("skin", found=show(skin), most=_MOST_SKIN, value=skin)

@@ -17,7 +17,7 @@ from wasmtime import _ffi as ffi
 
 from phasewire._contract import limits
 from phasewire._core.build import compile_core
-from phasewire.errors import PhasewireError, make_error
+from phasewire.errors import PhasewireError, make_error, refusal
 
 ABI_VERSION = limits.whole("core", "abiVersion")
 _PAGE = 65536
@@ -190,11 +190,4 @@ class Fields:
 
 def too_large(atom_count: int | None) -> PhasewireError:
     """Build the error for a frame that memory cannot hold."""
-    return make_error(
-        "TOO_LARGE",
-        "the frame does not fit into the 4 GiB that the core can address",
-        field="positions",
-        value=atom_count,
-        remedy="analyse a part of the system at a time, or without denoising; `phasewire classify` labels frames "
-        "of any size, in slabs",
-    )
+    return refusal("tooLargeForCore", value=atom_count)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from phasewire._contract import limits
-from phasewire.errors import make_error
+from phasewire.errors import PhasewireError, make_error, refusal, show
 
 MAX_ATOMS = limits.whole("frame", "mostAtoms")
 _FLAT_CELL = limits.number("frame", "flatCell")
@@ -149,12 +149,8 @@ def check_length_scale(length_scale: float | None) -> float | None:
     except (TypeError, ValueError):
         number = math.nan
     if not (number > 0 and math.isfinite(number)):
-        raise make_error(
-            "BAD_LENGTH_SCALE",
-            "the length scale must be a finite number greater than 0",
-            field="length_scale",
-            value=length_scale,
-            remedy="give (volume per atom)^(1/3) of the phase looked at, or leave it out to have it estimated",
+        raise refusal(
+            "badLengthScale", number=number if length_scale == number else show(length_scale), value=length_scale
         )
     return number
 
@@ -176,34 +172,16 @@ def _as_numbers(values: ArrayLike, name: str, copy: bool = True) -> NDArray[np.f
 def _check_positions(positions: ArrayLike, copy: bool) -> NDArray[np.float64]:
     array = _as_numbers(positions, "positions", copy)
     if array.size == 0:
-        raise make_error("EMPTY_FRAME", "the frame has no atoms", field="positions", remedy="give at least one atom")
+        raise refusal("emptyFrame")
     if array.ndim != 2 or array.shape[1] != 3:
-        raise make_error(
-            "SHAPE_MISMATCH",
-            "positions must have the shape (N, 3)",
-            field="positions",
-            value=array.shape,
-            remedy="give one row of x, y, z for each atom",
-        )
+        raise refusal("positionsShape", found=f"the shape {array.shape}", value=array.shape)
     if len(array) > MAX_ATOMS:
-        raise make_error(
-            "TOO_LARGE",
-            f"the frame has more than {MAX_ATOMS} atoms",
-            field="positions",
-            value=len(array),
-            remedy="analyse a part of the system at a time",
-        )
+        raise refusal("tooManyAtoms", atoms=len(array), most=MAX_ATOMS, value=len(array))
     # Over all numbers at once, which is many times as fast as atom by atom; that is for the error alone.
     if not np.isfinite(array).all():
-        finite = np.isfinite(array).all(axis=1)
-        first = int(np.argmin(finite))
-        raise make_error(
-            "NON_FINITE_POSITIONS",
-            f"{int((~finite).sum())} of {len(array)} atoms have NaN or infinite coordinates, the first is atom {first}",
-            field=f"positions[{first}]",
-            value=array[first].tolist(),
-            remedy="the simulation has probably blown up: look at its time step and overlaps",
-        )
+        atom, axis = map(int, np.argwhere(~np.isfinite(array))[0])
+        number = float(array[atom, axis])
+        raise refusal("positionNotFinite", axis="xyz"[axis], atom=atom, number=number, value=number)
     return array
 
 
@@ -214,21 +192,9 @@ def _check_cell(cell: ArrayLike | None) -> NDArray[np.float64] | None:
     if array.shape == (3,):
         array = np.diag(array)
     if array.shape != (3, 3):
-        raise make_error(
-            "SHAPE_MISMATCH",
-            "the cell must have the shape (3, 3), or (3,) for a rectangular one",
-            field="cell",
-            value=array.shape,
-            remedy="give the three cell vectors as rows",
-        )
+        raise refusal("cellShape", found=f"the shape {array.shape}", value=array.shape)
     if not np.isfinite(array).all():
-        raise make_error(
-            "NON_FINITE_CELL",
-            "the cell holds NaN or infinite numbers",
-            field="cell",
-            value=array.tolist(),
-            remedy="the simulation has probably blown up: look at its barostat",
-        )
+        raise cell_not_finite(array)
     return np.ascontiguousarray(array)
 
 
@@ -240,20 +206,9 @@ def _check_periodic(
     # Nothing but 0 and 1 beside bool: any text would count as true, "fff" too.
     sound = all(isinstance(flag, (int, np.bool_, np.integer)) and flag in (0, 1) for flag in flags)
     if len(flags) != 3 or not sound:
-        raise make_error(
-            "SHAPE_MISMATCH",
-            "periodic must be one bool, or three",
-            field="periodic",
-            value=periodic,
-            remedy="give one flag for each cell vector",
-        )
+        raise refusal("periodicShape", found=show(periodic), value=periodic)
     if any(flags) and cell is None:
-        raise make_error(
-            "MISSING_CELL",
-            "a periodic frame needs a cell",
-            field="cell",
-            remedy="give the cell vectors, or periodic=False for a cluster",
-        )
+        raise refusal("missingCell", axes=_names([bool(flag) for flag in flags]))
     return bool(flags[0]), bool(flags[1]), bool(flags[2])
 
 
@@ -262,13 +217,29 @@ def _check_volume(cell: NDArray[np.float64] | None, periodic: tuple[bool, bool, 
         return
     vectors = cell[np.array(periodic)]
     if len(vectors) and not _spanned_share(vectors) > _FLAT_CELL:
-        raise make_error(
-            "SINGULAR_CELL",
-            "the periodic cell vectors are zero or linearly dependent",
-            field="cell",
-            value=cell.tolist(),
-            remedy="give vectors that span a volume, or declare the flat direction as not periodic",
-        )
+        raise flat_cell(cell.tolist(), periodic)
+
+
+def cell_not_finite(cell: NDArray[np.float64]) -> PhasewireError:
+    """Build the error for a cell that holds NaN or infinite numbers."""
+    vector, axis = map(int, np.argwhere(~np.isfinite(cell))[0])
+    number = float(cell[vector, axis])
+    return refusal("cellNotFinite", axis="xyz"[axis], vector="abc"[vector], number=number, value=cell.tolist())
+
+
+def flat_cell(cell: list[list[float]], periodic: Sequence[bool]) -> PhasewireError:
+    """Build the error for a cell whose periodic vectors span no volume."""
+    extent = ("length", "area", "volume")[sum(periodic) - 1]
+    return refusal("flatCell", extent=extent, axes=_names(periodic), value=cell)
+
+
+def _names(periodic: Sequence[bool]) -> str:
+    return ", ".join(name for name, flag in zip("abc", periodic, strict=True) if flag)
+
+
+def _wrong_count(array: str, shape: tuple[int, ...], atoms: int) -> PhasewireError:
+    found = f"{shape[0]} entries" if len(shape) == 1 else f"the shape {shape}"
+    return refusal("countOfAtoms", array=array, found=found, atoms=atoms, value=shape)
 
 
 def _spanned_share(vectors: NDArray[np.float64]) -> float:
@@ -293,13 +264,7 @@ def _check_species(
         return None, None
     values = np.asarray(species)
     if values.shape != (atom_count,):
-        raise make_error(
-            "SHAPE_MISMATCH",
-            f"there are {atom_count} atoms, but species has the shape {values.shape}",
-            field="species",
-            value=values.shape,
-            remedy="give one species for each atom, or None to ignore species",
-        )
+        raise _wrong_count("species", values.shape, atom_count)
     if values.dtype.kind in "iu":
         limit = np.iinfo(np.int32).max if names is None else len(names) - 1
         _require_species((values >= 0) & (values <= limit), species)
@@ -315,23 +280,12 @@ def _require_species(known: NDArray[np.bool_], species: Any) -> None:
     if known.all():
         return
     first = int(np.argmin(known))
-    raise make_error(
-        "UNKNOWN_SPECIES",
-        f"atom {first} has no usable species",
-        field=f"species[{first}]",
-        value=np.asarray(species, dtype=object)[first],
-        remedy="give all atoms names, or all atoms whole numbers from 0 on; or species=None to ignore species",
-    )
+    name = np.asarray(species, dtype=object)[first]
+    raise refusal("unusableSpecies", atom=first, name=show(name), value=name)
 
 
 def _check_ids(ids: ArrayLike, atom_count: int, copy: bool) -> NDArray[np.int64]:
     array = (np.array if copy else np.asarray)(ids, dtype=np.int64)
     if array.shape != (atom_count,):
-        raise make_error(
-            "SHAPE_MISMATCH",
-            f"there are {atom_count} atoms, but ids has the shape {array.shape}",
-            field="ids",
-            value=array.shape,
-            remedy="give one id for each atom",
-        )
+        raise _wrong_count("ids", array.shape, atom_count)
     return array

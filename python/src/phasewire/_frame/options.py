@@ -12,7 +12,7 @@ from phasewire._contract import limits
 from phasewire._frame.frame import check_length_scale
 from phasewire._frame.result import DEFAULT_FIELDS, FIELDS
 from phasewire._model.weights import Classes, as_weights
-from phasewire.errors import make_error
+from phasewire.errors import make_error, refusal, show
 
 Denoise = int | Literal["converged"]
 MAX_DENOISE_STEPS = limits.whole("denoising", "mostSteps")
@@ -71,13 +71,7 @@ def check_denoise(denoise: Denoise) -> Denoise:
         return denoise
     if isinstance(denoise, (int, np.integer)) and not isinstance(denoise, bool) and 0 <= denoise <= MAX_DENOISE_STEPS:
         return int(denoise)
-    raise make_error(
-        "BAD_OPTION",
-        f'denoise must be a whole number from 0 to {MAX_DENOISE_STEPS}, or "converged"',
-        field="denoise",
-        value=denoise,
-        remedy="give the number of denoising steps; 8 suit most crystals near melting",
-    )
+    raise refusal("denoiseSteps", found=show(denoise), least=0, most=MAX_DENOISE_STEPS, value=denoise)
 
 
 def check_fields(fields: Iterable[str]) -> tuple[str, ...]:

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from phasewire._contract import limits
 from phasewire._frame.frame import Frame
 from phasewire._frame.water import OXYGEN_OF_WATER, water_oxygens
-from phasewire.errors import PhasewireError, make_error
+from phasewire.errors import PhasewireError, make_error, refusal
 
 _NAMED_SPECIES = limits.whole("names", "mostSpeciesListed")
-_NONE_FOUND = "no atom has the species"
 
 Select = str | int | Sequence[str | int]
 
@@ -45,12 +44,12 @@ def choose_atoms(frame: Frame, select: Select | None) -> Frame:
     if choice == ALL_ATOMS:
         return frame
     if frame.species is None:
-        raise empty_selection(choice, (), _NONE_FOUND)
+        raise empty_selection(choice, ())
     kinds: list[int] = np.unique(frame.species).tolist()
     names: dict[int, str | int] = {kind: kind if frame.names is None else frame.names[kind] for kind in kinds}
     found = np.flatnonzero(np.isin(frame.species, [kind for kind in kinds if names[kind] in choice]))
     if not len(found):
-        raise empty_selection(choice, names.values(), _NONE_FOUND)
+        raise empty_selection(choice, names.values())
     return take_atoms(frame, found, describe_choice(choice))
 
 
@@ -95,15 +94,19 @@ def as_choice(select: Any) -> tuple[str | int, ...]:
     )
 
 
-def empty_selection(choice: Sequence[str | int], present: Iterable[str | int], where: str) -> PhasewireError:
-    """Build the error for a selection that finds nothing, naming the species that there are."""
+def empty_selection(
+    choice: Sequence[str | int], present: Iterable[str | int], none_found: str | None = None
+) -> PhasewireError:
+    """Build the error for a selection that finds nothing; ``none_found`` begins its message, if not species failed."""
     names = list(dict.fromkeys(map(str, present)))
-    more = ", .." if len(names) > _NAMED_SPECIES else ""
+    more = ", ..." if len(names) > _NAMED_SPECIES else ""
     known = ", ".join(names[:_NAMED_SPECIES]) + more
-    return make_error(
-        "EMPTY_SELECTION",
-        f"{where} {' or '.join(map(str, choice)) or '(none given)'}",
-        field="select",
-        value=list(choice),
-        remedy=f"select one of {known}" if names else "leave the selection out: there is no species to select",
+    remedy = (
+        f"Select among the species of the frame: {known}."
+        if names
+        else "The frame names no species, so none can be selected: omit the selection."
     )
+    chosen = " or ".join(map(str, choice)) or "(none given)"
+    if none_found is None:
+        return refusal("noSuchSpecies", names=chosen, value=list(choice), remedy=remedy)
+    return make_error("EMPTY_SELECTION", f"{none_found} {chosen}", field="select", value=list(choice), remedy=remedy)

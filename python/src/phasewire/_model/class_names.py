@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from phasewire._contract import limits
-from phasewire.errors import PhasewireError, make_error
+from phasewire.errors import PhasewireError, refusal, show
 
 # Models of more classes than this are not listed in full in a message.
 _MOST_LISTED = limits.whole("names", "mostClassesListed")
@@ -32,12 +32,12 @@ def class_number(name: str, phases: Sequence[str], aliases: Mapping[str, str], w
 def unknown_class(name: Any, phases: Sequence[str], aliases: Mapping[str, str], where: str) -> PhasewireError:
     """Build the error for a class name that the model does not have; it says which names are near."""
     near = _near(str(name), [*phases, *aliases])
-    remedy = f"did you mean {' or '.join(near)}? " if near else ""
+    remedy = f"Did you mean {' or '.join(near)}? " if near else ""
     if len(phases) <= _MOST_LISTED:
-        remedy += f"use one of {', '.join(phases)}"
+        remedy += f"The classes are {', '.join(phases)}."
     else:
-        remedy += "`phasewire models --search TEXT` finds classes by all their names"
-    return make_error("BAD_OPTION", f"the model has no class {name!r}", field=where, value=name, remedy=remedy)
+        remedy += "`phasewire models --search TEXT` finds classes by all their names."
+    return refusal("unknownClass", field=where, name=show(name), value=name, remedy=remedy)
 
 
 def _near(name: str, known: Sequence[str]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._model.class_names import class_number
-from phasewire.errors import PhasewireError, make_error
+from phasewire.errors import refusal, show
 
 Classes = str | Iterable[str] | Mapping[str, float]
 
@@ -31,17 +31,16 @@ def as_weights(classes: Classes | None) -> dict[str, float] | None:
     elif isinstance(classes, Iterable):
         given = [(name, 1.0) for name in classes]
     else:
-        raise _refused("classes must be class names, or a mapping from class names to weights", classes)
+        raise refusal("classList", value=classes)
     weights: dict[str, float] = {}
     for name, weight in given:
         if not isinstance(name, str):
-            raise _refused("a class is named by a str", name)
+            raise refusal("classList", value=name)
         if name in weights:
-            raise _refused(f"classes names {name} twice", name)
-        if not isinstance(weight, (int, float, np.integer, np.floating)) or isinstance(weight, bool):
-            raise _refused(f"the weight of {name} must be a number", weight)
-        if not 0 <= weight < np.inf:
-            raise _refused(f"the weight of {name} must be finite and at least 0", float(weight))
+            raise refusal("classTwice", name=name, also="", value=name)
+        is_number = isinstance(weight, (int, float, np.integer, np.floating)) and not isinstance(weight, bool)
+        if not is_number or not 0 <= weight < np.inf:
+            raise refusal("classWeight", name=name, found=show(weight), value=weight)
         weights[name] = float(weight)
     return weights
 
@@ -69,20 +68,9 @@ def class_weights(
     for name, weight in weights.items():
         number = class_number(name, phases, aliases, "classes")
         if number in named:
-            raise _refused(f"classes names {phases[number]} twice, as {name} too", name)
+            raise refusal("classTwice", name=phases[number], also=f", as {name} too", value=name)
         named.add(number)
         of_class[number] = weight
     if not of_class[1:].any():
-        raise _refused("classes leaves no crystalline class", dict(weights))
+        raise refusal("noCrystallineClass", value=list(weights))
     return of_class
-
-
-def _refused(message: str, value: Any) -> PhasewireError:
-    return make_error(
-        "BAD_OPTION",
-        message,
-        field="classes",
-        value=value,
-        remedy="name the classes that are allowed, each once, with a weight above 0 if the weights are not equal: "
-        'classes=("fcc", "hcp"), or classes={"fcc": 2, "hcp": 1}',
-    )

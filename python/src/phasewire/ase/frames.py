@@ -67,7 +67,7 @@ def chosen(atoms: Atoms, select: str | Sequence[str]) -> NDArray[np.int64] | Lit
     symbols = np.array(atoms.get_chemical_symbols())
     indices = np.flatnonzero(np.isin(symbols, [str(name) for name in choice]))
     if not len(indices):
-        raise empty_selection(choice, np.unique(symbols), "no atom has the species")
+        raise empty_selection(choice, np.unique(symbols))
     return indices
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire import errors
 from phasewire._contract import limits
 from phasewire._frame.frame import Frame
-from phasewire.errors import PhasewireError, make_error
+from phasewire.errors import PhasewireError
 from phasewire.variables.program import Program, ascending, species_numbers
-from phasewire.variables.regions import Ball, Slab, refused
+from phasewire.variables.regions import Ball, Slab
 
 _NAMED = limits.whole("names", "mostSpeciesListed")
 
@@ -53,13 +54,7 @@ def refusal(trouble: Trouble, program: Program, frame: Frame) -> PhasewireError:
         case "MISSING_SPECIES":
             return _missing_species(trouble, program, frame, f"{select}.species")
         case "NOTHING_SELECTED":
-            return make_error(
-                "EMPTY_SELECTION",
-                "no atom lies in the region, so there is nothing to take a mean of",
-                field=select,
-                value=trouble.number,
-                remedy='take another region or a larger one, or "reduce": "sum"',
-            )
+            return errors.refusal("nothingSelected", field=select, total=trouble.number, value=trouble.number)
         case _:
             return _region_refusal(trouble, program, frame, f"{select}.region")
 
@@ -71,37 +66,17 @@ def _region_refusal(trouble: Trouble, program: Program, frame: Frame, where: str
         return _internal(trouble)
     match trouble.status:
         case "NO_CELL":
-            return make_error(
-                "MISSING_CELL", "a region needs a cell", field=where, remedy="give the frame a cell, periodic or not"
-            )
+            return errors.refusal("noRegionCell", field=where)
         case "FLAT_CELL":
-            return make_error(
-                "SINGULAR_CELL",
-                "a region needs three cell vectors that span a volume",
-                field=where,
-                value=None if frame.cell is None else frame.cell.tolist(),
-                remedy="give the directions that are not periodic a vector too",
-            )
+            cell = None if frame.cell is None else frame.cell.tolist()
+            return errors.refusal("flatRegionCell", field=where, value=cell)
         case "SHARP_EDGE":
-            return refused(
-                "a region with width 0 has a value, but no derivative",
-                f"{where}.width",
-                0.0,
-                "give the region a width: a tenth of a cell vector, or one distance of neighbours, does well",
-            )
+            return errors.refusal("sharpRegion", field=where, value=region.width)
         case "WIDE_REGION" if isinstance(region, Slab):
-            return refused(
-                "along a periodic axis (to - from)/2 + width must not exceed 1/2, or the region would meet itself",
-                f"{where}.width",
-                region.width,
-            )
+            return errors.refusal("wideSlab", field=where, reach=trouble.number, value=region.width)
         case "WIDE_REGION" if isinstance(region, Ball):
-            return refused(
-                "radius + width must not exceed half of the cell's least height, "
-                f"{0.5 * trouble.least_height:.6g}, or the ball would meet itself",
-                f"{where}.radius",
-                region.radius,
-            )
+            height = trouble.least_height
+            return errors.refusal("wideBall", field=where, reach=trouble.number, height=height, value=region.radius)
         case _:
             return _internal(trouble)
 
@@ -114,13 +89,7 @@ def _missing_id(trouble: Trouble, program: Program, where: str) -> PhasewireErro
     begin = _place(program, trouble, "IDS") + len(sought)
     absent = {number for number, mark in zip(sought, trouble.lists[begin:], strict=False) if mark == 0}
     missing = next(number for number in selection.ids if ascending([number])[0] in absent)
-    return make_error(
-        "EMPTY_SELECTION",
-        f"the frame has no atom with the id {missing}",
-        field=where,
-        value=missing,
-        remedy="give ids as the simulation numbers its atoms; frames without ids count from 0",
-    )
+    return errors.refusal("missingId", field=where, ids=missing, value=missing)
 
 
 def _missing_species(trouble: Trouble, program: Program, frame: Frame, where: str) -> PhasewireError:
@@ -135,13 +104,12 @@ def _missing_species(trouble: Trouble, program: Program, frame: Frame, where: st
     missing = selection.species[found.index(False)]
     present = [] if frame.species is None else np.unique(frame.species).tolist()
     known = ", ".join(str(kind if frame.names is None else frame.names[kind]) for kind in present[:_NAMED])
-    return make_error(
-        "EMPTY_SELECTION",
-        f"no atom has the species {missing!r}",
-        field=where,
-        value=missing,
-        remedy=f"select one of {known}" if known else "hand the species over with the frame",
+    remedy = (
+        f"Select among the species of the frame: {known}."
+        if known
+        else "The frame has no species, so none can be selected: leave the selection out."
     )
+    return errors.refusal("missingSpecies", field=where, species=missing, value=missing, remedy=remedy)
 
 
 def _place(program: Program, trouble: Trouble, field: str) -> int:
@@ -151,7 +119,7 @@ def _place(program: Program, trouble: Trouble, field: str) -> int:
 
 
 def _internal(trouble: Trouble) -> PhasewireError:
-    return make_error(
+    return errors.make_error(
         "INTERNAL",
         f"the core refuses record {trouble.record} of the variables: {trouble.status}",
         field="variables",

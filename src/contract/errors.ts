@@ -1,0 +1,394 @@
+// Generated from contract/errors.json by `npm run contract`. Do not edit.
+export const errors = {
+  "codes": {
+    "NON_FINITE_POSITIONS": {
+      "kind": "input",
+      "meaning": "A coordinate is NaN or infinite.",
+      "remedy": "Check the run that wrote the frame: its time step, its potential, or a truncated file."
+    },
+    "SHAPE_MISMATCH": {
+      "kind": "input",
+      "meaning": "The arrays of a frame have different numbers of atoms, or an array has the wrong length.",
+      "remedy": "Give 3 coordinates and one species for each atom, and 9 numbers for a cell."
+    },
+    "SINGULAR_CELL": {
+      "kind": "input",
+      "meaning": "The vectors of the periodic axes span no volume.",
+      "remedy": "Give linearly independent vectors for the periodic axes, or make the missing axis non-periodic."
+    },
+    "NON_FINITE_CELL": {
+      "kind": "input",
+      "meaning": "A cell component is NaN or infinite.",
+      "remedy": "Check where the cell comes from; a barostat that blew up is the usual reason."
+    },
+    "MISSING_CELL": {
+      "kind": "input",
+      "meaning": "An axis is periodic, but the frame has no cell.",
+      "remedy": "Give the cell (Lattice in extended XYZ), or set every axis non-periodic."
+    },
+    "UNKNOWN_SPECIES": {
+      "kind": "input",
+      "meaning": "A species is missing or unusable, although the analysis distinguishes species.",
+      "remedy": "Name the species of every atom, or ignore species (--ignore-species, ignoreSpecies: true; species=None in Python)."
+    },
+    "BAD_LENGTH_SCALE": {
+      "kind": "input",
+      "meaning": "The length scale is zero, negative or not a finite number.",
+      "remedy": "Give (volume per atom)^(1/3) of the phase of interest, in the length unit of the positions, or omit it; it is then estimated."
+    },
+    "COINCIDENT_ATOMS": {
+      "kind": "input",
+      "meaning": "Two atoms are closer to each other than 0.05 length scales.",
+      "remedy": "Remove the duplicate atom, or check the cell and the length unit. The usual reason is an atom that was written twice, once at each side of the cell. A length scale that is too long has the same effect: give it (--length-scale, lengthScale; length_scale in Python)."
+    },
+    "EMPTY_FRAME": {
+      "kind": "input",
+      "meaning": "The frame holds no atoms.",
+      "remedy": "Leave empty frames out."
+    },
+    "TOO_LARGE": {
+      "kind": "input",
+      "meaning": "The frame needs more memory than the core or the receiver may take.",
+      "remedy": "Analyse fewer atoms at once: part of the system, or one species."
+    },
+    "MODEL_NOT_FOUND": {
+      "kind": "model",
+      "meaning": "No model of that name ships, and no file is at that path.",
+      "remedy": "Run `phasewire models` for the names, or give the path of a .safetensors file."
+    },
+    "MODEL_FORMAT": {
+      "kind": "model",
+      "meaning": "The model file is not a readable safetensors file: it is truncated, or its header is damaged.",
+      "remedy": "Copy or download the file again; models/FORMAT.md describes its contents."
+    },
+    "MODEL_HASH": {
+      "kind": "model",
+      "meaning": "The SHA-256 of the model file is not the expected one.",
+      "remedy": "The file was changed or damaged: copy it again, or export it again from training/."
+    },
+    "MODEL_VERSION": {
+      "kind": "model",
+      "meaning": "The model file has a format or version that this release does not read.",
+      "remedy": "Use the release that the model was made for, or export the model again."
+    },
+    "MODEL_SHAPE": {
+      "kind": "model",
+      "meaning": "A tensor of the model is missing, or its shape or type differs from models/FORMAT.md.",
+      "remedy": "Export the model again with the training scripts of this release."
+    },
+    "MODEL_NON_FINITE": {
+      "kind": "model",
+      "meaning": "The model holds a number that is NaN or infinite.",
+      "remedy": "The training diverged: export an earlier checkpoint."
+    },
+    "FILE_FORMAT": {
+      "kind": "input",
+      "meaning": "A structure file could not be read; the message gives the line.",
+      "remedy": "Correct the line, or write the file again as extended XYZ."
+    },
+    "EMPTY_SELECTION": {
+      "kind": "input",
+      "meaning": "A selection holds no atom of the frame, or names a species or an id that no atom has.",
+      "remedy": "Select species or ids that the frame holds."
+    },
+    "MESSAGE_FORMAT": {
+      "kind": "protocol",
+      "meaning": "A message does not consist of the MessagePack header and the frames of the protocol.",
+      "remedy": "Encode messages as bridge/PROTOCOL.md says."
+    },
+    "MESSAGE_SHAPE": {
+      "kind": "protocol",
+      "meaning": "An array announced in a message has a shape or type that its field does not allow.",
+      "remedy": "Send arrays with the dtype and shape that bridge/PROTOCOL.md states for the field."
+    },
+    "MESSAGE_LENGTH": {
+      "kind": "protocol",
+      "meaning": "The number of bytes in a raw frame does not match its dtype and shape.",
+      "remedy": "Send each array whole, little-endian and row-major."
+    },
+    "SHARED_MEMORY": {
+      "kind": "protocol",
+      "meaning": "Arrays in shared memory are not available: the file was cut short or closed.",
+      "remedy": "Send the arrays in messages; clients switch to this by themselves until their next session."
+    },
+    "MESSAGE_TYPE": {
+      "kind": "protocol",
+      "meaning": "The message type is unknown.",
+      "remedy": "Use a message type of bridge/PROTOCOL.md that the server announced."
+    },
+    "PROTOCOL_VERSION": {
+      "kind": "protocol",
+      "meaning": "The two sides have no protocol version in common.",
+      "remedy": "Install the same release of phasewire on both sides."
+    },
+    "NO_SESSION": {
+      "kind": "protocol",
+      "meaning": "The connection has no session: it never sent hello, or the server restarted after it.",
+      "remedy": "Send hello first; clients do this again by themselves after a restart."
+    },
+    "QUEUE_FULL": {
+      "kind": "protocol",
+      "meaning": "The session already has as many unanswered requests as the server keeps.",
+      "remedy": "Wait for answers before sending more, or use monitor mode, which drops the oldest frame instead."
+    },
+    "ENDPOINT_IN_USE": {
+      "kind": "input",
+      "meaning": "Another process is listening at the address.",
+      "remedy": "Stop the other server, or give another --endpoint."
+    },
+    "ENDPOINT_INSECURE": {
+      "kind": "input",
+      "meaning": "The address can be reached from other machines, but no CURVE keys were given.",
+      "remedy": "Use ipc:// or tcp://127.0.0.1, or give CURVE keys."
+    },
+    "SERVER_UNREACHABLE": {
+      "kind": "unreachable",
+      "meaning": "No server answers at the address.",
+      "remedy": "Start one with `phasewire serve`, and compare the addresses."
+    },
+    "TIMEOUT": {
+      "kind": "deadline",
+      "meaning": "An answer did not arrive within its deadline.",
+      "remedy": "Allow more time, send fewer frames, or give the server more threads."
+    },
+    "BAD_OPTION": {
+      "kind": "input",
+      "meaning": "An option has a value that it cannot take, or two options exclude each other.",
+      "remedy": "See `phasewire help` or the documentation of the function."
+    },
+    "FILE_ACCESS": {
+      "kind": "input",
+      "meaning": "A file could not be opened, read or written.",
+      "remedy": "Check the path, the permissions and the free space."
+    },
+    "INTERNAL": {
+      "kind": "internal",
+      "meaning": "The software broke one of its own rules.",
+      "remedy": "Please report this with the input that shows it."
+    }
+  },
+  "reasons": {
+    "emptyFrame": {
+      "code": "EMPTY_FRAME",
+      "field": "positions",
+      "message": "the frame holds no atoms"
+    },
+    "positionsShape": {
+      "code": "SHAPE_MISMATCH",
+      "field": "positions",
+      "message": "positions has {found}; x, y, z of each atom are needed",
+      "remedy": "Give one row of three numbers for each atom."
+    },
+    "positionNotFinite": {
+      "code": "NON_FINITE_POSITIONS",
+      "field": "positions",
+      "message": "coordinate {axis} of atom {atom} is {number}"
+    },
+    "tooManyAtoms": {
+      "code": "TOO_LARGE",
+      "field": "positions",
+      "message": "the frame has {atoms} atoms; at most {most} are taken",
+      "remedy": "Analyse part of the system at a time."
+    },
+    "countOfAtoms": {
+      "code": "SHAPE_MISMATCH",
+      "field": "{array}",
+      "message": "{array} has {found}; one for each of the {atoms} atoms is needed"
+    },
+    "periodicShape": {
+      "code": "SHAPE_MISMATCH",
+      "field": "periodic",
+      "message": "periodic is {found}; one flag for each of the 3 axes is needed",
+      "remedy": "Give true or false for each cell vector."
+    },
+    "cellShape": {
+      "code": "SHAPE_MISMATCH",
+      "field": "cell",
+      "message": "the cell has {found}; 3 x 3 numbers are needed",
+      "remedy": "Give the three cell vectors as rows."
+    },
+    "cellNotFinite": {
+      "code": "NON_FINITE_CELL",
+      "field": "cell",
+      "message": "component {axis} of cell vector {vector} is {number}"
+    },
+    "missingCell": {
+      "code": "MISSING_CELL",
+      "field": "cell",
+      "message": "the frame is periodic along {axes}, but has no cell"
+    },
+    "flatCell": {
+      "code": "SINGULAR_CELL",
+      "field": "cell",
+      "message": "the cell spans no {extent} along {axes}, or almost none"
+    },
+    "unusableSpecies": {
+      "code": "UNKNOWN_SPECIES",
+      "field": "species",
+      "message": "atom {atom} has the species {name}, so it cannot be distinguished from the others"
+    },
+    "noSuchSpecies": {
+      "code": "EMPTY_SELECTION",
+      "field": "select",
+      "message": "no atom has the species {names}"
+    },
+    "badLengthScale": {
+      "code": "BAD_LENGTH_SCALE",
+      "field": "lengthScale",
+      "message": "the length scale is {number}; a positive number is needed"
+    },
+    "extremeLengthScale": {
+      "code": "BAD_LENGTH_SCALE",
+      "field": "lengthScale",
+      "message": "the length scale is {number}; a number between {least} and {most} is needed"
+    },
+    "noLengthScale": {
+      "code": "BAD_LENGTH_SCALE",
+      "field": "lengthScale",
+      "message": "no length scale can be estimated: a cluster needs at least {fewest} atoms, and a cell must not be extremely flat or skewed",
+      "remedy": "Give the length scale: (volume per atom)^(1/3) of the phase of interest."
+    },
+    "noCellLengthScale": {
+      "code": "BAD_LENGTH_SCALE",
+      "field": "lengthScale",
+      "message": "the length scale \"cell\" needs a frame that is periodic along all three axes",
+      "remedy": "Give a number, such as the estimate of the first frame."
+    },
+    "tooDense": {
+      "code": "BAD_LENGTH_SCALE",
+      "field": "lengthScale",
+      "message": "with a length scale of {scale}, atom {atom} has more than {most} neighbours within the cutoff; about 50 are usual",
+      "remedy": "Give (volume per atom)^(1/3) of the phase of interest, in the length unit of the positions."
+    },
+    "coincidentAtoms": {
+      "code": "COINCIDENT_ATOMS",
+      "field": "positions",
+      "message": "atom {atom} and {other} are {distance} apart, less than {least} of the length scale {scale}"
+    },
+    "tooLargeForCore": {
+      "code": "TOO_LARGE",
+      "field": "positions",
+      "message": "the frame does not fit into the 4 GiB that the core can address",
+      "remedy": "Analyse part of the system at a time, or without denoising: `phasewire classify` labels frames of any size, in slabs."
+    },
+    "denoiseSteps": {
+      "code": "BAD_OPTION",
+      "field": "denoise",
+      "message": "denoise is {found}; a whole number from {least} to {most} or \"converged\" is needed",
+      "remedy": "Give the number of denoising steps; 8 suit most crystals near melting."
+    },
+    "skin": {
+      "code": "BAD_OPTION",
+      "field": "skin",
+      "message": "skin is {found}; a number from 0 to {most} length scales is needed",
+      "remedy": "Give about 0.1 for frames that hardly differ, 0 for unrelated frames."
+    },
+    "build": {
+      "code": "BAD_OPTION",
+      "field": "build",
+      "message": "build is {found}; {choices} are possible",
+      "remedy": "Omit it for the fastest build that this host accepts."
+    },
+    "unknownClass": {
+      "code": "BAD_OPTION",
+      "field": "{field}",
+      "message": "the model has no class {name}"
+    },
+    "classTwice": {
+      "code": "BAD_OPTION",
+      "field": "classes",
+      "message": "classes names {name} twice{also}",
+      "remedy": "Name the allowed classes, each once, with a weight above 0 if the weights are not equal."
+    },
+    "classWeight": {
+      "code": "BAD_OPTION",
+      "field": "classes",
+      "message": "the weight of {name} is {found}; a number of at least 0 is needed",
+      "remedy": "Name the allowed classes, each once, with a weight above 0 if the weights are not equal."
+    },
+    "noCrystallineClass": {
+      "code": "BAD_OPTION",
+      "field": "classes",
+      "message": "classes leaves no crystalline class",
+      "remedy": "Name the allowed classes, each once, with a weight above 0 if the weights are not equal."
+    },
+    "classList": {
+      "code": "BAD_OPTION",
+      "field": "classes",
+      "message": "classes must be a list of class names, or a map from class names to weights",
+      "remedy": "Name the allowed classes, each once, with a weight above 0 if the weights are not equal."
+    },
+    "prior": {
+      "code": "BAD_OPTION",
+      "field": "classes",
+      "message": "each weight must be a number of at least 0, and one but the first above 0",
+      "remedy": "Give each class a weight: 1 by default, 0 to leave it out."
+    },
+    "modelNotFinite": {
+      "code": "MODEL_NON_FINITE",
+      "field": "model",
+      "message": "a weight or constant of the model is not a finite number, a constant that must be positive is not, or class 0 is not flat"
+    },
+    "noRegionCell": {
+      "code": "MISSING_CELL",
+      "field": "{field}",
+      "message": "{field} is measured in cell vectors, but the frame has no cell",
+      "remedy": "Give the frame a cell; its axes need not be periodic."
+    },
+    "flatRegionCell": {
+      "code": "SINGULAR_CELL",
+      "field": "cell",
+      "message": "the three cell vectors span no volume, so {field} has no fractional coordinates to be measured in",
+      "remedy": "Give all three cell vectors, those of axes that are not periodic too."
+    },
+    "sharpRegion": {
+      "code": "BAD_OPTION",
+      "field": "{field}.width",
+      "message": "{field}.width is 0; a region with a sharp edge has no forces",
+      "remedy": "Give its edge a width, over which atoms come in smoothly."
+    },
+    "wideSlab": {
+      "code": "BAD_OPTION",
+      "field": "{field}.width",
+      "message": "{field} reaches {reach} to either side of its middle; along a periodic axis at most 0.5 can be told from its images",
+      "remedy": "Narrow the slab or its width, or leave the region out to take all atoms."
+    },
+    "wideBall": {
+      "code": "BAD_OPTION",
+      "field": "{field}.radius",
+      "message": "{field} reaches {reach} from its centre; the cell is only {height} high, and at most half of that can be told from its images",
+      "remedy": "Make the ball smaller, or the cell larger."
+    },
+    "missingId": {
+      "code": "EMPTY_SELECTION",
+      "field": "{field}",
+      "message": "{field} names {ids}, but no atom has this id",
+      "remedy": "Give ids that atoms of the frame have; frames without ids number their atoms from 0."
+    },
+    "missingSpecies": {
+      "code": "EMPTY_SELECTION",
+      "field": "{field}",
+      "message": "{field} names {species}, but no atom is of this species"
+    },
+    "nothingSelected": {
+      "code": "EMPTY_SELECTION",
+      "field": "{field}",
+      "message": "{field} holds no atom: the weights add up to {total}",
+      "remedy": "Widen the selection, or give `reduce: \"sum\"`, which is 0 where there are no atoms."
+    }
+  },
+  "statuses": {
+    "NON_FINITE_POSITIONS": "positionNotFinite",
+    "NON_FINITE_CELL": "cellNotFinite",
+    "SINGULAR_CELL": "flatCell",
+    "BAD_LENGTH_SCALE": "extremeLengthScale",
+    "NO_LENGTH_SCALE": "noLengthScale",
+    "COINCIDENT_ATOMS": "coincidentAtoms",
+    "TOO_DENSE": "tooDense",
+    "MODEL_NON_FINITE": "modelNotFinite",
+    "BAD_PRIOR": "prior"
+  },
+  "pythonFields": {
+    "lengthScale": "length_scale"
+  }
+} as const;
