@@ -1,9 +1,14 @@
 // npm test: set up, then every check there is. The last line is `N passed, N failed`; a style or type check counts as one.
+// npm run test:quick: the same without what slow.mjs lists.
 import "./lib/require-node.mjs";
 
+const { parseArgs } = await import("node:util");
 const { setup } = await import("./lib/setup.mjs");
-const { checks } = await import("./lib/checks.mjs");
+const { runChecks, styleChecks, suites } = await import("./lib/checks.mjs");
+const { slow } = await import("./lib/slow.mjs");
 
+const { values: options } = parseArgs({ options: { quick: { type: "boolean", default: false } } });
+const start = performance.now();
 try {
   await setup({ extras: ["training"] });
 } catch (error) {
@@ -12,16 +17,13 @@ try {
   process.exit(1);
 }
 
-let passed = 0;
-let failed = 0;
-for (const check of checks) {
-  console.log(`\n== ${check.name}`);
-  const start = performance.now();
-  const result = await check.run();
-  passed += result.passed;
-  failed += result.failed;
-  const took = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`== ${check.name}: ${result.passed} passed, ${result.failed} failed (${took} s)`);
+const left = options.quick ? slow : [];
+const { passed, failed } = await runChecks([...suites(left.map(({ what }) => what)), ...styleChecks]);
+if (options.quick) {
+  console.log("\nLeft out; `npm test` runs them too, and each alone runs by");
+  console.log("  npx vitest run test/FILE    or    .venv/bin/python -m pytest FILE");
+  for (const { what, seconds, why } of left) console.log(`  ${what}: ${why} (${seconds} s)`);
+  console.log(`Took ${((performance.now() - start) / 1000).toFixed(0)} s.`);
 }
 console.log(`\n${passed} passed, ${failed} failed`);
 process.exitCode = failed === 0 && passed > 0 ? 0 : 1;

@@ -1,33 +1,16 @@
-// What `npm test` runs, and how each part's result is counted.
-import { spawn } from "node:child_process";
+// What `npm run check` and `npm test` run, and how each part's result is counted.
 import fs from "node:fs";
 import path from "node:path";
-import { npmTool, root, stateFolder, venvBin } from "./paths.mjs";
-
-const limitMs = 30 * 60_000;
-
-/** Run a program with its output going to ours; the exit status, or null when it was ended by a signal or the limit. */
-function show(program, args) {
-  return new Promise((resolve) => {
-    const child = spawn(program, args, {
-      cwd: root,
-      stdio: ["ignore", "inherit", "inherit"],
-      timeout: limitMs,
-    });
-    child.on("error", (error) => {
-      console.error(`${path.basename(program)} could not be started: ${error.message}`);
-      resolve(null);
-    });
-    child.on("close", resolve);
-  });
-}
+import { collect, freeCores, sideBySide } from "./jobs.mjs";
+import { npmTool, stateFolder, venvBin } from "./paths.mjs";
 
 /** A check with one verdict. */
 const single = (name, program, args) => ({
   name,
+  cores: 1,
   async run() {
-    const ok = (await show(program, args)) === 0;
-    return { passed: ok ? 1 : 0, failed: ok ? 0 : 1 };
+    const { status, output } = await collect(program, args);
+    return { passed: status === 0 ? 1 : 0, failed: status === 0 ? 0 : 1, output };
   },
 });
 
@@ -35,15 +18,16 @@ const single = (name, program, args) => ({
  * A test runner that writes a report. A runner that fails although its report names no failure (it crashed, or a file
  * could not be read) counts as one failure, so nothing is lost between the two.
  */
-const suite = (name, program, args, reportFile, count) => ({
+const suite = (name, cores, program, args, reportFile, count) => ({
   name,
+  cores,
   async run() {
     const report = path.join(stateFolder, reportFile);
     fs.rmSync(report, { force: true });
-    const status = await show(program, args(report));
+    const { status, output } = await collect(program, args(report));
     const result = fs.existsSync(report) ? count(fs.readFileSync(report, "utf8")) : { passed: 0, failed: 0 };
     if (status !== 0 && result.failed === 0) result.failed = 1;
-    return result;
+    return { ...result, output };
   },
 });
 
@@ -65,11 +49,8 @@ export function countPytest(text) {
 
 const node = process.execPath;
 
-export const checks = [
-  single("style of TypeScript and JavaScript (biome)", node, [npmTool.biome, "check"]),
-  single("types (tsc)", node, [npmTool.tsc, "--noEmit", "-p", "test/tsconfig.json"]),
-  single("style of Python (ruff check)", venvBin("ruff"), ["check", "."]),
-  single("format of Python (ruff format)", venvBin("ruff"), ["format", "--check", "."]),
+/** Style and types. */
+export const styleChecks = [
   single("types of Python (mypy)", venvBin("mypy"), [
     "--config-file",
     "python/pyproject.toml",
@@ -77,39 +58,86 @@ export const checks = [
     path.join(stateFolder, "mypy"),
     "python/src/phasewire",
   ]),
-  suite(
-    "core, library, server (vitest)",
+  single("types of TypeScript (tsc)", node, [npmTool.tsc, "--noEmit", "-p", "test/tsconfig.json"]),
+  single("style of TypeScript and JavaScript (biome)", node, [npmTool.biome, "check"]),
+  single("style of Python (ruff check)", venvBin("ruff"), ["check", "."]),
+  single("format of Python (ruff format)", venvBin("ruff"), ["format", "--check", "."]),
+];
+
+function vitest(name, without) {
+  // Half of the cores: the suites of pytest, one core each, take about as long together.
+  const cores = Math.max(1, Math.floor(freeCores() / 2));
+  const excluded = without.map((file) => `--exclude=${file}`);
+  const reporters = ["--reporter=default", "--reporter=json"];
+  return suite(
+    name,
+    cores,
     node,
-    (report) => [npmTool.vitest, "run", "--reporter=default", "--reporter=json", `--outputFile=${report}`],
+    (report) => [
+      npmTool.vitest,
+      "run",
+      `--maxWorkers=${cores}`,
+      ...reporters,
+      `--outputFile=${report}`,
+      ...excluded,
+    ],
     "vitest.json",
     countVitest,
-  ),
-  suite(
-    "Python package (pytest)",
+  );
+}
+
+function pytest(name, folder, without) {
+  const left = without.map((entry) => (entry.includes("::") ? `--deselect=${entry}` : `--ignore=${entry}`));
+  return suite(
+    `${name} (pytest)`,
+    1,
     venvBin("python"),
-    (report) => ["-m", "pytest", "python/tests", `--junitxml=${report}`],
-    "pytest.xml",
+    (report) => [
+      "-m",
+      "pytest",
+      "-p",
+      "no:cacheprovider",
+      "--rootdir=.",
+      folder,
+      `--junitxml=${report}`,
+      ...left,
+    ],
+    `pytest-${folder.split("/")[0]}.xml`,
     countPytest,
-  ),
-  suite(
-    "examples (pytest)",
-    venvBin("python"),
-    (report) => ["-m", "pytest", "-q", "-p", "no:cacheprovider", "examples", `--junitxml=${report}`],
-    "pytest-examples.xml",
-    countPytest,
-  ),
-  suite(
-    "training (pytest)",
-    venvBin("python"),
-    (report) => ["-m", "pytest", "-q", "-p", "no:cacheprovider", "training/tests", `--junitxml=${report}`],
-    "pytest-training.xml",
-    countPytest,
-  ),
-  suite(
-    "accuracy suite (pytest)",
-    venvBin("python"),
-    (report) => ["-m", "pytest", "-q", "-p", "no:cacheprovider", "accuracy/tests", `--junitxml=${report}`],
-    "pytest-accuracy.xml",
-    countPytest,
-  ),
-];
+  );
+}
+
+/**
+ * The suites of tests, those that take longest first.
+ *
+ * @param {readonly string[]} [without] test files, or single tests of Python (`FILE::NAME`), that are left out
+ */
+export const suites = (without = []) => {
+  const below = (folder) => without.filter((entry) => entry.startsWith(`${folder}/`));
+  return [
+    vitest("core, library, server (vitest)", below("test")),
+    pytest("Python package", "python/tests", below("python/tests")),
+    pytest("training", "training/tests", below("training/tests")),
+    pytest("examples", "examples", below("examples")),
+    pytest("accuracy suite", "accuracy/tests", below("accuracy/tests")),
+  ];
+};
+
+/** Run checks side by side and print what each has said once it has ended; how many passed and failed in all. */
+export async function runChecks(checks) {
+  const jobs = checks.map((check) => ({
+    cores: check.cores,
+    async run() {
+      const start = performance.now();
+      const result = await check.run();
+      const took = ((performance.now() - start) / 1000).toFixed(1);
+      console.log(`\n== ${check.name}`);
+      if (result.output.trim() !== "") console.log(result.output.trimEnd());
+      console.log(`== ${check.name}: ${result.passed} passed, ${result.failed} failed (${took} s)`);
+      return result;
+    },
+  }));
+  const results = await sideBySide(jobs, freeCores());
+  const sum = (key) => results.reduce((total, result) => total + result[key], 0);
+  return { passed: sum("passed"), failed: sum("failed") };
+}

@@ -16,16 +16,22 @@ const seconds = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s
 const say = (text) => console.error(text);
 
 /**
- * @param {{extras?: string[]}} [options] names of extra stages, for example `training`
+ * @param {{extras?: string[], only?: string[]}} [options] names of extra stages, for example `training`; which of the
+ *   usual stages to go through, all by default
  * @throws {Error} with a remedy; the last lines of a failed command have been printed by then
  */
-export async function setup({ extras = [] } = {}) {
-  const unknown = extras.find((name) => !Object.hasOwn(extraStages, name));
-  if (unknown !== undefined) {
-    throw new Error(`there is no extra "${unknown}"; known: ${Object.keys(extraStages).join(", ")}.`);
+export async function setup({ extras = [], only } = {}) {
+  const names = stages.map(({ name }) => name);
+  for (const [asked, known] of [
+    [extras, Object.keys(extraStages)],
+    [only ?? names, names],
+  ]) {
+    const unknown = asked.find((name) => !known.includes(name));
+    if (unknown !== undefined) throw new Error(`there is no stage "${unknown}"; known: ${known.join(", ")}.`);
   }
   const start = performance.now();
-  const wanted = [...stages, ...extras.map((name) => extraStages[name])];
+  const usual = stages.filter(({ name }) => (only ?? names).includes(name));
+  const wanted = [...usual, ...extras.map((name) => extraStages[name])];
   const changed = await withLock(
     path.join(stateFolder, "lock"),
     () => runStages(wanted),
