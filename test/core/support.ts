@@ -73,6 +73,10 @@ export function randomNumbers(seed: number): () => number {
   };
 }
 
+/** Length of a vector. Brute force asks for millions, for which Math.hypot is slow. */
+export const norm = (vector: ArrayLike<number>): number =>
+  Math.sqrt(vector[0]! * vector[0]! + vector[1]! * vector[1]! + vector[2]! * vector[2]!);
+
 /** A rotation (9 numbers, rows) drawn by three random angles. */
 export function randomRotation(random: () => number): number[] {
   const [a, b, c] = [random(), random(), random()].map((share) => 2 * Math.PI * share) as [
@@ -187,7 +191,7 @@ function nearestImage(
     for (const j of range[1]!) {
       for (const k of range[2]!) {
         const offset = multiply([i, j, k], cell);
-        nearest = Math.min(nearest, Math.hypot(...offset.map((o, axis) => b[axis]! - a[axis]! + o)));
+        nearest = Math.min(nearest, norm(offset.map((o, axis) => b[axis]! - a[axis]! + o)));
       }
     }
   }
