@@ -23,14 +23,28 @@ def local():
         yield analyser
 
 
-@pytest.fixture
-def endpoint(tmp_path_factory):
+def short_endpoint(tmp_path_factory):
     # A short path: those of Unix sockets are limited to about 100 characters.
     return f"ipc://{tmp_path_factory.mktemp('s')}/socket"
 
 
 @pytest.fixture
-def server(endpoint):
+def endpoint(tmp_path_factory):
+    return short_endpoint(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """A server for all tests that leave it running."""
+    process = ServerProcess(short_endpoint(tmp_path_factory))
+    process.start()
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def mortal_server(endpoint):
+    """A server of the test's own, which it may kill."""
     process = ServerProcess(endpoint)
     process.start()
     yield process

@@ -288,17 +288,17 @@ def test_a_server_gives_the_same(server, local):
             assert np.abs(theirs.forces - ours.forces).max() <= 1e-6 * np.abs(ours.forces).max()
 
 
-def test_a_killed_server_is_replaced_within_the_deadline(server):
+def test_a_killed_server_is_replaced_within_the_deadline(mortal_server):
     frame, calls = hot_frame(), []
 
     def spring(values):
         calls.append(float(values[0]))
         if len(calls) == 1:
-            server.kill()
-            threading.Thread(target=server.start).start()
+            mortal_server.kill()
+            threading.Thread(target=mortal_server.start).start()
         return values[0] ** 2, 2 * values
 
-    with phasewire.connect(server.endpoint) as client:
+    with phasewire.connect(mortal_server.endpoint) as client:
         found = client.evaluate_frame(
             frame, variables=fraction("fcc"), energy=spring, length_scale=SCALE, deadline=60.0
         )

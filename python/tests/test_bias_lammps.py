@@ -513,25 +513,27 @@ def test_a_run_may_go_on_without_bias_if_asked_to(local, tmp_path):
     lmp.close()
 
 
-def test_a_server_that_is_killed_stops_the_run(server, tmp_path):
+def test_a_server_that_is_killed_stops_the_run(mortal_server, tmp_path):
     lmp = copper()
     counting = Counting(Q, 0.1)
     energy = counting.energy
 
     def kill_at_five(values, step):
         if step == 5 and counting.steps == list(range(5)) and not bias.driver.failures:
-            server.kill()
+            mortal_server.kill()
         return energy(values, step)
 
     counting.energy = kill_at_five
-    bias = phasewire.lammps.bias(lmp, counting, analyser=server.endpoint, deadline=2.0, colvar=tmp_path / "COLVAR")
+    bias = phasewire.lammps.bias(
+        lmp, counting, analyser=mortal_server.endpoint, deadline=2.0, colvar=tmp_path / "COLVAR"
+    )
     with pytest.raises((phasewire.ServerUnreachableError, phasewire.DeadlineError)):
         bias.run(20)
     # Killed between the two halves of step 5, or after its answer had left: no step later.
     assert lmp.extract_global("ntimestep") == bias.driver.failures[0].step == 5
     assert counting.steps == list(range(5))
     np.testing.assert_array_equal(read_columns(tmp_path / "COLVAR")["biased"], [1] * 5 + [0])
-    server.start()
+    mortal_server.start()
     # The client looks again at intervals that grow.
     bias.driver.deadline = 30.0
     bias.resume()
@@ -541,17 +543,17 @@ def test_a_server_that_is_killed_stops_the_run(server, tmp_path):
     lmp.close()
 
 
-def test_a_server_that_hangs_stops_the_run_and_its_late_answer_is_not_used(server, local):
+def test_a_server_that_hangs_stops_the_run_and_its_late_answer_is_not_used(mortal_server, local):
     lmp = copper()
     harmonic = Harmonic(Q, 0.5, 10.0)
-    bias = phasewire.lammps.bias(lmp, harmonic, analyser=server.endpoint, deadline=1.0, length_scale=SCALE)
+    bias = phasewire.lammps.bias(lmp, harmonic, analyser=mortal_server.endpoint, deadline=1.0, length_scale=SCALE)
     bias.run(5)
-    server.pause()
+    mortal_server.pause()
     try:
         with pytest.raises(phasewire.DeadlineError):
             bias.run(5)
     finally:
-        server.resume()
+        mortal_server.resume()
     assert lmp.extract_global("ntimestep") == 5
     # The answers to what was asked before the deadline may come now, for positions that are others.
     lmp.command("displace_atoms all random 0.1 0.1 0.1 4928")

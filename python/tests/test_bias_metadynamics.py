@@ -41,15 +41,15 @@ def run(bias, series, first=0):
 
 
 def test_the_free_energy_of_a_double_well():
-    bias = Metadynamics(X, height=0.03, sigma=0.12, pace=23, bias_factor=6.0, kT=1.0, grid=(-3.5, 3.5, 200))
+    bias = Metadynamics(X, height=0.06, sigma=0.12, pace=47, bias_factor=6.0, kT=1.0, grid=(-3.5, 3.5, 200))
     Walkers(double_well, [-1.0], 128, seed=0, stride=0.7).run(bias, 4000)
-    # Of seven seeds: 0.08 to 0.12.
+    # Of five seeds: 0.11 to 0.18.
     assert not error_within(bias.free_energy(LINE), double_well(LINE)[0]) > 0.2
 
 
 def test_the_free_energy_of_a_double_well_in_two_variables():
     bias = Metadynamics(
-        (X, Y), height=0.1, sigma=(0.25, 0.5), pace=23, bias_factor=5.0, kT=1.0, grid=(-3.5, 3.5, (60, 40))
+        (X, Y), height=0.15, sigma=(0.25, 0.5), pace=47, bias_factor=5.0, kT=1.0, grid=(-3.5, 3.5, (60, 40))
     )
     Walkers(double_well_2d, [-1.0, -0.5], 128, seed=0, stride=0.7).run(bias, 3000)
     exact = double_well_2d(PLANE)[0]

@@ -442,9 +442,9 @@ def test_a_hanging_server_does_not_hold_the_run(endpoint):
         lmp.close()
 
 
-def test_a_real_server_is_killed_and_restarted_in_mid_run(server, tmp_path):
+def test_a_real_server_is_killed_and_restarted_in_mid_run(mortal_server, tmp_path):
     lmp = make("metal")
-    monitor = phasewire.lammps.attach(lmp, 5, server.endpoint, types={1: "Ar"})
+    monitor = phasewire.lammps.attach(lmp, 5, mortal_server.endpoint, types={1: "Ar"})
     happened = []
 
     def script(caller, step, *_):
@@ -453,10 +453,10 @@ def test_a_real_server_is_killed_and_restarted_in_mid_run(server, tmp_path):
             assert monitor.flush(30)
             happened.append(len(monitor.series))
             happened.append(monitor.dropped)
-            server.kill()
+            mortal_server.kill()
         elif step == 602:
             happened.append(monitor.dropped)
-            server.start()
+            mortal_server.start()
             assert monitor.flush(30)
 
     lmp.command("fix script all external pf/callback 2 2")

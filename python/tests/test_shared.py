@@ -342,16 +342,16 @@ def test_a_bad_frame_is_refused_by_name_and_the_next_one_taken(server):
         assert client.analyse(positions, cell).atom_count == len(positions)
 
 
-def test_a_killed_server_leaves_nothing_and_its_successor_shares_again(server):
+def test_a_killed_server_leaves_nothing_and_its_successor_shares_again(mortal_server):
     positions, cell, _ = hot_crystal()
     snapshot = phasewire.Snapshot(positions, cell, (True, True, True))
-    with phasewire.Monitor(phasewire.connect(server.endpoint, timeout=8, lazy=True), queue=10) as monitor:
+    with phasewire.Monitor(phasewire.connect(mortal_server.endpoint, timeout=8, lazy=True), queue=10) as monitor:
         monitor.observe(snapshot)
         assert monitor.flush(30)
-        server.kill()
+        mortal_server.kill()
         monitor.observe(snapshot)
         assert own_names() == []
-        server.start()
+        mortal_server.start()
         deadline = time.monotonic() + 30
         while len(monitor.series) < 3 and time.monotonic() < deadline:
             monitor.observe(snapshot)

@@ -14,7 +14,7 @@ from toy import X, Y, double_well, double_well_in_bins, error_within
 WINDOWS = umbrella.windows(X, np.linspace(-1.9, 1.9, 20), 25.0)
 
 
-def walk(bias, seed, *, walkers=200, rounds=220):
+def walk(bias, seed, *, walkers=80, rounds=220):
     """Metropolis walks in the double well and a window, one after the other."""
     rng = np.random.default_rng(seed)
     position = np.full((walkers, 1), bias.centre[0])
@@ -35,7 +35,7 @@ def test_windows_give_back_the_free_energy_with_an_error_that_is_true():
     found = umbrella.profile(WINDOWS, samples, kT=1.0, edges=edges)
     exact = double_well_in_bins(edges)
     inside = exact - exact.min() < 6.0
-    # Of six seeds: 0.05 to 0.10, by errors of up to 0.05.
+    # Of four seeds: 0.06 to 0.17, by errors of up to 0.09.
     assert not error_within(found.free_energy, exact) > 0.2
     assert found.error[inside].max() < 0.1
     pulls = (found.free_energy - exact + exact.min())[inside] / np.maximum(found.error[inside], 0.02)

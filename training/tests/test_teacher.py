@@ -15,8 +15,8 @@ from training.prototypes import built_in
 from training.sampling import MASKED, Sampler, SamplingConfig
 from training.start import MODELS, read_teacher
 
-SMALL = ModelConfig(("disordered", "fcc", "bcc"), cutoff=2.0, basis_last=2.0, channels=8, lmax=4, message_width=16)
-LARGE = replace(SMALL, cutoff=2.2, channels=16)
+SMALL = ModelConfig(("disordered", "fcc", "bcc"), cutoff=2.0, basis_last=2.0, channels=8, lmax=2, message_width=16)
+LARGE = replace(SMALL, cutoff=2.2, channels=16, lmax=3)
 
 
 @pytest.fixture(scope="module")
