@@ -29,7 +29,7 @@ _PACKAGES = ("phasewire.ase", "phasewire.lammps")
 
 @dataclass(frozen=True)
 class Coupling:
-    """What phasewire does to the runs of an engine.
+    """The functions that join phasewire to the runs of an engine.
 
     Attributes
     ----------

@@ -40,7 +40,7 @@ Observables = Callable[["Atoms"], Mapping[str, float]]
 
 
 if not TYPE_CHECKING:
-    # What needs ASE is imported when it is asked for.
+    # ASE is imported when something that needs it is used.
     __getattr__, __dir__ = lazy(
         __name__, {"BiasCalculator": "phasewire.ase.biasing", "run_checkpointed": "phasewire.ase.checkpoints"}
     )
@@ -66,15 +66,15 @@ class Monitor(_Monitor):
         Results and `last_frame` then hold these atoms alone, in their order; ``last_frame.ids`` are their indices in
         ``atoms``, and written snapshots have them as ``id``.
     observables : function of the atoms, optional
-        Returns numbers to keep beside each result, in addition to the temperature.
+        Returns numbers to keep with each result, in addition to the temperature.
     **options
         As for `phasewire.Monitor`: ``denoise``, ``classes``, ``background``, ...
 
     Raises
     ------
     InputError
-        ``EMPTY_SELECTION`` if no atom is selected. Should the selected atoms vanish later, the run goes on and
-        `incidents` tells.
+        ``EMPTY_SELECTION`` if no atom is selected. If the selected atoms vanish later, the run goes on and
+        `incidents` has the reason.
     """
 
     def __init__(
@@ -252,9 +252,9 @@ def bias(
 ) -> BiasCalculator:
     """Bias a run by the order parameters of its atoms.
 
-    The calculator of the atoms becomes a ``SumCalculator`` of itself and a `BiasCalculator`, and an observer tells that
-    one when a step is complete; `BiasCalculator.close` undoes both. A step without forces ends the run with the error
-    that says why, raised from ``dynamics.run``. Runs go on after `BiasCalculator.resume`.
+    The calculator of the atoms becomes a ``SumCalculator`` of itself and a `BiasCalculator`. An observer notifies the
+    latter when a step is complete. `BiasCalculator.close` undoes both. A step without forces ends the run:
+    ``dynamics.run`` raises the error that gives the reason. Runs go on after `BiasCalculator.resume`.
 
     Parameters
     ----------

@@ -24,17 +24,13 @@ if TYPE_CHECKING:
     from phasewire.bias import BiasPotential
     from phasewire.driving.driver import DriverOptions
 
-# What tells one structure from another, as ASE names it.
-_GEOMETRY = ("positions", "numbers", "cell", "pbc")
-
 
 class BiasCalculator(Calculator, AttachedBias):
-    """Energy, forces and stress of biases, alone or in a ``SumCalculator`` beside the physical ones.
+    """Energy, forces and stress of biases, alone or in a ``SumCalculator`` with the physical ones.
 
-    A calculator does not see steps: it is asked several times in one, and at trial positions too. So a step ends when
-    `advance` is called, as the observer that `phasewire.ase.bias` attaches does, and the next one begins with the first
-    structure after that which differs. Biases that have a history move on by then; those that have none need no
-    observer.
+    A calculator does not see steps: it is called several times in one, and at trial positions too. A step therefore
+    ends when `advance` is called, as the observer of `phasewire.ase.bias` does. The next one begins with the first
+    structure after that which differs. Biases with a history advance then; biases without one need no observer.
 
     Parameters
     ----------
@@ -44,7 +40,7 @@ class BiasCalculator(Calculator, AttachedBias):
     ignore_species : bool
         Treat all atoms as one species.
     select : str or sequence of str, optional
-        Only the atoms of these species form the crystal, as for `phasewire.ase.Monitor`; others feel no force.
+        Analyse only the atoms of these species, as for `phasewire.ase.Monitor`. The others feel no force.
     **options
         As for `phasewire.Driver`.
 
@@ -56,8 +52,8 @@ class BiasCalculator(Calculator, AttachedBias):
 
     Notes
     -----
-    With ``every=k`` the forces are impulses (r-RESPA), which only integrators understand that take one force a step,
-    such as ``VelocityVerlet``; the energy at steps between is that of the last impulse. Do not optimise with it.
+    With ``every=k`` the forces are impulses (r-RESPA). They suit only integrators that take one force per step, such as
+    ``VelocityVerlet``. The energy at steps between is that of the last impulse. Do not optimise with them.
     """
 
     atoms: Atoms | None
@@ -84,7 +80,7 @@ class BiasCalculator(Calculator, AttachedBias):
         self._detach: Callable[[], None] | None = None
 
     def advance(self) -> None:
-        """Take the last structure as that of a complete step; the next other one is of the next step."""
+        """Complete the step of the last structure. The next structure that differs belongs to the next step."""
         self._is_complete = True
         if self.dynamics is not None and self.dynamics.nsteps != self._engine_step:
             # Steps in which nothing moved were not seen, and a run may count from 0 again.
@@ -101,7 +97,7 @@ class BiasCalculator(Calculator, AttachedBias):
         Raises
         ------
         PhasewireError
-            Why there are no forces.
+            The reason why there are no forces.
         """
         super().calculate(atoms, properties, system_changes)
         if self._stopped is not None:
@@ -131,7 +127,7 @@ class BiasCalculator(Calculator, AttachedBias):
             self.results["stress"] = full_3x3_to_voigt_6_stress(stress)
 
     def resume_at(self, step: int) -> None:
-        """Take the next structure as that of a step that is complete, as a run that goes on begins with it."""
+        """Expect the structure of a complete step next, with which a continued run begins."""
         self.reset()
         self.step = self._engine_step = step
         self._last = None

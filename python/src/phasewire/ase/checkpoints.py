@@ -70,7 +70,7 @@ def run_checkpointed(
             field="dynamics",
             value=type(dynamics).__name__,
             remedy=f"use one of {', '.join(known.__name__ for known in _KNOWN)}, "
-            "or keep its state yourself beside Driver.checkpoint",
+            "or store its state yourself, next to that of Driver.checkpoint",
         )
     atoms = atoms_of(dynamics)
     path = Path(folder)
@@ -97,7 +97,7 @@ def _forget(calculator: BaseCalculator) -> None:
     if hasattr(calculator, "reset"):
         calculator.reset()
     else:
-        # What a sum of calculators knows it by.
+        # A sum of calculators goes by these two.
         calculator.atoms, calculator.results = None, {}
 
 

@@ -82,7 +82,7 @@ def atoms_of(dynamics: BaseDynamics) -> Atoms:
         if found is None:
             raise make_error(
                 "BAD_OPTION",
-                f"the run moves a {type(dynamics.atoms).__name__}, which is no single structure",
+                f"the run moves a {type(dynamics.atoms).__name__}, which is not a single structure",
                 field="atoms",
                 remedy="say which atoms to watch: atoms=...",
             )

@@ -1,4 +1,4 @@
-"""What couplings return when biases are attached to the run of an engine."""
+"""Biases that are attached to the run of an engine."""
 
 from __future__ import annotations
 

@@ -191,11 +191,11 @@ def attach(
         absent; ``"all"``: all atoms. Default: the oxygens if ``types`` names the species of water (docs/cli.md,
         "Water"), else all atoms. Results, `last_frame` and written snapshots then hold these atoms alone.
     observables : function of the instance, optional
-        Returns numbers to keep beside each result, such as ``lambda lmp: {"temperature": temperature(lmp)}``. It
+        Returns numbers to keep with each result, such as ``lambda lmp: {"temperature": temperature(lmp)}``. It
         runs in the middle of a step, so it must not evaluate computes or thermo output: LAMMPS would
         then reuse their values at the end of the step.
     **options
-        As for `phasewire.Monitor`: ``denoise``, ``classes``, ``background``, ..
+        As for `phasewire.Monitor`: ``denoise``, ``classes``, ``background``, ...
 
     Returns
     -------
@@ -242,7 +242,7 @@ def bias(
     types, select
         As for `attach`. Atoms that are not selected feel no force.
     **options
-        As for `phasewire.Driver`: ``watch``, ``analyser``, ``every``, ``length_scale``, ``colvar``, ``on_failure``, ..
+        As for `phasewire.Driver`: ``watch``, ``analyser``, ``every``, ``length_scale``, ``colvar``, ``on_failure``, ...
 
     Returns
     -------

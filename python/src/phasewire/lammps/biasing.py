@@ -4,9 +4,9 @@ Conventions of ``fix external``, measured: the virial is an energy, of the sign 
 in the order xx, yy, zz, xy, xz, yz; it counts at steps at which the forces are applied, so these are applied at each,
 and are 0 between two impulses.
 
-An exception cannot pass through LAMMPS. What stops a run is LAMMPS's own: within a run ``fix halt`` with
-``error hard``, once the step is complete; when a run is set up, and in a minimisation, a variable that cannot be
-evaluated, which a ``fix indent`` of no atom asks for.
+An exception cannot pass through LAMMPS, so LAMMPS itself stops the run. Within a run ``fix halt`` with ``error hard``
+does, once the step is complete. When a run is set up, and in a minimisation, a variable does that cannot be evaluated;
+a ``fix indent`` of no atom uses it.
 """
 
 from __future__ import annotations
@@ -209,7 +209,7 @@ class Bias(AttachedBias):
     def _attached(self) -> lammps:
         if self._lmp is None:
             raise make_error(
-                "BAD_OPTION", "the bias was closed", field="bias", remedy="attach it anew: phasewire.lammps.bias(..)"
+                "BAD_OPTION", "the bias was closed", field="bias", remedy="attach it anew: phasewire.lammps.bias(...)"
             )
         return self._lmp
 
@@ -217,7 +217,7 @@ class Bias(AttachedBias):
 def _zero_free_memory() -> None:
     """Zero the free blocks of memory among which the next fix will find its place.
 
-    LAMMPS's fixes begin with a virial that nobody has written, and a barostat that was defined before ours adds it up
+    LAMMPS's fixes begin with an uninitialised virial, and a barostat that was defined before ours adds it up
     when a run is set up, before ours is asked for the first time. It overwrites what it found, but refuses a run if
     that is no number, as what other objects left there at times is. Neither ``fix_external_set_virial_global`` nor a
     ``run 0`` reaches the virial by then.

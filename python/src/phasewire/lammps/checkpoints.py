@@ -61,8 +61,8 @@ def run_checkpointed(
     Notes
     -----
     A run that goes on is the one that was not killed, to the last bit, with ``fix nve``, ``nvt`` and ``npt`` on the
-    same machine. What LAMMPS's restart files leave out is lost on the way: the random numbers of ``fix langevin``, and
-    the state of fixes that write none.
+    same machine. LAMMPS's restart files leave out the random numbers of ``fix langevin`` and the state of fixes that
+    write none; these are lost.
     """
     check_every(every)
     path = Path(folder)
