@@ -261,7 +261,7 @@ def test_what_has_no_weight_is_not_differentiated():
         (phasewire.custom(lambda x: x.sum(), lambda x: np.ones(len(x))), "shape"),
         (phasewire.custom(lambda x: x.sum(axis=1), lambda x: np.ones_like(x)), "one number"),
         (phasewire.per_atom(lambda x: x[:, 0], lambda x: np.ones_like(x)), "derivative is wrong"),
-        (phasewire.per_atom(lambda x: x.sum()), "one number an atom"),
+        (phasewire.per_atom(lambda x: x.sum()), "one number per atom"),
     ],
 )
 def test_wrong_functions_are_refused(variable, text):

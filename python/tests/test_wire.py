@@ -81,7 +81,7 @@ def test_welcome():
     assert welcome.limits["maxAtoms"] > 0
     assert welcome.classes == {"disordered": 0, "fcc": 2, "diamond": 0.5}
     message = decode(parts_of("pong"))
-    with pytest.raises(phasewire.ProtocolError, match="lacks"):
+    with pytest.raises(phasewire.ProtocolError, match="incomplete"):
         Welcome.from_message(message)
 
 

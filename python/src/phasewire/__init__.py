@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     from phasewire.watching.monitor import Monitor as Monitor
     from phasewire.watching.series import Series as Series
 else:
-    # The same names for a running program.
+    # The same names at run time.
     _HOMES = {
         "Analyser": "phasewire.analysers.base",
         "Applied": "phasewire.driving.driver",

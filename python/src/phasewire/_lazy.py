@@ -1,4 +1,4 @@
-"""Names of a package that are looked up when they are first used (PEP 562), so that an import brings little."""
+"""Names of a package that are looked up at their first use (PEP 562), so that importing the package stays cheap."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def lazy(
     homes : Mapping of str to str
         The module of each name.
     modules : iterable of str
-        Modules of the package that can be used without an import of their own.
+        Modules of the package that can be used without a separate import.
     """
     submodules = frozenset(modules)
 
@@ -31,7 +31,7 @@ def lazy(
             value = importlib.import_module(f"{package}.{name}")
         else:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        # Kept, so that this function is not asked again.
+        # Stored in the module, so that Python does not call this function again.
         setattr(sys.modules[package], name, value)
         return value
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Coupling", "couplings", "register"]
 
-# Packages that register a coupling when they are imported. None of them imports its engine by then.
+# Packages that register a coupling when they are imported, which does not import their engine.
 _PACKAGES = ("phasewire.ase", "phasewire.lammps")
 
 
@@ -55,12 +55,12 @@ def register(coupling: Coupling) -> None:
     Raises
     ------
     InputError
-        ``BAD_OPTION`` if there is another one of that name.
+        ``BAD_OPTION`` if another one has that name.
     """
     if coupling.name in _registered and _registered[coupling.name] != coupling:
         raise make_error(
             "BAD_OPTION",
-            f"there is a coupling of the name {coupling.name!r} already",
+            f"there is already a coupling with the name {coupling.name!r}",
             field="name",
             value=coupling.name,
             remedy="give the coupling another name",
@@ -69,7 +69,7 @@ def register(coupling: Coupling) -> None:
 
 
 def couplings() -> Mapping[str, Coupling]:
-    """Return the couplings by name: those of this package and those that a program has registered."""
+    """Return the couplings by name: those of this package and those that the program registered."""
     for package in _PACKAGES:
         import_module(package)
     return MappingProxyType(_registered)

@@ -1,4 +1,4 @@
-"""Errors that say what was wrong, where, and what to do about it.
+"""Errors that state what was wrong, where, and how to fix it.
 
 Every error carries the ``code`` that the TypeScript library and the wire protocol use for the same
 condition (``docs/errors.md``), so that a program can react to it without reading the message.
@@ -19,7 +19,7 @@ _SHOWN_LIMIT = 80
 
 
 class PhasewireError(Exception):
-    """The base of everything that phasewire raises.
+    """The base class of all errors of phasewire.
 
     Parameters
     ----------
@@ -71,11 +71,11 @@ class ProtocolError(PhasewireError, ValueError):
 
 
 class ServerUnreachableError(PhasewireError, ConnectionError):
-    """Nobody answers at the endpoint, or the connection was lost before the answer came."""
+    """No server answers at the endpoint, or the connection was lost before the answer arrived."""
 
 
 class DeadlineError(PhasewireError, TimeoutError):
-    """The server is there but did not answer in time."""
+    """The server is running but did not answer in time."""
 
 
 class InternalError(PhasewireError, RuntimeError):
@@ -102,8 +102,8 @@ STATUS_REASONS: dict[str, str] = _TABLE["statuses"]
 def make_error(code: str, message: str, *, field: str = "", value: Any = None, remedy: str = "") -> PhasewireError:
     """Build the exception class that belongs to a code.
 
-    Without a remedy it has the one of docs/errors.md. An unknown code, as a newer server may send, gives a plain
-    `PhasewireError` with that code.
+    Without a remedy it has the one of docs/errors.md. An unknown code, such as one of a newer server, gives
+    a plain `PhasewireError` with that code.
     """
     known = _CODES.get(code)
     if known is None:

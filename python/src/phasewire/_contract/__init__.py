@@ -1,1 +1,1 @@
-"""What this package, the TypeScript library, the server and the core must agree on, read from tables."""
+"""Tables of the values that this package, the TypeScript library, the server and the core must agree on."""

@@ -1,4 +1,4 @@
-"""The tables of the repository's contract/, which lie among the package data."""
+"""The tables of the repository's contract/ folder, which are package data."""
 
 from __future__ import annotations
 

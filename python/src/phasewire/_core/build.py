@@ -1,7 +1,7 @@
-"""The two builds of the core, and compiling them (docs/core-abi.md).
+"""The two builds of the core, and their compilation (docs/core-abi.md).
 
-``baseline`` gives the same bits on any machine; ``relaxed`` uses relaxed SIMD, that is a fused multiply-add where the
-machine has one: faster, and the last bits may differ from machine to machine.
+``baseline`` gives the same bits on any machine; ``relaxed`` uses relaxed SIMD, that is a fused multiply-add if the
+machine has one: it is faster, and its last bits may differ between machines.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from phasewire.errors import make_error, refusal, show
 Build = Literal["auto", "baseline", "relaxed"]
 BUILDS: tuple[Build, ...] = ("auto", "baseline", "relaxed")
 _FILES = {"baseline": "phasewire.wasm", "relaxed": "phasewire-relaxed.wasm"}
-# A module of one function, which is f32x4.relaxed_madd.
+# A module with one function, f32x4.relaxed_madd.
 _RELAXED_MODULE = bytes.fromhex("0061736d010000000108016003 7b7b7b017b 03020100 0a0d010b00 200020012002fd8502 0b")
 
 Compiled = tuple[wasmtime.Engine, wasmtime.Module]
@@ -27,12 +27,12 @@ _compiling = threading.Lock()
 
 
 def choose_build(build: Build) -> str:
-    """Return ``"baseline"`` or ``"relaxed"``; ``"auto"`` is the latter where wasmtime accepts it.
+    """Return ``"baseline"`` or ``"relaxed"``; ``"auto"`` is the latter if wasmtime accepts it.
 
     Raises
     ------
     InputError
-        ``BAD_OPTION`` if there is no such build, or relaxed SIMD was asked for and is not to be had.
+        ``BAD_OPTION`` if there is no such build, or if relaxed SIMD was requested and is not available.
     """
     if build not in BUILDS:
         raise refusal("build", found=show(build), choices=", ".join(BUILDS), value=build)
@@ -44,7 +44,7 @@ def choose_build(build: Build) -> str:
         return "baseline"
     raise make_error(
         "BAD_OPTION",
-        "the relaxed build of the core was asked for, but wasmtime has no relaxed SIMD here",
+        "the relaxed build of the core needs relaxed SIMD, which wasmtime does not have here",
         field="build",
         value=build,
         remedy='give build="auto" or "baseline", or install a newer wasmtime',
@@ -52,7 +52,7 @@ def choose_build(build: Build) -> str:
 
 
 def accepts_relaxed() -> bool:
-    """Return whether wasmtime takes relaxed SIMD here."""
+    """Return whether wasmtime accepts relaxed SIMD here."""
     if not hasattr(wasmtime.Config, "wasm_relaxed_simd"):
         return False
     try:
@@ -68,12 +68,12 @@ def build_file(build: str) -> Path:
 
 
 def compile_core(path: Path) -> Compiled:
-    """Return the compiled core, compiled once a file for all cores of this process.
+    """Return the compiled core, compiled once per file for all cores of this process.
 
     Raises
     ------
     ModelError
-        ``MODEL_FORMAT`` if the file is no WebAssembly that runs here.
+        ``MODEL_FORMAT`` if the file is not WebAssembly that runs here.
     """
     try:
         state = path.stat()

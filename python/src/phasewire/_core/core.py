@@ -1,7 +1,7 @@
 """The compiled core in this process: `phasewire.wasm` hosted by wasmtime (docs/core-abi.md).
 
-Nothing of the model is computed in Python. This module lays out memory, copies arrays in and out, calls
-the core's stages and turns its status codes into named errors.
+Python computes nothing of the model. This module lays out memory, copies arrays in and out, calls the core's stages
+and turns its status codes into errors.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Core(Instance):
     Raises
     ------
     InputError
-        ``BAD_OPTION`` if the build is not to be had, or the skin is no length from 0 to 2.
+        ``BAD_OPTION`` if the build is not available, or the skin is not from 0 to 2.
     ModelError
-        ``MODEL_NOT_FOUND`` if the compiled core is missing, ``MODEL_VERSION`` if it is of another interface version,
+        ``MODEL_NOT_FOUND`` if the compiled core is missing, ``MODEL_VERSION`` if it has another interface version,
         ``MODEL_NON_FINITE`` if the core refuses the weights.
     """
 
@@ -65,7 +65,7 @@ class Core(Instance):
         self._atom_count = 0
         self._skin = float(skin)
         self._prior_set = False
-        # What the frame's regions were last laid out for: they stay while frames ask for the same.
+        # Sizes that the regions of the frame were laid out for; frames with the same needs share the layout.
         self._layout: tuple[int, int, int] | None = None
         self._pairs_per_atom = 0.0
         super().__init__(build_file(self.build) if wasm is None else wasm)
@@ -73,7 +73,7 @@ class Core(Instance):
         self._frame_base = self._load_model()
 
     def set_prior(self, weights: NDArray[np.float64] | None) -> None:
-        """Set the prior over classes for all that follows.
+        """Set the prior over classes for all later calls.
 
         Parameters
         ----------
@@ -87,7 +87,7 @@ class Core(Instance):
         """
         wanted = np.ones(self._class_count) if weights is None else np.asarray(weights, np.float64)
         region = self._fields.array("CLASS_WEIGHTS", np.float64, (self._class_count,))
-        # Refused weights stay in the region although the prior before is in use; those are set again.
+        # Refused weights stay in the region while the earlier prior is in use, so the next weights are set in any case.
         if self._prior_set and np.array_equal(region, wanted):
             return
         self._prior_set = False
@@ -106,12 +106,12 @@ class Core(Instance):
         gradient : bool
             Whether `score`, `backward` or `denoise` will follow.
         per_class : bool
-            Whether `logits` or `probabilities` will be read; without ``gradient`` it costs less not to.
+            Whether `logits` or `probabilities` will be read. Without them a frame without ``gradient`` costs less.
 
         Raises
         ------
         InputError
-            For whatever the core finds wrong with the frame.
+            If the core refuses the frame.
         """
         self._atom_count = len(frame)
         self._features = self._features_for(gradient, per_class)
@@ -127,12 +127,12 @@ class Core(Instance):
         self._run("loadFrame")
 
     def forget(self) -> None:
-        """Lay out the next frame anew, with neighbour lists of its own."""
+        """Lay out the next frame from scratch, with new neighbour lists."""
         self._layout = None
 
     @property
     def reused_lists(self) -> bool:
-        """Whether the neighbours of the loaded frame were found by the lists of one before."""
+        """Whether the neighbours of the loaded frame come from the lists of an earlier frame."""
         return self._fields.count("LIST_REUSED") == 1
 
     def forward(self) -> None:
@@ -157,7 +157,7 @@ class Core(Instance):
         self._run("denoise")
 
     def frame_arrays(self) -> dict[str, NDArray[Any]]:
-        """Return what variables look at, after `forward`: views that last until another frame is loaded."""
+        """Return the arrays that variables depend on, after `forward`: views that hold until the next `load`."""
         count, classes = self._atom_count, self._class_count
         arrays: dict[str, NDArray[Any]] = {
             "LOGITS": self._fields.array("LOGITS", np.float32, (count, classes)),
@@ -167,7 +167,7 @@ class Core(Instance):
         }
         if self._fields.count("SPECIES_USED"):
             arrays["SPECIES"] = self._fields.array("SPECIES", np.int32, (count,))
-        # The gradients of pairs are not used until `backward` has its seed, and mostly take more memory than one.
+        # `backward` reads its seed before it writes the gradients of pairs, which mostly take more memory than a seed.
         if 8 * count * classes <= _PAIR_GRADIENT_BYTES * self._fields.count("PAIR_CAPACITY"):
             arrays["SEED"] = self._fields.array("PAIR_GRADIENT", np.float64, (count, classes))
         return arrays
@@ -217,12 +217,12 @@ class Core(Instance):
 
     @property
     def initial_log_density(self) -> float:
-        """LogP of the frame that denoising started from."""
+        """LogP of the frame before denoising."""
         return float(self._fields.values("DENOISE_INITIAL")[0])
 
     @property
     def denoise_steps(self) -> int:
-        """Gradient evaluations that the last denoising used."""
+        """Number of gradient evaluations of the last denoising."""
         return self._fields.count("DENOISE_STEPS")
 
     def _virial(self) -> NDArray[np.float64]:
@@ -260,15 +260,15 @@ class Core(Instance):
             features |= self.constants["FEATURE_GRADIENT"]
         if keep:
             features |= self.constants["FEATURE_KEEP_DENSITY"]
-        # Denoising makes lists of its own where there is no skin.
+        # Without a skin, denoising makes its own lists.
         if keep or self._skin > 0:
             features |= self.constants["FEATURE_LISTS"]
         return features
 
     def _lay_out_frame(self, pairs_per_atom: float) -> None:
-        """Assign the frame's regions, with room for so many pairs an atom; 0 leaves that to the core.
+        """Assign the frame's regions, with room for this many pairs per atom; 0 leaves the number to the core.
 
-        Nothing is done where it would change nothing, and the core may then reuse what it knows of the frame before.
+        If the layout would not change, it stays as it is, and the core may reuse its lists of the frame before.
         """
         count = self._atom_count
         wanted = (count, min(int(np.ceil(count * pairs_per_atom)), _MOST_PAIRS), self._features)
@@ -284,7 +284,7 @@ class Core(Instance):
         self._pairs_per_atom = pairs_per_atom
 
     def _run(self, stage: str) -> None:
-        """Call a stage, with more memory if it asks for it."""
+        """Call a stage, and again with more memory if it needs more."""
         while True:
             status = self.call(stage, self._fields.address)
             if status == self.constants["STATUS_OK"]:
@@ -292,7 +292,7 @@ class Core(Instance):
             if status != self.constants["STATUS_PAIR_OVERFLOW"]:
                 raise self._status_error(stage, status)
             needed = self._fields.count("PAIRS_NEEDED")
-            # A count that wrapped around is beyond any memory.
+            # A count that wrapped around exceeds any memory.
             self._lay_out_frame(_PAIR_HEADROOM * needed / self._atom_count if needed > 0 else _MOST_PAIRS)
 
     def _status_error(self, stage: str, status: int) -> PhasewireError:

@@ -1,6 +1,6 @@
 """An instance of the compiled core: its memory and its functions (docs/core-abi.md).
 
-Memory never moves, but grows; arrays of this module are views of it, which are good until the core is asked for more.
+Memory grows but never moves. Arrays that this module returns are views of it; later calls may overwrite them.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class Instance:
     constants : Mapping of str to int
         The numbers that the core exports.
     end : int
-        First byte of the memory that nothing uses.
+        Address of the first unused byte.
 
     Raises
     ------
     ModelError
-        ``MODEL_FORMAT`` if the file is no WebAssembly that runs here, ``MODEL_VERSION`` if it is of another interface
+        ``MODEL_FORMAT`` if the file is not WebAssembly that runs here, ``MODEL_VERSION`` if it has another interface
         version.
     """
 
@@ -77,7 +77,7 @@ class Instance:
                 value=str(wasm),
                 remedy="build the core and install the package from the same release",
             )
-        # Cranelift, the compiler of wasmtime, does better with this one (docs/core-abi.md).
+        # Faster with Cranelift, the compiler of wasmtime (docs/core-abi.md).
         self.call("splatNumbers", 1)
         self._status_names = {
             value: name.removeprefix("STATUS_") for name, value in self.constants.items() if name.startswith("STATUS_")
@@ -108,7 +108,7 @@ class Instance:
         return self._status_names.get(status, str(status))
 
     def grow(self, end: int, atom_count: int | None = None) -> None:
-        """Make sure that the memory reaches up to an address, for a frame of so many atoms.
+        """Make sure that the memory reaches up to an address, for a frame with this many atoms.
 
         Raises
         ------
@@ -132,30 +132,30 @@ class Instance:
         return flat if len(shape) == 1 else flat.reshape(shape)
 
     def address_of(self, array: NDArray[Any]) -> int:
-        """Return where an array begins, counted from the beginning of the memory."""
+        """Return the address of an array in this memory."""
         return array.ctypes.data - self._bytes().ctypes.data
 
     def holds(self, array: NDArray[Any]) -> bool:
-        """Return whether an array lies in this memory, as a function of the core may read it."""
+        """Return whether an array lies in this memory, in the order that functions of the core read."""
         return 0 <= self.address_of(array) < len(self._bytes()) and array.flags.c_contiguous
 
     def _bytes(self) -> NDArray[np.uint8]:
-        """Return the whole memory; a view of it takes longer to make than to use."""
+        """Return the whole memory. Making this view takes longer than using it, so it is kept."""
         if self._memory_bytes is None:
             self._memory_bytes = np.ctypeslib.as_array(self._memory.data_ptr(), shape=(self._memory.data_len(),))
         return self._memory_bytes
 
 
 class Fields:
-    """A context in the memory of an instance: a block of fields with names.
+    """A context in the memory of an instance: a block of named fields.
 
     Parameters
     ----------
     instance : Instance
     address : int
-        Where it begins.
+        Start of the block.
     prefix : str
-        What the names of its fields begin with, after their kind: ``VARIABLES_`` or nothing.
+        Start of the names of its fields, after their kind: ``VARIABLES_`` or nothing.
     """
 
     def __init__(self, instance: Instance, address: int, prefix: str = "") -> None:
@@ -189,5 +189,5 @@ class Fields:
 
 
 def too_large(atom_count: int | None) -> PhasewireError:
-    """Build the error for a frame that memory cannot hold."""
+    """Build the error for a frame that does not fit into memory."""
     return refusal("tooLargeForCore", value=atom_count)

@@ -25,7 +25,7 @@ Arrays = Mapping[str, NDArray[Any]]
 _ALIGNMENT = 64
 _NUMBER_BYTES = 8
 _LOGITS = {4: "PLACE_LOGITS_SINGLE", 8: "PLACE_LOGITS_DOUBLE"}
-# What makes room for another array, and the numbers that it holds.
+# The flag that makes room for another array, and the type of its numbers.
 _PLACES: dict[str, tuple[str, DTypeLike]] = {
     "POSITIONS": ("PLACE_POSITIONS", np.float64),
     "SPECIES": ("PLACE_SPECIES", np.int32),
@@ -41,7 +41,7 @@ class CoreVariables:
     Parameters
     ----------
     instance : Instance
-        The memory behind ``instance.end`` is used.
+        Its memory after ``instance.end`` is used.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class CoreVariables:
         self._made: tuple[Sequence[Variable], Sequence[str], Sequence[str] | None, Program] | None = None
 
     def program(self, variables: Sequence[Variable], model: ModelFacts, names: Sequence[str] | None) -> Program:
-        """Return the program of some variables, which frames that follow each other share.
+        """Return the program of some variables, which consecutive frames share.
 
         Parameters
         ----------
@@ -70,9 +70,9 @@ class CoreVariables:
         Raises
         ------
         InputError
-            ``BAD_OPTION`` for a variable that is not sound, or names a class that the model lacks.
+            ``BAD_OPTION`` for an invalid variable, or a class that the model lacks.
         ProtocolError
-            ``PROTOCOL_VERSION`` for a distance, if nobody says the ideal logits.
+            ``PROTOCOL_VERSION`` for a distance if the ideal logits are unknown.
         """
         if self._made is not None:
             of_variables, of_phases, of_names, program = self._made
@@ -101,18 +101,18 @@ class CoreVariables:
         frame : Frame
         arrays : Mapping of str to array
             ``LOGITS``, float32 or float64 of shape (N, C); ``POSITIONS``, ``SPECIES``, ``IDS``, ``LOG_WEIGHTS`` and
-            ``IDEAL_LOGITS``, as far as the program needs them and the frame has them; ``SEED``, where the seed may
-            lie, float64 of shape (N, C).
+            ``IDEAL_LOGITS``, if the program needs them and the frame has them; ``SEED``, room for the seed,
+            float64 of shape (N, C).
         length_scale, logit_length : float
             a0, and s in units of it.
         given : Mapping of int to float or float64 array, shape (N,)
-            What functions of the user's say, by record.
+            Results of custom functions, by record.
 
         Raises
         ------
         InputError
-            ``EMPTY_SELECTION``, ``MISSING_CELL``, ``SINGULAR_CELL`` or ``BAD_OPTION`` if a variable cannot be had of
-            this frame, with a field such as ``variables[0].select.region.radius``.
+            ``EMPTY_SELECTION``, ``MISSING_CELL``, ``SINGULAR_CELL`` or ``BAD_OPTION`` if a variable does not fit the
+            frame, with a field such as ``variables[0].select.region.radius``.
         """
         self._program, self._frame = program, frame
         needed = {name: arrays[name] for name in ("LOGITS", "SEED", *program.needs) if name in arrays}
@@ -131,7 +131,7 @@ class CoreVariables:
         return values
 
     def pull(self, slopes: F64) -> None:
-        """Form seed and explicit derivatives of an energy from its derivatives by the variables, shape ``(V,)``.
+        """Compute seed and explicit derivatives of an energy from its derivatives by the variables, shape ``(V,)``.
 
         Raises
         ------
@@ -146,12 +146,12 @@ class CoreVariables:
         return float(self._column("ADJOINT")[record])
 
     def by_atom(self, record: int) -> F64:
-        """Return the derivatives by the numbers of each atom that were given for a record, shape ``(N,)``."""
+        """Return the derivatives by the per-atom numbers that were given for a record, shape ``(N,)``."""
         by_atom: F64 = self.instance.view(int(self._column("BY_ATOM")[record]), np.float64, (len(self.seed),))
         return by_atom
 
     def scale_seed(self, room: NDArray[np.float32] | None) -> tuple[NDArray[np.float32], float]:
-        """Return the seed of a backward pass, shape ``(N, C)``, and the power of two that was taken out of it.
+        """Return the seed of a backward pass, shape ``(N, C)``, and the power of two that it was divided by.
 
         That is 0 if there is nothing to pass back, and NaN if a number is not finite.
 
@@ -171,11 +171,11 @@ class CoreVariables:
         Parameters
         ----------
         gradient, virial : float64 arrays, shape (N, 3) and (3, 3)
-            What the backward pass made of the seed; overwritten if they lie in the memory of the core.
+            Results of the backward pass; overwritten if they lie in the memory of the core.
         unit : float
-            What was taken out of the seed.
+            The power of two of `scale_seed`.
         follows_cell : bool
-            Whether a0 is (V/N)^(1/3), and changes with the cell.
+            Whether a0 is (V/N)^(1/3) and changes with the cell.
         """
         gradient, virial = self._inside(gradient), self._inside(virial)
         self.instance.call(
@@ -209,7 +209,7 @@ class CoreVariables:
         instance.grow(self._free, atoms)
 
     def _room(self, size: int) -> int:
-        """Return the address of so many bytes that nothing else uses."""
+        """Return the address of unused bytes."""
         address = -(-self._free // _ALIGNMENT) * _ALIGNMENT
         self._free = address + size
         self.instance.grow(self._free)

@@ -1,1 +1,1 @@
-"""Frames as they come in, and results as they go out."""
+"""Frames, the options of an analysis, and results."""

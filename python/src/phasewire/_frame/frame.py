@@ -34,7 +34,7 @@ class Frame:
     species : int32 array, shape (N,), or None
         None: all atoms count as the same species.
     names : tuple of str, or None
-        Names of the species 0, 1, ..; for files only.
+        Names of the species 0, 1, ...; for files only.
     ids : int64 array, shape (N,), or None
         The engine's atom ids.
     origin : float64 array, shape (3,)
@@ -44,9 +44,9 @@ class Frame:
     time : float or None
         The engine's time, in its own unit.
     selection : int64 array, shape (N,), or None
-        Indices of these atoms among those that were handed over, ascending; None if these are all.
+        Indices of these atoms among the given ones, ascending; None if all were selected.
     selected : str or None
-        Which atoms those are, in words: the species selected, or ``oxygen of water``.
+        Description of these atoms: the selected species, or ``oxygen of water``.
     water : bool
         Whether they are the oxygens of water, recognised or selected.
     """
@@ -87,7 +87,7 @@ def make_frame(
     time: float | None = None,
     copy: bool = True,
 ) -> Frame:
-    """Check a frame and bring it into the form that the core takes.
+    """Check a frame and convert it to the form that the core takes.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def make_frame(
     species : sequence of int or str, shape (N,), optional
         None ignores species.
     names : sequence of str, optional
-        Names of the species 0, 1, .. if those are numbers; for files only.
+        Names of the species 0, 1, ... if those are numbers; for files only.
     ids, origin, step, time
         See `Frame`.
     copy : bool
@@ -108,7 +108,7 @@ def make_frame(
     Returns
     -------
     Frame
-        With copies of the arrays, unless told otherwise, so that the caller may go on changing its own.
+        With copies of the arrays, so that the caller may change its own, unless ``copy`` is False.
 
     Raises
     ------
@@ -163,7 +163,7 @@ def _as_numbers(values: ArrayLike, name: str, copy: bool = True) -> NDArray[np.f
     except (TypeError, ValueError) as error:
         raise make_error(
             "SHAPE_MISMATCH",
-            f"{name} is no rectangular array of numbers: {error}",
+            f"{name} is not a rectangular array of numbers: {error}",
             field=name,
             remedy=f"give {name} as a numpy array or as lists of equal length",
         ) from error
@@ -177,7 +177,7 @@ def _check_positions(positions: ArrayLike, copy: bool) -> NDArray[np.float64]:
         raise refusal("positionsShape", found=f"the shape {array.shape}", value=array.shape)
     if len(array) > MAX_ATOMS:
         raise refusal("tooManyAtoms", atoms=len(array), most=MAX_ATOMS, value=len(array))
-    # Over all numbers at once, which is many times as fast as atom by atom; that is for the error alone.
+    # All numbers are tested at once, which is many times faster than by atom; only the error needs the atom.
     if not np.isfinite(array).all():
         atom, axis = map(int, np.argwhere(~np.isfinite(array))[0])
         number = float(array[atom, axis])
@@ -203,7 +203,7 @@ def _check_periodic(
 ) -> tuple[bool, bool, bool]:
     given = np.asarray((cell is not None) if periodic is None else periodic, dtype=object)
     flags = [given.item()] * 3 if given.ndim == 0 else given.tolist()
-    # Nothing but 0 and 1 beside bool: any text would count as true, "fff" too.
+    # Only bool, 0 and 1: any text would count as true, even "fff".
     sound = all(isinstance(flag, (int, np.bool_, np.integer)) and flag in (0, 1) for flag in flags)
     if len(flags) != 3 or not sound:
         raise refusal("periodicShape", found=show(periodic), value=periodic)
@@ -244,7 +244,7 @@ def _wrong_count(array: str, shape: tuple[int, ...], atoms: int) -> PhasewireErr
 
 def _spanned_share(vectors: NDArray[np.float64]) -> float:
     """Return the length, area or volume that up to three vectors span over the product of their lengths."""
-    # Directions only, so that no unit of length is too small or too large for the products.
+    # Only directions matter, and products of scaled vectors neither overflow nor vanish.
     scaled = vectors / np.maximum(np.abs(vectors).max(axis=1, keepdims=True), np.finfo(np.float64).tiny)
     lengths = np.linalg.norm(scaled, axis=1)
     if not lengths.all():

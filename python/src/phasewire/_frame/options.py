@@ -1,4 +1,4 @@
-"""What an analysis is asked for, and the checks of it."""
+"""The options of an analysis, and their checks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_DENOISE_STEPS = limits.whole("denoising", "mostSteps")
 
 @dataclass(frozen=True)
 class Options:
-    """What `Analyser.analyse` was asked for, checked."""
+    """The options of `Analyser.analyse`, checked."""
 
     length_scale: float | None = None
     denoise: Denoise = 0
@@ -44,7 +44,7 @@ def check_options(
     if "denoised" in options.fields and options.denoise == 0:
         raise make_error(
             "BAD_OPTION",
-            "the field 'denoised' was asked for without denoising",
+            "the field 'denoised' needs denoising",
             field="fields",
             value="denoised",
             remedy='give denoise=8, or denoise="converged"',

@@ -1,4 +1,4 @@
-"""What an analysis gives back."""
+"""The results of an analysis."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ FIELD_DTYPES: dict[str, np.dtype[Any]] = {
 class Result:
     """The phases of one frame.
 
-    Per-atom arrays hold the N atoms analysed, in the order in which they were handed over, and are None unless they
-    were asked for by ``fields``. After denoising they describe the denoised frame, except that an atom which the raw
+    Per-atom arrays hold the N atoms analysed, in the order in which they were given, and are None unless ``fields``
+    requested them. After denoising they describe the denoised frame, except that an atom which the raw
     pass calls ``disordered`` keeps that label.
 
     Attributes
@@ -47,7 +47,7 @@ class Result:
     log_density, mean_log_density : float
         logP of the frame as sent, and logP divided by the number of atoms.
     mean_margin : float
-        Mean over the atoms of the margin.
+        Mean margin over the atoms.
     length_scale : float
         a0 that was used, in the simulation's length unit.
     atom_count : int
@@ -56,21 +56,21 @@ class Result:
     time : float or None
         The simulation's time, if it was given.
     seconds : float
-        Time that the analysis took.
+        Duration of the analysis.
     dropped : int
-        Frames that were dropped before this one, by either side. Always 0 outside monitoring.
+        Frames dropped before this one, by client or server. Always 0 outside monitoring.
     denoising_steps : int
         Denoising steps taken, 0 without denoising.
     mean_displacement : float
         Mean length of the displacements by denoising, in the simulation's length unit.
     selection : int64 array, shape (N,), or None
-        Indices of the atoms analysed among those handed over, ascending; None if all were analysed.
+        Indices of the analysed atoms among the given ones, ascending; None if all were analysed.
     selected : str or None
-        Which atoms those are, in words: the species selected, or ``oxygen of water`` where it was recognised.
+        Description of these atoms: the selected species, or ``oxygen of water`` if water was recognised.
     water : bool
         Whether they are the oxygens of water, recognised or selected.
     titles : tuple of str
-        What to call the classes in text for people: their names, in ``water`` with the name of the ice behind, such as
+        Names of the classes for display: in ``water`` with the name of the ice added, such as
         ``hexdiamond (ice-Ih)``.
     labels : uint16 array, shape (N,)
     confidence : float32 array, shape (N,)
@@ -80,7 +80,7 @@ class Result:
     distance : float32 array, shape (N,)
         Distance to the ideal phase, in the simulation's length unit.
     probabilities, logits : float32 array, shape (N, C)
-        The logits hold the log-weights of the classes, if those were given weights.
+        The logits include the log-weights of the classes if those were given.
     denoised : float64 array, shape (N, 3)
         Positions after denoising.
     score : float64 array, shape (N, 3)
@@ -116,7 +116,7 @@ class Result:
 
     @property
     def titles(self) -> tuple[str, ...]:
-        """What to call the classes in text for people."""
+        """Names of the classes for display."""
         ices = self.water_names if self.water else {}
         return tuple(f"{name} ({ices[name]})" if ices.get(name, name) != name else name for name in self.phases)
 
@@ -126,7 +126,7 @@ class Result:
         return 1.0 - self.fractions[self.phases[0]]
 
     def with_atoms_of(self, frame: Frame, water_names: Mapping[str, str]) -> Result:
-        """Return the result of a frame with what the frame says of its atoms, if they are not all."""
+        """Return the result with the frame's selection of atoms, if there is one."""
         if frame.selection is None:
             return self
         return replace(
@@ -148,7 +148,7 @@ class Result:
         Raises
         ------
         InputError
-            ``BAD_OPTION`` if the model has no such class, or if the labels were not asked for.
+            ``BAD_OPTION`` if the model has no such class, or if the labels were not requested.
         """
         mask: NDArray[np.bool_] = self._labels() == class_number(phase, self.phases, self.aliases, "phase")
         return mask
@@ -183,13 +183,13 @@ class Evaluation:
     Attributes
     ----------
     values : float64 array, shape (V,)
-        One value a variable, in the order given.
+        One value per variable, in the given order.
     energy : float
-        Of these values: the sum of coefficient times value, or what the function given says.
+        Energy of these values: the sum of coefficient times value, or the value of the given function.
     forces : float64 array, shape (N, 3)
-        -dE/dr, of all atoms handed over: zero for those that are not analysed.
+        -dE/dr of all given atoms: zero for those that are not analysed.
     virial : float64 array, shape (3, 3)
-        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta (docs/maths.md), at fixed a0 unless that follows the cell
+        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta (docs/maths.md), at fixed a0 unless a0 follows the cell
         (docs/variables.md, "Derivatives").
     length_scale : float
         a0 that was used.
@@ -198,9 +198,9 @@ class Evaluation:
     coefficients : float64 array, shape (V,)
         dE/dV.
     selection : int64 array, shape (M,), or None
-        Indices of the atoms analysed; None if all were.
+        Indices of the analysed atoms; None if all were analysed.
     selected : str or None
-        Which atoms those are, in words, as in `Result`.
+        Description of these atoms, as in `Result`.
     """
 
     values: NDArray[np.float64]
@@ -223,7 +223,7 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class FailedFrame:
-    """A frame that gave no result: its step, and why."""
+    """A frame that gave no result: its step and the reason."""
 
     step: int
     time: float | None

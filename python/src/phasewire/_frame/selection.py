@@ -1,4 +1,4 @@
-"""Which atoms of an engine an analysis is to see."""
+"""Selects the atoms of an engine that an analysis sees."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NAMED_SPECIES = limits.whole("names", "mostSpeciesListed")
 Select = str | int | Sequence[str | int]
 
 ALL_ATOMS = ("all",)
-"""The choice that switches the recognition of water off."""
+"""The choice that switches off the recognition of water."""
 
 
 def choose_atoms(frame: Frame, select: Select | None) -> Frame:
-    """Return the frame with the selected atoms alone.
+    """Return the frame with only the selected atoms.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def choose_atoms(frame: Frame, select: Select | None) -> Frame:
     Raises
     ------
     InputError
-        ``EMPTY_SELECTION`` if no atom is selected, ``BAD_OPTION`` for what is no species.
+        ``EMPTY_SELECTION`` if no atom is selected, ``BAD_OPTION`` for an entry that is not a species.
     """
     if select is None:
         oxygens = water_oxygens(frame.species, frame.names)
@@ -54,7 +54,7 @@ def choose_atoms(frame: Frame, select: Select | None) -> Frame:
 
 
 def take_atoms(frame: Frame, atoms: NDArray[np.int64], selected: str) -> Frame:
-    """Return the frame with some of its atoms alone, in ascending order; ``selected`` says which they are."""
+    """Return the frame with only some of its atoms, in ascending order; ``selected`` describes them."""
     oxygens = water_oxygens(frame.species, frame.names)
     return replace(
         frame,
@@ -97,7 +97,7 @@ def as_choice(select: Any) -> tuple[str | int, ...]:
 def empty_selection(
     choice: Sequence[str | int], present: Iterable[str | int], none_found: str | None = None
 ) -> PhasewireError:
-    """Build the error for a selection that finds nothing; ``none_found`` begins its message, if not species failed."""
+    """Build the error for a selection that finds nothing; ``none_found`` begins its message unless species failed."""
     names = list(dict.fromkeys(map(str, present)))
     more = ", ..." if len(names) > _NAMED_SPECIES else ""
     known = ", ".join(names[:_NAMED_SPECIES]) + more

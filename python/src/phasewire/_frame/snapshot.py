@@ -1,4 +1,4 @@
-"""What a simulation hands over, before it is checked."""
+"""Snapshots that a simulation hands over, before they are checked."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _ROUNDING = 1e-9
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """What a simulation hands over: copies of its arrays, not yet checked. See `make_frame` for the meaning.
+    """Copies of the arrays of a simulation, not yet checked. See `make_frame` for their meaning.
 
-    The arrays are the snapshot's to keep: frames, results and files made of it hold them without another copy.
+    The snapshot owns the arrays: frames, results and files made from it use them without another copy.
 
     Attributes
     ----------
@@ -28,9 +28,9 @@ class Snapshot:
         Indices, ascending, of the atoms to analyse as if the others were absent. Default: the oxygens where ``names``
         are those of water, else all.
     selected : str, optional
-        Which atoms those are, in words.
+        Description of these atoms.
     observables : Mapping of str to float
-        Values to keep beside the result.
+        Values to store with the result.
     """
 
     positions: ArrayLike
@@ -47,7 +47,7 @@ class Snapshot:
     selected: str | None = None
 
     def checked(self) -> Frame:
-        """Return the frame of the atoms to analyse, or raise the error that names what is wrong with it."""
+        """Return the frame of the atoms to analyse, or raise the error that names the problem."""
         frame = make_frame(
             self.positions,
             self.cell,
@@ -65,7 +65,7 @@ class Snapshot:
         return take_atoms(frame, self.atoms, self.selected or f"{len(self.atoms)} atoms")
 
     def repeats(self, other: Snapshot) -> bool:
-        """Whether both are of one step, and no atom and no periodic cell vector has changed in between.
+        """Whether both are of the same step, and no atom and no periodic cell vector has changed.
 
         Engines may wrap atoms into the cell when a run begins, so whole periodic vectors do not count.
         """

@@ -1,10 +1,10 @@
 """Water, recognised by its composition.
 
 The species of a frame are those of water if every name is one of those below (in upper or lower case), there are
-exactly two hydrogens for each oxygen, and no, one or two massless sites for each oxygen.
+exactly two hydrogens per oxygen, and zero, one or two massless sites per oxygen.
 
-Positions play no part, so frames of one run never differ in which atoms are looked at, whatever molecules do meanwhile.
-Any other species, such as the ions of salt water, leaves it to the user to say what is to be looked at.
+Positions do not matter, so all frames of a run select the same atoms, whatever the molecules do.
+A frame with any other species, such as the ions of salt water, is not recognised: the user selects the atoms.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-# Names of elements, and those that force fields of water give to atoms and to sites that carry nothing but a charge.
+# Names of elements, and names that force fields of water give to atoms and to sites that carry only a charge.
 _OXYGEN = frozenset({"O", "OW", "OH2"})
 _HYDROGEN = frozenset({"H", "D", "HW", "HW1", "HW2", "H1", "H2"})
 _SITE = frozenset({"M", "MW", "EP", "EPW", "LP", "LP1", "LP2", "X"})
@@ -23,7 +23,7 @@ _SITE = frozenset({"M", "MW", "EP", "EPW", "LP", "LP1", "LP2", "X"})
 _MOST_SITES = 2
 
 OXYGEN_OF_WATER = "oxygen of water"
-"""What a selection of the oxygens of water is called."""
+"""Description of a selection of the oxygens of water."""
 
 
 def water_oxygens(species: NDArray[np.int32] | None, names: Sequence[str] | None) -> NDArray[np.int64] | None:
@@ -33,7 +33,7 @@ def water_oxygens(species: NDArray[np.int32] | None, names: Sequence[str] | None
     ----------
     species : int array, shape (N,), or None
     names : sequence of str or None
-        Names of the species 0, 1, ..
+        Names of the species 0, 1, ...
 
     Returns
     -------

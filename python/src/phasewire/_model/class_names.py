@@ -1,4 +1,4 @@
-"""Classes by their names, and what to say where there is none of a name."""
+"""Looks up classes by name, and builds the error for an unknown name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from phasewire._contract import limits
 from phasewire.errors import PhasewireError, refusal, show
 
-# Models of more classes than this are not listed in full in a message.
+# Messages list all classes only of models with at most this many.
 _MOST_LISTED = limits.whole("names", "mostClassesListed")
 _MOST_SUGGESTED = limits.whole("names", "mostClassesSuggested")
 _SIMILAR = 0.6
@@ -30,7 +30,7 @@ def class_number(name: str, phases: Sequence[str], aliases: Mapping[str, str], w
 
 
 def unknown_class(name: Any, phases: Sequence[str], aliases: Mapping[str, str], where: str) -> PhasewireError:
-    """Build the error for a class name that the model does not have; it says which names are near."""
+    """Build the error for a class name that the model does not have; it suggests similar names."""
     near = _near(str(name), [*phases, *aliases])
     remedy = f"Did you mean {' or '.join(near)}? " if near else ""
     if len(phases) <= _MOST_LISTED:
@@ -42,12 +42,12 @@ def unknown_class(name: Any, phases: Sequence[str], aliases: Mapping[str, str], 
 
 def _near(name: str, known: Sequence[str]) -> list[str]:
     """Return the names that resemble a name, the most similar first."""
-    # The later of two names that read the same gives way, so a class goes before its aliases.
+    # Of two names that read the same the first one stays, so a class comes before its aliases.
     plain = {_letters(other): other for other in reversed(known)}
     found = difflib.get_close_matches(_letters(name), plain, n=_MOST_SUGGESTED, cutoff=_SIMILAR)
     return [plain[match] for match in found]
 
 
 def _letters(name: str) -> str:
-    """Return a name without what people write differently: ``L12``, ``l1_2`` and ``L1_2`` are one."""
+    """Return the letters and digits of a name, in lower case: ``L12``, ``l1_2`` and ``L1_2`` are the same."""
     return "".join(character for character in name.lower() if character.isalnum())

@@ -1,8 +1,8 @@
-"""Where the compiled core and the shipped models lie.
+"""Finds the compiled core and the shipped models.
 
 They are package data, copied to phasewire/data before the package is built. The environment variable
 ``PHASEWIRE_DATA`` names another folder of the same layout (``phasewire.wasm``, ``manifest.json``,
-``*.safetensors``), which is how one tries a new core or new weights without installing again.
+``*.safetensors``). Set it to try a new core or new weights without installing the package again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What of a model enters variables, whoever has the model."""
+"""The properties of a model that variables depend on."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from phasewire._contract import limits
 
-# log 0 of a class that is left out (docs/maths.md, "Prior over classes").
+# Stands for log 0, for a class that is left out (docs/maths.md, "Prior over classes").
 _LEFT_OUT = limits.number("core", "leftOut")
 
 
@@ -27,7 +27,7 @@ class ModelFacts:
     class_weights : float64 array, shape (C,), or None
         Weights of the prior; None: all are 1.
     ideal_logits : float64 array, shape (C,), or None
-        Logit of each class on its own prototype, without prior; None where nobody knows.
+        Logit of each class on its own prototype, without prior; None if unknown.
     logit_length : float
         s, in units of a0.
     """
@@ -40,7 +40,7 @@ class ModelFacts:
 
     @property
     def log_weights(self) -> NDArray[np.float64]:
-        """What the prior adds to the logits, shape ``(C,)``."""
+        """The term that the prior adds to the logits, shape ``(C,)``."""
         if self.class_weights is None:
             return np.zeros(len(self.phases))
         logarithms = np.full(len(self.phases), _LEFT_OUT)

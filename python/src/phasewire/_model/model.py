@@ -32,7 +32,7 @@ _COPY_AGAIN = "the file was damaged or cut short: copy or download it again"
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """One line of ``manifest.json``: a model that ships with the package."""
+    """An entry of ``manifest.json``: a model that ships with the package."""
 
     name: str
     file: Path
@@ -50,20 +50,20 @@ class PhaseClass:
     name : str
         Its name in results.
     aliases : tuple of str
-        Other names, which `phasewire.fraction` and the like understand as well.
+        Other names, which `phasewire.fraction` and similar functions accept as well.
     prototype : str
         What the model was trained on: a substance, or a structure file.
     strukturbericht, pearson, aflow : str or None
-        Strukturbericht designation, Pearson symbol, AFLOW prototype label; None where there is none, or the model file
-        does not say.
+        Strukturbericht designation, Pearson symbol, AFLOW prototype label; None if there is none or the model file
+        does not give it.
     space_group : int, str or None
         Number or symbol.
     water : str or None
-        What it is called where the atoms looked at are the oxygens of water: ``ice-Ih`` for ``hexdiamond``.
+        Its name if the analysed atoms are the oxygens of water: ``ice-Ih`` for ``hexdiamond``.
     model : str
         Name of the model.
     number : int
-        The class number: what stands in ``Result.labels``.
+        The class number, as in ``Result.labels``.
     """
 
     name: str
@@ -89,13 +89,13 @@ class Model:
     classes : tuple of PhaseClass
         The classes in the order of the labels; class 0 is ``disordered``.
     settings : Mapping
-        The numbers beside the weights: ``cutoff``, ``basisFirst``, ``logitLength``, ... in units of a0.
+        The numbers stored with the weights: ``cutoff``, ``basisFirst``, ``logitLength``, ... in units of a0.
     tensors : Mapping of str to float32 array
         The weights by their names in models/FORMAT.md, read-only.
     sha256 : str
         SHA-256 of the whole file.
     path : Path
-        Where the file lies.
+        Path of the file.
     """
 
     name: str
@@ -117,12 +117,12 @@ class Model:
 
     @cached_property
     def water_names(self) -> Mapping[str, str]:
-        """What classes are called where the atoms are the oxygens of water, by class name."""
+        """Names of classes if the atoms are the oxygens of water, by class name."""
         return {phase.name: phase.water for phase in self.classes if phase.water is not None}
 
     @cached_property
     def shape(self) -> ModelShape:
-        """The sizes that the shapes of the tensors follow from."""
+        """The sizes that determine the shapes of the tensors."""
         return ModelShape.of(self.settings)
 
     @property
@@ -144,7 +144,7 @@ def classes(model: str | Path | None = None) -> list[PhaseClass]:
     Parameters
     ----------
     model : str or Path, optional
-        Name of a shipped model (`shipped_models`) or path of a ``.safetensors`` file. The default model if left out.
+        Name of a shipped model (`shipped_models`) or path of a ``.safetensors`` file. Default: the default model.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def load_model(model: str | Path | None = None) -> Model:
     Parameters
     ----------
     model : str or Path, optional
-        Name of a shipped model or path of a ``.safetensors`` file. The default model if left out.
+        Name of a shipped model or path of a ``.safetensors`` file. Default: the default model.
 
     Raises
     ------
@@ -221,9 +221,9 @@ def read_model(path: Path, *, expected_sha256: str | None = None) -> Model:
     computed = hashlib.sha256(described.encode() + data).hexdigest()
     file_hash = hashlib.sha256(content).hexdigest()
     if stored_hash != computed:
-        _hash_error(path, f"its content has SHA-256 {computed}, its header says {stored_hash}")
+        _hash_error(path, f"its content has SHA-256 {computed}, its header states {stored_hash}")
     if expected_sha256 is not None and file_hash != expected_sha256:
-        _hash_error(path, f"the file has SHA-256 {file_hash}, the manifest says {expected_sha256}")
+        _hash_error(path, f"the file has SHA-256 {file_hash}, the manifest states {expected_sha256}")
     settings = _settings(described, path)
     tensors = _tensors(header, data, settings, path)
     return Model(
@@ -245,9 +245,9 @@ def _split(content: bytes, path: Path) -> tuple[dict[str, Any], bytes]:
     try:
         header = json.loads(content[8 : 8 + length])
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        _format_error(path, f"its header is no JSON: {error}")
+        _format_error(path, f"its header is not JSON: {error}")
     if not isinstance(header, dict):
-        _format_error(path, "its header is no JSON object")
+        _format_error(path, "its header is not a JSON object")
     return header, content[8 + length :]
 
 
@@ -255,9 +255,9 @@ def _settings(described: str, path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(described)
     except json.JSONDecodeError as error:
-        _format_error(path, f"its phasewire metadata is no JSON: {error}")
+        _format_error(path, f"its phasewire metadata is not JSON: {error}")
     if not isinstance(settings, dict):
-        _format_error(path, "its phasewire metadata is no JSON object")
+        _format_error(path, "its phasewire metadata is not a JSON object")
     found = (settings.get("format"), settings.get("version"))
     if found != (FORMAT_NAME, FORMAT_VERSION):
         raise make_error(
@@ -284,7 +284,7 @@ def _settings(described: str, path: Path) -> dict[str, Any]:
             _format_error(path, f"{key} must be greater than 0", key)
     ideal = settings.get("idealLogits")
     if not isinstance(ideal, list) or len(ideal) != len(listed):
-        _shape_error(path, "idealLogits", ideal, f"{len(listed)} numbers are needed, one a class")
+        _shape_error(path, "idealLogits", ideal, f"{len(listed)} numbers are needed, one per class")
     for number in ideal:
         _require_number(number, "idealLogits", path)
     return settings
@@ -306,7 +306,7 @@ def _classes(settings: Mapping[str, Any], path: Path) -> tuple[PhaseClass, ...]:
 def _phase_class(entry: Any, model: str, number: int, path: Path) -> PhaseClass:
     where = f"classes[{number}]"
     if not isinstance(entry, dict):
-        _format_error(path, f"{where} is no JSON object", where)
+        _format_error(path, f"{where} is not a JSON object", where)
     name, aliases, prototype = entry.get("name"), entry.get("aliases"), entry.get("prototype")
     if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
         _format_error(
@@ -382,7 +382,7 @@ def _manifest_entry(entry: Mapping[str, Any]) -> ModelInfo:
 
 def _require_number(value: Any, key: str, path: Path) -> None:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
-        _format_error(path, f"{key} is {value!r}, a number is needed", key)
+        _format_error(path, f"{key} is {value!r}; a number is needed", key)
     if not math.isfinite(value):
         _non_finite_error(path, key)
 
@@ -399,7 +399,7 @@ def _hash_error(path: Path, problem: str) -> NoReturn:
         f"{path} was changed or damaged: {problem}",
         field="sha256",
         value=str(path),
-        remedy="copy the file again, or export the model anew",
+        remedy="copy the file or export the model again",
     )
 
 

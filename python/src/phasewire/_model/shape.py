@@ -1,4 +1,4 @@
-"""The shape of a model: the numbers that the shapes of its tensors follow from (models/FORMAT.md)."""
+"""The shape of a model: the numbers that determine the shapes of its tensors (models/FORMAT.md)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from phasewire._contract.tables import read_table
 _TABLE = read_table("model")
 _SIZES: dict[str, dict[str, Any]] = _TABLE["sizes"]
 _TENSORS: dict[str, list[list[str | int]]] = _TABLE["tensors"]
-# What a file need not say.
+# Sizes that a file may leave out.
 _USUAL = {name: size["usual"] for name, size in _SIZES.items() if "usual" in size}
 
 CLASS_COUNTS: tuple[int, int] = (_SIZES["classCount"]["least"], _SIZES["classCount"]["most"])
@@ -25,11 +25,11 @@ class ModelShape:
     Attributes
     ----------
     classCount, basisCount, channels, lmax : int
-        Classes with class 0, radial basis functions, density channels, highest degree of the harmonics.
+        Classes, class 0 included, radial basis functions, density channels, highest degree of the harmonics.
     skippedDegree : int
         A degree that is left out, 5 of 6; 0: none.
     innerWidth, hiddenWidth, messageWidth, outerWidth : int
-        First layer of network 1, hidden numbers of an atom, how many of those enter the messages, last hidden layer.
+        First layer of network 1, hidden numbers per atom, how many of those enter the messages, last hidden layer.
     """
 
     classCount: int  # noqa: N815 - the names of the file
@@ -44,18 +44,18 @@ class ModelShape:
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> ModelShape:
-        """Return the shape that a file's settings describe, sound or not."""
+        """Return the shape that a file's settings describe, valid or not."""
         given = {**_USUAL, **settings, "classCount": len(settings["classes"])}
         sizes: dict[str, Any] = {field.name: given.get(field.name) for field in fields(cls)}
         return cls(**sizes)
 
     def sizes(self) -> Iterator[tuple[str, int]]:
-        """Yield each size with its name, in the order in which they are checked."""
+        """Yield each size with its name, in the order of the checks."""
         for field in fields(self):
             yield field.name, getattr(self, field.name)
 
     def find_bad_size(self) -> tuple[str, Any, str] | None:
-        """Return name, value and what is possible instead, of the first size that the core does not take."""
+        """Return name, value and the possible values of the first size that the core does not accept."""
         for name, size in self.sizes():
             least, most, step, bound = self._range(name)
             if isinstance(size, int) and not isinstance(size, bool) and least <= size <= most and size % step == 0:
@@ -65,7 +65,7 @@ class ModelShape:
         return None
 
     def _range(self, name: str) -> tuple[int, int, int, str]:
-        """Return the least and largest value of a size, the step between its values, and what bounds it."""
+        """Return the least and largest value of a size, the step between its values, and the reason of its bound."""
         entry = _SIZES[name]
         least, most, step = entry["least"], entry["most"], entry["step"]
         if isinstance(most, str):

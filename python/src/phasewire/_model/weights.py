@@ -15,7 +15,7 @@ Classes = str | Iterable[str] | Mapping[str, float]
 
 
 def as_weights(classes: Classes | None) -> dict[str, float] | None:
-    """Return the weights by name that a user gave, 1 for names without a weight; None for None.
+    """Return the given weights by name, 1 for names without a weight; None for None.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""Talking to a phase server."""
+"""Connections to a phase server, and the messages of the protocol."""

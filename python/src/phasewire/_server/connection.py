@@ -1,4 +1,4 @@
-"""One ZeroMQ connection to a server: socket options, addresses, and what ZeroMQ tells about the peer."""
+"""One ZeroMQ connection to a server: socket options, keys, shared memory, and the state of the peer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
 @dataclass(frozen=True)
 class Welcome:
-    """What the server said of itself and its model."""
+    """The server's description of itself and its model."""
 
     session: str
     run: str
@@ -39,13 +39,13 @@ class Welcome:
     water_names: Mapping[str, str]
     limits: Mapping[str, int]
     classes: Mapping[str, float] | None = None
-    """Weights in effect, of ``disordered`` and of the classes that are not left out; None: all are equal."""
+    """Weights in effect, of ``disordered`` and of the allowed classes; None: all are equal."""
     shared_memory: bool = False
-    """Whether arrays go through shared memory, where that pays, instead of messages."""
+    """Whether large arrays go through shared memory instead of messages."""
     logit_length: float = math.nan
     """s, in units of a0."""
     ideal_logits: tuple[float, ...] | None = None
-    """Logit of each class on its own prototype; None: the server does not say."""
+    """Logit of each class on its own prototype; None if the server does not send it."""
 
     @classmethod
     def from_message(cls, message: Message) -> Welcome:
@@ -72,7 +72,7 @@ class Welcome:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise make_error(
                 "MESSAGE_FORMAT",
-                f"the server's welcome lacks something: {error!r}",
+                f"the server's welcome is incomplete: {error!r}",
                 field="welcome",
                 remedy="install the same release of phasewire on both sides",
             ) from error
@@ -88,19 +88,19 @@ def _ideal_logits(model: Mapping[str, Any]) -> tuple[float, ...] | None:
 
 
 class Connection:
-    """A DEALER socket whose peer may come and go.
+    """A DEALER socket whose peer may appear and disappear.
 
-    Sending never blocks and queues nothing for a peer that is not there. Used by the thread that made it.
+    Sending never blocks, and queues nothing for an absent peer. Only the thread that made it may use it.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.connected = False
-        """Whether a peer is there, as of the last `refresh`."""
+        """Whether a peer was present at the last `refresh`."""
         self.losses = 0
         """How often a peer was lost."""
         self.sharing_error: PhasewireError | None = None
-        """Why arrays went by message although shared memory was agreed on; whoever looks at it clears it."""
+        """Why arrays went by message although shared memory was agreed on. The reader clears it."""
         self._sequence = 0
         self._hello_sequence: int | None = None
         self._shared: SharedArrays | None = None
@@ -132,9 +132,9 @@ class Connection:
         self._poller.register(descriptor, zmq.POLLIN)
 
     def hello(self) -> int | None:
-        """Send ``hello``; return its sequence number, or None if no peer is there.
+        """Send ``hello``; return its sequence number, or None without a peer.
 
-        It offers a new shared file; the one of the session before, and all that lies in it, is given up.
+        It offers a new shared file. The file of the session before and its contents are discarded.
         """
         self._end_sharing()
         if self.settings.shared_memory and is_local(self.settings.endpoint):
@@ -164,7 +164,7 @@ class Connection:
         ----------
         header : Mapping
         arrays : Mapping of str to array, optional
-            They go through shared memory if that was agreed on and pays.
+            Large ones go through shared memory if that was agreed on.
         result_bytes : int
             Bytes that the arrays of the answer will take.
         """
@@ -191,7 +191,7 @@ class Connection:
         self._sharing = False
 
     def receive(self, seconds: float) -> list[Message | PhasewireError]:
-        """Wait for something to happen, and return the messages that came.
+        """Wait for an event, and return the messages that have arrived.
 
         Parameters
         ----------
@@ -201,16 +201,16 @@ class Connection:
         Returns
         -------
         list
-            Messages; an error stands in the place of one that could not be decoded.
+            Messages, or an error in place of a message that could not be decoded.
         """
         self._poller.poll(max(0, round(1000 * seconds)))
-        # Messages first: what a peer sent before it went away still counts.
+        # Messages come first: those that a peer sent before it disappeared still count.
         messages = self._read_messages()
         self.refresh()
         return messages
 
     def wait_for_peer(self, deadline: float) -> bool:
-        """Wait until a peer is there or the monotonic clock reaches the deadline."""
+        """Wait until a peer is present or the monotonic clock reaches the deadline."""
         self.refresh()
         while not self.connected and time.monotonic() < deadline:
             self._poller.poll(max(1, round(1000 * (deadline - time.monotonic()))))
@@ -218,7 +218,7 @@ class Connection:
         return self.connected
 
     def close(self) -> None:
-        """Close the socket and forget what was not sent."""
+        """Close the socket and discard unsent messages."""
         self._end_sharing()
         if not self._socket.closed:
             self._socket.disable_monitor()
@@ -261,7 +261,7 @@ class Connection:
     def _share(
         self, sequence: int, arrays: Mapping[str, Array], result_bytes: int
     ) -> tuple[Mapping[str, int], dict[str, Any]]:
-        """Put what is large enough into shared memory; return where, and what the header is to say besides."""
+        """Put large arrays into shared memory; return their offsets, and additional keys of the header."""
         if not self._sharing or self._shared is None:
             return {}, {}
         large = {name: array for name, array in arrays.items() if array.nbytes >= SMALLEST_SHARED}
@@ -280,7 +280,7 @@ class Connection:
         return offsets, {"resultSpace": space} if room else {}
 
     def refresh(self) -> None:
-        """Bring `connected` and `losses` up to date."""
+        """Update `connected` and `losses`."""
         while self._events.poll(0):
             event = recv_monitor_message(self._events)["event"]
             if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:

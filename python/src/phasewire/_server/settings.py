@@ -1,4 +1,4 @@
-"""Whom a client talks to: an address, keys, and what it says of itself."""
+"""Settings of a client: the server's address, keys, and a description of the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ENDPOINT_VARIABLE = limits.text("transport", "endpointVariable")
 
 @dataclass(frozen=True)
 class Settings:
-    """Whom to talk to, and as whom.
+    """The server to talk to, and the description of this client.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Settings:
     run, engine, title : str or None
         For ``hello``.
     classes : Mapping of str to float, or None
-        Weights of the classes allowed, for ``hello``. None: the server's.
+        Weights of the allowed classes, for ``hello``. None: those of the server.
     shared_memory : bool
         Whether to offer the server arrays in shared memory, if the address is on this machine.
     """
@@ -56,7 +56,7 @@ def make_settings(
     classes: Classes | None = None,
     shared_memory: bool = True,
 ) -> Settings:
-    """Check an address and what goes with it.
+    """Check an address and the other settings.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def make_settings(
 
 
 def is_local(endpoint: str) -> bool:
-    """Return whether an endpoint is on this machine, or raise ``BAD_OPTION`` if it is none."""
+    """Return whether an endpoint is on this machine, or raise ``BAD_OPTION`` if it is invalid."""
     scheme, separator, rest = endpoint.partition("://")
     if not separator or scheme not in ("tcp", "ipc") or not rest:
         raise make_error(

@@ -1,7 +1,7 @@
-"""Arrays handed over in a file in memory, to a server on this host (bridge/PROTOCOL.md, section 4.1).
+"""Arrays that go to a server on this host through a file in memory (bridge/PROTOCOL.md, section 4.1).
 
-The file is written and read at offsets, not mapped: where the memory file system is full, or somebody cut the file
-short, that gives an error, and a simulation with a mapping would be killed.
+The file is written and read at offsets, not mapped. If the memory file system is full or the file is truncated, that
+gives an error; a mapping would kill the simulation.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ from phasewire.errors import PhasewireError, make_error
 
 HEAD_BYTES = limits.whole("shared", "headBytes")
 SMALLEST_SHARED = 16384
-"""Bytes from which on an array is worth two system calls; smaller ones go by message."""
+"""Fewest bytes of an array that are worth two system calls; smaller arrays go by message."""
 _MARK = limits.text("shared", "mark").encode()
 _NAME = re.compile(r"phasewire-(\d{1,10})-[0-9a-f]{32}")
 _ALIGNMENT = limits.whole("shared", "alignment")
 _MOST_FRAMES = 4
-"""Frames whose arrays may be in the file at once; links have fewer under way."""
+"""Most frames whose arrays are in the file at the same time; links send fewer."""
 _STALE_SECONDS = limits.number("shared", "staleMs") / 1000
 
 
 def shared_folder() -> Path:
-    """Return where both sides look for the files: the memory file system, or the folder for temporary files."""
+    """Return the folder of the files: the memory file system, or the folder for temporary files."""
     memory = Path("/dev/shm")
     return memory if memory.is_dir() else Path(tempfile.gettempdir())
 
@@ -47,14 +47,14 @@ def aligned(size: int) -> int:
 
 
 class SharedArrays:
-    """One file, and the regions of it that frames under way occupy.
+    """One file, and the regions of it that frames occupy until they are answered.
 
-    Made by `create`, offered to a server by ``offer``, and of use once `confirm` was called.
+    `create` makes it, ``offer`` offers it to a server, and it is ready after `confirm`.
 
     Attributes
     ----------
     offer : dict
-        What ``hello`` says of it.
+        Its description in ``hello``.
     """
 
     def __init__(self, path: Path, descriptor: int, token: str) -> None:
@@ -66,7 +66,7 @@ class SharedArrays:
 
     @classmethod
     def create(cls, folder: Path | None = None) -> SharedArrays | None:
-        """Make a file, and remove those of clients that were killed; None where the platform lacks what it takes."""
+        """Make a file, and remove those of clients that were killed; None if the platform does not support this."""
         if not (hasattr(os, "preadv") and hasattr(os, "getuid")):
             return None
         place = shared_folder() if folder is None else folder
@@ -86,7 +86,7 @@ class SharedArrays:
         return made
 
     def confirm(self) -> None:
-        """Remove the file's name, now that the server has it open: nothing is left behind, whoever ends how."""
+        """Remove the file's name once the server has opened it. No file is left behind, however either process ends."""
         if self._path is not None:
             with contextlib.suppress(OSError):
                 self._path.unlink()
@@ -95,12 +95,12 @@ class SharedArrays:
     def store(
         self, sequence: int, arrays: Mapping[str, NDArray[Any]], result_bytes: int
     ) -> tuple[dict[str, int], dict[str, int]] | None:
-        """Write the arrays of a frame, and keep room for those of its result.
+        """Write the arrays of a frame, and reserve room for those of its result.
 
         Parameters
         ----------
         sequence : int
-            Of the message; the region is the frame's until it is released.
+            Number of the message; the frame owns its region until `release`.
         arrays : Mapping of str to array
             Contiguous and little-endian.
         result_bytes : int
@@ -112,7 +112,7 @@ class SharedArrays:
         space : dict
             ``offset`` and ``bytes`` of the room for the result.
 
-        None instead of the two if too many frames are under way.
+        None instead of the two if too many frames are unanswered.
 
         Raises
         ------
@@ -145,7 +145,7 @@ class SharedArrays:
         Parameters
         ----------
         sequence : int or None
-            Of the frame that the result answers.
+            Number of the frame that the result answers.
         offset : int
         dtype, shape
             Of the array.
@@ -153,7 +153,7 @@ class SharedArrays:
         Returns
         -------
         array or None
-            None if the frame has no region any more: it was given up.
+            None if the frame no longer has a region because it was given up.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class SharedArrays:
         return array
 
     def release(self, sequence: int) -> None:
-        """Free the regions of a frame and of all before it: the server has settled them."""
+        """Free the regions of a frame and of all before it, which the server has settled."""
         for number in [number for number in self._regions if number <= sequence]:
             del self._regions[number]
 
@@ -188,7 +188,7 @@ class SharedArrays:
         self._regions.pop(sequence, None)
 
     def close(self) -> None:
-        """Give the file up."""
+        """Close the file."""
         self.confirm()
         self._regions.clear()
         if self._descriptor is not None:
@@ -206,9 +206,9 @@ class SharedArrays:
 
 
 def sweep(folder: Path) -> None:
-    """Remove files whose process has ended before it could.
+    """Remove files of processes that ended without removing them.
 
-    Young ones are left alone: their process may be one that cannot be seen from here, in another container.
+    New files stay: their process may run in another container, where it is not visible.
     """
     with contextlib.suppress(OSError):
         for entry in os.scandir(folder):
@@ -247,6 +247,6 @@ def _failed(action: str, problem: object) -> PhasewireError:
         "SHARED_MEMORY",
         f"the shared file cannot be {action}: {problem}",
         field="shared",
-        remedy="nothing needs to be done, arrays go by message until the next session; "
+        remedy="no action is needed: arrays go by message until the next session; "
         "more memory for /dev/shm, or shared_memory=False, avoids it",
     )

@@ -58,7 +58,7 @@ class Message:
 
 
 def wire_order(array: Array) -> Array:
-    """Return the array as its values stand on the wire; contiguous little-endian arrays are not copied."""
+    """Return the array in the byte order of the wire; contiguous little-endian arrays are not copied."""
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
 
 
@@ -70,11 +70,11 @@ def encode(
     Parameters
     ----------
     header : Mapping
-        Without ``arrays``; keys whose value is None are left out.
+        Without ``arrays``; keys with the value None are left out.
     arrays : Mapping of str to array, optional
         Of dtype float32, float64, int32, uint16 or uint8. Contiguous little-endian arrays are not copied.
     offsets : Mapping of str to int, optional
-        Of the arrays that lie in the shared file, instead of in the message.
+        Offsets of the arrays that are in the shared file instead of in the message.
     """
     body = {key: value for key, value in header.items() if value is not None}
     parts: list[Part] = []
@@ -99,13 +99,13 @@ def decode(parts: Sequence[Part], shared: SharedArrays | None = None) -> Message
     ----------
     parts : sequence of bytes
     shared : SharedArrays, optional
-        The file in which arrays may lie. Those of an answer to a frame that was given up are left out.
+        The file that may hold arrays. Arrays of a frame that was given up are left out.
 
     Raises
     ------
     ProtocolError
-        ``MESSAGE_FORMAT``, ``MESSAGE_SHAPE``, ``MESSAGE_LENGTH`` or ``SHARED_MEMORY``; nothing is allocated for an
-        array before it is known that there are as many bytes as its shape and dtype need.
+        ``MESSAGE_FORMAT``, ``MESSAGE_SHAPE``, ``MESSAGE_LENGTH`` or ``SHARED_MEMORY``; no memory is
+        allocated for an array before its number of bytes has been compared with its shape and dtype.
     """
     if not parts:
         _refuse("MESSAGE_FORMAT", "the message has no parts", "header", 0)
@@ -119,7 +119,10 @@ def decode(parts: Sequence[Part], shared: SharedArrays | None = None) -> Message
     in_parts = sum(descriptor.offset is None for descriptor in checked)
     if in_parts != len(parts) - 1:
         _refuse(
-            "MESSAGE_LENGTH", f"{in_parts} arrays are announced, {len(parts) - 1} parts came", "arrays", len(parts) - 1
+            "MESSAGE_LENGTH",
+            f"{in_parts} arrays are announced, {len(parts) - 1} parts arrived",
+            "arrays",
+            len(parts) - 1,
         )
     remaining = iter(parts[1:])
     arrays: dict[str, Array] = {}
@@ -167,7 +170,7 @@ def check_limits(arrays: Mapping[str, Array], limits: Mapping[str, int]) -> None
     if count > limits.get("maxAtoms", count) or largest > limits.get("maxFrameBytes", largest):
         raise make_error(
             "TOO_LARGE",
-            f"the server takes at most {limits.get('maxAtoms')} atoms and {limits.get('maxFrameBytes')} bytes an array",
+            f"the server takes {limits.get('maxAtoms')} atoms, and arrays of {limits.get('maxFrameBytes')} bytes",
             field="positions",
             value=count,
             remedy="analyse a part of the system at a time, or start the server with higher limits",
@@ -232,14 +235,14 @@ def logits_from_message(
     ----------
     message : Message
     atom_count, class_count : int
-        N and C that were asked about.
+        N and C of the request.
     length_scale : float or None
-        a0 that was asked for, if any.
+        a0 of the request, if given.
 
     Raises
     ------
     ProtocolError
-        ``MESSAGE_SHAPE`` or ``MESSAGE_FORMAT`` if it does not answer that, or a number is not finite.
+        ``MESSAGE_SHAPE`` or ``MESSAGE_FORMAT`` if it does not match the request, or a number is not finite.
     """
     used = _used_length_scale(message, length_scale)
     return _finite_array(message, "logits", FIELD_DTYPES["logits"], (atom_count, class_count)), used
@@ -255,7 +258,7 @@ def forces_from_message(message: Message, atom_count: int, length_scale: float) 
 def _used_length_scale(message: Message, wanted: float | None) -> float:
     used = _number(message.header, "lengthScale")
     if not used > 0 or (wanted is not None and used != wanted):
-        _refuse("MESSAGE_FORMAT", f"the length scale asked for is {wanted}", "lengthScale", used)
+        _refuse("MESSAGE_FORMAT", f"the length scale of the request is {wanted}", "lengthScale", used)
     return used
 
 
@@ -270,7 +273,7 @@ def _finite_array(message: Message, name: str, dtype: np.dtype[Any], shape: tupl
 
 
 def _clipped(name: str) -> str:
-    """Return as much of a name as a header may hold."""
+    """Return a name, cut to the length that a header may hold."""
     return name.encode()[:_LONGEST_NAME].decode(errors="ignore")
 
 
@@ -293,7 +296,7 @@ def _decode_header(part: Part) -> dict[str, Any]:
     try:
         header = msgpack.unpackb(part, raw=False, strict_map_key=True, ext_hook=_no_extension, timestamp=0)
     except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:
-        _refuse("MESSAGE_FORMAT", f"the header is no MessagePack map: {error}", "header", None)
+        _refuse("MESSAGE_FORMAT", f"the header is not a MessagePack map: {error}", "header", None)
     if not isinstance(header, dict):
         _refuse("MESSAGE_FORMAT", "the header must be a MessagePack map", "header", type(header).__name__)
     _check_tree(header, 1, [0])
@@ -301,7 +304,7 @@ def _decode_header(part: Part) -> dict[str, Any]:
         _refuse("MESSAGE_FORMAT", "the header has no type", "type", header.get("type"))
     sequence = header.get("sequence")
     if sequence is not None and (isinstance(sequence, bool) or not _is_whole(sequence) or sequence < 0):
-        _refuse("MESSAGE_FORMAT", "sequence must be a whole number from 0 on", "sequence", sequence)
+        _refuse("MESSAGE_FORMAT", "sequence must be a whole number of at least 0", "sequence", sequence)
     return header
 
 
@@ -326,7 +329,7 @@ def _check_tree(value: Any, depth: int, count: list[int]) -> None:
 
 @dataclass(frozen=True)
 class _Descriptor:
-    """What a message says of one of its arrays; ``offset`` is None for one in a part."""
+    """The description of an array in a message; ``offset`` is None for an array in a part."""
 
     name: str
     dtype: np.dtype[Any]
@@ -348,13 +351,15 @@ def _read_descriptor(descriptor: Any, where: str, may_share: bool) -> _Descripto
             "MESSAGE_SHAPE", f"the dtype must be one of {', '.join(DTYPES)}", f"{where}.dtype", descriptor.get("dtype")
         )
     if not isinstance(shape, list) or not all(_is_extent(extent) for extent in shape):
-        _refuse("MESSAGE_SHAPE", "the shape must be a list of whole numbers from 0 on", f"{where}.shape", shape)
+        _refuse("MESSAGE_SHAPE", "the shape must be a list of whole numbers of at least 0", f"{where}.shape", shape)
     extents = tuple(int(extent) for extent in shape)
     if not shared:
         return _Descriptor(name, dtype, extents, None)
     offset = descriptor.get("offset")
     if not (_is_extent(offset) and offset >= HEAD_BYTES):
-        _refuse("MESSAGE_FORMAT", f"the offset must be a whole number from {HEAD_BYTES} on", f"{where}.offset", offset)
+        _refuse(
+            "MESSAGE_FORMAT", f"the offset must be a whole number of at least {HEAD_BYTES}", f"{where}.offset", offset
+        )
     return _Descriptor(name, dtype, extents, int(offset))
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from phasewire.analysers.client import connect as connect
     from phasewire.analysers.local import Local as Local
 else:
-    # A run that has a server needs no WebAssembly, and a run without one no ZeroMQ.
+    # Labels from a server need no WebAssembly here, and a run without a server needs no ZeroMQ.
     _HOMES = {
         "Analyser": "phasewire.analysers.base",
         "Client": "phasewire.analysers.client",

@@ -1,4 +1,4 @@
-"""The interface that the in-process core and the server share."""
+"""The interface that the core in this process and the client of a server share."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class FrameOptions(TypedDict, total=False):
 
 
 class Analyser(ABC):
-    """Something that tells the phases of atoms: `phasewire.Local` or `phasewire.connect`.
+    """Determines the phases of atoms; made by `phasewire.Local` or `phasewire.connect`.
 
-    Both take and return the same; the caller need not know which one it has. Calls from several threads take
-    turns. As a context manager an analyser closes itself.
+    Both accept and return the same, so callers need not distinguish them. Calls from several threads run one after
+    the other. An analyser closes itself when used as a context manager.
     """
 
     def __init__(self) -> None:
@@ -70,22 +70,22 @@ class Analyser(ABC):
 
     @property
     def known_phases(self) -> tuple[str, ...]:
-        """Like `phases`, without waiting for anyone: empty as long as nobody has told."""
+        """Like `phases`, but without waiting for a server: empty while they are unknown."""
         return self.phases
 
     @property
     def model_sha256(self) -> str:
-        """SHA-256 of the model's file, empty where nobody knows."""
+        """SHA-256 of the model's file, empty if unknown."""
         return ""
 
     @property
     def remote(self) -> Settings | None:
-        """The server that computes; None: this process does."""
+        """Settings of the server that computes; None if this process computes."""
         return None
 
     @property
     def water_names(self) -> Mapping[str, str]:
-        """What classes are called where the atoms are the oxygens of water, by class name."""
+        """Names of classes if the atoms are the oxygens of water, by class name."""
         return {}
 
     def analyse(
@@ -103,7 +103,7 @@ class Analyser(ABC):
         step: int = 0,
         time: float | None = None,
     ) -> Result:
-        """Tell the phase of every atom.
+        """Determine the phase of every atom.
 
         Parameters
         ----------
@@ -116,44 +116,43 @@ class Analyser(ABC):
         species : sequence of int or str, shape (N,), optional
             Only equality counts. None: all atoms count as one species, so that B2 is bcc.
         select : str, int or sequence of those, optional
-            Analyse only the atoms of these species, as if the others were absent; the result then holds these atoms
-            alone, and its ``selection`` says which they are. ``"all"``: all atoms. Default: the oxygens if ``species``
-            are names and those of water (docs/cli.md, "Water"), else all atoms.
+            Analyse only the atoms of these species, as if the others were absent; the result then holds only
+            these atoms, and their indices as ``selection``. ``"all"``: all atoms. Default: the oxygens if the
+            names of the species are those of water (docs/cli.md, "Water"), else all atoms.
         length_scale : float, optional
-            a0 = (volume per atom)^(1/3) of the phase looked at. Estimated if left out.
+            a0 = (volume per atom)^(1/3) of the phase of interest. Default: estimated.
         denoise : int or "converged", optional
-            Label after so many denoising steps, or after convergence. 0: label the frame as it is.
+            Label after this many denoising steps, or after convergence. 0: label the frame as it is.
         fields : iterable of str, optional
-            Per-atom arrays wanted, out of ``labels, confidence, margin, distance, probabilities, logits,
-            denoised, score``. Fewer are cheaper, above all with a server.
+            Per-atom arrays to return, from ``labels, confidence, margin, distance, probabilities, logits,
+            denoised, score``. Fewer arrays cost less, mainly with a server.
         classes : sequence of str or mapping of str to float, optional
-            The classes allowed, by name or alias, with weights where they are not equal: what is not named is left
-            out, but for ``disordered``, which keeps weight 1 unless it is named. Default: those that the analyser
-            was made with, or all.
+            The allowed classes, by name or alias, with weights if they are not equal. Other classes are left out,
+            except ``disordered``, which has weight 1 unless it is named. Default: the classes of the analyser.
         step, time : optional
-            The simulation's, to be found again in the result.
+            Step and time of the simulation, which the result repeats.
 
         Raises
         ------
         InputError
-            Before anything is computed or sent; see docs/errors.md for the codes.
+            Mostly before anything is computed or sent; docs/errors.md lists the codes.
         ServerUnreachableError, DeadlineError
-            With a server that is gone or too slow.
+            If the server is gone or too slow.
         """
-        # The arrays are only looked at during this call, so they need not be copied.
+        # The arrays are read only during this call, so they need no copies.
         frame = choose_atoms(make_frame(positions, cell, periodic, species, step=step, time=time, copy=False), select)
         return self.analyse_frame(frame, length_scale=length_scale, denoise=denoise, fields=fields, classes=classes)
 
     def analyse_batch(self, frames: Iterable[Sequence[Any]], **options: Any) -> list[Result]:
-        """Tell the phases in many frames, in order.
+        """Analyse many frames, in order.
 
-        Small frames cost little more an atom than large ones but for the estimate of their length scale, which looks at
-        every atom of frames below a thousand: where it is known, give it.
+        Small frames cost little more per atom than large ones, apart from the estimate of their length scale, which
+        uses every atom of a frame of less than a thousand. Give the length scale if you know it.
 
         Parameters
         ----------
         frames : iterable of sequences
-            Positional arguments of `analyse` for each frame: positions, and cell, periodicity and species where there
+            Positional arguments of `analyse` for each frame: positions, and cell, periodicity and species if there
             are any.
         options
             The keyword arguments of `analyse`, for all frames.
@@ -161,7 +160,7 @@ class Analyser(ABC):
         Raises
         ------
         InputError, ServerUnreachableError, DeadlineError
-            As for `analyse`, for the first frame that is refused.
+            As for `analyse`, at the first frame that is refused.
 
         Examples
         --------
@@ -190,28 +189,27 @@ class Analyser(ABC):
         Parameters
         ----------
         positions, cell, periodic, species, select, classes, step
-            As for `analyse`; an atom that is not selected feels no force.
+            As for `analyse`; forces on atoms that are not selected are 0.
         variables : Variable or sequence of Variable
-            From `phasewire.fraction`, `phasewire.log_density`, `phasewire.smooth_min` and the like
-            (`phasewire.variables`).
+            From `phasewire.fraction`, `phasewire.log_density`, `phasewire.smooth_min` and similar
+            functions (`phasewire.variables`).
         energy : callable, optional
             Takes the values of the variables, float64 of shape (V,), between the forward and the backward pass; returns
-            E and dE/dV, shape (V,), in the simulation's energy unit. It must not use this analyser; what it raises
-            goes through. With a server it may be called twice for one frame.
+            E and dE/dV, shape (V,), in the simulation's energy unit. It must not use this analyser. Its exceptions
+            are passed on. With a server it may be called twice for one frame.
         coefficients : array_like, shape (V,), optional
             Instead of ``energy``: E = sum of coefficient times variable. Default: all 1.
         length_scale : float or "cell", optional
             a0. Give it when the forces drive a simulation: an estimate that changes from step to step is not
             conservative. ``"cell"``: a0 = (volume of the cell / atoms)^(1/3), with its part in the virial.
         deadline : float, optional
-            Seconds within which a server has to give the forces, all in all. Default: the client's timeout. Nothing
-            in this process is waited for.
+            Seconds that a server may take for all of it. Default: the client's timeout. It has no effect in process.
 
         Raises
         ------
         InputError, ServerUnreachableError, DeadlineError
-            As for `analyse`; and ``EMPTY_SELECTION``, ``MISSING_CELL`` or ``BAD_OPTION`` for a variable that this frame
-            cannot give (docs/variables.md).
+            As for `analyse`; and ``EMPTY_SELECTION``, ``MISSING_CELL`` or ``BAD_OPTION`` for a variable that
+            does not fit the frame (docs/variables.md).
         """
         whole = make_frame(positions, cell, periodic, species, step=step, copy=False)
         frame = choose_atoms(whole, select)
@@ -258,7 +256,7 @@ class Analyser(ABC):
         classes: Classes | None = None,
         deadline: float | None = None,
     ) -> Evaluation:
-        """Like `forces`, for a frame that `make_frame` has checked; the forces are those of its atoms alone."""
+        """Like `forces`, for a frame that `make_frame` has checked; the forces are those of its atoms only."""
         chosen = tuple(variables) if isinstance(variables, Iterable) else (variables,)
         seconds = check_seconds(deadline)
         check_list(chosen, "variables")
@@ -266,7 +264,7 @@ class Analyser(ABC):
         if energy is not None and coefficients is not None:
             raise make_error(
                 "BAD_OPTION",
-                "an energy and coefficients exclude each other",
+                "give either an energy or coefficients",
                 field="coefficients",
                 remedy="give coefficients for a sum of the variables, or an energy for any other function of them",
             )
@@ -285,14 +283,14 @@ class Analyser(ABC):
     def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation: ...
 
     def forget(self) -> None:  # noqa: B027
-        """Begin anew with the next frame what is kept of earlier ones, so that its results depend on it alone.
+        """Discard data of earlier frames, so that the results of the next frame depend only on that frame.
 
-        By default nothing is kept.
+        By default an analyser keeps no such data.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Free the memory or the connection. May be called more than once."""
+        """Free the memory or close the connection. May be called more than once."""
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from phasewire._core.variables import CoreVariables
 
 _RETRY_PAUSE = 0.05
-# What asking the whole frame anew may cure: a server that was restarted, or memory that could not be shared.
+# Errors that asking again may cure: a restarted server, or memory that could not be shared.
 _CURABLE = ("NO_SESSION", "SERVER_UNREACHABLE", "SHARED_MEMORY")
 _SEED = "seed"
 _PARTING_SECONDS = limits.number("transport", "partingMs") / 1000
@@ -65,23 +65,22 @@ def connect(
     keys : path, optional
         Folder with ``server.key`` and ``client.key_secret``, which an address on another machine needs.
     engine, title : str, optional
-        What runs, for people who look at the server.
+        Description of the run, which the server displays.
     classes : sequence of str or mapping of str to float, optional
-        The classes allowed where a call does not say, as for `Analyser.analyse`. Default: those that the server was
-        started with.
+        The allowed classes, unless a call gives others, as for `Analyser.analyse`. Default: those of the server.
     shared_memory : bool
-        Hand large arrays over in shared memory where the server is on this machine and agrees
-        (``client.server.shared_memory`` tells). False: all arrays go by message.
+        Pass large arrays in shared memory if the server is on this machine and agrees (see
+        ``client.server.shared_memory``). False: all arrays go by message.
     lazy : bool
-        Return at once and look for the server when it is first needed. A monitor needs no server to start.
+        Return at once, and connect when the server is first needed. A monitor starts without a server.
 
     Raises
     ------
     ServerUnreachableError
-        If no server is there, unless ``lazy``.
+        If no server answers, unless ``lazy``.
     InputError
         ``ENDPOINT_INSECURE`` for another machine without keys, ``BAD_OPTION`` for a class that the server's model
-        lacks or a weight that cannot be.
+        lacks or an invalid weight.
     """
     client = Client(
         make_settings(
@@ -105,7 +104,7 @@ def connect(
 
 
 class _Deadline:
-    """A moment until which an answer counts."""
+    """The latest time of an answer."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -118,7 +117,7 @@ class _Deadline:
 
 
 class _Interrupted(Exception):  # noqa: N818
-    """A trip to the server failed in a way that asking anew may cure; the cause is the error."""
+    """A request failed in a way that asking again may cure; the cause is the error."""
 
 
 Accept = Callable[[Message], bool]
@@ -131,7 +130,7 @@ def _accept_all(message: Message) -> bool:
 class Client(Analyser):
     """A server that answers each frame in turn; made by `connect`.
 
-    A server that was restarted is found again by the next call.
+    After a restart of the server, the next call connects again.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -142,12 +141,12 @@ class Client(Analyser):
         self._session_open = False
         self._losses_at_welcome = 0
         self._variables: CoreVariables | None = None
-        # The model that forces were asked of: a run must not go on with those of another.
+        # SHA-256 of the model that gave forces: a run must not continue with another model.
         self._driving_model: str | None = None
 
     @property
     def settings(self) -> Settings:
-        """Whom this client talks to."""
+        """The settings of this client."""
         return self._settings
 
     @property
@@ -157,7 +156,7 @@ class Client(Analyser):
 
     @property
     def server(self) -> Welcome:
-        """What the server said of itself; looks for it if need be."""
+        """The server's description of itself; connects if necessary."""
         if self._welcome is None:
             self.open()
         assert self._welcome is not None
@@ -180,7 +179,7 @@ class Client(Analyser):
 
     @property
     def remote(self) -> Settings:
-        """The server that this client asks."""
+        """The settings of the server that computes."""
         return self._settings
 
     @property
@@ -190,25 +189,25 @@ class Client(Analyser):
 
     @property
     def water_names(self) -> Mapping[str, str]:
-        """What classes are called where the atoms are the oxygens of water."""
+        """Names of classes if the atoms are the oxygens of water."""
         return self.server.water_names
 
     @property
     def known_phases(self) -> tuple[str, ...]:
-        """Class names if the server was already heard of, else none."""
+        """Class names, empty before the first connection."""
         return () if self._welcome is None else self._welcome.phases
 
     def open(self) -> None:
-        """Look for the server and begin a session.
+        """Connect to the server and begin a session.
 
         Raises
         ------
         ServerUnreachableError
-            If there is none within the timeout.
+            If no server answers within the timeout.
         DeadlineError
-            If it is there but says nothing.
+            If it is running but does not answer.
         ProtocolError
-            If it speaks another version of the protocol.
+            If it uses another version of the protocol.
         """
         self._open(_Deadline(self._settings.timeout))
 
@@ -229,7 +228,7 @@ class Client(Analyser):
         while connection.wait_for_peer(deadline.moment):
             sequence = connection.hello()
             if sequence is None:
-                # The peer went away in this instant; the next turn waits for it.
+                # The peer has just disappeared; the next turn waits for it.
                 time.sleep(_RETRY_PAUSE)
                 continue
             try:
@@ -239,7 +238,7 @@ class Client(Analyser):
         raise self._unreachable("no server answers")
 
     def ping(self) -> float:
-        """Return the seconds of a round trip."""
+        """Return the duration of a round trip in seconds."""
         started = time.perf_counter()
         with self._turn:
             reply = self._ask({"type": "ping"}, {})
@@ -248,7 +247,7 @@ class Client(Analyser):
         return time.perf_counter() - started
 
     def status(self) -> dict[str, Any]:
-        """Return what the server says it is doing (bridge/PROTOCOL.md, section 5.5)."""
+        """Return the status of the server (bridge/PROTOCOL.md, section 5.5)."""
         with self._turn:
             reply = self._ask({"type": "status"}, {})
         if reply.type != "status":
@@ -256,12 +255,12 @@ class Client(Analyser):
         return {key: value for key, value in reply.header.items() if key not in ("type", "sequence", "arrays")}
 
     def close(self) -> None:
-        """Say goodbye and close the connection, after the call that another thread may have under way."""
+        """Send ``goodbye`` and close the connection, after any running call of another thread."""
         with self._turn:
             if self._connection is not None:
                 if self._session_open:
                     self._connection.send({"type": "goodbye"})
-                    # The reply tells that the goodbye has left this process; LINGER 0 would discard it.
+                    # The reply shows that the goodbye has left this process; LINGER 0 would discard it.
                     self._connection.receive(_PARTING_SECONDS)
                 self._connection.close()
             self._connection = None
@@ -281,12 +280,12 @@ class Client(Analyser):
         return result_from_message(reply, self.phases, self.aliases)
 
     def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
-        """Ask for the logits of a frame, then for the forces of the seed that the energy makes of them.
+        """Request the logits of a frame, then the forces of the seed of the energy.
 
-        After a server was lost the whole frame is asked about anew, as long as there is time: what one server began no
-        other goes on with.
+        If the server is lost in between, both are requested again while there is time: no server continues the work
+        of another.
         """
-        # Forces alone need WebAssembly in this process, for the variables.
+        # Only forces need WebAssembly in this process, for the variables.
         from phasewire.analysers.evaluation import evaluate
         from phasewire.analysers.server_passes import ServerPasses, variables_without_model
 
@@ -310,11 +309,11 @@ class Client(Analyser):
                     raise error from None
 
     def _check_driver(self, welcome: Welcome) -> None:
-        """Raise unless the server can give forces, and with the model that it gave them with before."""
+        """Raise unless the server can give forces, and with the same model as before."""
         if _SEED not in welcome.capabilities:
             raise make_error(
                 "PROTOCOL_VERSION",
-                f"{welcome.server} at {self.endpoint} gives no forces of an energy: it lacks the capability seed",
+                f"{welcome.server} at {self.endpoint} cannot give forces of an energy: it lacks the capability seed",
                 field="capabilities",
                 value=list(welcome.capabilities),
                 remedy="start a server of this release, or use phasewire.Local()",
@@ -322,22 +321,22 @@ class Client(Analyser):
         if self._driving_model not in (None, welcome.model_sha256):
             raise make_error(
                 "MODEL_HASH",
-                f"the server at {self.endpoint} has another model than the one that gave the forces before",
+                f"the server at {self.endpoint} has another model than the one that gave earlier forces",
                 field="model",
                 value=welcome.model_sha256,
-                remedy="start the server with the model of before, or connect anew and begin a new run",
+                remedy="start the server with the earlier model, or make a new connection for a new run",
             )
         self._driving_model = welcome.model_sha256
 
     def _trip(
         self, header: Mapping[str, Any], arrays: Mapping[str, Array], result_bytes: int, deadline: _Deadline
     ) -> Message:
-        """Ask within the session at hand, in time, and take no answer but that of this step.
+        """Send a request in the present session, before the deadline, and accept only the answer to this step.
 
         Raises
         ------
         _Interrupted
-            If the frame may be asked about anew.
+            If the frame may be requested again.
         PhasewireError
             Any other refusal; ``TIMEOUT``.
         """
@@ -349,7 +348,7 @@ class Client(Analyser):
 
         try:
             if not self._session_open or self._connect().losses != self._losses_at_welcome:
-                raise self._unreachable("the connection was lost between two questions about a frame")
+                raise self._unreachable("the connection was lost between two requests of a frame")
             limit = {"timeoutMs": max(1.0, 1000 * deadline.remaining)}
             reply = self._exchange({**header, **limit}, arrays, result_bytes, deadline, is_of_this_step)
         except PhasewireError as error:
@@ -369,9 +368,9 @@ class Client(Analyser):
     def _ask(self, header: Mapping[str, Any], arrays: Mapping[str, Array], result_bytes: int = 0) -> Message:
         """Send a message and return its answer, whose arrays take ``result_bytes``.
 
-        A second try, by message, follows if shared memory failed; or one in a new session if the server has forgotten
-        ours, or was lost before it answered: a restarted server is found by one call even if the loss of the old one
-        is noticed only after sending. Asking twice is safe, since no question changes anything at the server.
+        If shared memory failed, a second try goes by message. If the server no longer knows the session, or was lost
+        before it answered, a second try opens a new session: one call finds a restarted server, even if the loss of
+        the old one is noticed only after sending. A repeat is safe, since no request changes the server's state.
         """
         for last_try in (False, True):
             self._ensure_session(_Deadline(self._settings.timeout))
@@ -392,7 +391,7 @@ class Client(Analyser):
         deadline: _Deadline,
         accept: Accept = _accept_all,
     ) -> Message:
-        """Send a message in this session and return its answer; errors, but of shared memory, end the session."""
+        """Send a message in this session and return its answer; errors, except of shared memory, end the session."""
         check_limits(arrays, self.server.limits)
         connection = self._connect()
         try:
@@ -417,16 +416,16 @@ class Client(Analyser):
                 raise make_error(
                     "TIMEOUT",
                     f"the server did not answer within {deadline.seconds:g} s"
-                    + (f"; {strays} answers of other steps were discarded" if strays else ""),
+                    + (f"; {strays} answers to other steps were discarded" if strays else ""),
                     field="endpoint",
                     value=self.endpoint,
-                    remedy="give a longer timeout, fewer atoms, or the server more threads",
+                    remedy="give a longer timeout or fewer atoms, or give the server more threads",
                 )
             for message in connection.receive(remaining):
                 if isinstance(message, PhasewireError):
                     raise message
                 if message.sequence != sequence:
-                    # An answer that came after its deadline belongs to an earlier question.
+                    # This answer came after its deadline; it belongs to an earlier request.
                     continue
                 if message.type == "error":
                     raise error_from_wire(message.header)
@@ -436,7 +435,7 @@ class Client(Analyser):
                 return message
             if connection.losses != losses:
                 self._session_open = False
-                raise self._unreachable("the connection was lost before the answer came")
+                raise self._unreachable("the connection was lost before the answer arrived")
 
     def _connect(self) -> Connection:
         if self._connection is None:

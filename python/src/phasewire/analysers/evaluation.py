@@ -1,4 +1,4 @@
-"""From a frame to variables, their energy and its forces: the one order of steps, whoever computes the passes."""
+"""The order of steps from a frame to variables, their energy and its forces, for all analysers."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ F64 = NDArray[np.float64]
 
 
 class Passes(ABC):
-    """The two passes over one frame that an analyser computes: `forward`, then `backward` at most once.
+    """The two passes of an analyser over one frame: `forward`, then `backward` at most once.
 
     Attributes
     ----------
     frame : Frame
     model : ModelFacts
-        The model that computes, and the prior that the frame gets.
+        The model, and the prior for this frame.
     variables : CoreVariables
-        What evaluates variables.
+        Evaluates the variables.
     """
 
     def __init__(self, frame: Frame, model: ModelFacts, variables: CoreVariables) -> None:
@@ -41,11 +41,11 @@ class Passes(ABC):
 
     @abstractmethod
     def forward(self) -> tuple[Mapping[str, NDArray[Any]], float]:
-        """Return a0 and what variables look at: ``LOGITS``, log-weights of the prior included, and the like."""
+        """Return the arrays that variables depend on (`CoreVariables.evaluate`), and a0."""
 
     @property
     def seed_room(self) -> NDArray[np.float32] | None:
-        """Where `backward` takes its seed from; None: from anywhere."""
+        """The array from which `backward` reads its seed; None if any array will do."""
         return None
 
     @abstractmethod
@@ -66,8 +66,8 @@ def evaluate(passes: Passes, task: Task, started: float) -> Evaluation:
     Raises
     ------
     InputError
-        ``BAD_OPTION`` for numbers that are not finite, and what `CoreVariables` raises. Whatever the energy or a
-        function of the user's raises goes through as it is.
+        ``BAD_OPTION`` for numbers that are not finite; those of `CoreVariables`. Exceptions of the energy or of a
+        custom function are passed on.
     """
     frame, model, core = passes.frame, passes.model, passes.variables
     program = core.program(task.variables, model, frame.names)
@@ -97,7 +97,7 @@ def evaluate(passes: Passes, task: Task, started: float) -> Evaluation:
 def _beyond(task: Task, slopes: F64) -> PhasewireError:
     return make_error(
         "BAD_OPTION",
-        f"with the derivatives {slopes.tolist()} by the variables the forces are beyond double precision",
+        f"with the derivatives {slopes.tolist()} by the variables the forces exceed double precision",
         field=task.energy_field,
         value=slopes.tolist(),
         remedy="give smaller coefficients, in the energy unit of the simulation",

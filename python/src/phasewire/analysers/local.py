@@ -26,35 +26,35 @@ from phasewire.errors import make_error
 
 
 class Local(Analyser):
-    """Analyse in this process, in WebAssembly through wasmtime, on the calling thread alone.
+    """Analyse in this process, in WebAssembly through wasmtime, on the calling thread only.
 
-    To share the work of a frame among several threads, have a server do it (`phasewire.connect`).
+    A server can share the work of a frame among several threads (`phasewire.connect`).
 
-    A call takes of the order of ten microseconds an atom, and three times that for every denoising step.
-    Python's interpreter lock is free meanwhile.
+    A call takes about ten microseconds per atom, and three times as long per denoising step. It releases Python's
+    interpreter lock.
 
     Parameters
     ----------
     model : str, Path or Model, optional
         Name of a shipped model, or path of a ``.safetensors`` file. Default: the shipped default model.
     classes : sequence of str or mapping of str to float, optional
-        The classes allowed where a call does not say, as for `Analyser.analyse`. Default: all.
+        The allowed classes, unless a call gives others, as for `Analyser.analyse`. Default: all.
     wasm : str or Path, optional
-        Another compiled core than those of the package.
+        A compiled core to use instead of those of the package.
     build : {"auto", "baseline", "relaxed"}
-        The build of the core. ``"baseline"`` gives the same bits on every machine: take it for bias forces that must
+        The build of the core. ``"baseline"`` gives the same bits on every machine: choose it for bias forces that must
         be reproducible elsewhere. ``"relaxed"`` is faster. ``"auto"``: the fastest that runs here.
     skin : float
-        Skin of the neighbour lists in units of a0. With one, frames of one run share lists of candidates for as long
-        as no atom has moved by half of it; the results are the same. It pays where frames follow each other closely, as
-        for forces at every step (0.1); a frame that must begin new lists costs more. Default: none.
+        Skin of the neighbour lists in units of a0. With a skin, the frames of a run share lists of candidates until
+        an atom has moved by half of it; the results are the same. It pays if frames follow each other closely, as
+        for forces at every step (0.1); a frame that begins new lists costs more. Default: none.
 
     Raises
     ------
     ModelError
         If the model or the core is missing or damaged.
     InputError
-        ``BAD_OPTION`` for a class that the model lacks or a weight that cannot be.
+        ``BAD_OPTION`` for a class that the model lacks or an invalid weight.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Local(Analyser):
 
     @property
     def threads(self) -> int:
-        """Threads that share a frame: always 1."""
+        """Number of threads that share a frame: always 1."""
         return 1
 
     @property
@@ -109,16 +109,16 @@ class Local(Analyser):
 
     @property
     def water_names(self) -> Mapping[str, str]:
-        """What classes are called where the atoms are the oxygens of water."""
+        """Names of classes if the atoms are the oxygens of water."""
         return self._model.water_names
 
     def forget(self) -> None:
-        """Begin new neighbour lists with the next frame; with a skin, old ones change the last digits of results."""
+        """Begin new neighbour lists with the next frame; old lists change the last digits of results."""
         with self._turn:
             self._core.forget()
 
     def close(self) -> None:
-        """Free the core's memory, after the call that another thread may have under way."""
+        """Free the core's memory, after any running call of another thread."""
         with self._turn:
             self._open_core = self._variables = None
 
@@ -204,7 +204,7 @@ class Local(Analyser):
 
 
 class _CorePasses(Passes):
-    """The passes of the core in this process, in whose memory variables are evaluated too."""
+    """The passes of the core in this process, which also evaluates the variables."""
 
     def __init__(
         self, core: Core, variables: CoreVariables, frame: Frame, model: ModelFacts, length_scale: float | None

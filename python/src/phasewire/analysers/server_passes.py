@@ -1,4 +1,4 @@
-"""The passes of a server, a question each."""
+"""The passes of a server, one request each."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from phasewire._server.wire import (
 from phasewire.analysers.evaluation import Passes
 
 Ask = Callable[[Mapping[str, Any], Mapping[str, Array], int], Message]
-"""Sends header and arrays, and returns the ``result``, whose arrays take so many bytes."""
+"""Sends header and arrays, and returns the ``result``; the number is the bytes that its arrays take."""
 
 
 def variables_without_model() -> CoreVariables:
-    """Return what evaluates variables of logits that come from elsewhere; of the build that is the same everywhere."""
+    """Return a core that evaluates variables of logits from elsewhere; its build gives the same bits everywhere."""
     return CoreVariables(Instance(build_file("baseline")))
 
 
 class ServerPasses(Passes):
-    """Asks one server, within one session."""
+    """Sends the requests to one server, within one session."""
 
     def __init__(self, ask: Ask, welcome: Welcome, frame: Frame, options: Options, variables: CoreVariables) -> None:
         allowed = welcome.classes if options.classes is None else options.classes
@@ -56,10 +56,10 @@ class ServerPasses(Passes):
         self._header, self._arrays = analyse_message(frame, options)
 
     def forward(self) -> tuple[Mapping[str, NDArray[Any]], float]:
-        """Ask for the logits."""
+        """Request the logits."""
         frame, model = self.frame, self.model
         count, classes = len(frame), len(model.phases)
-        # Without a length scale the server estimates one, which mode bias has no place for.
+        # Without a length scale the server estimates one, which mode bias does not allow.
         mode = "request" if self._given_scale is None else "bias"
         header = {**self._header, "mode": mode, "fields": ["logits"]}
         reply = self._ask(header, self._arrays, result_space(("logits",), count, classes))
@@ -72,7 +72,7 @@ class ServerPasses(Passes):
         return arrays, self._length_scale
 
     def backward(self, seed: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Ask for the forces of a seed."""
+        """Request the forces of a seed."""
         count = len(self.frame)
         header = {**self._header, "mode": "bias", "fields": ["forces", "virial"], "lengthScale": self._length_scale}
         reply = self._ask(header, {**self._arrays, "seed": seed}, forces_space(count))

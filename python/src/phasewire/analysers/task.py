@@ -1,4 +1,4 @@
-"""What an evaluation of variables is asked for: the variables, and an energy of them."""
+"""The task of an evaluation: variables, and an energy of them."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ Energy = Callable[[F64], tuple[float, ArrayLike]]
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """What `Analyser.evaluate_frame` was asked for, checked.
+    """The arguments of `Analyser.evaluate_frame`, checked.
 
     Attributes
     ----------
     variables : tuple of Variable
     energy : callable
     energy_field : str
-        The argument that the energy came by, for errors: ``energy`` or ``coefficients``.
+        The argument that gave the energy, for errors: ``energy`` or ``coefficients``.
     follows_cell : bool
-        Whether a0 is (V/N)^(1/3), and changes with the cell.
+        Whether a0 is (V/N)^(1/3) and changes with the cell.
     seconds : float or None
-        Within which a server has to answer.
+        Seconds that a server may take.
     """
 
     variables: tuple[Variable, ...]
@@ -58,15 +58,15 @@ def linear_energy(coefficients: F64) -> Energy:
 
 
 def check_coefficients(coefficients: ArrayLike | None, count: int) -> NDArray[np.float64]:
-    """Return finite coefficients, one a variable, or raise ``BAD_OPTION``."""
+    """Return finite coefficients, one per variable, or raise ``BAD_OPTION``."""
     weights = np.ones(count) if coefficients is None else np.atleast_1d(np.array(coefficients, dtype=np.float64))
     if weights.shape != (count,) or not np.isfinite(weights).all():
         raise make_error(
             "BAD_OPTION",
-            f"coefficients must be {count} finite numbers, one a variable",
+            f"coefficients must be {count} finite numbers, one per variable",
             field="coefficients",
             value=weights.tolist(),
-            remedy="give one coefficient for each variable, or leave them out to have them all 1",
+            remedy="give one coefficient per variable; without any, all are 1",
         )
     return weights
 
@@ -77,19 +77,18 @@ def resolve_length_scale(length_scale: float | str | None, frame: Frame) -> tupl
     Raises
     ------
     InputError
-        ``BAD_LENGTH_SCALE`` for ``"cell"`` where the frame is not periodic in all directions, and for what is no
-        length.
+        ``BAD_LENGTH_SCALE`` for ``"cell"`` if the frame is not periodic in all directions, and for a value that is
+        not a length.
     """
     if length_scale != "cell":
         return check_length_scale(length_scale), False  # type: ignore[arg-type]
     if frame.cell is None or not all(frame.periodic):
         raise make_error(
             "BAD_LENGTH_SCALE",
-            'length_scale="cell" is the cell\'s volume an atom, which only a cell that is periodic in all three '
-            "directions has",
+            'length_scale="cell" is the volume per atom of a cell that is periodic in all three directions',
             field="length_scale",
             value="cell",
-            remedy="give a number: (volume per atom)^(1/3) of the phase looked at",
+            remedy="give a number: (volume per atom)^(1/3) of the phase of interest",
         )
     return float(np.cbrt(abs(np.linalg.det(frame.cell)) / len(frame))), True
 
@@ -108,10 +107,10 @@ def _check_energy(energy: Any, slopes: Any, count: int, where: str) -> tuple[flo
     if derivatives.shape != (count,):
         raise make_error(
             "BAD_OPTION",
-            f"the energy must come with {count} derivatives, one a variable",
+            f"the energy must come with {count} derivatives, one per variable",
             field=where,
             value=derivatives.shape,
-            remedy="return (E, dE/dV), dE/dV of the shape of the values",
+            remedy="return (E, dE/dV), with dE/dV of the shape of the values",
         )
     if not (math.isfinite(energy) and np.isfinite(derivatives).all()):
         raise make_error(
@@ -119,7 +118,7 @@ def _check_energy(energy: Any, slopes: Any, count: int, where: str) -> tuple[flo
             f"the energy {float(energy)} or its derivatives {derivatives.tolist()} are not finite",
             field=where,
             value=derivatives.tolist(),
-            remedy="give smaller coefficients, in the energy unit of the simulation; an energy must be finite at all "
-            "values that its variables can have",
+            remedy="give smaller coefficients, in the energy unit of the simulation; the energy must be finite for "
+            "all values of its variables",
         )
     return float(energy), derivatives

@@ -1,4 +1,4 @@
-"""Variables of one frame: those that a core knows, and functions of the user's, which it does not."""
+"""Variables of one frame: those that the core evaluates, and custom functions, which it does not know."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ F64 = NDArray[np.float64]
 
 
 class EvaluatedVariables:
-    """Values of the variables of a frame, and then the derivatives of an energy of them.
+    """Values of the variables of a frame, and derivatives of an energy of them.
 
     Parameters
     ----------
@@ -41,9 +41,9 @@ class EvaluatedVariables:
     Raises
     ------
     InputError
-        ``EMPTY_SELECTION``, ``MISSING_CELL``, ``SINGULAR_CELL`` or ``BAD_OPTION`` if a variable cannot be had of this
-        frame, with a field such as ``variables[0].select.region.radius``. Whatever a function raises goes through as
-        it is.
+        ``EMPTY_SELECTION``, ``MISSING_CELL``, ``SINGULAR_CELL`` or ``BAD_OPTION`` if a variable does not fit the
+        frame, with a field such as ``variables[0].select.region.radius``. Exceptions of a custom function are passed
+        on.
     """
 
     def __init__(
@@ -78,12 +78,12 @@ class EvaluatedVariables:
         return np.array(self._given, dtype=np.float64, order="C")
 
     def pull(self, slopes: F64) -> None:
-        """Form seed and explicit derivatives of an energy from its derivatives by the values, shape ``(V,)``.
+        """Compute seed and explicit derivatives of an energy from its derivatives by the values, shape ``(V,)``.
 
         Raises
         ------
         InputError
-            ``BAD_OPTION`` for a region with a sharp edge, and for a wrong derivative of a function.
+            ``BAD_OPTION`` for a region with a sharp edge, and for a wrong derivative of a custom function.
         """
         self._core.pull(slopes)
         for place, function, is_whole, where in self._functions:
@@ -103,5 +103,5 @@ def _check_values(values: F64) -> None:
                 "the value of the variable is not finite",
                 field=f"variables[{index}]",
                 value=value,
-                remedy="check its function, weights and widths; and the frame, if it was finite before",
+                remedy="check its function, weights and widths; if it was finite before, check the frame",
             )

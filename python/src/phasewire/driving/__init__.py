@@ -1,1 +1,1 @@
-"""The driver of biases and its restarts."""
+"""The driver of biases and its restart files."""

@@ -23,20 +23,20 @@ class AttachedBias(ABC):
     Attributes
     ----------
     driver : Driver
-        Values, energies, failures, checkpoints.
+        Holds values, energies and failures, and writes checkpoints.
     """
 
     driver: Driver
 
     def _take(self, biases: Driver | Sequence[BiasPotential] | BiasPotential, **options: Unpack[DriverOptions]) -> None:
-        """Take a driver, or make one of biases; one that is made here is closed with this object."""
+        """Take a driver, or make one of biases, which is closed with this object."""
         self._owned = not isinstance(biases, Driver)
         self._stopped: BaseException | None = None
         if options and isinstance(biases, Driver):
             name, value = next(iter(options.items()))
             raise make_error(
                 "BAD_OPTION",
-                "a driver has its options already",
+                "a driver already has its options",
                 field=name,
                 value=value,
                 remedy="give them to the driver",
@@ -50,11 +50,11 @@ class AttachedBias(ABC):
 
     @abstractmethod
     def resume(self) -> None:
-        """Let runs go on after a step without forces. Until then they are refused with the error that stopped them."""
+        """Allow runs after a step without forces. Until then they are refused with the error that stopped them."""
 
     @abstractmethod
     def close(self) -> None:
-        """Take the biases out of the engine, whose later runs go without them. May be called more than once."""
+        """Remove the biases from the engine; later runs have none. May be called more than once."""
 
     def _close_driver(self) -> None:
         """Close the driver if it was made here."""

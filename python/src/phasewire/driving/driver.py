@@ -1,4 +1,4 @@
-"""From a frame to the forces of all biases, once a step (docs/biasing.md).
+"""Computes the forces of all biases on a frame, once per step (docs/biasing.md).
 
 Examples
 --------
@@ -45,22 +45,22 @@ _SKIN = 0.1
 
 @dataclass(frozen=True, eq=False)
 class Applied:
-    """What the biases do to one frame.
+    """Energy, forces and virial of the biases for one frame.
 
     Attributes
     ----------
     energy : float
-        Sum of the biases, at the frame; at a step between impulses, that of the last impulse.
+        Sum of the biases for the frame; at a step between impulses, the energy of the last impulse.
     forces : float64 array, shape (N, 3)
-        To be added to those of the engine; `Driver.every` times -dE/dr, and 0 at steps between.
+        Forces to add to those of the engine: `Driver.every` times -dE/dr, and 0 at steps between impulses.
     virial : float64 array, shape (3, 3)
-        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta, an energy; like the forces `Driver.every` times as large, and 0
-        at steps between. Impulses of one energy to atoms and cell alike are what a barostat conserves; were the last
-        virial kept until the next, its delay would heat the cell.
+        -sum over pairs of (dE/dr_ij)_alpha (r_ij)_beta, an energy. Like the forces it is `Driver.every` times as large,
+        and 0 at steps between impulses. A barostat conserves energy if atoms and cell get impulses of the same
+        energy; holding the last virial until the next impulse would heat the cell.
     values : float64 array, shape (V,)
-        Values of `Driver.variables`; NaN where there are none.
+        Values of `Driver.variables`; NaN without an evaluation.
     biased : bool
-        False: there were no forces, and the run goes on without because it was asked to.
+        False: there were no forces, and the run continues without bias, as ``on_failure`` requests.
     """
 
     energy: float
@@ -71,7 +71,7 @@ class Applied:
 
 
 class DriverOptions(TypedDict, total=False):
-    """Keyword arguments of `Driver`, which documents them; couplings to engines hand them on."""
+    """Keyword arguments of `Driver`, which documents them; couplings to engines pass them on."""
 
     watch: Sequence[Variable] | Variable
     analyser: Analyser | str | None
@@ -91,43 +91,43 @@ class Driver:
     Parameters
     ----------
     biases : sequence of BiasPotential
-        Of different names (`phasewire.bias`).
+        Biases with different names (`phasewire.bias`).
     watch : sequence of Variable
-        Variables to evaluate and record beside those of the biases.
+        Variables to evaluate and record in addition to those of the biases.
     analyser : Analyser or str, optional
-        A server's address, or the analyser itself. Default: the core in this process, of the build that gives the same
+        A server's address, or the analyser itself. Default: the core in this process, in the build that gives the same
         bits on every machine, ``Local(build="baseline", skin=0.1)``.
     every : int
-        Steps between impulses: forces and virial act at every ``every``-th step, so many times as large. Means of the
-        pressure must be over all steps: at that of an impulse it is far off.
+        Steps between impulses: forces and virial act at every ``every``-th step and are ``every`` times as large.
+        Average the pressure over all steps, since at the step of an impulse it is far off.
     length_scale : float or "cell", optional
-        a0. ``"cell"``: (V/N)^(1/3) of each frame, with its part in the virial. Default: estimated from the first frame,
-        and kept.
+        a0. ``"cell"``: (V/N)^(1/3) of each frame, with its part in the virial. Default: estimated from the first frame
+        and then fixed.
     classes : sequence of str or mapping of str to float, optional
-        The classes allowed, as for `Analyser.analyse`.
+        The allowed classes, as for `Analyser.analyse`.
     deadline : float
         Seconds that a step may wait for its forces from a server.
     on_failure : {"stop", "unbiased"}
-        What happens at a step without forces. ``"stop"``: the error that says why. ``"unbiased"``: the step goes
-        without bias, COLVAR says so in the column ``biased``, and a warning tells of the first.
+        Reaction to a step without forces. ``"stop"``: raise the error. ``"unbiased"``: the step has no bias, the column
+        ``biased`` of COLVAR records it, and the first such step gives a warning.
     colvar : path, optional
-        Write time, variables, what the biases report, their total energy ``bias``, and ``biased``: a row a step.
+        File for time, variables, columns of the biases, their total energy ``bias``, and ``biased``: one row per step.
     colvar_every : int, optional
-        Steps between its rows; a step without forces has one in any case. Default: ``every``.
+        Steps between its rows; a step without forces always has one. Default: ``every``.
     folder : path, optional
-        What a relative path of ``colvar`` is relative to. Default: the working folder.
+        Folder for a relative path of ``colvar``. Default: the working folder.
 
     Attributes
     ----------
     biases : tuple of BiasPotential
     variables : tuple of Variable
-        The different ones of all biases and of ``watch``.
+        The distinct variables of all biases and of ``watch``.
     names : tuple of str
-        What COLVAR calls them.
+        Their names in COLVAR.
     failures : list of FailedFrame
-        Steps without forces, and why.
+        Steps without forces, with the reasons.
     last : Applied or None
-        What `apply` returned last.
+        The last return value of `apply`.
 
     Raises
     ------
@@ -136,9 +136,9 @@ class Driver:
 
     Notes
     -----
-    A bias moves on when the next step begins, by the values of the last evaluation of the step before: energy and
-    forces of a step stay the same function however often an engine asks for them, as it does at the end of one run
-    and the beginning of the next, in the line search of a minimisation, or for finite differences.
+    A bias moves on when the next step begins, by the values of the last evaluation of the step before. So energy and
+    forces of a step stay the same function however often an engine evaluates them: at the end of one run and the
+    beginning of the next, in the line search of a minimisation, or for finite differences.
     """
 
     def __init__(
@@ -172,7 +172,7 @@ class Driver:
         self._energies = np.zeros(len(self.biases))
         self._step: int | None = None
         self._time: float | None = None
-        # The step that the biases have yet to move on by, and its values.
+        # The step by which the biases have not moved on yet, and its values.
         self._pending: tuple[int, float | None, NDArray[np.float64]] | None = None
         self._moved_step: int | None = None
         self._row_step: int | None = None
@@ -187,7 +187,7 @@ class Driver:
                 if analyser is None
                 else analysers.connect(analyser, timeout=self.deadline)
             )
-            # A program that ends without closing the driver would wait for an open connection.
+            # Otherwise a program that ends without closing the driver would wait for an open connection.
             weakref.finalize(self, analyser.close)
         self.analyser = analyser
 
@@ -197,24 +197,24 @@ class Driver:
         return self._scale
 
     def apply(self, frame: Frame) -> Applied:
-        """Return what the biases do to a frame.
+        """Return energy, forces and virial of the biases for a frame.
 
         Parameters
         ----------
         frame : Frame
-            With the engine's step. A step that differs from that of the frame before lets the biases move on first.
+            A frame with the engine's step. If the step differs from that of the frame before, the biases move on first.
 
         Raises
         ------
         PhasewireError
-            Why there are no forces, unless ``on_failure="unbiased"``. An error in a bias or a function of one's own is
-            raised in either case, as it is.
+            The reason why there are no forces, unless ``on_failure="unbiased"``. Exceptions of a bias or of a custom
+            function are always passed on.
         """
         if self._pending is not None and frame.step != self._pending[0]:
             try:
                 self.advance()
             except Exception as error:
-                # What it left undone is not known, so the run ends in any case; this step has no forces by then.
+                # The state of the bias is unknown, so the run ends in any case; this step has no forces.
                 self._put_on_record(error, frame.step, frame.time, len(frame))
                 raise
         self._step, self._time = frame.step, frame.time
@@ -236,14 +236,14 @@ class Driver:
         return self.last
 
     def fail(self, error: Exception, step: int, time: float | None, atom_count: int) -> Applied:
-        """Put on record that a step has no forces, as `apply` does, for frames that an engine cannot even hand over.
+        """Record that a step has no forces, as `apply` does, for frames that an engine cannot hand over.
 
         Raises
         ------
         Exception
-            The error itself, unless the run is to go on: a `PhasewireError` with ``on_failure="unbiased"``.
+            The error itself, unless the run continues: a `PhasewireError` with ``on_failure="unbiased"``.
         """
-        # The step before is complete, whatever became of this one.
+        # The step before is complete, even though this one failed.
         if self._pending is not None and step != self._pending[0]:
             self.advance()
         applied = self._put_on_record(error, step, time, atom_count)
@@ -251,7 +251,7 @@ class Driver:
             raise error
         if not self._warned:
             self._warned = True
-            text = f"phasewire: step {step} goes without bias, as further ones may: {error}"
+            text = f"phasewire: step {step} goes without bias, and later steps may too: {error}"
             warnings.warn(text, RuntimeWarning, stacklevel=3)
         return applied
 
@@ -263,7 +263,7 @@ class Driver:
         return self.last
 
     def advance(self) -> None:
-        """Let the biases move on by the last step, if they have not yet; `apply` does so when the next one begins."""
+        """Let the biases move on by the last step if they have not; `apply` does so when the next step begins."""
         if self._pending is None:
             return
         step, time, values = self._pending
@@ -273,28 +273,28 @@ class Driver:
             bias.update(values[places], step, time)
 
     def checkpoint(self, path: str | Path) -> None:
-        """Write what a run needs to go on: one file, which appears when it is whole.
+        """Write the state that a run needs to continue to one file, which appears only when it is complete.
 
-        The biases move on by the last step first, so that the step to go on with is the next one.
+        The biases move on by the last step first, so the run continues with the next step.
 
         Raises
         ------
         InputError
-            ``FILE_ACCESS``; the file that was there before then still is.
+            ``FILE_ACCESS``; an existing file then stays unchanged.
         """
         self.advance()
         write_restart(Path(path), self._restart())
 
     def restore(self, path: str | Path) -> None:
-        """Become what a driver of the same settings was when it wrote a file by `checkpoint`.
+        """Restore the state of a driver with the same settings from a file of `checkpoint`.
 
-        Rows of COLVAR after that are cut off, and further ones follow.
+        Later rows of COLVAR are cut off, and new ones follow.
 
         Raises
         ------
         InputError
             ``FILE_ACCESS``, ``FILE_FORMAT``; ``BAD_OPTION`` if biases, variables, model or other settings differ: the
-            field names the first that does. Nothing is changed then.
+            field names the first difference, and the driver stays unchanged.
         """
         stored = read_restart(Path(path))
         stored.refuse_unless_like(self._restart(), self.biases)
@@ -315,7 +315,7 @@ class Driver:
         return self._step
 
     def close(self) -> None:
-        """Let the biases move on by the last step, and close the files and an analyser that the driver made."""
+        """Let the biases move on by the last step, and close the files and the analyser, if the driver made it."""
         self.advance()
         self._close_colvar()
         if self._owned is not None:
@@ -347,10 +347,10 @@ class Driver:
             deadline=self.deadline,
         )
         if evaluation.step != step:
-            _refuse(f"the forces of step {evaluation.step} came for step {step}", "step", evaluation.step)
-        # Of their sum first, which is finite unless one of them is not, or they are beyond any physics.
+            _refuse(f"the forces of step {evaluation.step} arrived for step {step}", "step", evaluation.step)
+        # The sum is finite unless one of them is not, or they are unphysically large.
         if evaluation.forces.shape != frame.positions.shape or not np.isfinite(evaluation.forces.sum()):
-            _refuse("forces are missing, or not finite", "forces", evaluation.forces.shape)
+            _refuse("forces are missing or not finite", "forces", evaluation.forces.shape)
         if not (np.isfinite(evaluation.virial).all() and np.isfinite(evaluation.energy)):
             _refuse("energy or virial is not finite", "virial", [evaluation.energy, *evaluation.virial.ravel()])
         if self._scale is None:
@@ -368,12 +368,12 @@ class Driver:
             if np.shape(part) != places.shape or not (np.isfinite(energy) and np.isfinite(part).all()):
                 _refuse("its energy or a derivative of it is missing or not finite", bias.name, [energy, *part])
             self._energies[index] = energy
-            # One bias may name a variable twice, so this is no plain sum of slices.
+            # A bias may name a variable twice, so a plain sum of slices would lose one.
             np.add.at(slopes, places, part)
         return float(self._energies.sum()), slopes
 
     def _between(self, frame: Frame) -> Applied:
-        """Return what a step between two impulses gets."""
+        """Return the result of a step between two impulses."""
         before = self.last or _nothing(len(frame), len(self.variables))
         self.last = replace(before, forces=np.zeros((len(frame), 3)), virial=np.zeros((3, 3)))
         return self.last
@@ -383,7 +383,7 @@ class Driver:
         return ["time", *self.names, *reported, "bias", "biased"]
 
     def _write_row(self, step: int, time: float | None, evaluation: Evaluation | None) -> None:
-        """Write a row; without an evaluation one of a step without bias."""
+        """Write a row, which without an evaluation is that of a step without bias."""
         if self._colvar_path is None:
             return
         if self._colvar is None:
@@ -425,7 +425,7 @@ def _as_biases(biases: Sequence[BiasPotential] | BiasPotential) -> tuple[BiasPot
     names = [getattr(bias, "name", None) for bias in found]
     for index, (bias, name) in enumerate(zip(found, names, strict=True)):
         if not (hasattr(bias, "energy") and hasattr(bias, "update")):
-            _refuse_option("this is no bias", f"biases[{index}]", bias, "give a bias of phasewire.bias")
+            _refuse_option("this is not a bias", f"biases[{index}]", bias, "give a bias of phasewire.bias")
         if name in names[:index]:
             _refuse_option("two biases have this name", f"biases[{index}].name", name, "give one of them another name=")
     return found
@@ -434,15 +434,15 @@ def _as_biases(biases: Sequence[BiasPotential] | BiasPotential) -> tuple[BiasPot
 def _distinct(
     lists: Sequence[Sequence[Variable]],
 ) -> tuple[tuple[Variable, ...], list[NDArray[np.intp]]]:
-    """Return each variable once, and where those of each list are among them.
+    """Return each variable once, and the places of the variables of each list among them.
 
-    Variables that differ in name alone are one, under the first name that one of them has.
+    Variables that differ only in their names are one, with the first name given to any of them.
     """
     found: dict[Variable, Variable] = {}
     for variables in lists:
         for variable in variables:
             bare = replace(variable, name=None)
-            # A bias names its variables after kind and class where they have no other name.
+            # A bias names its variables after kind and class if they have no other name.
             named = bare if variable.name == variable_names((bare,))[0] else variable
             if found.get(bare, bare).name is None:
                 found[bare] = named
@@ -466,7 +466,7 @@ def _unique_names(variables: Sequence[Variable]) -> tuple[str, ...]:
 def _check_policy(on_failure: OnFailure) -> OnFailure:
     if on_failure not in ("stop", "unbiased"):
         _refuse_option(
-            "there is no such policy", "on_failure", on_failure, 'give "stop", or "unbiased" to go on without bias'
+            "there is no such policy", "on_failure", on_failure, 'give "stop", or "unbiased" to continue without bias'
         )
     return on_failure
 
@@ -478,7 +478,7 @@ def _check_deadline(deadline: float) -> float:
 
 
 def _describe(variable: Variable) -> dict[str, object]:
-    """Return the declaration without its name, which is compared on its own; of a function no more than its kind."""
+    """Return the declaration without its name, which is compared separately; only the kind of a custom function."""
     return {"kind": variable.kind} if variable.function is not None else replace(variable, name=None).to_dict()
 
 
@@ -492,7 +492,7 @@ def _refuse(problem: str, field: str, value: object) -> NoReturn:
         problem,
         field=field,
         value=value,
-        remedy="look at the last frames: the run may have blown up, or a bias is steeper than numbers can hold",
+        remedy="check the last frames: the run may have blown up, or a bias may be too steep for double precision",
     )
 
 

@@ -1,4 +1,4 @@
-"""The restart file of a driver: settings to compare, and states of the biases, in one npz file without pickle."""
+"""The restart file of a driver: settings to compare and states of the biases, in one npz file without pickle."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ VERSION = 1
 
 @dataclass(frozen=True, eq=False)
 class Restart:
-    """What a driver's restart file holds.
+    """The contents of a driver's restart file.
 
     Attributes
     ----------
     settings : dict
-        What a driver must have been made with to go on, as JSON takes it.
+        Settings that a driver must have to continue, as JSON values.
     biases : list of dict
         Name and settings of each bias.
     states : list of Mapping of str to array
-        Their states.
+        States of the biases.
     step, time : optional
-        Of the last frame.
+        Those of the last frame.
     length_scale : float, "cell" or None
         a0 in use.
     """
@@ -46,7 +46,7 @@ class Restart:
     length_scale: float | Literal["cell"] | None
 
     def refuse_unless_like(self, present: Restart, biases: Sequence[BiasPotential]) -> None:
-        """Raise ``BAD_OPTION`` that names the first setting in which the present driver differs."""
+        """Raise ``BAD_OPTION`` that names the first setting that differs from those of the present driver."""
         now = json.loads(json.dumps(present.settings))
         _compare(self.settings, now, "")
         _compare([bias["name"] for bias in self.biases], [bias.name for bias in biases], "biases")
@@ -55,12 +55,12 @@ class Restart:
 
 
 def write_restart(path: Path, restart: Restart) -> None:
-    """Write a restart file, which appears when it is whole.
+    """Write a restart file, which appears only when it is complete.
 
     Raises
     ------
     InputError
-        ``FILE_ACCESS``; ``BAD_OPTION`` if the state of a bias holds something that is no array of numbers.
+        ``FILE_ACCESS``; ``BAD_OPTION`` if the state of a bias holds anything but arrays of numbers.
     """
     about = {
         "format": FORMAT,
@@ -84,7 +84,7 @@ def read_restart(path: Path) -> Restart:
     Raises
     ------
     InputError
-        ``FILE_ACCESS``; ``FILE_FORMAT`` if it is damaged, another kind of file, or of another version.
+        ``FILE_ACCESS``; ``FILE_FORMAT`` if it is damaged, or has another kind or version.
     """
     about, arrays = read_npz(path, FORMAT, VERSION)
     return Restart(
@@ -119,8 +119,8 @@ def _compare(stored: Any, now: Any, where: str) -> None:
 def _other_settings(stored: Any, now: Any, where: str) -> PhasewireError:
     return make_error(
         "BAD_OPTION",
-        f"the run to go on with had {stored!r} here",
+        f"the run to continue had {stored!r} here",
         field=where,
         value=now,
-        remedy="give the settings it had, or begin a new run",
+        remedy="give the settings of that run, or begin a new run",
     )

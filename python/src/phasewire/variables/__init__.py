@@ -1,7 +1,7 @@
-"""Order parameters of a frame, declared once (docs/variables.md): what an analyser evaluates and differentiates.
+"""Order parameters of a frame (docs/variables.md), which analysers evaluate and differentiate.
 
-Values have no unit, but for `distance`, a length; the coefficients that make an energy of them carry the simulation's
-energy unit. Variables can be added, subtracted and multiplied by numbers: ``0.5 * fraction("fcc") - fraction("hcp")``.
+Values have no unit, except `distance`, a length. The coefficients of an energy carry the simulation's energy unit.
+Variables can be added, subtracted and multiplied by numbers: ``0.5 * fraction("fcc") - fraction("hcp")``.
 """
 
 from __future__ import annotations
@@ -56,25 +56,25 @@ def fraction(
     reduce: str | None = None,
     name: str | None = None,
 ) -> Variable:
-    """Mean over the atoms of the probability of a class, or of several together, between 0 and 1.
+    """Mean probability of a class over the atoms, or of several classes together, between 0 and 1.
 
     Parameters
     ----------
     *phases : str
         Class names or aliases.
     select : AtomSelection, optional
-        From `atoms`: which atoms. Default: all.
+        The atoms to use, from `atoms`. Default: all.
     switch : Switch or (centre, width), optional
-        Count the atoms beyond ``centre`` instead of taking the mean of the probability itself.
+        Count the atoms above ``centre`` instead of taking the mean probability.
     reduce : {"mean", "sum"}, optional
-        Mean over the atoms, or their sum. Default: the mean.
+        Take the mean over the atoms, or the sum. Default: the mean.
     name : str, optional
-        What files of results call it. Default: after kind and classes, such as ``fraction.fcc``.
+        Its name in result files. Default: kind and classes, such as ``fraction.fcc``.
 
     Raises
     ------
     InputError
-        ``BAD_OPTION`` that names the key, here and in all the functions below.
+        ``BAD_OPTION`` that names the key, as for all functions below.
     """
     lists = (part if isinstance(part, Iterable) and not isinstance(part, str) else (part,) for part in phases)
     names = tuple(name for part in lists for name in part)
@@ -90,7 +90,7 @@ def mean_logit(
     reduce: str | None = None,
     name: str | None = None,
 ) -> Variable:
-    """Mean over the atoms of the logit of a class; keywords as for `fraction`."""
+    """Mean logit of a class over the atoms; keywords as for `fraction`."""
     return _checked(Variable("meanLogit", phase, **_means(select, switch, reduce, name)))
 
 
@@ -103,7 +103,7 @@ def logit_difference(
     reduce: str | None = None,
     name: str | None = None,
 ) -> Variable:
-    """Mean over the atoms of the difference of two classes' logits, smooth along a path between the two.
+    """Mean difference of two classes' logits over the atoms, smooth along a path between the two classes.
 
     Keywords as for `fraction`.
     """
@@ -118,9 +118,9 @@ def distance(
     reduce: str | None = None,
     name: str | None = None,
 ) -> Variable:
-    """Mean over the atoms of their distance from a phase, a length; keywords as for `fraction`.
+    """Mean distance of the atoms from a phase, a length; keywords as for `fraction`.
 
-    That of the per-atom results, with the corner at the ideal phase smoothed away.
+    It is the distance of the per-atom results, smoothed at the ideal phase.
     """
     return _checked(Variable("distance", phase, **_means(select, switch, reduce, name)))
 
@@ -132,32 +132,32 @@ def log_density(
     reduce: str | None = None,
     name: str | None = None,
 ) -> Variable:
-    """``logP``, the sum over the atoms of the logarithm of their density; keywords as for `fraction`."""
+    """``logP``, the sum of the log densities of the atoms; keywords as for `fraction`."""
     return _checked(Variable("logDensity", **_means(select, switch, reduce, name)))
 
 
 def weighted_sum(
     terms: Iterable[tuple[float, Variable]], *, constant: float = 0.0, name: str | None = None
 ) -> Variable:
-    """Sum of weight times variable, and a constant; what ``+``, ``-`` and ``*`` make."""
+    """Sum of weight times variable, and a constant; the result of ``+``, ``-`` and ``*``."""
     parts = tuple(Term(float(weight), variable) for weight, variable in terms)
     return _checked(Variable("sum", terms=parts, constant=float(constant), name=name))
 
 
 def smooth_min(*variables: Variable, sharpness: float, name: str | None = None) -> Variable:
-    """Nearly the least of some variables: -(1/b) log mean_i exp(-b V_i) with b = ``sharpness`` > 0."""
+    """Smooth minimum of some variables: -(1/b) log mean_i exp(-b V_i) with b = ``sharpness`` > 0."""
     return _checked(Variable("smoothMin", variables=tuple(variables), sharpness=sharpness, name=name))
 
 
 def smooth_max(*variables: Variable, sharpness: float, name: str | None = None) -> Variable:
-    """Nearly the largest of some variables: (1/b) log mean_i exp(b V_i) with b = ``sharpness`` > 0."""
+    """Smooth maximum of some variables: (1/b) log mean_i exp(b V_i) with b = ``sharpness`` > 0."""
     return _checked(Variable("smoothMax", variables=tuple(variables), sharpness=sharpness, name=name))
 
 
 def switch(variable: Variable, centre: float, width: float, *, name: str | None = None) -> Variable:
     """Return 1 / (1 + exp(-(variable - centre) / width)), ``width`` > 0.
 
-    For a switch of each atom instead, before the mean is taken, see the keyword ``switch`` of `fraction`.
+    To switch each atom before the mean is taken, use the keyword ``switch`` of `fraction`.
     """
     return _checked(Variable("switch", variable=variable, centre=centre, width=width, name=name))
 
@@ -170,10 +170,10 @@ def custom(function: LogitFunction, derivative: LogitFunction, *, name: str | No
     function : callable
         Takes the logits, float64 of shape (N, C), log-weights of the classes included; returns a number.
     derivative : callable
-        Takes the same; returns the derivative by each logit, shape (N, C). It is compared with finite differences
-        along random directions when it is first used, and refused if it is wrong.
+        Takes the same; returns the derivative by each logit, shape (N, C). At its first use it is
+        compared with finite differences along random directions, and refused if it is wrong.
     name : str, optional
-        What files of results call it. Default: ``custom``.
+        Its name in result files. Default: ``custom``.
     """
     return _checked(Variable("custom", name=name, function=Function(function, derivative, is_of_all_atoms=True)))
 
@@ -187,13 +187,13 @@ def per_atom(
     reduce: str | None = None,
     name: str | None = None,
 ) -> Variable:
-    """Mean over the atoms of any smooth function of each atom's logits.
+    """Mean of any smooth function of an atom's logits over the atoms.
 
     Parameters
     ----------
     function : callable
-        Takes the logits, float64 of shape (N, C), log-weights of the classes included; returns one number an atom,
-        shape (N,), each of which depends on its own row alone.
+        Takes the logits, float64 of shape (N, C), log-weights of the classes included; returns one number per atom,
+        shape (N,), which depends only on the row of that atom.
     derivative : callable, optional
         Takes the same; returns the derivative of each atom's number by its logits, shape (N, C); checked like that of
         `custom`. Default: central differences, which call ``function`` twice for each class.
@@ -211,7 +211,7 @@ def variable_from_dict(body: Mapping[str, Any], where: str = "variable") -> Vari
     Raises
     ------
     InputError
-        ``BAD_OPTION`` for keys and values that docs/variables.md does not have; the field names the key, such as
+        ``BAD_OPTION`` for keys and values that docs/variables.md does not allow; the field names the key, such as
         ``variable.select.region.width``.
     """
     return read_variable(body, where)
@@ -223,7 +223,7 @@ def variables_from_list(bodies: Sequence[Mapping[str, Any]], where: str = "varia
 
 
 def read_variables(path: str | Path) -> tuple[Variable, ...]:
-    """Read a JSON file of variables: a list of them, as the command line takes it.
+    """Read a JSON file with a list of variables, the format of the command line.
 
     Raises
     ------

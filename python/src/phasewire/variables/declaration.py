@@ -1,4 +1,4 @@
-"""What a variable is: the keys of docs/variables.md as attributes, and arithmetic with them."""
+"""Variables as objects: the keys of docs/variables.md as attributes, and arithmetic."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from phasewire.variables.regions import AtomSelection
 
 @dataclass(frozen=True)
 class Switch:
-    """Counts what is beyond ``centre``: q becomes 1 / (1 + exp(-(q - centre) / width))."""
+    """Counts values above ``centre``: q becomes 1 / (1 + exp(-(q - centre) / width))."""
 
     centre: float
     width: float
@@ -37,10 +37,10 @@ class Term:
 
 @dataclass(frozen=True)
 class Variable:
-    """An order parameter; make one with `fraction`, `log_density`, `smooth_min` and the like.
+    """An order parameter; make one with `fraction`, `log_density`, `smooth_min` and similar functions.
 
-    The attributes are the keys of docs/variables.md, as far as the kind has them; ``class`` is ``phase`` here, and
-    ``classes`` is ``phases``.
+    The attributes are the keys of docs/variables.md; those that the kind does not have are None. ``class`` is
+    ``phase`` here, and ``classes`` is ``phases``.
     """
 
     kind: str
@@ -60,12 +60,12 @@ class Variable:
     width: float | None = None
     function: Function | None = None
 
-    # Numbers of numpy leave arithmetic to this class instead of looking for its elements.
+    # Makes numpy numbers leave arithmetic to this class instead of treating it as an array.
     __array_ufunc__ = None
 
     @property
     def is_sum_over_atoms(self) -> bool:
-        """Whether atoms are added up; else their mean is taken."""
+        """Whether the variable is a sum over atoms; otherwise it is a mean."""
         return (self.reduce or ("sum" if self.kind == "logDensity" else "mean")) == "sum"
 
     @property
@@ -80,12 +80,12 @@ class Variable:
         Raises
         ------
         InputError
-            ``BAD_OPTION`` for a function of one's own.
+            ``BAD_OPTION`` for a custom function.
         """
         if self.function is not None:
             raise make_error(
                 "BAD_OPTION",
-                "a function of one's own is code and cannot be written",
+                "a custom function is code and cannot be written",
                 field="kind",
                 value=self.kind,
                 remedy="keep it in the script that uses it",
@@ -153,10 +153,10 @@ JSON_KEYS = {
 
 
 def variable_names(variables: Sequence[Variable]) -> tuple[str, ...]:
-    """Return what files of results call some variables, each name once.
+    """Return the names of some variables in result files, each name once.
 
-    A variable without a name is called after its kind and classes, such as ``fraction.fcc``, with ``.2``, ``.3``, ..
-    behind the second and third of that name.
+    A variable without a name gets its kind and classes as its name, such as ``fraction.fcc``. Further variables with
+    the same kind and classes get ``.2``, ``.3`` and so on appended.
     """
     taken = {variable.name for variable in variables if variable.name is not None}
     names: list[str] = []
@@ -180,7 +180,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _as_terms(variable: Variable) -> tuple[Term, ...]:
-    """Return the terms of a sum without a name of its own, or a variable as the only term."""
+    """Return the terms of a sum without a name, or the variable as the only term."""
     if variable.kind == "sum" and variable.name is None:
         return variable.terms or ()
     return (Term(1.0, variable),)

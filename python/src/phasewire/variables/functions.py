@@ -1,4 +1,4 @@
-"""Functions of one's own of the logits, and the check of their derivatives."""
+"""Custom functions of the logits, and the check of their derivatives."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from phasewire.errors import PhasewireError, make_error
 
 LogitFunction = Callable[[NDArray[np.float64]], Any]
 
-# Long enough for functions that compute in single precision, short enough for logits that are of the order of 10.
+# Large enough for functions that compute in single precision, small enough for logits of about 10.
 _CHECK_STEP = 1e-3
 _CHECK_TOLERANCE = 1e-3
-# Of differences of a function that hardly depends on the logits, relative to the function.
+# Rounding error of differences, relative to the function, if it hardly depends on the logits.
 _ROUNDING = 1e-14
 _DIRECTIONS = 3
 _STEP = 1e-5
@@ -23,17 +23,17 @@ _SEED = 20
 
 
 class Function:
-    """A function of the logits with its derivative, which is checked when it is first used.
+    """A function of the logits with its derivative, which is checked at its first use.
 
     Parameters
     ----------
     function : callable
-        float64 (N, C) to a number, or to one number an atom, shape (N,).
+        Maps float64 (N, C) to a number, or to one number per atom, shape (N,).
     derivative : callable, optional
-        float64 (N, C) to the derivatives of that number, or of each atom's number, by the logits, shape (N, C). None:
-        central differences, for functions of each atom alone.
+        Maps float64 (N, C) to the derivatives of that number, or of each atom's number, by the logits, shape (N, C).
+        None: central differences, only for functions that give one number per atom.
     is_of_all_atoms : bool
-        Whether it makes one number of all atoms, and so cannot do without a derivative.
+        Whether it gives one number for all atoms, and therefore needs a derivative.
     """
 
     def __init__(
@@ -57,18 +57,18 @@ class Function:
         self._is_checked = False
 
     def whole(self, logits: NDArray[np.float64], where: str) -> float:
-        """Return the number that the function makes of all logits."""
+        """Return the value of the function of all logits."""
         value = np.asarray(self._function(logits), dtype=np.float64)
         if value.ndim != 0:
             raise _refused(f"the function must return one number, not an array of shape {value.shape}", where)
         return float(value)
 
     def per_atom(self, logits: NDArray[np.float64], where: str) -> NDArray[np.float64]:
-        """Return the number that the function makes of each atom's logits, shape ``(N,)``."""
+        """Return the value of the function for each atom, shape ``(N,)``."""
         values = np.array(self._function(logits), dtype=np.float64)
         if values.shape != (len(logits),):
             raise _refused(
-                f"the function must return one number an atom, shape ({len(logits)},), not shape {values.shape}", where
+                f"the function must return one number per atom, shape ({len(logits)},), not shape {values.shape}", where
             )
         return values
 
@@ -78,7 +78,7 @@ class Function:
         Raises
         ------
         InputError
-            ``BAD_OPTION`` if it has the wrong shape or, when it is first called, differs from finite differences.
+            ``BAD_OPTION`` if it has the wrong shape or, at its first use, differs from finite differences.
         """
         if self._derivative is None:
             return self._differences(logits, where)
@@ -95,7 +95,7 @@ class Function:
         moved = logits.copy()
         for column in range(logits.shape[1]):
             moved[:, column] = logits[:, column] + _STEP
-            # What was added in truth, after rounding.
+            # The step after rounding.
             step = moved[:, column] - logits[:, column]
             above = self.per_atom(moved, where)
             moved[:, column] = logits[:, column] - step
@@ -114,13 +114,13 @@ class Function:
             found = (above - below) / (2 * _CHECK_STEP)
             said = np.atleast_1d((slopes * direction).sum(axis=None if self._is_of_all_atoms else 1))
             error = float(np.linalg.norm(found - said))
-            # The norm of the derivative is what it typically says along a direction.
+            # The norm of the derivative is its typical size along a direction.
             scale = max(float(np.linalg.norm(found)), float(np.linalg.norm(slopes)))
             rounding = _ROUNDING * float(np.linalg.norm(above)) / _CHECK_STEP
             if not error <= _CHECK_TOLERANCE * scale + rounding:
                 raise _refused(
-                    f"the derivative is wrong: along a random direction it says {np.linalg.norm(said):.6g}, finite "
-                    f"differences of the function {np.linalg.norm(found):.6g}, and the two differ by {error:.3g}",
+                    f"the derivative is wrong: along a random direction it is {np.linalg.norm(said):.6g}, by finite "
+                    f"differences of the function {np.linalg.norm(found):.6g}; they differ by {error:.3g}",
                     where,
                 )
 
@@ -130,5 +130,5 @@ def _refused(message: str, where: str) -> PhasewireError:
         "BAD_OPTION",
         message,
         field=where,
-        remedy="both take the logits as float64 of shape (N, C); per_atom can do without a derivative",
+        remedy="both take the logits as float64 of shape (N, C); per_atom needs no derivative",
     )

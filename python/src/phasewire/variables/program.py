@@ -1,7 +1,7 @@
-"""Variables as numbers: the program that the core evaluates (assembly/variables/program.ts).
+"""Translates variables into the program of numbers that the core evaluates (assembly/variables/program.ts).
 
-A record is one variable; one that is made of others comes after them. Records point into lists of numbers. Whatever has
-a name in a declaration, a class or a species, is a number here.
+A record is one variable. A variable of other variables comes after them. Records point into lists of numbers. Names of
+classes and species become numbers here.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from phasewire.variables.regions import AtomSelection, Region, Slab
 F64 = NDArray[np.float64]
 
 _NUMBER_BYTES = 8
-# Numbers above are not exact in double precision, so no id is told from the next; no simulation has so many atoms.
+# Double precision cannot distinguish ids from here on. No simulation has so many atoms.
 _MOST_ID = 2**53
 
 Fields = dict[str, float | Sequence[float]]
-"""Fields of a record by their names without prefix."""
+"""Fields of a record, by name without prefix."""
 
 
 @dataclass(frozen=True, eq=False)
 class Record:
-    """One variable, or one that others are made of.
+    """One variable of the list, or one inside another.
 
     Attributes
     ----------
     variable : Variable
     where : str
-        Where it is declared, such as ``variables[0].terms[1].variable``.
+        Place of its declaration, such as ``variables[0].terms[1].variable``.
     fields : dict
     """
 
@@ -55,11 +55,11 @@ class Program:
         The records.
     lists : float64 array
     records : tuple of Record
-        What they stand for.
+        The variables of the records.
     tops : int array, shape (V,)
-        The record of each variable of the list.
+        The records of the variables of the list.
     needs : frozenset of str
-        The arrays of atoms and classes that records look at: ``POSITIONS``, ``SPECIES``, ``IDS``, ``LOG_WEIGHTS``,
+        The arrays that records read: ``POSITIONS``, ``SPECIES``, ``IDS``, ``LOG_WEIGHTS``,
         ``IDEAL_LOGITS``.
     """
 
@@ -87,7 +87,7 @@ def make_program(
     Raises
     ------
     ProtocolError
-        ``PROTOCOL_VERSION`` for a distance, if nobody says the ideal logits.
+        ``PROTOCOL_VERSION`` for a distance if the ideal logits are unknown.
     """
     builder = _Builder(model, names, constants)
     tops = [builder.add(variable, f"variables[{index}]") for index, variable in enumerate(variables)]
@@ -104,13 +104,13 @@ class _Builder:
         self._needs: set[str] = set()
 
     def add(self, variable: Variable, where: str) -> int:
-        """Add a record, and those that it is made of before it; return its place."""
+        """Add a record, after those that it is made of; return its number."""
         record = Record(variable, where, self._fields_of(variable, where))
         self._records.append(record)
         return len(self._records) - 1
 
     def program(self, tops: Sequence[int]) -> Program:
-        """Return what was added."""
+        """Return the program."""
         numbers = np.zeros((len(self._records), self._constants["RECORD_BYTES"] // _NUMBER_BYTES))
         for row, record in zip(numbers, self._records, strict=True):
             for name, value in record.fields.items():
@@ -179,10 +179,10 @@ class _Builder:
         if self._model.ideal_logits is None:
             raise make_error(
                 "PROTOCOL_VERSION",
-                "the server does not say the ideal logits of its model, which a distance is measured from",
+                "a distance needs the ideal logits of the model, which the server does not send",
                 field=f"{where}.kind",
                 value=variable.kind,
-                remedy="take a server of this release, or phasewire.Local()",
+                remedy="use a server of this release, or phasewire.Local()",
             )
 
     def _switch(self, centre: float | None, width: float | None) -> Fields:
@@ -213,19 +213,19 @@ class _Builder:
         return {"REGION": self._constants["REGION_BALL"], "CENTRE": region.centre, "RADIUS": region.radius, **edge}
 
     def _list(self, numbers: Sequence[float]) -> int:
-        """Put numbers into the lists; return where they begin."""
+        """Append numbers to the lists; return the place of the first."""
         begin = len(self._lists)
         self._lists += numbers
         return begin
 
 
 def ascending(ids: Sequence[int]) -> list[float]:
-    """Return ids in ascending order, each once; those too large to be any atom's are infinite."""
+    """Return ids in ascending order, each once; ids beyond those of any atom become infinite."""
     return sorted({float(number) if abs(number) < _MOST_ID else float("inf") for number in ids})
 
 
 def species_numbers(name: str | int, names: Sequence[str] | None) -> list[float]:
-    """Return the numbers that a species of a declaration stands for, NaN if there are none."""
+    """Return the numbers of a species of a declaration, NaN if it has none."""
     if isinstance(name, int):
         return [float(name)]
     return [float(number) for number, known in enumerate(names or ()) if known == name] or [float("nan")]

@@ -1,4 +1,4 @@
-"""What to say where the core cannot evaluate a variable of a frame."""
+"""Turns a status of the core into the error for a variable that does not fit a frame."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ _NAMED = limits.whole("names", "mostSpeciesListed")
 
 @dataclass(frozen=True, eq=False)
 class Trouble:
-    """What the core says of a program that it cannot evaluate.
+    """The core's report on a program that it cannot evaluate.
 
     Attributes
     ----------
     status : str
         Name of the status, without prefix.
     record : int
-        The record that it is about.
+        Number of the record.
     number : float
         The number that belongs to the status.
     least_height : float
-        Of the cell, over its periodic axes.
+        Least height of the cell over its periodic axes.
     lists : float64 array
-        The lists of the program, with the marks of what occurs.
+        The lists of the program, with the marks of ids and species that occur.
     """
 
     status: str
@@ -44,7 +44,7 @@ class Trouble:
 
 
 def refusal(trouble: Trouble, program: Program, frame: Frame) -> PhasewireError:
-    """Build the error that names the key at fault."""
+    """Build the error, which names the key at fault."""
     if not 0 <= trouble.record < len(program.records):
         return _internal(trouble)
     select = f"{program.records[trouble.record].where}.select"

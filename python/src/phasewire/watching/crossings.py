@@ -1,4 +1,4 @@
-"""Thresholds that a quantity of the results may cross."""
+"""Detects when a quantity of the results crosses a threshold."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ QUANTITIES = ("crystalline", "mean_log_density", "mean_margin")
 
 
 class Crossing:
-    """A threshold that a quantity may cross, and what then happens.
+    """A threshold of a quantity, and the action when the quantity crosses it.
 
-    It is armed by a value on the other side, so a run that begins beyond the threshold does not trigger it.
+    A value on the other side arms it, so a run that begins beyond the threshold does not trigger it.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class Crossing:
                 "hysteresis must not be negative",
                 field="hysteresis",
                 value=hysteresis,
-                remedy="give the amount by which the quantity must swing back before the event can occur again",
+                remedy="give the distance that the quantity must return before the event can occur again",
             )
         self.quantity = quantity
         self.action = action
@@ -64,7 +64,7 @@ class Crossing:
     def check(self, result: Result) -> float | None:
         """Return the quantity's value if this result has just crossed the threshold."""
         value = quantity_of(result, self.quantity)
-        # Positive beyond the threshold, in the direction watched.
+        # Positive beyond the threshold, in the watched direction.
         beyond = (value - self.threshold) * (1.0 if self.direction == "above" else -1.0)
         if self._spent or not (self._armed or beyond <= -self.hysteresis):
             return None

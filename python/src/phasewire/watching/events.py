@@ -1,4 +1,4 @@
-"""Reacting to what happens to the phases of a running simulation."""
+"""Actions for events of a running simulation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from phasewire.watching.monitor import Action, Event
 
 
 def stop(event: Event) -> None:
-    """End the simulation's current run after its present step: an action for events."""
+    """End the current run after its present step: an action for events."""
     event.monitor.request_stop(str(event))
 
 
@@ -21,7 +21,7 @@ def snapshot(path: str | PathLike[str], *, append: bool = True) -> Action:
     path : path
         The file.
     append : bool
-        Add each snapshot to the file instead of keeping the last one only.
+        Append each snapshot to the file. False: keep only the last one.
     """
 
     def write(event: Event) -> None:

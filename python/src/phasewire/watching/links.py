@@ -1,8 +1,8 @@
-"""Ways from a simulation to an analyser: in the callback, or on a thread of this process.
+"""Links from a simulation to an analyser: in the callback, or on a thread of this process.
 
 A link takes snapshots from the simulation's thread and hands outcomes to the monitor. `submit` of a link that works
-in the background never waits: its queue is bounded, the oldest snapshot is dropped when another comes, and what was
-dropped is counted. The link to a server is in `phasewire.watching.server_link`.
+in the background never waits. Its queue is bounded; if it is full, the oldest snapshot is dropped and counted. The link
+to a server is in `phasewire.watching.server_link`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _NICENESS = limits.whole("server", "niceness")
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What became of a snapshot: a result or an error, never both."""
+    """The outcome of a snapshot: a result or an error, never both."""
 
     snapshot: Snapshot
     dropped: int
@@ -43,7 +43,7 @@ Report = Callable[[str, PhasewireError | None], None]
 
 
 class Link(ABC):
-    """A way to an analyser."""
+    """A connection to an analyser."""
 
     @abstractmethod
     def submit(self, snapshot: Snapshot) -> None:
@@ -51,16 +51,16 @@ class Link(ABC):
 
     @abstractmethod
     def flush(self, timeout: float) -> bool:
-        """Wait until every snapshot taken is settled; return whether that came about in time."""
+        """Wait until every snapshot taken is settled; return whether all were in time."""
 
     @abstractmethod
     def close(self) -> None:
-        """Stop, dropping what still waits."""
+        """Stop; snapshots that still wait are dropped."""
 
     @property
     @abstractmethod
     def dropped(self) -> int:
-        """Snapshots dropped so far, by either side."""
+        """Number of snapshots dropped so far, by either side."""
 
 
 class DirectLink(Link):
@@ -114,12 +114,12 @@ class QueuedLink(Link):
         self._wake()
 
     def flush(self, timeout: float) -> bool:
-        """Wait until nothing is queued or under way."""
+        """Wait until the queue is empty and nothing is in progress."""
         with self._state:
             return self._state.wait_for(lambda: not self._queue and not self._busy(), timeout)
 
     def close(self) -> None:
-        """End the thread; what still waits counts as dropped."""
+        """End the thread; snapshots that still wait count as dropped."""
         with self._state:
             self._stopping = True
             self._state.notify_all()
@@ -131,16 +131,16 @@ class QueuedLink(Link):
 
     @property
     def dropped(self) -> int:
-        """Snapshots dropped so far."""
+        """Number of snapshots dropped so far."""
         with self._state:
             return self._dropped
 
     def _wake(self) -> None:
-        """Tell the thread that something is in the queue, if the condition alone does not."""
+        """Wake the thread if notifying the condition does not."""
 
     @abstractmethod
     def _busy(self) -> bool:
-        """Whether a snapshot has left the queue and is not settled."""
+        """Whether a snapshot has left the queue and is not yet settled."""
 
     @abstractmethod
     def _run(self) -> None:
@@ -148,7 +148,7 @@ class QueuedLink(Link):
 
 
 class WorkerLink(QueuedLink):
-    """Analyse in this process, on a thread of its own, which yields to the simulation where they share a core."""
+    """Analyse in this process, on a separate thread, which yields to the simulation if they share a core."""
 
     def __init__(self, analyser: Analyser, options: Options, deliver: Deliver, queue: int) -> None:
         super().__init__(deliver, queue)
@@ -187,13 +187,13 @@ def _analyse(analyser: Analyser, options: Options, snapshot: Snapshot, dropped: 
             classes=options.classes,
         )
     except Exception as error:
-        # Whatever goes wrong in the analysis must not end the simulation; it is recorded with the step.
+        # An error in the analysis must not end the simulation; it is recorded with the step.
         return Outcome(snapshot, dropped, error=as_phasewire_error(error))
     return Outcome(snapshot, dropped, frame, replace(result, dropped=dropped))
 
 
 def _yield_to_simulation() -> None:
-    """Give the calling thread the niceness that a server has; only Linux has one for each thread."""
+    """Give the calling thread the niceness of a server; only Linux has a niceness per thread."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             thread = threading.get_native_id()

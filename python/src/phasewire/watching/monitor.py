@@ -1,7 +1,7 @@
-"""Watching the phases of a simulation while it runs, without ever stopping it by accident.
+"""Watches the phases of a running simulation, and never stops it by accident.
 
-This is what the couplings to engines share; `phasewire.lammps.attach` and `phasewire.ase.Monitor` are built on it,
-and any other Python-driven engine can call `Monitor.observe` itself.
+The couplings to engines, `phasewire.lammps.attach` and `phasewire.ase.Monitor`, are built on this module. Any other
+engine that runs from Python can call `Monitor.observe` directly.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 _KEPT_INCIDENTS = 1000
 _ABOUT_CONNECTION = ("connected", "lost", "refused", "garbled", "shared")
 _EXPLAINED = {
-    "action": "a function of yours raised",
+    "action": "a custom function raised",
     "record": "the labelled snapshot could not be written",
     "observe": "the snapshot could not be taken",
 }
@@ -45,7 +45,7 @@ _EXPLAINED = {
 
 @dataclass(frozen=True)
 class Incident:
-    """Something about the connection, or in a function of the user, that the simulation did not notice.
+    """A change of the connection, or an error in a function of the user, that did not affect the simulation.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Incident:
         go by message until the next session. ``action``: a function of the user raised. ``record``: a file could not be
         written. ``observe``: a snapshot could not be taken.
     step : int or None
-        The simulation's last step seen.
+        The last observed step of the simulation.
     clock : float
         Seconds since the epoch.
     error : BaseException or None
@@ -73,14 +73,14 @@ class Event:
     Attributes
     ----------
     monitor : Monitor
-        Where it happened; ``monitor.request_stop()`` ends the run.
+        The monitor that detected it; ``monitor.request_stop()`` ends the run.
     quantity : str
         A class name, for its fraction, or ``crystalline``, ``mean_log_density``, ``mean_margin``.
     direction : "above" or "below"
-        The side it is on now.
+        The side on which the value is now.
     threshold, value : float
     step : int
-        The simulation's step of the frame concerned.
+        The simulation's step of the frame.
     time : float or None
     result : Result
     frame : Frame
@@ -104,7 +104,7 @@ Action = Callable[[Event], object]
 
 
 class MonitorOptions(TypedDict, total=False):
-    """Keyword arguments of `Monitor`, which documents them; couplings to engines hand them on."""
+    """Keyword arguments of `Monitor`, which documents them; couplings to engines pass them on."""
 
     background: bool
     queue: int
@@ -117,38 +117,39 @@ class MonitorOptions(TypedDict, total=False):
 
 
 class Monitor:
-    """Snapshots in, phases out, as time series and events.
+    """Turns snapshots of a simulation into time series and events of its phases.
 
     Parameters
     ----------
     analyser : Analyser or str, optional
         `phasewire.Local`, `phasewire.connect`, or a server's address. Default: ``Local()``.
 
-        With a server, frames are sent on a thread of the monitor's own and over a connection of its own: the simulation
-        copies its arrays and goes on. The server may come late, die and come back.
+        With a server, the monitor sends frames on its own thread and over its own connection: the simulation copies its
+        arrays and continues. The server may start late, die and return.
 
-        With ``Local`` the analysis is computed *in* the simulation's callback, so every snapshot costs the simulation
-        the time of the analysis (column ``seconds`` of the series), and none is dropped. With ``background=True`` it
-        is computed on a thread beside the simulation instead.
+        With ``Local`` the analysis runs *in* the simulation's callback, so every snapshot costs the simulation the time
+        of the analysis (column ``seconds`` of the series), and none is dropped. With ``background=True`` it runs on a
+        separate thread.
     background : bool
-        For ``Local``: see above.
+        For ``Local``, see above.
     queue : int
-        Snapshots that may wait when the analysis falls behind. When another comes the oldest is dropped and counted in
-        every later result.
+        Number of snapshots that may wait when the analysis falls behind. The next one displaces the oldest, which later
+        results count as dropped.
     length_scale, denoise, fields, classes
-        As for `Analyser.analyse`. The labels are always asked for.
+        As for `Analyser.analyse`. The labels are always included.
     record : path, optional
-        File to which every labelled snapshot is added, as extended XYZ.
+        File to which every labelled snapshot is appended, as extended XYZ.
     engine : str, optional
-        The engine and its version, for people who look at the server. The couplings fill it in.
+        The engine and its version, which the server displays. The couplings fill it in.
 
     Notes
     -----
-    No method that a simulation calls raises because of an analysis, a server, a file or a user's function. Such
-    errors stand in `failures` and `incidents`, and the first of each kind in a user's function or a file is warned of.
+    Methods that a simulation calls never raise because of an analysis, a server, a file or a user's function. Such
+    errors are recorded in `failures` and `incidents`. The first error of each kind in a user's function or a file
+    gives a warning.
 
     Actions of events, and functions given to `on_result`, run in the simulation's thread, at the first observed step
-    after the result has come, so they may use the engine. Results appear in `series` as soon as they come.
+    after the result has arrived, so they may use the engine. Results appear in `series` as soon as they arrive.
     """
 
     def __init__(
@@ -196,7 +197,7 @@ class Monitor:
                 "the analyser must be a phasewire.Local, a phasewire.connect(..), or a server's address",
                 field="analyser",
                 value=analyser,
-                remedy="leave it out to have the phases computed in this process",
+                remedy="leave it out to compute the phases in this process",
             )
         if analyser is None:
             analyser = self._owned = analysers.Local()
@@ -211,7 +212,7 @@ class Monitor:
     # -- for the engine's side ------------------------------------------------------------------------------------
 
     def observe(self, snapshot: Snapshot) -> None:
-        """Take a snapshot of the simulation, and act on results that have come. Never raises.
+        """Take a snapshot of the simulation, and act on results that have arrived. Never raises.
 
         Parameters
         ----------
@@ -228,17 +229,17 @@ class Monitor:
             self.note("observe", error)
 
     def observe_once(self, snapshot: Snapshot, observables: Callable[[], Mapping[str, float]] | None = None) -> None:
-        """Do what `observe` does, unless the snapshot repeats the one before.
+        """Call `observe` unless the snapshot repeats the previous one.
 
-        The step that ends a run is often that by which the next one begins. Then only results that have come are acted
-        on.
+        The last step of a run is often the first step of the next. The repeated snapshot only triggers actions on
+        results that have arrived.
 
         Parameters
         ----------
         snapshot : Snapshot
             With arrays that the simulation will not change.
         observables : function, optional
-            Returns the values to keep beside the result. An error in it is an incident.
+            Returns the values to store with the result. An error in it is an incident.
         """
         if self._observed is not None and snapshot.repeats(self._observed):
             self._forget_stop()
@@ -254,9 +255,9 @@ class Monitor:
         self.observe(replace(snapshot, observables={**snapshot.observables, **values}))
 
     def act(self) -> None:
-        """Call the functions given to `on_result`, and the actions of events, for results that have come since.
+        """Call the functions given to `on_result`, and the actions of events, for results that have arrived.
 
-        `observe`, `flush` and `close` do it; call it to have it done in between, from the simulation's thread.
+        `observe`, `flush` and `close` call it. Call it from the simulation's thread to act earlier.
         """
         while True:
             with self._lock:
@@ -286,24 +287,24 @@ class Monitor:
     def request_stop(self, reason: str = "asked for") -> None:
         """Ask the engine to end its current run after the present step.
 
-        How it does is the coupling's business (`phasewire.lammps`, `phasewire.ase`); a loop of your own looks at
-        `hand_over_stop` after each `observe`.
+        The couplings end the run (`phasewire.lammps`, `phasewire.ase`); a custom loop must check `hand_over_stop` after
+        each `observe`.
         """
         self._stop_reason = reason
 
     @property
     def should_stop(self) -> bool:
-        """Whether the run was asked to end."""
+        """Whether a stop of the run was requested."""
         return self._stop_reason is not None
 
     def hand_over_stop(self) -> bool:
-        """Return `should_stop`; if so, the engine is ending its run, and the next `observe` belongs to another one."""
+        """Return `should_stop`. If True, the engine must end its run; the next `observe` belongs to another run."""
         self._stop_handed_over = self.should_stop
         return self._stop_handed_over
 
     @property
     def stop_reason(self) -> str | None:
-        """Why the run was asked to end, if it was."""
+        """The reason of the requested stop, None without one."""
         return self._stop_reason
 
     # -- for the user ---------------------------------------------------------------------------------------------
@@ -318,7 +319,7 @@ class Monitor:
         hysteresis: float = 0.0,
         once: bool = False,
     ) -> None:
-        """Do something when a quantity crosses a value.
+        """Call a function when a quantity crosses a value.
 
         Parameters
         ----------
@@ -326,14 +327,14 @@ class Monitor:
             A class name or alias, for the share of the atoms with that label; or ``crystalline``,
             ``mean_log_density``, ``mean_margin``.
         action : function of one `Event`
-            `phasewire.stop`, ``phasewire.snapshot(path)``, or any other. What it raises is recorded in `incidents`.
+            `phasewire.stop`, ``phasewire.snapshot(path)``, or any other. Its exceptions are recorded in `incidents`.
         below, above : float
-            One of the two: the side on which the event occurs. A run that begins there must first have been on the
-            other side.
+            One of the two: the side on which the event occurs. A run that begins there must first reach
+            the other side.
         hysteresis : float
-            How far the quantity must swing back before the event can occur again.
+            Distance that the quantity must return before the event can occur again.
         once : bool
-            Only the first time.
+            Whether to call it only the first time.
         """
         phases = self.phases
         if phases and quantity not in QUANTITIES:
@@ -346,40 +347,40 @@ class Monitor:
 
     @property
     def phases(self) -> tuple[str, ...]:
-        """Class names; empty while no server was heard of."""
+        """Class names; empty before the first contact with a server."""
         return self.series.phases or self._analyser.known_phases
 
     @property
     def last(self) -> Result | None:
-        """The last result, if there is one."""
+        """The last result, None before the first."""
         outcome = self._last
         return None if outcome is None else outcome.result
 
     @property
     def last_frame(self) -> Frame | None:
-        """The frame of the last result."""
+        """The frame of the last result, None before the first."""
         outcome = self._last
         return None if outcome is None else outcome.frame
 
     @property
     def dropped(self) -> int:
-        """Snapshots that were taken but not analysed, so far."""
+        """Number of snapshots that were taken but not analysed."""
         return self._link.dropped
 
     @property
     def failures(self) -> tuple[FailedFrame, ...]:
-        """Snapshots that were refused, and why."""
+        """Refused snapshots, with the reasons."""
         return self.series.failures
 
     @property
     def incidents(self) -> tuple[Incident, ...]:
-        """What happened to the connection, to files and in the user's functions; the last 1000."""
+        """The last 1000 incidents of the connection, of files and of the user's functions."""
         with self._lock:
             return tuple(self._incidents)
 
     @property
     def connected(self) -> bool:
-        """Whether the analysis is there at the moment; always true with ``Local``."""
+        """Whether the analyser is available at the moment; always True with ``Local``."""
         return self._connected
 
     def write_extxyz(self, path: str | PathLike[str], *, append: bool = False) -> None:
@@ -405,17 +406,17 @@ class Monitor:
         self.series.to_csv(path)
 
     def flush(self, timeout: float = 10.0) -> bool:
-        """Wait for the results of all snapshots taken, and act on them.
+        """Wait for the results of all snapshots, and act on them.
 
         Parameters
         ----------
         timeout : float
-            The longest wait, in seconds.
+            Longest wait, in seconds.
 
         Returns
         -------
         bool
-            Whether all are settled.
+            Whether all snapshots are settled.
         """
         settled = self._link.flush(timeout)
         self.act()
@@ -425,7 +426,7 @@ class Monitor:
         """Wait for outstanding results as `flush` does, then stop watching. May be called more than once."""
         if self._closed:
             return
-        # Without a server there is nothing to wait for: it would have been found long ago.
+        # A server that has not been found by now will hardly answer.
         self.flush(timeout if self.connected else min(timeout, 1.0))
         self._closed = True
         self._link.close()
@@ -456,7 +457,7 @@ class Monitor:
     # -- inside ---------------------------------------------------------------------------------------------------
 
     def _forget_stop(self) -> None:
-        """Hear from the engine again: a run that was stopped is over by then, and another one has begun."""
+        """Forget a stop that was handed over: the stopped run is over, and another one has begun."""
         if self._stop_handed_over:
             self._stop_handed_over = False
             self._stop_reason = None
@@ -477,7 +478,7 @@ class Monitor:
     def _make_link(self, background: bool, queue: int, options: Options) -> Link:
         remote = self._analyser.remote
         if remote is not None:
-            # A run without a server needs no ZeroMQ.
+            # Only a server needs ZeroMQ.
             from phasewire.watching.server_link import ServerLink
 
             return ServerLink(remote, options, self._deliver, self._report, queue)
@@ -486,7 +487,7 @@ class Monitor:
         return DirectLink(self._analyser, options, self._deliver)
 
     def _deliver(self, outcome: Outcome) -> None:
-        """Store an outcome; called by the thread that analyses."""
+        """Store an outcome; called by the thread of the analysis."""
         snapshot = outcome.snapshot
         observables = dict(snapshot.observables)
         if outcome.error is not None:
@@ -507,7 +508,7 @@ class Monitor:
                 self.note("record", error)
 
     def _report(self, kind: str, error: PhasewireError | None) -> None:
-        """Hear of the connection; called by the thread that analyses."""
+        """Record a change of the connection; called by the thread of the analysis."""
         if kind != "shared":
             self._connected = kind == "connected"
         self.note(kind, error)
@@ -526,6 +527,6 @@ class Monitor:
         try:
             warnings.warn(f"phasewire: {text}", RuntimeWarning, stacklevel=2)
         except RuntimeWarning:
-            # The user has turned warnings into errors; the simulation must go on all the same, and the
-            # incident or failure is on record.
+            # The user has turned warnings into errors. The simulation continues, and the incident or failure is
+            # recorded.
             return

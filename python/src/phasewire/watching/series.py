@@ -16,16 +16,16 @@ from phasewire._model.class_names import class_number
 
 
 class Series:
-    """Results in the order in which they came, a row each.
+    """Results in the order of their arrival, one row per result.
 
-    Columns are numpy arrays made on access. A frame that was refused has a row too, with NaN in place of
-    numbers; `failures` tells why. Rows may be appended by one thread and read by another.
+    Columns are numpy arrays made on access. A refused frame also has a row, with NaN in place of
+    numbers, and an entry in `failures`. One thread may append rows while another reads them.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._rows: list[tuple[float, ...]] = []
-        # Only classes that occur are kept, a few of what may be hundreds. None: a frame that failed.
+        # Only classes that occur are stored, a few out of possibly hundreds. None: a frame that failed.
         self._fractions: list[dict[str, float] | None] = []
         self._observables: list[dict[str, float]] = []
         self._failures: list[FailedFrame] = []
@@ -92,12 +92,12 @@ class Series:
 
     @property
     def time(self) -> NDArray[np.float64]:
-        """The simulation's time, NaN where it was not given."""
+        """The simulation's time, NaN if it was not given."""
         return self._column("time")
 
     @property
     def atom_count(self) -> NDArray[np.float64]:
-        """Number of atoms, NaN where a frame was refused."""
+        """Number of atoms, NaN for a refused frame."""
         return self._column("atom_count")
 
     @property
@@ -117,7 +117,7 @@ class Series:
 
     @property
     def seconds(self) -> NDArray[np.float64]:
-        """Time of each analysis."""
+        """Duration of each analysis."""
         return self._column("seconds")
 
     @property
@@ -143,20 +143,20 @@ class Series:
         return self._shares([self._phases[number]])[:, 0]
 
     def observable(self, name: str) -> NDArray[np.float64]:
-        """Return a value that the engine gave beside the frames, such as ``temperature``; NaN where absent."""
+        """Return a value that the engine gave with the frames, such as ``temperature``; NaN if absent."""
         with self._lock:
             return np.array([row.get(name, np.nan) for row in self._observables], dtype=np.float64)
 
     @property
     def observable_names(self) -> tuple[str, ...]:
-        """Names of the values that the engine gave beside the frames."""
+        """Names of the values that the engine gave with the frames."""
         with self._lock:
             return tuple(dict.fromkeys(name for row in self._observables for name in row))
 
     def to_csv(self, path: str | PathLike[str]) -> None:
-        """Write the series: a line of names, then a line a row.
+        """Write the series: a line of names, then one line per row.
 
-        ``disordered`` and the classes that occur have a column each. A last column names the error of failed frames.
+        ``disordered`` and each class that occurs have a column. The last column holds the error of failed frames.
         """
         names = self.observable_names
         with self._lock:
@@ -180,7 +180,7 @@ class Series:
         return f"<Series: {len(self)} rows, steps {self.step[0]} to {self.step[-1]}, {self.dropped[-1]} dropped>"
 
     def _shares(self, phases: Sequence[str]) -> NDArray[np.float64]:
-        """Return the shares of some classes, a column each."""
+        """Return the shares of some classes, one column per class."""
         with self._lock:
             rows = list(self._fractions)
         table = np.full((len(rows), len(phases)), np.nan)

@@ -1,4 +1,4 @@
-"""The way from a simulation to a server, which may come late, go, and come back."""
+"""The link from a simulation to a server, which may start late, disappear and return."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ LONGEST_PAUSE = limits.number("transport", "longestReconnectMs") / 1000
 class ServerLink(QueuedLink):
     """Send frames to a server, in mode monitor (bridge/PROTOCOL.md, sections 6 and 8).
 
-    The server may come late, go, and come back: the link looks for it with growing pauses and goes on. Frames that
-    were under way when it went count as dropped.
+    The server may start late, disappear and return: the link looks for it with growing pauses. Frames without an
+    answer when it disappears count as dropped.
     """
 
     def __init__(self, settings: Settings, options: Options, deliver: Deliver, report: Report, queue: int) -> None:
@@ -38,7 +38,7 @@ class ServerLink(QueuedLink):
         self._report = report
         self._under_way: OrderedDict[int, tuple[Snapshot, Frame, float]] = OrderedDict()
         self._between = False
-        """Whether a snapshot has left the queue and is not yet under way."""
+        """Whether a snapshot has left the queue and is not yet sent."""
         self._welcome: Welcome | None = None
         self._in_session = False
         self._dropped_by_server = 0
@@ -54,14 +54,14 @@ class ServerLink(QueuedLink):
         self._thread.start()
 
     def close(self) -> None:
-        """End the thread; what waits or is under way counts as dropped."""
+        """End the thread; snapshots that wait or are unanswered count as dropped."""
         if self._thread.is_alive():
             super().close()
         self._awake.close()
         self._waker.close()
 
     def _wake(self) -> None:
-        # A full pipe already holds a wake-up call, and a closed one needs none.
+        # A full pipe already holds a wake-up call, and a closed pipe needs none.
         try:
             self._waker.send(b"\0")
         except (BlockingIOError, OSError):
@@ -76,7 +76,7 @@ class ServerLink(QueuedLink):
                 try:
                     self._turn()
                 except Exception as error:
-                    # The simulation must not notice, but the user must: it is reported, and the link begins anew.
+                    # The simulation continues, but the user must know: the error is reported, and the link restarts.
                     self._lose(as_phasewire_error(error))
                     time.sleep(FIRST_PAUSE)
             if self._in_session:
@@ -102,7 +102,7 @@ class ServerLink(QueuedLink):
                 self._handle(message)
         self._drain_wakes()
         if self._connection.connected and not was_connected and self._hello_sequence is None:
-            # The server has just come, and nobody has greeted it yet.
+            # The server has just appeared, and no hello has been sent to it.
             self._next_hello = 0.0
         if self._connection.losses != self._losses:
             self._losses = self._connection.losses
@@ -112,7 +112,7 @@ class ServerLink(QueuedLink):
                     f"the server at {self._settings.endpoint} is gone",
                     field="endpoint",
                     value=self._settings.endpoint,
-                    remedy="start it again with `phasewire serve`; the run goes on and finds it",
+                    remedy="start it again with `phasewire serve`; the run continues and finds it",
                 )
             )
         self._check_deadline()
@@ -154,7 +154,7 @@ class ServerLink(QueuedLink):
                     self._end_between()
                 continue
             header |= {"mode": "monitor", "observables": _finite(snapshot.observables)}
-            # Checked before it is taken: the simulation may drop the oldest snapshot meanwhile, and does not wait.
+            # Checked before it is taken: the simulation does not wait, and may drop the oldest snapshot meanwhile.
             if not self._take(snapshot):
                 continue
             space = result_space(self._options.fields, len(frame), len(self._welcome.phases))
@@ -195,7 +195,7 @@ class ServerLink(QueuedLink):
                     f"the server at {self._settings.endpoint} shuts down",
                     field="endpoint",
                     value=self._settings.endpoint,
-                    remedy="start it again with `phasewire serve`; the run goes on and finds it",
+                    remedy="start it again with `phasewire serve`; the run continues and finds it",
                 )
             )
         elif message.type == "error":
@@ -227,7 +227,7 @@ class ServerLink(QueuedLink):
             self._report("refused", error)
 
     def _handle_result(self, message: Message) -> None:
-        # Results of frames that were given up, or of an earlier session, have been counted as dropped.
+        # Frames that were given up, or of an earlier session, are already counted as dropped.
         if message.sequence is None or message.sequence not in self._under_way:
             return
         self._count_server_drops(message)
@@ -260,7 +260,7 @@ class ServerLink(QueuedLink):
         self._remove_up_to(sequence)
 
     def _forget_shared(self, sequence: int, error: PhasewireError) -> None:
-        """Count a frame as dropped that the server could not read from shared memory; those to come go by message."""
+        """Count a frame that the server could not read from shared memory as dropped; later ones go by message."""
         self._connection.stop_sharing()
         with self._state:
             self._dropped += 1
@@ -285,12 +285,12 @@ class ServerLink(QueuedLink):
                     f"the server at {self._settings.endpoint} did not answer within {self._settings.timeout:g} s",
                     field="endpoint",
                     value=self._settings.endpoint,
-                    remedy="look at the server; the run goes on, and asks again",
+                    remedy="check the server; the run continues, and asks again",
                 )
             )
 
     def _lose(self, error: PhasewireError) -> None:
-        """Give up the session and what was under way, and look for the server again after a pause."""
+        """Give up the session and unanswered frames, and look for the server again after a pause."""
         with self._state:
             self._dropped += len(self._under_way)
             self._under_way.clear()
@@ -302,5 +302,5 @@ class ServerLink(QueuedLink):
 
 
 def _finite(observables: Mapping[str, float]) -> dict[str, float] | None:
-    """Return what a header may carry: finite numbers."""
+    """Return the finite numbers, which are all that a header may hold."""
     return {name: float(value) for name, value in observables.items() if math.isfinite(value)} or None
