@@ -1,5 +1,5 @@
-// npm test: set up, then every check there is. The last line is `N passed, N failed`; a style or type check counts as one.
-// npm run test:quick: the same without what slow.mjs lists.
+// npm test: set up, then run all checks. The last line is `N passed, N failed`; a style check counts as one.
+// npm run test:quick: the same, without the tests that slow.mjs lists.
 import "./lib/require-node.mjs";
 
 const { parseArgs } = await import("node:util");
@@ -20,7 +20,7 @@ try {
 const left = options.quick ? slow : [];
 const { passed, failed } = await runChecks([...suites(left.map(({ what }) => what)), ...styleChecks]);
 if (options.quick) {
-  console.log("\nLeft out; `npm test` runs them too, and each alone runs by");
+  console.log("\nLeft out. `npm test` runs these too. To run one of them:");
   console.log("  npx vitest run test/FILE    or    .venv/bin/python -m pytest FILE");
   for (const { what, seconds, why } of left) console.log(`  ${what}: ${why} (${seconds} s)`);
   console.log(`Took ${((performance.now() - start) / 1000).toFixed(0)} s.`);

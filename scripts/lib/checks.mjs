@@ -1,4 +1,4 @@
-// What `npm run check` and `npm test` run, and how each part's result is counted.
+// The parts of `npm run check` and `npm test`, and how their results are counted.
 import fs from "node:fs";
 import path from "node:path";
 import { collect, freeCores, sideBySide } from "./jobs.mjs";
@@ -15,8 +15,8 @@ const single = (name, program, args) => ({
 });
 
 /**
- * A test runner that writes a report. A runner that fails although its report names no failure (it crashed, or a file
- * could not be read) counts as one failure, so nothing is lost between the two.
+ * A test runner that writes a report. A runner that fails although its report names no failure (it crashed,
+ * or a file could not be read) counts as one failure, so nothing is lost between the two.
  */
 const suite = (name, cores, program, args, reportFile, count) => ({
   name,
@@ -31,7 +31,7 @@ const suite = (name, cores, program, args, reportFile, count) => ({
   },
 });
 
-/** Counts of vitest's JSON report; a file that fails before its first test is one failure. */
+/** Counts of vitest's JSON report. A file that fails before its first test is one failure. */
 export function countVitest(text) {
   const report = JSON.parse(text);
   const brokenFiles = report.testResults.filter(
@@ -40,7 +40,7 @@ export function countVitest(text) {
   return { passed: report.numPassedTests, failed: report.numFailedTests + brokenFiles };
 }
 
-/** Counts of pytest's JUnit report; an error in a fixture or while collecting is a failure. */
+/** Counts of pytest's JUnit report. An error in a fixture or during collection is a failure. */
 export function countPytest(text) {
   const count = (name) => Number(text.match(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`))?.[1] ?? 0);
   const failed = count("failures") + count("errors");
@@ -65,7 +65,7 @@ export const styleChecks = [
 ];
 
 function vitest(name, without) {
-  // Half of the cores: the suites of pytest, one core each, take about as long together.
+  // This suite gets half of the cores. The suites of pytest, one core each, take about as long together.
   const cores = Math.max(1, Math.floor(freeCores() / 2));
   const excluded = without.map((file) => `--exclude=${file}`);
   const reporters = ["--reporter=default", "--reporter=json"];
@@ -108,9 +108,9 @@ function pytest(name, folder, without) {
 }
 
 /**
- * The suites of tests, those that take longest first.
+ * The suites of tests, the longest first.
  *
- * @param {readonly string[]} [without] test files, or single tests of Python (`FILE::NAME`), that are left out
+ * @param {readonly string[]} [without] test files, or single Python tests (`FILE::NAME`), to leave out
  */
 export const suites = (without = []) => {
   const below = (folder) => without.filter((entry) => entry.startsWith(`${folder}/`));
@@ -123,7 +123,10 @@ export const suites = (without = []) => {
   ];
 };
 
-/** Run checks side by side and print what each has said once it has ended; how many passed and failed in all. */
+/**
+ * Run checks side by side and print the output of each when it ends. Returns the total numbers passed and
+ * failed.
+ */
 export async function runChecks(checks) {
   const jobs = checks.map((check) => ({
     cores: check.cores,

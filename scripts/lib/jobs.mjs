@@ -1,22 +1,22 @@
-// Programs side by side: as many at once as there are cores for, what each prints kept together.
+// Runs programs side by side, as many at once as the cores allow. The output of each is kept together.
 import { spawn } from "node:child_process";
 import os from "node:os";
 import path from "node:path";
 import { root } from "./paths.mjs";
 
 const limitMs = 30 * 60_000;
-// A suite of tests with its servers and simulations takes up to this much.
+// Bytes that a suite of tests with its servers and simulations takes at most.
 const memoryPerCore = 2e9;
 
-/** Cores that jobs may share: those this process may use, fewer where memory is short. */
+/** Number of cores that jobs may share: those of this process, or fewer if memory is short. */
 export const freeCores = () =>
   Math.max(1, Math.min(os.availableParallelism(), Math.floor(os.totalmem() / memoryPerCore)));
 
 /**
  * Run a program without a terminal.
  *
- * @returns {Promise<{status: number | null, output: string}>} its exit status, null when it could not be started or was
- *   ended by a signal or the limit; stdout and stderr together, as they came
+ * @returns {Promise<{status: number | null, output: string}>} its exit status, or null if it could not be
+ *   started or was ended by a signal or the limit; stdout and stderr together, in order of arrival
  */
 export function collect(program, args) {
   return new Promise((resolve) => {
@@ -35,13 +35,13 @@ export function collect(program, args) {
 }
 
 /**
- * Run jobs side by side. They start in their order, except that one for which too few cores are free lets smaller ones
- * pass. A job that wants more cores than there are gets all.
+ * Run jobs side by side. They start in order, except that a job for which too few cores are free lets smaller
+ * jobs pass. A job that wants more cores than exist gets all of them.
  *
  * @template T
  * @param {{cores: number, run: () => Promise<T>}[]} jobs
- * @param {number} cores to be shared
- * @returns {Promise<T[]>} their results, in their order
+ * @param {number} cores number of cores to share
+ * @returns {Promise<T[]>} the results in the order of the jobs
  */
 export async function sideBySide(jobs, cores) {
   const waiting = jobs.map((job, index) => ({ ...job, index, cores: Math.min(job.cores, cores) }));

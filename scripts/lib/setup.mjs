@@ -16,8 +16,8 @@ const seconds = (start) => `${((performance.now() - start) / 1000).toFixed(1)} s
 const say = (text) => console.error(text);
 
 /**
- * @param {{extras?: string[], only?: string[]}} [options] names of extra stages, for example `training`; which of the
- *   usual stages to go through, all by default
+ * @param {{extras?: string[], only?: string[]}} [options] names of extra stages, for example `training`;
+ *   which of the usual stages to go through, all by default
  * @throws {Error} with a remedy; the last lines of a failed command have been printed by then
  */
 export async function setup({ extras = [], only } = {}) {

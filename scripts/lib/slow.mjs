@@ -1,6 +1,7 @@
 /**
- * What `npm run test:quick` leaves out: test files, or single tests of Python as `FILE::NAME`, each with the seconds of
- * one core that it takes and the reason. Everything else runs. `npm test` says when a file that isn't here is slow.
+ * Tests that `npm run test:quick` leaves out: test files, or single Python tests as `FILE::NAME`, each with
+ * its seconds on one core and the reason. All other tests run. `npm test` reports slow files that are not
+ * listed here.
  *
  * @type {readonly {what: string, seconds: number, why: string}[]}
  */

@@ -28,6 +28,7 @@ const plain = [
   "bridge/server/standing.ts",
   "bridge/server/wire",
   "examples",
+  "scripts",
   "python/src/phasewire/ase",
   "python/src/phasewire/couplings.py",
   "python/src/phasewire/driving/attached.py",

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { collect, sideBySide } from "../../scripts/lib/jobs.mjs";
 
 describe("sideBySide", () => {
-  /** Jobs of so many cores each; what ran when, and the most cores that were taken at once. */
+  /** Runs jobs with these numbers of cores. Returns their order and the most cores in use at once. */
   async function follow(sizes, cores) {
     const events = [];
     let taken = 0;
@@ -30,13 +30,13 @@ describe("sideBySide", () => {
     expect(events).toEqual(["+0", "-0", "+1", "-1", "+2", "-2"]);
   });
 
-  it("fills the cores, and takes no more", async () => {
+  it("fills the cores and uses no more", async () => {
     const { events, most } = await follow([1, 1, 1, 1], 2);
     expect(events.slice(0, 3)).toEqual(["+0", "+1", "-0"]);
     expect(most).toBe(2);
   });
 
-  it("lets a small job pass one for which there is no room, and gives the latter all cores in the end", async () => {
+  it("lets a small job pass one that does not fit, which gets all cores in the end", async () => {
     const { events, most } = await follow([1, 9, 1], 2);
     expect(events).toEqual(["+0", "+2", "-0", "-2", "+1", "-1"]);
     expect(most).toBe(2);
@@ -46,13 +46,13 @@ describe("sideBySide", () => {
 describe("collect", () => {
   const run = (code) => collect(process.execPath, ["--eval", code]);
 
-  it("gives the status and all that was printed", async () => {
+  it("returns the status and the whole output", async () => {
     const { status, output } = await run('console.log("out"); console.error("err"); process.exitCode = 3;');
     expect(status).toBe(3);
     expect(output.split("\n").sort()).toEqual(["", "err", "out"]);
   });
 
-  it("tells of a signal, and of a program that is not there", async () => {
+  it("reports a signal, and a program that does not exist", async () => {
     const ended = await run('process.kill(process.pid, "SIGKILL")');
     expect(ended).toEqual({ status: null, output: expect.stringContaining("ended by SIGKILL") });
     expect(await collect("no-such-program", [])).toMatchObject({
