@@ -375,6 +375,54 @@ export const errors = {
       "field": "{field}",
       "message": "{field} holds no atom: the weights add up to {total}",
       "remedy": "Widen the selection, or give `reduce: \"sum\"`, which is 0 where there are no atoms."
+    },
+    "badKey": {
+      "code": "BAD_OPTION",
+      "field": "{field}",
+      "message": "{field} is {found}; {expected} was expected",
+      "remedy": "docs/variables.md lists the kinds of variables and their keys."
+    },
+    "unknownKey": {
+      "code": "BAD_OPTION",
+      "field": "{field}",
+      "message": "{field} is not known here; the keys are {keys}",
+      "remedy": "docs/variables.md lists the kinds of variables and their keys."
+    },
+    "excludingKeys": {
+      "code": "BAD_OPTION",
+      "field": "{field}",
+      "message": "{field} and {other} exclude each other",
+      "remedy": "docs/variables.md lists the kinds of variables and their keys."
+    },
+    "emptyObject": {
+      "code": "BAD_OPTION",
+      "field": "{field}",
+      "message": "{field} is empty; one of {keys} was expected",
+      "remedy": "docs/variables.md lists the kinds of variables and their keys."
+    },
+    "descending": {
+      "code": "BAD_OPTION",
+      "field": "{field}",
+      "message": "{field} is {number}, below {other}, which is {bound}; a slab across the boundary of a periodic cell ends beyond 1, such as from 0.9 to 1.1",
+      "remedy": "docs/variables.md lists the kinds of variables and their keys."
+    },
+    "deepVariable": {
+      "code": "BAD_OPTION",
+      "field": "{field}",
+      "message": "{field} lies {level} variables deep; at most {most} are allowed",
+      "remedy": "docs/variables.md lists the kinds of variables and their keys."
+    },
+    "manyVariables": {
+      "code": "BAD_OPTION",
+      "field": "{field}",
+      "message": "{field} has {count} variables, those inside others included; at most {most} are allowed",
+      "remedy": "docs/variables.md lists the kinds of variables and their keys."
+    },
+    "nameTwice": {
+      "code": "BAD_OPTION",
+      "field": "{field}",
+      "message": "{field} is {name}, as that of a variable before it",
+      "remedy": "docs/variables.md lists the kinds of variables and their keys."
     }
   },
   "statuses": {

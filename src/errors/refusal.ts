@@ -40,6 +40,16 @@ export function refusal<Name extends Reason>(
   });
 }
 
+/** Longest text of a value in a message. */
+const longestShown = 80;
+
+/** A value for a message: `missing`, a number, or JSON, cut if it is long. */
+export function show(value: unknown): string {
+  if (value === undefined || value === null) return "missing";
+  const text = typeof value === "number" ? plain(value) : (JSON.stringify(value) ?? typeof value);
+  return text.length > longestShown ? `${text.slice(0, longestShown)}...` : text;
+}
+
 /** A number as messages show it: up to six digits; the same text in Python. */
 function plain(value: string | number): string {
   if (typeof value === "string") return value;

@@ -1,5 +1,5 @@
 /** From the names of classes to their numbers in a model. */
-import { PhasewireError } from "../errors/index.js";
+import { refusal } from "../errors/index.js";
 import { type ClassNames, findClass } from "../model/index.js";
 import type { CustomVariable } from "./custom.js";
 import type { MeanVariable, Selection, SwitchOptions, Variable } from "./declare.js";
@@ -104,7 +104,7 @@ function resolveKey(variable: MeanVariable, classes: readonly ClassNames[], fiel
     case "fraction": {
       if ("class" in variable) return { kind: "fraction", classes: [find(variable.class, "class")] };
       const found = variable.classes.map((name, index) => find(name, `classes[${index}]`));
-      refuseTwice(found, variable.classes, `${field}.classes`);
+      refuseTwice(found, variable.classes, `${field}.classes`, classes);
       return { kind: "fraction", classes: found };
     }
     default:
@@ -113,13 +113,15 @@ function resolveKey(variable: MeanVariable, classes: readonly ClassNames[], fiel
 }
 
 /** A class that is named by its name and an alias would count twice. */
-function refuseTwice(found: readonly number[], names: readonly string[], field: string): void {
+function refuseTwice(
+  found: readonly number[],
+  names: readonly string[],
+  field: string,
+  classes: readonly ClassNames[],
+): void {
   const again = found.findIndex((number, index) => found.indexOf(number) < index);
   if (again < 0) return;
-  throw new PhasewireError("BAD_OPTION", {
-    field: `${field}[${again}]`,
-    value: names[again],
-    message: `${field} names the class ${names[again]} twice`,
-    remedy: "Name each class once.",
-  });
+  const [name, own] = [names[again]!, classes[found[again]!]!.name];
+  const also = name === own ? "" : `, as ${name} too`;
+  throw refusal("classTwice", { name: own, also }, { field: `${field}[${again}]`, value: name });
 }

@@ -40,3 +40,64 @@ describe("contract/limits.json", () => {
     expect(read(file).replace(/\s+/g, " ").includes(words)).toBe(true);
   });
 });
+
+interface Kind {
+  readonly isMean?: boolean;
+  readonly needs?: Readonly<Record<string, string>>;
+  readonly may?: Readonly<Record<string, string>>;
+}
+
+const { kinds, means, values } = readTable("variables") as {
+  kinds: Record<string, Kind>;
+  means: Record<string, string>;
+  values: Record<string, { is: string } & Kind>;
+};
+
+describe("contract/variables.json", () => {
+  const page = read("docs/variables.md");
+  /** Words in code of a text. */
+  const words = (text: string): string[] => [...text.matchAll(/`(\w+)`/g)].map((match) => match[1]!);
+  const section = (from: string, to: string): string =>
+    page.split(`## ${from}\n`)[1]!.split(`\n## ${to}`)[0]!;
+
+  /** Keys of each kind in the tables of the page. */
+  const documented = Object.fromEntries(
+    [...page.matchAll(/^\| ((?:`\w+`(?:, )?)+) \| (.*?) \|/gm)].flatMap(([, names, keys]) =>
+      words(names!)
+        .filter((name) => name !== "kind")
+        .map((name) => [name, words(keys!)] as const),
+    ),
+  );
+
+  it("has the kinds of docs/variables.md with their keys", () => {
+    const keysOf = ({ needs = {}, may = {} }: Kind): string[] => [...Object.keys(needs), ...Object.keys(may)];
+    expect(documented).toEqual(
+      Object.fromEntries(Object.entries(kinds).map(([name, kind]) => [name, keysOf(kind)])),
+    );
+  });
+
+  it("has means where the page has means over atoms", () => {
+    const table = section("Means over atoms", "Variables of variables");
+    for (const [name, { isMean = false }] of Object.entries(kinds)) {
+      expect(table.includes(`\n| \`${name}\``), name).toBe(isMean);
+    }
+  });
+
+  it("has the keys of means, of selections and of regions that the page lists", () => {
+    for (const key of Object.keys(means)) expect(page, key).toContain(`\`${key}`);
+    for (const key of Object.keys(values.selection!.may!)) expect(page).toContain(`  - \`${key}\`: `);
+    for (const name of ["switch", "slab", "ball", "term"]) {
+      const keys = `{${Object.keys(values[name]!.needs!).join(", ")}}`;
+      expect(page, name).toContain(keys);
+    }
+  });
+
+  it("names only values that it has", () => {
+    const tables = [...Object.values(kinds), ...Object.values(values)];
+    const used = tables.flatMap(({ needs = {}, may = {} }) => [
+      ...Object.values(needs),
+      ...Object.values(may),
+    ]);
+    expect(used.filter((name) => !Object.hasOwn(values, name))).toEqual([]);
+  });
+});

@@ -12,10 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from phasewire.errors import PhasewireError, make_error
-
-_AXES = (0, 1, 2)
-
 
 @dataclass(frozen=True)
 class Slab:
@@ -139,69 +135,6 @@ def atoms(
         None if kinds is None else tuple(_plain(value) for value in kinds),
         region,
     )
-
-
-def check_selection(selection: Any, where: str) -> None:
-    """Raise ``BAD_OPTION`` that names the key, unless a selection is one that docs/variables.md allows."""
-    if not isinstance(selection, AtomSelection):
-        raise refused("select must be made by phasewire.atoms(..)", where, selection)
-    if selection == AtomSelection():
-        raise refused("select says nothing", where, None, "give ids, species or region, or leave select out")
-    if selection.ids is not None:
-        _check_list(selection.ids, f"{where}.ids", "atom ids", lambda value: _is_whole(value))
-    if selection.species is not None:
-        _check_list(selection.species, f"{where}.species", "names or numbers of species", _is_species)
-    if selection.region is not None:
-        _check_region(selection.region, f"{where}.region")
-
-
-def _check_region(region: Any, where: str) -> None:
-    if isinstance(region, Slab):
-        if region.axis not in _AXES or isinstance(region.axis, bool):
-            raise refused("axis must be 0, 1 or 2", f"{where}.axis", region.axis)
-        check_number(region.start, f"{where}.from")
-        check_number(region.stop, f"{where}.to")
-        if region.stop < region.start:
-            raise refused("to must not lie below from", f"{where}.to", region.stop)
-    elif isinstance(region, Ball):
-        if len(region.centre) != len(_AXES):
-            raise refused("centre must be three numbers", f"{where}.centre", list(region.centre))
-        for axis in _AXES:
-            check_number(region.centre[axis], f"{where}.centre[{axis}]")
-        check_number(region.radius, f"{where}.radius", at_least=0)
-    else:
-        raise refused("region must be made by phasewire.slab(..) or phasewire.ball(..)", where, region)
-    check_number(region.width, f"{where}.width", at_least=0)
-
-
-def check_number(value: Any, where: str, *, at_least: float | None = None, above: float | None = None) -> None:
-    """Raise ``BAD_OPTION`` unless a value is a finite number within the bounds."""
-    if not isinstance(value, (int, float, np.number)) or isinstance(value, bool) or not np.isfinite(value):
-        raise refused("a finite number is needed", where, value)
-    if at_least is not None and value < at_least:
-        raise refused(f"the number must be at least {at_least:g}", where, value)
-    if above is not None and value <= above:
-        raise refused(f"the number must be above {above:g}", where, value)
-
-
-def refused(message: str, where: str, value: Any, remedy: str = "see docs/variables.md") -> PhasewireError:
-    """Build the error for a declaration that is wrong at a key."""
-    return make_error("BAD_OPTION", message, field=where, value=value, remedy=remedy)
-
-
-def _check_list(values: Any, where: str, what: str, fits: Any) -> None:
-    if not isinstance(values, tuple) or not values:
-        raise refused(f"a list of {what} is needed, with one entry at least", where, values)
-    if not all(fits(value) for value in values):
-        raise refused(f"a list of {what} is needed", where, list(values))
-
-
-def _is_whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_species(value: Any) -> bool:
-    return (isinstance(value, str) and bool(value)) or _is_whole(value)
 
 
 def _plain(value: Any) -> Any:
