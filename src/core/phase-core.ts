@@ -32,34 +32,35 @@ import type {
 import { checkShapes, frameRoom, writeFrame } from "./write-frame.js";
 import { writeModel } from "./write-model.js";
 
-/** A thread more is worth waking for so many atoms more: with fewer, a frame is done before the others are awake. */
+/** Atoms per thread below which another thread does not pay: the frame is done before it wakes. */
 const fewestAtomsPerThread = 200;
 const { mostDefaultThreads, mostPairs, mostSkin, pairHeadroom } = limits.core;
 const { convergedSteps, convergedTolerance, mostSteps } = limits.denoising;
 
-/** What regions of a frame were laid out for. */
+/** The sizes that the regions of a frame were laid out for. */
 interface FrameLayout {
   readonly atomCount: number;
   readonly pairs: number;
   readonly features: number;
 }
 
-/** How far the evaluation of the frame has got: atoms sorted, neighbours found, forward pass done. */
+/** How far the evaluation of the frame is: no frame, atoms sorted, neighbours found, forward pass done. */
 type Progress = "empty" | "loaded" | "paired" | "evaluated";
 
 /**
- * Evaluates a model on frames. Load a frame, then ask for passes; each copies its results out. One call at a time: a call made while
- * another runs is refused with `BAD_OPTION`. Results do not depend on the number of threads.
+ * Evaluates a model on frames. Load a frame, then call passes; each returns copies of its results. Calls run
+ * one at a time: a call during another is refused with `BAD_OPTION`. Results do not depend on the number of
+ * threads.
  */
 export class PhaseCore {
   private atomCount = 0;
   private frameEnd = 0;
-  /** What the regions of the frame were last laid out for; they stay as they are while frames ask for the same. */
+  /** The sizes of the last layout, which stays while frames need the same; null if there is none. */
   private layout: FrameLayout | null = null;
-  /** Room for pairs an atom; 0 leaves it to the core, and it grows when a frame needs more. */
+  /** Room for pairs per atom, which grows when a frame needs more; 0 leaves it to the core. */
   private pairsPerAtom = 0;
   private progress: Progress = "empty";
-  /** Whether the frame loaded has room for gradients. */
+  /** Whether the loaded frame has room for gradients. */
   private hasGradients = true;
   /** Whether it has room for logits and probabilities. */
   private hasTables = true;
@@ -77,7 +78,7 @@ export class PhaseCore {
     private readonly skin: number,
     /** The build of the core in use. */
     readonly build: CoreBuild,
-    /** Worker threads that large frames are shared among, and the cores that there are for them. */
+    /** Worker threads that share large frames, and the processor cores available to them. */
     readonly threads: number,
     readonly cores: number,
   ) {}
@@ -85,11 +86,11 @@ export class PhaseCore {
   /**
    * Compiles and instantiates the core, hands it the model and starts the worker threads.
    *
-   * @throws PhasewireError `BAD_OPTION` if `threads` is no positive integer, `skin` no length from 0 to 2, or the build is not to be had, `MODEL_SHAPE` if a tensor's
-   *   length is wrong, `MODEL_NON_FINITE`
+   * @throws PhasewireError `BAD_OPTION` if `threads` is not a positive integer, `skin` is not from 0 to 2, or
+   *   the build is not available; `MODEL_SHAPE` if a tensor's length is wrong; `MODEL_NON_FINITE`
    */
   static async create(model: CoreModel, options: CoreOptions = {}): Promise<PhaseCore> {
-    // Loaded only here, so that this module also loads where there is no Node.
+    // Imported only here, so that this module also loads in hosts without Node.
     const host = options.host ?? (await import("./node-host.js")).nodeHost;
     const cores = host.cores();
     const threads =
@@ -119,7 +120,7 @@ export class PhaseCore {
   /**
    * Sets the prior over classes for all passes that follow (docs/maths.md, "Prior over classes").
    *
-   * @param weights C numbers of at least 0, not all but the first 0; absent for equal weights
+   * @param weights C numbers of at least 0, at least one above 0 after the first; equal weights by default
    * @throws PhasewireError `BAD_OPTION`
    */
   setPrior(weights?: ArrayLike<number>): void {
@@ -138,15 +139,16 @@ export class PhaseCore {
     if (core.setPrior(context.address) !== core.STATUS_OK.value) {
       throw refusal("prior", {});
     }
-    // What was evaluated with the prior before is no longer valid; the neighbours are.
+    // Results of the prior before are no longer valid; the neighbours are.
     if (this.progress === "evaluated") this.progress = "paired";
   }
 
   /**
-   * Room for the next frame in the core's memory, to be filled and handed to `load` without a copy. What was loaded before is gone.
+   * Makes room for the next frame in the core's memory, which the caller fills and hands to `load` without a
+   * copy. The frame loaded before is lost.
    *
    * @param atomCount at least 1
-   * @returns views that hold until the next call
+   * @returns views that are valid until the next call
    * @throws PhasewireError `TOO_LARGE`
    */
   room(atomCount: number, { gradients = true, perClass = true, atomNumber }: LoadOptions = {}): FrameRoom {
@@ -161,11 +163,12 @@ export class PhaseCore {
   }
 
   /**
-   * Takes a frame: checks it, settles its length scale and sorts its atoms. Its neighbours are found by the first pass that needs them, on
-   * the worker threads; that pass is the one to fail on coincident atoms. Arrays that `room` gave are used where they are.
+   * Takes a frame: checks it, finds its length scale and sorts its atoms. The first pass that needs
+   * neighbours finds them, on the worker threads; that pass fails if atoms coincide. Arrays from `room` are
+   * used in place.
    *
-   * @throws PhasewireError `EMPTY_FRAME`, `SHAPE_MISMATCH`, `NON_FINITE_POSITIONS`, `MISSING_CELL`, `NON_FINITE_CELL`, `SINGULAR_CELL`,
-   *   `BAD_LENGTH_SCALE`, `TOO_LARGE`
+   * @throws PhasewireError `EMPTY_FRAME`, `SHAPE_MISMATCH`, `NON_FINITE_POSITIONS`, `MISSING_CELL`,
+   *   `NON_FINITE_CELL`, `SINGULAR_CELL`, `BAD_LENGTH_SCALE`, `TOO_LARGE`
    */
   load(frame: CoreFrame, options: LoadOptions = {}): void {
     this.refuseIfBusy();
@@ -178,7 +181,8 @@ export class PhaseCore {
   }
 
   /**
-   * a0 of a frame of any size, without loading it: what `lengthScale` is where it can be loaded.
+   * Returns a0 of a frame of any size without loading it: the value of `lengthScale` for a frame that can be
+   * loaded.
    *
    * @throws PhasewireError what `load` throws; `TOO_LARGE` from about 20 million atoms on
    */
@@ -187,8 +191,9 @@ export class PhaseCore {
   }
 
   /**
-   * Most atoms that a frame without gradients may have to fit into the core's memory and half of what the process may still take; a tenth less than
-   * can be laid out, for frames denser than usual. What was loaded before is gone.
+   * Returns how many atoms a frame without gradients may have to fit into the core's memory and half of the
+   * memory that the process may still take. It is a tenth less than the layout allows, as a reserve for
+   * frames denser than usual. The frame loaded before is lost.
    */
   mostAtoms(): number {
     this.refuseIfBusy();
@@ -206,16 +211,19 @@ export class PhaseCore {
     return Math.max(1, Math.floor(0.9 * fits));
   }
 
-  /** The arrays of the frame whose forward pass stands, as views to read; null if none does, as after `room`, or a new prior. */
+  /**
+   * Returns views of the evaluated frame's arrays, to be read only; null if no forward pass is valid, as
+   * after `room` or a new prior.
+   */
   evaluated(): FrameRoom | null {
     return this.progress === "evaluated" ? frameRoom(this.context, this.atomCount) : null;
   }
 
   /**
-   * The memory of the frame loaded, for computations on its positions in place; memory from its end on is free for
-   * them. It holds until the next load.
+   * Returns the memory of the loaded frame, for computations on its positions in place. Memory after its end
+   * is free until the next load.
    *
-   * @throws PhasewireError `BAD_OPTION` if no frame is loaded or another call is at work on it
+   * @throws PhasewireError `BAD_OPTION` if no frame is loaded or another call is running
    */
   loadedFrame(): LoadedFrame {
     this.refuseIfBusy();
@@ -224,10 +232,10 @@ export class PhaseCore {
   }
 
   /**
-   * The memory of the evaluated frame, for computations on its logits in place. Memory after its end is free until the
-   * next load.
+   * Returns the memory of the evaluated frame, for computations on its logits in place. Memory after its end
+   * is free until the next load.
    *
-   * @throws PhasewireError `BAD_OPTION` if no forward pass stands
+   * @throws PhasewireError `BAD_OPTION` if no forward pass is valid
    */
   evaluatedFrame(): EvaluatedFrame {
     const { context, frameEnd: end, hasGradients } = this;
@@ -239,22 +247,24 @@ export class PhaseCore {
     });
   }
 
-  /** Whether the neighbours of the frame loaded were found by the lists of one before. */
+  /** Whether the neighbours of the loaded frame came from the lists of an earlier one. */
   get hasReusedLists(): boolean {
     this.requireFrame();
     return this.context.count("LIST_REUSED") === 1;
   }
 
-  /** a0 of the frame loaded, simulation length unit. */
+  /** a0 of the loaded frame, simulation length unit. */
   get lengthScale(): number {
     this.requireFrame();
     return this.context.value("LENGTH_SCALE");
   }
 
   /**
-   * Logits of the frame loaded, and what is read off them.
+   * Returns the logits of the loaded frame, with the labels, probabilities and densities that follow from
+   * them.
    *
-   * @throws PhasewireError `COINCIDENT_ATOMS`, `BAD_LENGTH_SCALE` (an absurd one: over a thousand neighbours), `TOO_LARGE`, `INTERNAL`
+   * @throws PhasewireError `COINCIDENT_ATOMS`; `BAD_LENGTH_SCALE` if an atom has over a thousand neighbours;
+   *   `TOO_LARGE`, `INTERNAL`
    */
   forward(options: PassOptions = {}): Promise<ForwardResult> {
     return this.exclusive(async () => {
@@ -264,10 +274,13 @@ export class PhaseCore {
   }
 
   /**
-   * Forward passes of many small frames: each on one thread, as many at a time as there are threads. Of a frame that was loaded before nothing is left.
+   * Runs forward passes of many small frames, each on one thread, as many at a time as there are threads. The
+   * frame loaded before is lost.
    *
-   * @returns results in the order of the frames, their arrays copies or, with `arrays: "atoms"`, those of the atoms alone
-   * @throws RefusedFrame around what `load` and `forward` throw, for the first frame that is refused; PhasewireError `INTERNAL`
+   * @returns results in the order of the frames; their arrays are copies, with `arrays: "atoms"` only those
+   *   with one value per atom
+   * @throws RefusedFrame around the error of `load` or `forward`, for the first frame that is refused;
+   *   PhasewireError `INTERNAL`
    */
   async forwardBatch(frames: readonly CoreFrame[], options: BatchOptions = {}): Promise<ForwardResult[]> {
     this.refuseIfBusy();
@@ -283,10 +296,10 @@ export class PhaseCore {
   }
 
   /**
-   * Gradient and virial of any function of the logits, from its derivatives by them.
+   * Returns gradient and virial of any function of the logits, given its derivatives by them.
    *
    * @param seed N x C, dL/dl_ac
-   * @throws PhasewireError `SHAPE_MISMATCH` if the seed has another length; what `forward` throws
+   * @throws PhasewireError `SHAPE_MISMATCH` if the seed has another length; the errors of `forward`
    */
   backward(seed: Float32Array): Promise<BackwardResult> {
     return this.exclusive(async () => {
@@ -300,15 +313,15 @@ export class PhaseCore {
   }
 
   /**
-   * Gradient and virial of an energy, from its derivatives by the logits in double precision. The backward pass is in
-   * single precision, and some seeds are beyond its range (joules, or a mean over millions of atoms), so the core takes a
-   * power of two out of the seed.
+   * Returns gradient and virial of an energy, given its derivatives by the logits in double precision. The
+   * backward pass is in single precision, and some seeds exceed its range (joules, or a mean over millions of
+   * atoms), so the core takes a power of two out of the seed.
    *
    * @param seed N x C, dE/dl_ac, or the address of such a seed in the core's memory, as f64
-   * @param explicit address of a context of variables whose explicit derivatives are added, and whether the length
-   *   scale follows the cell
+   * @param explicit address of a context of variables whose explicit derivatives are added, and whether the
+   *   length scale follows the cell
    * @returns only NaN if a number of the seed is not finite
-   * @throws PhasewireError `SHAPE_MISMATCH` if the seed has another length; what `forward` throws
+   * @throws PhasewireError `SHAPE_MISMATCH` if the seed has another length; the errors of `forward`
    */
   pull(
     seed: Float32Array | Float64Array | number,
@@ -342,7 +355,11 @@ export class PhaseCore {
     });
   }
 
-  /** Log density of the frame loaded and its gradient, the score. @throws PhasewireError what `forward` throws */
+  /**
+   * Returns the log density of the loaded frame and its gradient, the score.
+   *
+   * @throws PhasewireError the errors of `forward`
+   */
   score(): Promise<ScoreResult> {
     return this.exclusive(async () => {
       this.requireGradients();
@@ -355,9 +372,11 @@ export class PhaseCore {
   }
 
   /**
-   * Moves the atoms up the score (docs/maths.md, "Denoising"). The denoised frame is the loaded one afterwards.
+   * Moves the atoms up the score (docs/maths.md, "Denoising"). Afterwards the denoised frame is the loaded
+   * one.
    *
-   * @throws PhasewireError `BAD_OPTION` if `steps` is no whole number of at least 0; what `forward` throws
+   * @throws PhasewireError `BAD_OPTION` if `steps` is not a whole number of at least 0; the errors of
+   *   `forward`
    */
   denoise(options: DenoiseOptions & PassOptions): Promise<DenoiseResult> {
     return this.exclusive(async () => {
@@ -398,13 +417,13 @@ export class PhaseCore {
     });
   }
 
-  /** Ends the worker threads. Every later call is refused. */
+  /** Ends the worker threads. All later calls are refused. */
   async dispose(): Promise<void> {
     this.disposed = true;
     await this.pool?.dispose();
   }
 
-  /** Runs one call while no other may. */
+  /** Runs one call. Other calls are refused until it ends. */
   private async exclusive<Result>(action: () => Promise<Result>): Promise<Result> {
     this.refuseIfBusy();
     this.requireFrame();
@@ -419,7 +438,7 @@ export class PhaseCore {
   private refuseIfBusy(): void {
     if (!this.busy && !this.disposed) return;
     throw new PhasewireError("BAD_OPTION", {
-      message: this.disposed ? "the core was disposed of" : "the core is at work on another call",
+      message: this.disposed ? "the core was disposed of" : "the core is busy with another call",
       field: "core",
       remedy: "Await each call before the next, or create a core for each task.",
     });
@@ -435,8 +454,9 @@ export class PhaseCore {
   }
 
   /**
-   * Assigns the frame's regions, with room for so many pairs an atom; laying out again for more pairs leaves all but the pairs where it is. Nothing
-   * is done where it would change nothing, and the core may then reuse what it knows of the frame before.
+   * Assigns the frame's regions, with room for this many pairs per atom. Another layout with room for more
+   * pairs moves only the pairs. The layout stays if its sizes do; the core may then reuse the neighbour lists
+   * of the frame before.
    */
   private layOut(pairsPerAtom: number): void {
     const { core, context, atomCount, layout } = this;
@@ -454,7 +474,7 @@ export class PhaseCore {
   private features(): number {
     const { core, atomCount, hasGradients, skin } = this;
     const keep = hasGradients && atomCount <= core.KEEP_DENSITY_ATOMS.value;
-    // Denoising makes lists of its own where there is no skin.
+    // Without a skin, denoising makes its own lists.
     const lists = keep || skin > 0 ? core.FEATURE_LISTS.value : 0;
     const gradient = hasGradients ? core.FEATURE_GRADIENT.value : 0;
     const tables = this.hasTables ? 0 : core.FEATURE_NO_TABLES.value;
@@ -501,7 +521,7 @@ export class PhaseCore {
         break;
       }
       const needed = context.count("PAIRS_NEEDED");
-      // A count that wrapped around is beyond any memory.
+      // A count that wrapped around needs more than any memory.
       this.layOut(needed > 0 ? (needed * pairHeadroom) / this.atomCount : Number.POSITIVE_INFINITY);
       this.check(core.binAtoms(context.address));
     }
@@ -520,7 +540,10 @@ export class PhaseCore {
     this.progress = "evaluated";
   }
 
-  /** Evaluates the place that a denoising step led to; one where atoms coincide counts as infinitely improbable. */
+  /**
+   * Evaluates the positions of a denoising step. Positions where atoms coincide get a log density of
+   * -Infinity.
+   */
   private async evaluateTrial(): Promise<void> {
     const { core, context } = this;
     this.check(core.binAtoms(context.address));
@@ -543,7 +566,7 @@ export class PhaseCore {
     core.finishBackward(context.address);
   }
 
-  /** Runs stages on the workers if the frame is worth it, else by `alone` on this thread. */
+  /** Runs stages on the workers if the frame is large enough, else with `alone` on this thread. */
   private async share(first: StageName, last: StageName, alone: () => void): Promise<void> {
     const { pool, context, core, atomCount } = this;
     const workers = Math.min(this.threads, Math.floor(atomCount / fewestAtomsPerThread));

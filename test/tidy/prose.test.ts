@@ -45,6 +45,7 @@ const plain = [
   "src/core/instance.ts",
   "src/core/length-scale.ts",
   "src/core/node-host.ts",
+  "src/core/phase-core.ts",
   "src/core/pool.ts",
   "src/core/read-forward.ts",
   "src/core/refused-frame.ts",
