@@ -169,7 +169,7 @@ class Interrupted(Exception):
 
 
 FULL = Plan(2, 34, 9, 3, 75.0, 1000, 6000, 10, 5, 45, 8000)
-QUICK = Plan(1, 12, 3, 1, 20.0, 100, 500, 1, 1, 8, 800)
+QUICK = Plan(1, 12, 3, 1, 20.0, 100, 250, 1, 1, 8, 800)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
