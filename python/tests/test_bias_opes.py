@@ -143,7 +143,7 @@ def test_without_a_sigma_it_is_measured_and_until_then_there_is_no_force(kind):
     still = kind(X, barrier=6.0, kT=1.0, pace=1, adaptive=5)
     for step in range(5):
         still.update([1.0], step)
-    with pytest.raises(InputError, match="did not move"):
+    with pytest.raises(InputError, match="did not change"):
         still.update([1.0], 5)
 
 

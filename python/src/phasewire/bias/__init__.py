@@ -1,7 +1,7 @@
-"""Biases: energies of the values of variables, and how they move on.
+"""Biases: energies of the values of variables, which may change during a run.
 
-They know numbers and no atoms; `phasewire.Driver` makes forces on atoms of their derivatives. docs/biasing.md has the
-formulas and typical parameters. `reweight` makes a free energy of the frames of a run under them.
+They see numbers, not atoms; `phasewire.Driver` turns their derivatives into forces on atoms. docs/biasing.md has the
+formulas and typical parameters. `reweight` computes a free energy from the frames of a biased run.
 """
 
 from phasewire.bias._base import BiasPotential

@@ -1,6 +1,6 @@
-"""What all biases are: an energy of a few numbers that may move on once a step.
+"""The base of all biases: an energy of a few numbers, which may change once per step.
 
-A bias knows numbers and no atoms. Energies and kT are in the simulation's own energy unit, values in the units of the
+A bias sees numbers, not atoms. Energies and kT are in the simulation's own energy unit, values in the units of the
 variables (docs/biasing.md, "Interfaces").
 """
 
@@ -27,9 +27,9 @@ class BiasPotential(ABC):
     Parameters
     ----------
     variables : Variable or sequence of Variable
-        What the values stand for, in order.
+        The variables of the values, in order.
     name : str
-        What the columns of COLVAR begin with; unique among the biases of one run.
+        Prefix of its columns in COLVAR; unique among the biases of a run.
 
     Attributes
     ----------
@@ -38,8 +38,8 @@ class BiasPotential(ABC):
 
     Notes
     -----
-    A step is `energy`, then `update`. `energy` may be asked as often as one likes, at any values: nothing of the run
-    depends on it. All that `update` changes is in `state`.
+    A step calls `energy`, then `update`. `energy` may be called any number of times, at any values: it does not affect
+    the run. `state` holds everything that `update` changes.
     """
 
     def __init__(self, variables: Any, *, name: str) -> None:
@@ -55,7 +55,7 @@ class BiasPotential(ABC):
         ----------
         values : array_like, shape (V,)
         step : int
-            The simulation's step, on which a bias that follows a schedule depends.
+            The simulation's step, for a bias that follows a schedule.
 
         Returns
         -------
@@ -66,11 +66,11 @@ class BiasPotential(ABC):
         Raises
         ------
         InputError
-            ``SHAPE_MISMATCH`` or ``BAD_OPTION`` for values of another number or that are not finite.
+            ``SHAPE_MISMATCH`` or ``BAD_OPTION`` for the wrong number of values, or values that are not finite.
         """
 
     def energies(self, points: ArrayLike) -> tuple[Values, Values]:
-        """Return the energies at many points, shape (P,), and their derivatives, shape (P, V), of step 0.
+        """Return the energies at many points, shape (P,), and their derivatives, shape (P, V), at step 0.
 
         Parameters
         ----------
@@ -80,59 +80,59 @@ class BiasPotential(ABC):
         return np.array([energy for energy, _ in found]), np.array([derivatives for _, derivatives in found])
 
     def update(self, values: ArrayLike, step: int, time: float | None = None) -> None:  # noqa: B027
-        """Move on, once a step, after `energy`. A bias that stays what it is does nothing.
+        """Move on, once per step, after `energy`. A static bias does nothing.
 
         Parameters
         ----------
         values : array_like, shape (V,)
         step : int
         time : float, optional
-            The simulation's time, for files; where it is absent they get the step.
+            The simulation's time, for files. Default: the step.
         """
 
     def columns(self) -> dict[str, float]:
-        """Return what belongs into COLVAR, of the last `energy` and `update`: at least ``NAME.bias``."""
+        """Return the columns for COLVAR from the last `energy` and `update`: at least ``NAME.bias``."""
         return {f"{self.name}.bias": self._last_energy}
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Return all that the bias was made with, as JSON takes it."""
+        """Return all parameters of the bias as JSON values."""
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return all that `update` has changed, as arrays that ``numpy.savez`` writes without pickle."""
+        """Return everything that `update` has changed, as arrays that ``numpy.savez`` writes without pickle."""
         return {}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Become what `state` described, to the last bit.
+        """Restore a `state`, to the last bit.
 
         Raises
         ------
         InputError
-            ``FILE_FORMAT`` if the state is that of another kind of bias.
+            ``FILE_FORMAT`` for the state of another kind of bias.
         """
         require_keys(state, (), self.name)
 
     def check_settings(self, stored: Mapping[str, Any]) -> None:
-        """Refuse to go on with a run that had other settings.
+        """Refuse to continue a run with other settings.
 
         Raises
         ------
         InputError
-            ``BAD_OPTION``, whose field names the first setting that differs, such as ``metad.height``.
+            ``BAD_OPTION``, with the first setting that differs as its field, such as ``metad.height``.
         """
         mine = self.settings()
         for key in [*mine, *(key for key in stored if key not in mine)]:
             if key not in stored or key not in mine or not _equal(mine[key], stored[key]):
                 raise make_error(
                     "BAD_OPTION",
-                    f"the run to go on with had {stored.get(key, 'no such setting')!r} here",
+                    f"the run to continue had {stored.get(key, 'no such setting')!r} here",
                     field=f"{self.name}.{key}",
                     value=mine.get(key),
-                    remedy="give the bias the settings it had, or begin a new run",
+                    remedy="give the bias the settings of that run, or begin a new run",
                 )
 
     def _describe(self, **settings: Any) -> dict[str, Any]:
-        """Return settings with what every bias has, arrays as lists."""
+        """Return settings with those that every bias has, and arrays as lists."""
         described: dict[str, Any] = {"kind": type(self).__name__, "variables": [v.name for v in self.variables]}
         for key, value in settings.items():
             described[key] = value.tolist() if isinstance(value, np.ndarray) else value
@@ -154,7 +154,7 @@ class BiasPotential(ABC):
                 "a value is not a finite number",
                 field=f"{self.name}.values",
                 value=checked.tolist(),
-                remedy="look at the frame it came from: the run has probably blown up",
+                remedy="check its frame: the run has probably blown up",
             )
         return checked
 
@@ -165,18 +165,18 @@ def as_variables(variables: Any, field: str) -> tuple[Any, ...]:
     Raises
     ------
     InputError
-        ``BAD_OPTION`` if there is none, or one has no name, or two have the same.
+        ``BAD_OPTION`` if there is none, or one has no name, or two have the same name.
     """
     several = isinstance(variables, Iterable) and not isinstance(variables, str | Mapping)
     found = tuple(variables) if several else (variables,)
     if found and all(isinstance(variable, Variable) for variable in found):
-        # Columns of files call them by names, which differ.
+        # They need different names as columns of files.
         found = tuple(replace(variable, name=name) for variable, name in zip(found, variable_names(found), strict=True))
     names = [getattr(variable, "name", None) for variable in found]
     if not found or not all(isinstance(name, str) and name for name in names) or len(set(names)) < len(names):
         raise make_error(
             "BAD_OPTION",
-            "a bias acts on one or more variables of different names",
+            "a bias needs one or more variables with different names",
             field=field,
             value=names,
             remedy="give variables, such as phasewire.fraction('fcc')",
@@ -185,7 +185,7 @@ def as_variables(variables: Any, field: str) -> tuple[Any, ...]:
 
 
 def as_points(points: ArrayLike, count: int, name: str) -> Values:
-    """Return points as an array of shape (P, V); with one variable a list of numbers will do.
+    """Return points as an array of shape (P, V); with one variable, a list of numbers is enough.
 
     Raises
     ------
@@ -212,7 +212,7 @@ def per_variable(value: ArrayLike, count: int, field: str, *, positive: bool = F
     Raises
     ------
     InputError
-        ``BAD_OPTION`` if there are more or fewer, or they are not finite, or not above 0 although they must be.
+        ``BAD_OPTION`` for another number of them, or numbers that are not finite or, with ``positive``, not above 0.
     """
     try:
         numbers = np.array(value, dtype=np.float64)
@@ -227,7 +227,7 @@ def per_variable(value: ArrayLike, count: int, field: str, *, positive: bool = F
 
 
 def bad_option(field: str, value: Any, wanted: str) -> PhasewireError:
-    """Build the error for a parameter that cannot have its value."""
+    """Build the error for an invalid parameter."""
     return make_error(
         "BAD_OPTION", "the bias cannot have this value", field=field, value=value, remedy=f"give {wanted}"
     )
@@ -265,7 +265,7 @@ def require_keys(state: Mapping[str, Any], keys: Iterable[str], name: str) -> No
     Raises
     ------
     InputError
-        ``FILE_FORMAT``, with the keys that are missing or too many.
+        ``FILE_FORMAT``, with the missing and surplus keys.
     """
     missing, surplus = set(keys) - set(state), set(state) - set(keys)
     if missing or surplus:
@@ -274,32 +274,32 @@ def require_keys(state: Mapping[str, Any], keys: Iterable[str], name: str) -> No
             "the state does not belong to this kind of bias",
             field=f"{name}.state",
             value=sorted(missing | surplus),
-            remedy="restore the bias that wrote it",
+            remedy="restore it to the bias that wrote it",
         )
 
 
 def step_state(step: int | None) -> dict[str, NDArray[Any]]:
     """Return the last step of `update` as arrays of a state; None before the first."""
-    # A run may begin at any step, so a flag of its own says that it has not begun.
+    # A run may begin at any step, so a separate flag marks one that has not begun.
     return {"step": np.array(0 if step is None else step, dtype=np.int64), "begun": np.array(step is not None)}
 
 
 def step_of(state: Mapping[str, NDArray[Any]]) -> int | None:
-    """Return the step that `step_state` put there."""
+    """Return the step of `step_state`."""
     return int(state["step"]) if bool(state["begun"]) else None
 
 
 def passed(pace: int, before: int | None, step: int) -> bool:
-    """Tell whether a multiple of ``pace`` lies behind ``before`` and not behind ``step``.
+    """Return whether a multiple of ``pace`` lies after ``before`` and not after ``step``.
 
-    So a bias that is asked at every k-th step alone keeps its pace too. At the first step of a run, ``before`` None,
-    the answer is no.
+    So a bias that is called only at every k-th step also keeps its pace. The first step of a run, with ``before`` None,
+    gives False.
     """
     return before is not None and step // pace > before // pace
 
 
 def _equal(mine: Any, theirs: Any) -> bool:
-    # JSON has lists alone, and NaN equals nothing, so what cannot be compared counts as different.
+    # JSON has only lists. NaN equals nothing, so it counts as different.
     if isinstance(mine, list | tuple) and isinstance(theirs, list | tuple):
         return len(mine) == len(theirs) and all(_equal(a, b) for a, b in zip(mine, theirs, strict=True))
     return bool(mine == theirs)

@@ -1,4 +1,4 @@
-"""What biases have in common that leave hills or kernels where the run has been."""
+"""The base of biases that deposit hills or kernels along the run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from phasewire.bias._base import BiasPotential, Values, as_points
 
 
 class Deposited(BiasPotential):
-    """A bias that depends on what it has left so far and not on the step."""
+    """A bias that depends on its deposits so far, and not on the step."""
 
     def energy(self, values: ArrayLike, step: int) -> tuple[float, Values]:
         """Return the energy and its derivatives; the step does not matter.

@@ -1,16 +1,17 @@
-"""A sum of Gaussians on a grid, between whose nodes it is interpolated by products of cubic Hermite polynomials.
+"""A sum of Gaussians on a grid, interpolated between the nodes by products of cubic Hermite polynomials.
 
 The grid holds the function and its derivatives at the nodes: f and f' in one dimension, f, f_x, f_y, f_xy in two, 2^V
-numbers a node in V. A Gaussian is a product over the dimensions, so all of these are products of g and g' and exact but
-for the tails beyond 8 sigma, which are below 1.3e-14 of the height. Between nodes that are h apart, in each dimension,
+numbers per node in V dimensions. A Gaussian is a product over the dimensions, so all of these are products of g and g',
+and exact except for the tails beyond 8 sigma, which are below 1.3e-14 of the height. Between nodes at a distance h, in
+each dimension,
 
 f(t) = (1 + 2t)(1 - t)^2 f_0 + t (1 - t)^2 h f'_0 + t^2 (3 - 2t) f_1 + t^2 (t - 1) h f'_1, 0 <= t <= 1,
 
 which is continuous with its first derivative; the derivative that `HermiteGrid.evaluate` returns is that of this
-polynomial. It deviates from a Gaussian of unit height by at most h^4 max|g''''| / 384 = (h / sigma)^4 / 128 a
-dimension: 1.3e-5 at five nodes a sigma, 4.9e-4 at two.
+polynomial. It deviates from a Gaussian of unit height by at most h^4 max|g''''| / 384 = (h / sigma)^4 / 128 per
+dimension: 1.3e-5 at five nodes per sigma, 4.9e-4 at two.
 
-Layout: the array is (nodes_0, 2, nodes_1, 2, ..), the 2 being f and h f' along that dimension.
+Layout: the array is (nodes_0, 2, nodes_1, 2, ...), where 2 stands for f and h f' along that dimension.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class HermiteGrid:
     ----------
     low, high : sequence of float, shape (V,)
     bins : sequence of int, shape (V,)
-        Intervals along each dimension; there is one node more.
+        Intervals along each dimension, one fewer than nodes.
     """
 
     def __init__(self, low: Sequence[float], high: Sequence[float], bins: Sequence[int]) -> None:
@@ -61,7 +62,7 @@ class HermiteGrid:
         self._data[tuple(where)] += product
 
     def contains(self, points: NDArray[np.float64]) -> bool:
-        """Tell whether points of shape (P, V) are all on the grid, its edges included."""
+        """Return whether points of shape (P, V) are all on the grid, its edges included."""
         return bool((points >= self.low).all() and (points <= self.high).all())
 
     def evaluate(self, points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -71,7 +72,7 @@ class HermiteGrid:
         cells = np.clip(scaled.astype(np.int64), 0, np.array([len(nodes) - 2 for nodes in self.nodes]))
         t = scaled - cells
         s = 1.0 - t
-        # Both are of shape (P, V, 4): what f_0, h f'_0, f_1 and h f'_1 count for.
+        # Both have shape (P, V, 4): the weights of f_0, h f'_0, f_1 and h f'_1.
         values = np.stack([(1.0 + 2.0 * t) * s * s, t * s * s, t * t * (3.0 - 2.0 * t), -t * t * s], axis=2)
         slopes = np.stack([-6.0 * t * s, s * (1.0 - 3.0 * t), 6.0 * t * s, t * (3.0 * t - 2.0)], axis=2)
         slopes = slopes / self.spacing[:, None]
@@ -95,12 +96,12 @@ class HermiteGrid:
         return self._data[tuple(index)].reshape(len(cells), -1)
 
     def at_nodes(self) -> NDArray[np.float64]:
-        """Return the values at the nodes, shape (bins_0 + 1, bins_1 + 1, ..); a view."""
+        """Return the values at the nodes, shape (bins_0 + 1, bins_1 + 1, ...); a view."""
         return self._data[(slice(None), 0) * len(self.nodes)]
 
 
 def _contract(corners: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum the 4^V numbers of each cell, weighted by the product of what belongs to each dimension; shape (P,)."""
+    """Sum the 4^V numbers of each cell, weighted by the product of the factors per dimension; shape (P,)."""
     rest = corners
     for along in range(weights.shape[1]):
         rest = np.einsum("pk,pkr->pr", weights[:, along], rest.reshape(len(rest), 4, -1))

@@ -1,9 +1,9 @@
-"""A weighted sum of Gaussian kernels that are merged where they are close: the density estimate of OPES.
+"""A weighted sum of Gaussian kernels in which close kernels are merged: the density estimate of OPES.
 
 S(s) = sum_k h_k G_k(s), G_k(s) = exp(-1/2 d^2) - exp(-1/2 d_c^2) where d = |(s - s_k) / sigma_k| < d_c, else 0.
 
-A new kernel closer than ``compression`` to another, in units of the other's sigma, is merged with the closest such that
-height, mean and variance of the two are kept; then the result with what is close to it, and so on.
+A new kernel closer than ``compression`` to another, in units of the other's sigma, is merged with the closest one such
+that height, mean and variance of the two are kept; then the result is merged with kernels close to it, and so on.
 
 The derivative is that of S where it is continuous; at the cutoff it jumps by d_c / sigma_k exp(-1/2 d_c^2) h_k.
 """
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from phasewire.bias._base import Values
 
-# Numbers of one temporary array, so that many points among many kernels take no more memory than that.
+# Numbers of one temporary array, which limits the memory for many points and many kernels.
 _BLOCK = 1 << 20
 
 
@@ -41,7 +41,7 @@ class KernelSum:
         self.centres: Values = np.empty((0, count))
         self.sigmas: Values = np.empty((0, count))
         self.heights: Values = np.empty(0)
-        # sum over kernels k, l of h_l G_l(s_k), kept up to date: a new kernel costs what an evaluation costs.
+        # sum over kernels k, l of h_l G_l(s_k). Updating it costs as much per kernel as an evaluation.
         self.pairs = 0.0
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class KernelSum:
         block = max(1, _BLOCK // max(1, self.centres.size))
         for start in range(0, len(points), block):
             part = slice(start, start + block)
-            # A variable at a time: arrays of (P, K) are several times as fast as one of (P, K, V).
+            # One variable at a time: arrays of (P, K) are several times faster than one of (P, K, V).
             scaled = [
                 (points[part, along, None] - self.centres[:, along]) / self.sigmas[:, along]
                 for along in range(points.shape[1])
@@ -67,7 +67,7 @@ class KernelSum:
         return sums, gradients
 
     def add(self, centre: Values, sigma: Values, height: float) -> None:
-        """Add a kernel, merged with what is close to it."""
+        """Add a kernel, and merge it with kernels close to it."""
         while (other := self._closest(centre)) is not None:
             centre_2, sigma_2, height_2 = self._take(other)
             total = height + height_2
@@ -80,7 +80,7 @@ class KernelSum:
         self.heights = np.append(self.heights, height)
 
     def state(self, prefix: str) -> dict[str, NDArray[Any]]:
-        """Return all that `add` has changed."""
+        """Return everything that `add` has changed."""
         return {
             f"{prefix}centres": self.centres.copy(),
             f"{prefix}sigmas": self.sigmas.copy(),
@@ -89,7 +89,7 @@ class KernelSum:
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]], prefix: str) -> None:
-        """Become what `state` described."""
+        """Restore a `state`."""
         self.centres = np.array(state[f"{prefix}centres"], dtype=np.float64)
         self.sigmas = np.array(state[f"{prefix}sigmas"], dtype=np.float64)
         self.heights = np.array(state[f"{prefix}heights"], dtype=np.float64)
@@ -112,7 +112,7 @@ class KernelSum:
         return kernel
 
     def _with_others(self, centre: Values, sigma: Values, height: float) -> float:
-        """Return what a kernel adds to the sum over pairs: itself at all centres, and the others at its own."""
+        """Return the term of a kernel in the sum over pairs: values at all centres, and of all others at its own."""
         away = self.centres - centre
         here = np.sum((away / sigma) ** 2, axis=1)
         there = np.sum((away / self.sigmas) ** 2, axis=1)

@@ -2,8 +2,8 @@
 
 E = sum_i 1/2 k_i (V_i - c_i)^2, dE/dV_i = k_i (V_i - c_i).
 
-A moving one has c and k piecewise linear in the step. The work that the motion has done until step n is the sum over
-the steps of the change of E by the change of c and k alone, at the values of the step (C. Jarzynski, Phys. Rev. Lett.
+In a moving one, c and k are piecewise linear in the step. The work of the motion until step n is the sum over the steps
+of the change of E by the change of c and k only, at the values of the step (C. Jarzynski, Phys. Rev. Lett.
 78, 2690, 1997):
 
 W_n = W_m + E(V_n; c_n, k_n) - E(V_n; c_m, k_m), m the step before.
@@ -41,13 +41,13 @@ class Harmonic(BiasPotential):
     centre : float or sequence of float
         c, in the unit of the variable.
     strength : float or sequence of float
-        k, energy per square of the variable's unit. kT / k is the variance that a flat landscape would leave.
+        k, energy per square of the variable's unit. kT / k is the variance in a flat landscape.
     name : str
 
     Raises
     ------
     InputError
-        ``BAD_OPTION`` for numbers that are not finite or too few, and a strength below 0.
+        ``BAD_OPTION`` for the wrong number of numbers, for numbers that are not finite, and for a strength below 0.
     """
 
     def __init__(self, variables: Any, centre: ArrayLike, strength: ArrayLike, *, name: str = "harmonic") -> None:
@@ -73,15 +73,15 @@ class Harmonic(BiasPotential):
 
 
 class Moving(BiasPotential):
-    """Pull variables along a schedule, and count the work.
+    """Pull variables along a schedule, and measure the work.
 
     Parameters
     ----------
     variables : Variable or sequence of Variable
     steps : sequence of int, shape (M,)
-        The simulation's steps of the schedule, rising. Before the first and after the last nothing moves.
+        The simulation's steps of the schedule, ascending. Nothing moves before the first and after the last.
     centres : array_like, shape (M,) or (M, V)
-        c at those steps; straight lines between them.
+        c at those steps, linear in between.
     strengths : float or array_like, shape (M,) or (M, V)
         k at those steps, or one for all.
     name : str
@@ -89,7 +89,7 @@ class Moving(BiasPotential):
     Raises
     ------
     InputError
-        ``BAD_OPTION`` for a schedule that does not rise or has not one row for each of its steps.
+        ``BAD_OPTION`` for a schedule whose steps do not ascend, or that does not have one row per step.
     """
 
     def __init__(
@@ -98,14 +98,14 @@ class Moving(BiasPotential):
         super().__init__(variables, name=name)
         self.steps = np.array(steps, dtype=np.float64)
         if self.steps.ndim != 1 or len(self.steps) < 1 or not (np.diff(self.steps) > 0).all():
-            raise bad_option(f"{name}.steps", steps, "steps that rise, one or more")
+            raise bad_option(f"{name}.steps", steps, "one or more ascending steps")
         self.centres = self._table(centres, f"{name}.centres")
         self.strengths = self._table(strengths, f"{name}.strengths")
         if (self.strengths < 0).any():
-            raise bad_option(f"{name}.strengths", strengths, "numbers of 0 or more")
+            raise bad_option(f"{name}.strengths", strengths, "numbers of at least 0")
         self.work = 0.0
         self._step: int | None = None
-        # Of the last `energy`, for `columns`: its step, and the work since the step before, which `update` will add.
+        # From the last `energy`, for `columns`: its step, and the work since the step before, which `update` will add.
         self._evaluated: int | None = None
         self._increment = 0.0
 
@@ -127,7 +127,7 @@ class Moving(BiasPotential):
         self._step, self._increment = int(step), 0.0
 
     def columns(self) -> dict[str, float]:
-        """Return the bias of the last `energy`, the work until then, and where the centres were."""
+        """Return the bias of the last `energy`, the work until then, and the centres."""
         columns = {**super().columns(), f"{self.name}.work": self.work + self._increment}
         centres = np.full(len(self.variables), np.nan) if self._evaluated is None else self.at(self._evaluated)[0]
         for variable, centre in zip(self.variables, centres, strict=True):
@@ -139,11 +139,11 @@ class Moving(BiasPotential):
         return self._describe(steps=self.steps, centres=self.centres, strengths=self.strengths)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return the work and the step until which it is counted."""
+        """Return the work, and the step up to which it is counted."""
         return {"work": np.array(self.work, dtype=np.float64), **step_state(self._step)}
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Go on counting."""
+        """Continue with the work of a state."""
         require_keys(state, ("work", "step", "begun"), self.name)
         self.work = float(state["work"])
         self._step = step_of(state)
@@ -165,7 +165,7 @@ class Moving(BiasPotential):
         except ValueError:
             table = np.full((rows, count), np.nan)
         if not np.isfinite(table).all():
-            raise bad_option(field, numbers, f"finite numbers, a row for each of {rows} steps")
+            raise bad_option(field, numbers, f"finite numbers, one row for each of {rows} steps")
         return table
 
     def _interpolate(self, table: Values, step: int) -> Values:
@@ -180,5 +180,5 @@ def _harmonic(values: Values, centre: Values, strength: Values) -> tuple[float, 
 def _strengths(strength: ArrayLike, count: int, field: str) -> Values:
     strengths = per_variable(strength, count, field)
     if (strengths < 0).any():
-        raise bad_option(field, strength, "numbers of 0 or more")
+        raise bad_option(field, strength, "numbers of at least 0")
     return strengths

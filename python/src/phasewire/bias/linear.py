@@ -23,7 +23,7 @@ class Linear(BiasPotential):
     Raises
     ------
     InputError
-        ``BAD_OPTION`` for numbers that are not finite or too few.
+        ``BAD_OPTION`` for the wrong number of numbers, or numbers that are not finite.
     """
 
     def __init__(self, variables: Any, slope: ArrayLike, *, name: str = "linear") -> None:

@@ -1,7 +1,7 @@
-"""Metadynamics: Gaussian hills where the run has been, well-tempered or plain.
+"""Metadynamics: Gaussian hills along the run, well-tempered or plain.
 
 V(s) = sum_h w_h exp(-1/2 sum_i ((s_i - c_hi) / sigma_hi)^2). At every multiple of the pace a hill is added at s(t), of
-the height w = w_0 exp(-V(s(t)) / (kT (gamma - 1))) (well-tempered, bias factor gamma; A. Barducci, G. Bussi,
+height w = w_0 exp(-V(s(t)) / (kT (gamma - 1))) (well-tempered, bias factor gamma; A. Barducci, G. Bussi,
 M. Parrinello, Phys. Rev. Lett. 100, 020603, 2008) or w_0 (plain; A. Laio, M. Parrinello, PNAS 99, 12562, 2002).
 
 F(s) = -gamma / (gamma - 1) V(s) + constant, plain: -V(s) + constant.
@@ -43,19 +43,19 @@ from phasewire.files.colvars import Columns, ColumnWriter, read_columns
 
 _STATE = ("centres", "sigmas", "heights", "times", "step", "begun")
 _LEAST_NODES_A_SIGMA = 2
-# Numbers of one temporary array, so that many points among many hills take no more memory than that.
+# Numbers of one temporary array, which limits the memory for many points and many hills.
 _BLOCK = 1 << 20
 
 
 class Grid(NamedTuple):
-    """Where the bias is kept on a grid; a number for each variable, or one for all.
+    """The grid of a bias; one number per variable, or one for all.
 
     Attributes
     ----------
     low, high : float or sequence of float
-        What the variables must not leave.
+        Bounds that the variables must not leave.
     bins : int or sequence of int
-        Intervals between; at least two, better five, a sigma.
+        Intervals in between: at least two, better five, per sigma.
     """
 
     low: float | Sequence[float]
@@ -76,24 +76,24 @@ class Metadynamics(Deposited):
     pace : int
         Steps between hills: 500, or a correlation time of the variables.
     bias_factor : float or None
-        gamma, above 1: about the highest barrier over kT. None: plain metadynamics.
+        gamma, above 1: about the highest barrier divided by kT. None: plain metadynamics.
     kT : float, optional
         Needed for well-tempered hills, and for c(t).
     grid : Grid or (low, high, bins), optional
         Keep the bias on a grid: a step costs the same after any number of hills. The error of a hill of unit height is
-        (h / sigma)^4 / 128 a dimension, h between nodes. Without a grid the hills are summed exactly.
+        (h / sigma)^4 / 128 per dimension, with h the distance of nodes. Without a grid the hills are summed exactly.
     hills : path, optional
-        File to which each hill is added, in PLUMED's format; what is there before a new run is moved to ``bck.0.NAME``.
+        File to which each hill is appended, in PLUMED's format; a new run renames an existing file to ``bck.0.NAME``.
     name : str
 
     Raises
     ------
     InputError
-        ``BAD_OPTION`` for parameters that cannot be.
+        ``BAD_OPTION`` for invalid parameters.
 
     Notes
     -----
-    With a grid, `energy` outside of it is refused: put `UpperWall` and `LowerWall` before its edges, or make it wide.
+    With a grid, `energy` refuses values outside it: put `UpperWall` and `LowerWall` inside its edges, or make it wide.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Metadynamics(Deposited):
         self._writer: ColumnWriter | None = None
 
     def update(self, values: ArrayLike, step: int, time: float | None = None) -> None:
-        """Add a hill if a multiple of the pace has come. The first step of a run gets none."""
+        """Add a hill if a multiple of the pace has passed. The first step of a run gets none."""
         due = passed(self.pace, self._step, step)
         if due:
             checked = self._check_values(values)
@@ -149,7 +149,7 @@ class Metadynamics(Deposited):
         self._step = int(step)
 
     def columns(self) -> dict[str, float]:
-        """Return the bias; with a grid and kT also c(t) and their difference, whose exponential reweights."""
+        """Return the bias; with a grid and kT also c(t), and their difference for reweighting."""
         columns = super().columns()
         if self._grid is not None and self.kT is not None:
             columns[f"{self.name}.rct"] = self.rct
@@ -174,7 +174,7 @@ class Metadynamics(Deposited):
         return free
 
     def settings(self) -> dict[str, Any]:
-        """Return all parameters but the file."""
+        """Return all parameters except the file."""
         return self._describe(
             height=self.height,
             sigma=self.sigma,
@@ -185,7 +185,7 @@ class Metadynamics(Deposited):
         )
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return the hills, and the step until which they are complete."""
+        """Return the hills, and the step up to which they are complete."""
         count = self.hill_count
         return {
             "centres": self._centres[:count].copy(),
@@ -196,12 +196,12 @@ class Metadynamics(Deposited):
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Take over hills; a HILLS file loses those that came after them.
+        """Restore hills; later ones are removed from the HILLS file.
 
         Raises
         ------
         InputError
-            ``FILE_FORMAT`` if the state is not one of metadynamics with as many variables.
+            ``FILE_FORMAT`` if the state is not of metadynamics with this number of variables.
         """
         require_keys(state, _STATE, self.name)
         centres = np.asarray(state["centres"])
@@ -219,15 +219,15 @@ class Metadynamics(Deposited):
         self._resume_file(last)
 
     def restore_hills(self, path: str | PathLike[str] | None = None) -> int:
-        """Take over the hills of a HILLS file alone, of phasewire or PLUMED; a torn last line is left out.
+        """Take the hills of a HILLS file of phasewire or PLUMED; an incomplete last line is skipped.
 
-        Heights are read as they were written, with gamma / (gamma - 1) taken off, so they may differ from those of the
-        run in the last bit. The next step counts as the first of a run.
+        The file has heights times gamma / (gamma - 1), so the heights may differ from those of the run in the last bit.
+        The next step counts as the first of a run.
 
         Parameters
         ----------
         path : path, optional
-            Default: the file that hills are written to, which then goes on.
+            Default: the file that hills are written to, which is then continued.
 
         Returns
         -------
@@ -237,7 +237,7 @@ class Metadynamics(Deposited):
         Raises
         ------
         InputError
-            ``FILE_ACCESS``, ``FILE_FORMAT``; ``BAD_OPTION`` if variables or bias factor are others.
+            ``FILE_ACCESS``, ``FILE_FORMAT``; ``BAD_OPTION`` for other variables or another bias factor.
         """
         source = self.hills if path is None else Path(path)
         if source is None:
@@ -261,7 +261,7 @@ class Metadynamics(Deposited):
 
     @property
     def _written_scale(self) -> float:
-        # PLUMED writes heights such that their sum is -F; its sum_hills relies on that.
+        # PLUMED scales the heights so that their sum is -F, on which its sum_hills relies.
         return 1.0 if self.bias_factor is None else self.bias_factor / (self.bias_factor - 1.0)
 
     def _evaluate_many(self, points: Values) -> tuple[Values, Values]:
@@ -272,7 +272,7 @@ class Metadynamics(Deposited):
                     f"the variables left the grid, from {self._grid.low.tolist()} to {self._grid.high.tolist()}",
                     field=f"{self.name}.grid",
                     value=points.tolist(),
-                    remedy="restart with a wider grid, or keep the variables inside by UpperWall and LowerWall",
+                    remedy="restart with a wider grid, or keep the variables inside with UpperWall and LowerWall",
                 )
             return self._grid.evaluate(points)
         count = self.hill_count
@@ -281,7 +281,7 @@ class Metadynamics(Deposited):
         centres, sigmas = self._centres[:count], self._sigmas[:count]
         for start in range(0, len(points), block):
             part = slice(start, start + block)
-            # A variable at a time: arrays of (P, H) are several times as fast as one of (P, H, V).
+            # One variable at a time: arrays of (P, H) are several times faster than one of (P, H, V).
             scaled = [
                 (points[part, along, None] - centres[:, along]) / sigmas[:, along] for along in range(points.shape[1])
             ]
@@ -307,7 +307,7 @@ class Metadynamics(Deposited):
             self._grid.add(centre, sigma, height)
 
     def _replace(self, centres: ArrayLike, sigmas: ArrayLike, heights: ArrayLike, times: ArrayLike) -> None:
-        """Hold these hills and no others. They are added in their order, so a grid is the same to the last bit."""
+        """Replace the hills by these. They are added in order, so a grid is the same to the last bit."""
         self._centres, self._sigmas = np.array(centres, dtype=np.float64), np.array(sigmas, dtype=np.float64)
         self._heights, self._times = np.array(heights, dtype=np.float64), np.array(times, dtype=np.float64)
         self.hill_count = len(self._heights)
@@ -345,7 +345,7 @@ class Metadynamics(Deposited):
         return ColumnWriter(path, self._fields, constants=constants, restart_time=restart_time)
 
     def _resume_file(self, restart_time: float) -> None:
-        """Make the file hold the hills that there are: cut it, or where it has not all of them, write another."""
+        """Make the file hold the present hills: cut it, or write a new one if some are missing."""
         if self.hills is None:
             return
         if self.hills.exists():
@@ -360,17 +360,17 @@ class Metadynamics(Deposited):
             )
 
     def _check_hills(self, found: Columns) -> None:
-        """Refuse a HILLS file of other variables or another bias factor."""
+        """Refuse a HILLS file with other variables or another bias factor."""
         if found.fields != tuple(self._fields) or found.constants.get("multivariate", "false") != "false":
             raise make_error(
                 "BAD_OPTION",
                 f"the file has hills of other variables or of another kind: {' '.join(found.fields)}",
                 field=f"{self.name}.variables",
                 value=self._fields,
-                remedy="give the variables, by these names and in this order, that the file was written with",
+                remedy="give the variables of the file, with the same names and in the same order",
             )
         factors = set(found["biasf"].tolist())
-        # PLUMED marks plain hills by 1 or -1.
+        # PLUMED marks plain hills with 1 or -1.
         plain = factors <= {1.0, -1.0}
         if factors and not (plain if self.bias_factor is None else factors == {self.bias_factor}):
             raise make_error(
@@ -378,7 +378,7 @@ class Metadynamics(Deposited):
                 f"the file's hills have the bias factor {sorted(factors)}",
                 field=f"{self.name}.bias_factor",
                 value=self.bias_factor,
-                remedy="give the bias the factor it had",
+                remedy="give the bias the factor of the file",
             )
 
     def _check_grid(self, grid: Grid | tuple[Any, Any, Any]) -> tuple[list[float], list[float], list[int]]:
@@ -394,7 +394,7 @@ class Metadynamics(Deposited):
             raise bad_option(
                 f"{field}.bins",
                 grid[2],
-                f"whole numbers, at least {needed.astype(int).tolist()}: {_LEAST_NODES_A_SIGMA} intervals a sigma",
+                f"whole numbers, at least {needed.astype(int).tolist()}: {_LEAST_NODES_A_SIGMA} intervals per sigma",
             )
         return low.tolist(), high.tolist(), [int(number) for number in bins]
 

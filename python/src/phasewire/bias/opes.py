@@ -1,23 +1,23 @@
 """On-the-fly probability enhanced sampling: a bias from a kernel density estimate, which converges fast.
 
-At every multiple of the pace a Gaussian kernel of weight w is put at s(t). From the kernels,
+At every multiple of the pace a Gaussian kernel with weight w is added at s(t). From the kernels,
 
-P(s) = sum_k h_k G_k(s) / n, G_k a Gaussian of width sigma_k that is cut off and merged with others (`_kernels`),
+P(s) = sum_k h_k G_k(s) / n, G_k a Gaussian with width sigma_k, cut off and merged with others (`_kernels`),
 Z = sum_k P(s_k) / K, the mean of P over the K kernels,
-V(s) = kT q log(P(s) / Z + epsilon), epsilon = exp(-barrier / (q kT)), so that V spans about the barrier.
+V(s) = kT q log(P(s) / Z + epsilon), epsilon = exp(-barrier / (q kT)), so the range of V is about the barrier.
 
 `Opes` (M. Invernizzi, M. Parrinello, J. Phys. Chem. Lett. 11, 2731, 2020) estimates the unbiased distribution: w =
 exp(V(s(t)) / kT), n = sum of w, q = 1 - 1/gamma. F(s) = -kT log P(s).
 
 `OpesExplore` (M. Invernizzi, P. M. Piaggi, M. Parrinello, J. Chem. Theory Comput. 18, 3988, 2022) estimates the biased,
-well-tempered one, and thus moves about sooner and forgives poor variables, but its free energy settles later: w = 1,
-n = their number, q = gamma - 1. F(s) is that of a second sum of kernels with the weights and bandwidth of `Opes`, which
-the bias does not see.
+well-tempered distribution. It explores sooner and tolerates poor variables, but its free energy converges later: w = 1,
+n = number of kernels, q = gamma - 1. F(s) comes from a second sum of kernels with the weights and bandwidth of `Opes`,
+on which the bias does not depend.
 
 Bandwidth: with d variables and the effective number of samples N (Kish: (1 + sum w)^2 / (1 + sum w^2); OpesExplore: the
 number of kernels), sigma = sigma_0 (N (d + 2) / 4)^(-1 / (d + 4)) (Silverman), and h = w prod(sigma_0 / sigma).
-sigma_0 is given, for the unbiased distribution (OpesExplore takes it sqrt(gamma) times as wide), or measured over the
-first ``adaptive`` updates, during which there is no force, and from then on.
+sigma_0 is given for the unbiased distribution (OpesExplore uses sqrt(gamma) times as much), or it is measured: first
+over ``adaptive`` updates without forces, then continuously.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from phasewire.bias._kernels import KernelSum
 from phasewire.errors import make_error
 from phasewire.files.colvars import ColumnWriter
 
-# The counters that `update` changes, in the order in which the state holds them.
+# The counters that `update` changes, in the order of the state.
 _COUNTERS = ("samples", "weights", "squares", "measured")
 
 
@@ -59,36 +59,36 @@ class Opes(Deposited):
     ----------
     variables : Variable or sequence of Variable
     barrier : float
-        The highest free energy that is to be crossed, an energy; rather some kT too high than too low.
+        The highest free energy to cross. Some kT too high is better than too low.
     kT : float
     pace : int
         Steps between kernels: 500, or a correlation time of the variables.
     sigma : float, sequence of float or None
-        Standard deviation of each variable in the narrowest basin, unbiased. None: measured as the run goes.
+        Standard deviation of each variable in the narrowest basin, unbiased. None: measured during the run.
     adaptive : int, optional
-        Without ``sigma``, the updates (steps, where the bias acts at each) over which it is measured; the default is
+        Without ``sigma``, the number of updates (steps, if the bias acts at each) over which it is measured. Default:
         10 times the pace.
     bias_factor : float, optional
-        gamma; the default is barrier / kT. ``inf``: a flat distribution (not with a measured sigma).
+        gamma. Default: barrier / kT. ``inf``: a flat distribution (not with a measured sigma).
     epsilon, cutoff : float, optional
-        The defaults follow from the barrier: see above, and sqrt(2 barrier / (q kT)).
+        Defaults: epsilon as above, and cutoff sqrt(2 barrier / (q kT)).
     compression : float
         0: kernels are never merged.
     fixed_sigma : bool
-        The bandwidth does not shrink.
+        Whether the bandwidth stays constant.
     least_sigma : float or sequence of float, optional
-        Below which the bandwidth does not shrink.
+        Lower limit of the bandwidth.
     normalise : bool
         False: Z = 1.
     kernels : path, optional
-        File to which each kernel is added as it comes, before it is merged, in PLUMED's format; what is there before a
-        new run is moved to ``bck.0.NAME``. It is a record: a restart needs `state`.
+        File to which each kernel is appended before it is merged, in PLUMED's format; a new run renames an existing
+        file to ``bck.0.NAME``. It is a record only: a restart needs `state`.
     name : str
 
     Raises
     ------
     InputError
-        ``BAD_OPTION`` for parameters that cannot be.
+        ``BAD_OPTION`` for invalid parameters.
     """
 
     _explores = False
@@ -122,7 +122,7 @@ class Opes(Deposited):
         self._prefactor = self.bias_factor - 1.0 if self._explores else 1.0 - 1.0 / self.bias_factor
         self.sigma, self.adaptive = self._check_sigma(sigma, adaptive, count)
         self.epsilon = self._default(epsilon, "epsilon", math.exp(-self.barrier / (self._prefactor * self.kT)))
-        # With the large q of exploration its epsilon would cut kernels off far too early.
+        # With the large q of exploration, its epsilon would cut kernels off far too early.
         reach = self.barrier / self.kT if self._explores else self.barrier / (self._prefactor * self.kT)
         self.cutoff = self._default(cutoff, "cutoff", math.sqrt(2.0 * reach))
         self.compression = float(compression)
@@ -137,7 +137,7 @@ class Opes(Deposited):
 
         self._sum = KernelSum(count, self.cutoff, self.compression)
         self._unbiased = KernelSum(count, self.cutoff, self.compression) if self._explores else self._sum
-        # One sample at the bottom of the bias to begin with, so that nothing is divided by zero.
+        # One initial sample at the bottom of the bias prevents a division by zero.
         self._samples = 1.0
         self._weights = self.epsilon**self._prefactor if normalise else 1.0
         self._squares = self._weights**2
@@ -164,7 +164,7 @@ class Opes(Deposited):
         return self._sum.pairs / (self._norm * self.kernel_count)
 
     def update(self, values: ArrayLike, step: int, time: float | None = None) -> None:
-        """Add a kernel if a multiple of the pace has come. The first step of a run gets none."""
+        """Add a kernel if a multiple of the pace has passed. The first step of a run gets none."""
         before, self._step = self._step, int(step)
         if before is None or step == before:
             return
@@ -177,7 +177,7 @@ class Opes(Deposited):
             self._deposit(checked, float(step if time is None else time))
 
     def columns(self) -> dict[str, float]:
-        """Return the bias, c(t) = kT log(mean of exp(V/kT)), Z, and the numbers of effective samples and of kernels."""
+        """Return the bias, c(t) = kT log(mean of exp(V/kT)), Z, and the numbers of effective samples and kernels."""
         return {
             **super().columns(),
             f"{self.name}.rct": self.kT * math.log(self._weights / self._samples),
@@ -187,9 +187,9 @@ class Opes(Deposited):
         }
 
     def free_energy(self, points: ArrayLike) -> Values:
-        """Return the estimate of the free energy, 0 at the lowest of the points; infinite where no kernel reaches.
+        """Return the estimate of the free energy, 0 at the lowest of the points; infinite where all kernels vanish.
 
-        It follows the run as it goes. `reweight`, from all its frames, is more precise.
+        It is updated during the run. `reweight`, which uses all frames, is more precise.
 
         Parameters
         ----------
@@ -208,7 +208,7 @@ class Opes(Deposited):
         return free
 
     def settings(self) -> dict[str, Any]:
-        """Return all parameters but the file, defaults worked out."""
+        """Return all parameters except the file, with computed defaults."""
         return self._describe(
             barrier=self.barrier,
             kT=self.kT,
@@ -226,7 +226,7 @@ class Opes(Deposited):
         )
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return the kernels, sums and measured spreads, and the step until which they are complete."""
+        """Return the kernels, sums and measured spreads, and the step up to which they are complete."""
         return {
             **self._sum.state("kernel_"),
             **(self._unbiased.state("unbiased_") if self._explores else {}),
@@ -237,12 +237,12 @@ class Opes(Deposited):
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Become what `state` described; a KERNELS file loses what came after it.
+        """Restore a `state`; later kernels are removed from the KERNELS file.
 
         Raises
         ------
         InputError
-            ``FILE_FORMAT`` if the state is not one of OPES with as many variables.
+            ``FILE_FORMAT`` if the state is not of OPES with this number of variables.
         """
         require_keys(state, self.state(), self.name)
         if np.shape(state["mean"]) != (len(self.variables),) or np.shape(state["counters"]) != (len(_COUNTERS),):
@@ -260,7 +260,7 @@ class Opes(Deposited):
         for key, value in zip(_COUNTERS, np.asarray(state["counters"], dtype=np.float64), strict=True):
             setattr(self, f"_{key}", float(value))
         self._step = step_of(state)
-        # Opened again it is cut to what there is.
+        # Reopening the file removes later kernels.
         if self._writer is not None:
             self._writer.close()
             self._writer = None
@@ -276,7 +276,7 @@ class Opes(Deposited):
         return scale * np.log(inner), scale * gradients / (norm * inner[:, None])
 
     def _measure(self, values: Values) -> None:
-        """Follow mean and variance (B. P. Welford, Technometrics 4, 419, 1962), the mean over a window of steps."""
+        """Update mean and variance (B. P. Welford, Technometrics 4, 419, 1962), the mean over a window of steps."""
         self._measured += 1.0
         window = min(self._measured, float(self.adaptive))
         away = values - self._mean
@@ -289,9 +289,9 @@ class Opes(Deposited):
         first = self._samples == 1.0
         samples, weights, squares = self._samples + 1.0, self._weights + weight, self._squares + weight * weight
         if first and self.sigma is None:
-            # Until now the run was unbiased, so its spread is that of gamma = 1.
+            # The run was unbiased until now, so its spread is that of gamma = 1.
             self._deviation = self._deviation * self.bias_factor
-        # The bandwidth counts this sample too.
+        # The bandwidth includes this sample.
         unbiased = self._bandwidth(self._unbiased_sigma(), (1.0 + weights) ** 2 / (1.0 + squares), weight)
         sigma, height = unbiased
         if self._explores:
@@ -320,10 +320,10 @@ class Opes(Deposited):
         if not (sigma > 0).all():
             raise make_error(
                 "BAD_OPTION",
-                "a variable did not move at all while its spread was measured",
+                "a variable did not change while its spread was measured",
                 field=f"{self.name}.sigma",
                 value=sigma.tolist(),
-                remedy="give sigma, or look at why the variable stands still",
+                remedy="give sigma, or find out why the variable is constant",
             )
         return sigma
 
@@ -340,7 +340,7 @@ class Opes(Deposited):
                 "kernel_cutoff": self.cutoff,
                 "compression_threshold": self.compression,
             }
-            # With kernels already there the run is one that goes on.
+            # A run that already has kernels is continued.
             restart_time = None if self._samples == 1.0 else math.nextafter(time, -math.inf)
             self._writer = ColumnWriter(self.kernels, fields, constants=constants, restart_time=restart_time)
         self._writer.write(dict(zip(fields, [time, *centre, *sigma, height, bias / self.kT], strict=True)))
@@ -361,22 +361,24 @@ class Opes(Deposited):
                 raise bad_option(f"{self.name}.adaptive", adaptive, "either sigma or adaptive")
             return per_variable(sigma, count, f"{self.name}.sigma", positive=True), 0
         if math.isinf(self.bias_factor):
-            raise bad_option(f"{self.name}.sigma", sigma, "sigma, since a flat distribution has none to measure")
+            raise bad_option(f"{self.name}.sigma", sigma, "sigma, which cannot be measured for a flat distribution")
         steps = 10 * self.pace if adaptive is None else positive_integer(adaptive, f"{self.name}.adaptive")
         if steps < self.pace:
-            raise bad_option(f"{self.name}.adaptive", adaptive, f"steps, not fewer than the pace of {self.pace}")
+            raise bad_option(f"{self.name}.adaptive", adaptive, f"a number of steps, at least the pace of {self.pace}")
         return None, steps
 
     def _default(self, given: float | None, field: str, default: float) -> float:
         if given is not None:
             return positive_number(given, f"{self.name}.{field}")
         if not default > 0:
-            raise bad_option(f"{self.name}.barrier", self.barrier, "a lower barrier: its exponential is 0 in doubles")
+            raise bad_option(
+                f"{self.name}.barrier", self.barrier, "a lower barrier: its exponential is 0 in double precision"
+            )
         return default
 
 
 class OpesExplore(Opes):
-    """OPES_METAD_EXPLORE: move about sooner; parameters as of `Opes`.
+    """OPES_METAD_EXPLORE: explores sooner; parameters as for `Opes`.
 
     Its bias follows the free energy less closely than that of `Opes`, so `free_energy` comes from reweighted kernels.
     """

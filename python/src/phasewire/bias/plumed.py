@@ -1,19 +1,19 @@
-"""Every method of PLUMED on phasewire's variables.
+"""Biases that PLUMED computes from phasewire's variables.
 
-PLUMED (G. A. Tribello et al., Comput. Phys. Commun. 185, 604, 2014) takes variables that an engine has computed by its
-action EXTRACV. `Plumed` gives it those of phasewire and takes its energy and forces on them as a bias:
+PLUMED (G. A. Tribello et al., Comput. Phys. Commun. 185, 604, 2014) accepts variables of an engine through its action
+EXTRACV. `Plumed` passes it the variables of phasewire, and uses its energy and forces as a bias:
 
     solid: EXTRACV NAME=fraction_fcc
     METAD ARG=solid PACE=500 HEIGHT=1.2 SIGMA=0.02 BIASFACTOR=10 FILE=HILLS
 
-It needs the Python package ``plumed`` (``pip install phasewire[plumed]``) and PLUMED's kernel, a shared library that
-``PLUMED_KERNEL`` names and that comes with PLUMED itself, not from PyPI. Here it is tested against a stand-in for that
-package, which checks order and arguments of the calls; it has not been run with a kernel.
+It needs the Python package ``plumed`` (``pip install phasewire[plumed]``) and PLUMED's kernel, a shared library at
+``PLUMED_KERNEL``, which comes with PLUMED itself, not from PyPI. The tests use a stand-in for that package, which
+checks order and arguments of the calls; it has not been run with a kernel.
 
-How a step maps to PLUMED: `energy` is setStepLong, values and memory for forces, prepareCalc, performCalcNoUpdate,
-which computes without hills, files and averages moving on; `update` is the call of that name, once a step. Actions
-whose computation itself remembers (MOVINGRESTRAINT's work) see each computation, so ask such for one energy a step.
-PLUMED also gets one atom that does not move: it wants to have one.
+In PLUMED, `energy` calls setStepLong, passes values and memory for forces, and calls prepareCalc and
+performCalcNoUpdate, which computes without updating hills, files and averages. `update` calls update, once per step.
+Actions that accumulate in every computation (MOVINGRESTRAINT's work) need exactly one energy per step. PLUMED also gets
+one atom that does not move, since it requires one.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ class Plumed(BiasPotential):
     Parameters
     ----------
     input : path
-        PLUMED's input file. It reads each variable by ``EXTRACV NAME=..``, under the variable's name with everything
-        but letters and digits replaced by ``_``: ``fraction.fcc`` is ``fraction_fcc``.
+        PLUMED's input file. It reads each variable with ``EXTRACV NAME=...``, under the variable's name with
+        all characters except letters and digits replaced by ``_``: ``fraction.fcc`` is ``fraction_fcc``.
     variables : Variable or sequence of Variable
     kT : float
-        In the simulation's energy unit. PLUMED gets it, so ``TEMP`` is to be left out of the input.
+        In the simulation's energy unit. PLUMED gets it, so leave ``TEMP`` out of the input.
     timestep : float
         In the simulation's unit of time.
     energy_unit, time_unit : float
-        What the simulation's units are in kJ/mol and ps, which the input then speaks. 1: it speaks the simulation's own
-        units, whatever they are. A line ``UNITS`` with ``ENERGY`` or ``TIME`` is refused.
+        The simulation's units in kJ/mol and ps, which are then the units of the input. 1: the input is in the units of
+        the simulation. A line ``UNITS`` with ``ENERGY`` or ``TIME`` is refused.
     files : sequence of path
-        PLUMED's files, such as HILLS and COLVAR, that a restart cuts after its time before PLUMED goes on with them.
+        PLUMED's files, such as HILLS and COLVAR, which a restart cuts at its time before PLUMED continues them.
     checkpoint_every : int
-        PLUMED flushes its files, and writes its own STATE files, at steps that are multiples of it. A checkpoint at
+        PLUMED flushes its files, and writes its own STATE files, at multiples of this number of steps. A checkpoint at
         another step is refused, since hills could be missing.
     log : path
         PLUMED's log.
     kernel : path, optional
-        The kernel, instead of that of ``PLUMED_KERNEL``.
+        The kernel. Default: that of ``PLUMED_KERNEL``.
     name : str
 
     Raises
@@ -71,10 +71,10 @@ class Plumed(BiasPotential):
 
     Notes
     -----
-    Biases with a ``STRIDE`` act at some steps alone, at which their force is multiplied; between those the energy that
-    PLUMED tells is that of the last of them.
+    Biases with a ``STRIDE`` act only at some steps, with a multiple of their force; in between, PLUMED returns the
+    energy of the last such step.
 
-    After a restart the step of the checkpoint is to be asked for first, as engines do. PRINT writes its row once more.
+    After a restart, evaluate the step of the checkpoint first, as engines do. PRINT then writes its row again.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Plumed(BiasPotential):
         self._computed: tuple[bytes, int] | None = None
         self._updated: int | None = None
         self._opening: int | None = None
-        # PLUMED keeps pointers to these.
+        # PLUMED keeps pointers to these arrays.
         self._values = [np.zeros(1) for _ in self.names]
         self._forces = [np.zeros(1) for _ in self.names]
         self._atom = {
@@ -120,12 +120,12 @@ class Plumed(BiasPotential):
         self._bias = np.zeros(1)
 
     def energy(self, values: ArrayLike, step: int) -> tuple[float, Values]:
-        """Have PLUMED compute the bias of a step, without moving on.
+        """Let PLUMED compute the bias of a step without moving on.
 
         Raises
         ------
         InputError
-            As of `BiasPotential.energy`. Errors of PLUMED itself come as its package raises them.
+            As for `BiasPotential.energy`. Exceptions of PLUMED are passed on.
         """
         checked = self._check_values(values)
         self._start(restart=False)
@@ -144,16 +144,16 @@ class Plumed(BiasPotential):
         self._plumed.cmd("getBias", self._bias)
         self._computed = (checked.tobytes(), int(step))
         if self._opening == step:
-            # The step of a restart. It is the first that this PLUMED sees, at which it adds no hills; so that it adds
-            # them at the next, it must have moved on once. `update` leaves this step out, since it is counted already.
+            # The step of a restart is the first that this PLUMED sees, at which it adds no hills. It must move on once
+            # so that it adds them at the next step. `update` skips this step, which is already counted.
             self._plumed.cmd("update")
             self._opening = None
-        # PLUMED never converts a force on an EXTRACV, so nothing is left to its units.
+        # PLUMED never converts a force on an EXTRACV, so its units do not matter.
         self._last_energy = float(self._bias[0]) / self.energy_unit
         return self._last_energy, np.array([-force[0] for force in self._forces]) / self.energy_unit
 
     def update(self, values: ArrayLike, step: int, time: float | None = None) -> None:
-        """Let PLUMED move on: hills, files, averages. A step is counted once."""
+        """Let PLUMED update hills, files and averages. A step is counted once."""
         if self._updated == step:
             return
         if self._computed != (self._check_values(values).tobytes(), int(step)):
@@ -163,7 +163,7 @@ class Plumed(BiasPotential):
         self._updated = int(step)
 
     def settings(self) -> dict[str, Any]:
-        """Return the parameters, and what the input file's text hashes to."""
+        """Return the parameters, and the hash of the input file's text."""
         return self._describe(
             input=hashlib.sha256(self._text.encode()).hexdigest(),
             kT=self.kT,
@@ -173,12 +173,12 @@ class Plumed(BiasPotential):
         )
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return the step until which PLUMED's own files, which are its state, are complete.
+        """Return the step up to which PLUMED's own files, which are its state, are complete.
 
         Raises
         ------
         InputError
-            ``BAD_OPTION`` at a step at which PLUMED has not flushed them.
+            ``BAD_OPTION`` at a step without a flush.
         """
         if self._updated is not None and self._updated % self.checkpoint_every:
             raise make_error(
@@ -194,14 +194,14 @@ class Plumed(BiasPotential):
         }
 
     def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
-        """Cut PLUMED's files after the step of the state, and have a new PLUMED go on with them."""
+        """Cut PLUMED's files after the step of the state, and let a new PLUMED continue them."""
         require_keys(state, ("step", "begun"), self.name)
         self.close()
         self._plumed = _make(self._kernel, self.name)
         self._computed, self._updated, self._opening = None, None, None
         if bool(state["begun"]):
             self._updated = self._opening = int(state["step"])
-            # PLUMED writes times with few digits; half a step is enough to tell two apart.
+            # PLUMED writes times with few digits; half a step is enough to distinguish two steps.
             time = (self._updated + 0.5) * self.timestep * self.time_unit
             for file in self.files:
                 if file.exists():
@@ -209,7 +209,7 @@ class Plumed(BiasPotential):
             self._start(restart=True)
 
     def close(self) -> None:
-        """Have PLUMED write what it still holds, and end it."""
+        """Let PLUMED write its buffers, and end it."""
         self._plumed.finalize()
         self._started = False
 
@@ -217,7 +217,7 @@ class Plumed(BiasPotential):
         if self._started:
             return
         command = self._plumed.cmd
-        # The engine's name comes first: PLUMED names its atoms after it.
+        # The engine's name must come first: PLUMED names its atoms after it.
         command("setMDEngine", _ENGINE)
         command("setTimestep", self.timestep * self.time_unit)
         command("setKbT", self.kT * self.energy_unit)
@@ -229,7 +229,7 @@ class Plumed(BiasPotential):
         self._started = True
 
     def _read_input(self) -> str:
-        """Return the input; refuse what would go wrong without a word from PLUMED."""
+        """Return the input; refuse errors that PLUMED would not report."""
         try:
             text = self.input.read_text(encoding="utf-8")
         except OSError as error:
@@ -247,7 +247,10 @@ class Plumed(BiasPotential):
             )
         if len(set(self.names)) < len(self.names):
             raise make_error(
-                "BAD_OPTION", "two variables have one name in PLUMED", field=f"{self.name}.variables", value=self.names
+                "BAD_OPTION",
+                "two variables have the same name in PLUMED",
+                field=f"{self.name}.variables",
+                value=self.names,
             )
         read = set(re.findall(r"\bEXTRACV\b[^\n]*?\bNAME=(\S+)", "\n".join(lines)))
         includes = any(re.search(r"\bINCLUDE\b", line) for line in lines)
@@ -258,7 +261,7 @@ class Plumed(BiasPotential):
                 "the input and the variables do not have these in common",
                 field=f"{self.name}.variables",
                 value=sorted(wrong),
-                remedy=f"read each by a line such as `a: EXTRACV NAME={self.names[0]}`",
+                remedy=f"read each with a line such as `a: EXTRACV NAME={self.names[0]}`",
             )
         return text
 

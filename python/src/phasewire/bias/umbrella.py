@@ -1,6 +1,6 @@
 """Umbrella sampling: windows, their samples in files, and their free energy by MBAR.
 
-Each window is a bias, mostly `Harmonic` at one of a row of centres; G. M. Torrie, J. P. Valleau, J. Comput. Phys. 23,
+Each window is a bias, usually `Harmonic` at one of several centres; G. M. Torrie, J. P. Valleau, J. Comput. Phys. 23,
 187 (1977). The samples of all windows together give the unbiased free energy by MBAR (M. R. Shirts, J. D. Chodera,
 J. Chem. Phys. 129, 124105, 2008), which pymbar computes: ``pip install phasewire[sampling]``.
 """
@@ -27,7 +27,7 @@ from phasewire.errors import make_error
 
 Samples = NDArray[np.float64]
 
-# Into which the samples of a window are cut to see how long they are correlated.
+# Blocks of the samples of a window, from which their correlation is estimated.
 BLOCKS = 10
 
 
@@ -44,14 +44,14 @@ class Profile:
     error : ndarray, shape (B,)
         One standard deviation of the difference from the lowest bin.
     counts : ndarray, shape (B,)
-        Samples that are statistically independent, of all windows.
+        Numbers of statistically independent samples of all windows.
     inefficiency : ndarray, shape (K,)
-        g of each window: every g-th sample is independent of the one before. The larger of what pymbar finds and what
-        the scatter of ten blocks' means says.
+        g of each window: every g-th sample is independent of the one before. It is the larger of the values from
+        pymbar and from the scatter of ten blocks' means.
     overlap : float
-        Least overlap of two windows that follow each other, from MBAR's overlap matrix. Below about 0.03 (P. V.
-        Klimovich, M. R. Shirts, D. L. Mobley, J. Comput.-Aided Mol. Des. 29, 397, 2015) they hardly know each other's
-        height, and errors are too small: put windows between. 1 for a single window.
+        Least overlap of two consecutive windows, from MBAR's overlap matrix. Below about 0.03 (P. V.
+        Klimovich, M. R. Shirts, D. L. Mobley, J. Comput.-Aided Mol. Des. 29, 397, 2015) their relative height
+        is poorly known, and errors are too small: add windows in between. 1 for a single window.
     """
 
     centres: NDArray[np.float64]
@@ -71,7 +71,7 @@ def windows(variable: Any, centres: ArrayLike, strength: ArrayLike) -> list[Harm
     centres : array_like, shape (K,)
         Neighbours overlap well if they are 1 to 2 sqrt(kT / strength) apart.
     strength : float or array_like, shape (K,)
-        Of all windows, or of each; energy per square of the variable's unit.
+        For all windows, or for each; energy per square of the variable's unit.
     """
     places = np.atleast_1d(np.asarray(centres, dtype=np.float64))
     strengths = np.broadcast_to(np.asarray(strength, dtype=np.float64), places.shape)
@@ -95,10 +95,10 @@ def sample(
     biases : sequence of BiasPotential
         The windows.
     simulate : callable
-        Runs a simulation under a bias and returns the values it sampled, shape (N,) or (N, V), equilibration left out.
+        Runs a simulation under a bias and returns the sampled values, shape (N,) or (N, V), without equilibration.
     folder : path, optional
-        Each window's samples are saved here when it is finished, in ``window-000.npz`` and so on. Called again, for
-        example after the machine went down, finished windows are read and not simulated.
+        Folder for the samples of each finished window, in ``window-000.npz`` and so on. In a later call, for example
+        after a crash, finished windows are read and not simulated again.
     progress : callable, optional
         Called as ``progress(number, count, samples)`` after each window, read or simulated.
 
@@ -109,7 +109,7 @@ def sample(
     Raises
     ------
     InputError
-        ``BAD_OPTION`` if a saved window had other settings, or ``simulate`` returned values that are not finite;
+        ``BAD_OPTION`` if a saved window has other settings, or ``simulate`` returned values that are not finite;
         ``FILE_FORMAT`` and ``FILE_ACCESS`` for files.
     """
     place = None if folder is None else Path(folder)
@@ -145,26 +145,26 @@ def profile(
     biases : sequence of BiasPotential
         The windows.
     samples : sequence of array_like, shape (N_k,) or (N_k, V) each
-        Values that each window sampled, in the order of time; correlated ones are thinned out.
+        Sampled values of each window, in the order of time; correlated values are thinned out.
     kT : float
         In the unit of the biases' energies.
     edges : array_like, shape (B + 1,)
-        Edges of the bins. Samples outside count for the heights of the windows, but are in no bin.
+        Edges of the bins. Samples outside help to determine the heights of the windows, but are in no bin.
     along : int
-        Which of the biases' variables.
+        Number of the variable of the biases.
 
     Raises
     ------
     ImportError
         If pymbar is not installed.
     InputError
-        ``BAD_OPTION`` for windows without samples or a variable that never moved, and edges that do not rise;
+        ``BAD_OPTION`` for windows without samples, a variable that never changed, and edges that do not ascend;
         ``SHAPE_MISMATCH``.
     """
     pymbar = _import_pymbar()
     borders = np.asarray(edges, dtype=np.float64)
     if borders.ndim != 1 or len(borders) < 2 or not (np.diff(borders) > 0).all():
-        raise make_error("BAD_OPTION", "the edges of bins rise", field="edges", value=borders.tolist())
+        raise make_error("BAD_OPTION", "the edges of bins must ascend", field="edges", value=borders.tolist())
     if len(samples) != len(biases) or not biases:
         raise make_error(
             "SHAPE_MISMATCH",
@@ -173,7 +173,7 @@ def profile(
             remedy="give the samples of each window",
         )
     if not kT > 0:
-        raise make_error("BAD_OPTION", "kT is an energy above 0", field="kT", value=kT)
+        raise make_error("BAD_OPTION", "kT must be above 0", field="kT", value=kT)
     inefficiency, kept = np.empty(len(biases)), []
     for number, (bias, series) in enumerate(zip(biases, samples, strict=True)):
         values = _as_samples(series, bias, f"samples[{number}]")
@@ -185,10 +185,10 @@ def profile(
         reduced,
         np.array([len(values) for values in kept]),
         mbar_options={
-            # Zeros are so far from the heights of many stiff windows that no solver finds its way from there. From the
-            # differences of windows that follow each other it takes seconds.
+            # Zeros are so far from the heights of many stiff windows that no solver converges from there. From the
+            # differences of consecutive windows it takes seconds.
             "initialize": "BAR",
-            # pymbar's default begins with a solver whose options SciPy warns of.
+            # pymbar's default begins with a solver whose options make SciPy warn.
             "solver_protocol": "robust",
         },
     )
@@ -197,7 +197,7 @@ def profile(
     counts = np.histogram(coordinate[inside], bins=borders)[0]
     if not inside.any():
         raise make_error("BAD_OPTION", "no sample lies within the edges", field="edges", value=borders.tolist())
-    # Beyond the borders pymbar has bins without end, which are asked for nothing.
+    # pymbar adds unbounded bins outside the edges, which are not used.
     bins = np.concatenate([[-np.inf], borders, [np.inf]])
     fes.generate_fes(
         np.zeros(len(together)),
@@ -228,15 +228,15 @@ def _inefficiency(pymbar: Any, values: Samples, window: int) -> float:
     if (np.ptp(values, axis=0) == 0).any():
         raise make_error(
             "BAD_OPTION",
-            f"a variable of window {window} never moved",
+            f"a variable of window {window} never changed",
             field=f"samples[{window}]",
             value=values[0].tolist(),
-            remedy="look at the window's simulation",
+            remedy="check the simulation of the window",
         )
     found = max(float(pymbar.timeseries.statistical_inefficiency(column)) for column in values.T)
     if len(values) < 10 * BLOCKS:
         return found
-    # What moves s little but for long is lost in the noise of a correlation function, and not in means of long blocks
+    # Small but slow changes of s are lost in the noise of a correlation function, but not in means of long blocks
     # (H. Flyvbjerg and H. G. Petersen, J. Chem. Phys. 91, 461, 1989).
     means = np.array([block.mean(axis=0) for block in np.array_split(values, BLOCKS)])
     blocked = len(values) / BLOCKS * means.var(axis=0, ddof=1) / values.var(axis=0, ddof=1)
@@ -260,7 +260,7 @@ def _as_samples(series: ArrayLike, bias: BiasPotential, field: str) -> Samples:
 
 
 def _save(file: Path, bias: BiasPotential, samples: Samples) -> None:
-    """Write a window's samples beside and rename, so that a file is whole or absent."""
+    """Write a window's samples to a temporary file and rename it, so the file is complete or absent."""
     beside = file.with_suffix(".part")
     try:
         with beside.open("wb") as stream:
@@ -293,10 +293,10 @@ def _load(file: Path, bias: BiasPotential) -> Samples:
     except (EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise make_error(
             "FILE_FORMAT",
-            "this is no file of a window's samples",
+            "this is not a file of a window's samples",
             field="folder",
             value=str(file),
-            remedy="delete it, and the window is simulated again",
+            remedy="delete it to simulate the window again",
         ) from error
     bias.check_settings(settings)
     return _as_samples(values, bias, str(file.name))
@@ -314,7 +314,7 @@ def _import_pymbar() -> Any:
 
 @contextlib.contextmanager
 def _without_jax() -> Iterator[None]:
-    """Keep pymbar from JAX, which it would switch to double precision for the whole process; numbers are the same."""
+    """Hide JAX from pymbar, which would switch it to double precision in the whole process; results are the same."""
     if "pymbar" in sys.modules:
         yield
         return
@@ -330,7 +330,7 @@ def _without_jax() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Leave out what pymbar logs whenever it is imported, of JAX and of caution in general."""
+    """Suppress the messages that pymbar logs at every import."""
     logger = logging.getLogger("pymbar")
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -3,8 +3,8 @@
 Upper: E = sum_i k_i ((V_i - a_i + o_i) / e_i)^x_i where V_i - a_i + o_i > 0, else 0.
 Lower: E = sum_i k_i ((a_i - V_i + o_i) / e_i)^x_i where a_i - V_i + o_i > 0, else 0.
 
-a is where the wall stands, o how far before it it begins, e a length, x the exponent. There is no factor of 1/2, as in
-PLUMED's UPPER_WALLS and LOWER_WALLS. Forces are continuous for x > 1.
+a is the position of the wall, o the distance before it at which it begins, e a length, x the exponent. As in PLUMED's
+UPPER_WALLS and LOWER_WALLS, there is no factor of 1/2. Forces are continuous for x > 1.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from phasewire.bias._base import BiasPotential, Values, bad_option, per_variable
 
 
 class _Wall(BiasPotential):
-    """What both walls share; ``_side`` is +1 where the energy is above, -1 where it is below."""
+    """The base of both walls; ``_side`` is +1 if the energy is above the wall, -1 if it is below."""
 
     _side: float
 
@@ -39,7 +39,7 @@ class _Wall(BiasPotential):
         self.strength = per_variable(strength, count, f"{name}.strength", positive=True)
         self.exponent = per_variable(exponent, count, f"{name}.exponent", positive=True)
         if not (self.exponent > 1).all():
-            raise bad_option(f"{name}.exponent", exponent, "numbers above 1, or forces would jump at the wall")
+            raise bad_option(f"{name}.exponent", exponent, "numbers above 1, since forces would jump at the wall")
         self.offset = per_variable(offset, count, f"{name}.offset")
         self.scale = per_variable(scale, count, f"{name}.scale", positive=True)
 
@@ -53,7 +53,7 @@ class _Wall(BiasPotential):
         return energy, slope
 
     def settings(self) -> dict[str, Any]:
-        """Return where the wall stands and how steep it is."""
+        """Return position and steepness of the wall."""
         return self._describe(
             at=self.at, strength=self.strength, exponent=self.exponent, offset=self.offset, scale=self.scale
         )
@@ -66,15 +66,15 @@ class UpperWall(_Wall):
     ----------
     variables : Variable or sequence of Variable
     at : float or sequence of float
-        Where the wall stands.
+        Position of the wall.
     strength : float or sequence of float
         k, an energy.
     exponent : float or sequence of float
         x, above 1.
     offset : float or sequence of float
-        How far before ``at`` the wall begins.
+        Distance before ``at`` at which the wall begins.
     scale : float or sequence of float
-        e: how far inside the wall the energy is ``strength``.
+        e: the depth in the wall at which the energy is ``strength``.
     name : str
 
     Raises
@@ -90,7 +90,7 @@ class UpperWall(_Wall):
 
 
 class LowerWall(_Wall):
-    """Keep variables above a value; parameters as of `UpperWall`."""
+    """Keep variables above a value; parameters as for `UpperWall`."""
 
     _side = -1.0
 

@@ -1,6 +1,6 @@
-"""Files and folders that are whole or not there: written beside, then renamed.
+"""Writes files and folders that are complete or absent: under a temporary name first, then renamed.
 
-A process that is killed at any moment, or a machine that loses power, leaves the old file or the new one.
+If the process is killed or the machine loses power, either the old file or the new one remains.
 """
 
 from __future__ import annotations
@@ -16,55 +16,55 @@ from phasewire.errors import PhasewireError, make_error
 
 
 def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file beside a path, then put it in its place.
+    """Write a file under a temporary name, then move it to its path.
 
     Raises
     ------
     InputError
-        ``FILE_ACCESS``; what was there before is then still there.
+        ``FILE_ACCESS``; an existing file then stays unchanged.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with beside.open("wb") as stream:
+        with temporary.open("wb") as stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
-        beside.replace(path)
+        temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         raise access_error(path, error) from error
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
-    """Give a folder to fill, which has its name and its place once the block ends, with all its files on disk.
+    """Give an empty folder, which gets its name when the block ends and all its files are on disk.
 
     Raises
     ------
     InputError
-        ``FILE_ACCESS``, also if there is a folder of that name that is not empty.
+        ``FILE_ACCESS``, also if a folder with that name exists and is not empty.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    shutil.rmtree(beside, ignore_errors=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    shutil.rmtree(temporary, ignore_errors=True)
     try:
-        beside.mkdir(parents=True)
-        yield beside
-        for file in beside.iterdir():
+        temporary.mkdir(parents=True)
+        yield temporary
+        for file in temporary.iterdir():
             with file.open("rb") as stream:
                 os.fsync(stream.fileno())
-        sync_folder(beside)
-        beside.rename(path)
+        sync_folder(temporary)
+        temporary.rename(path)
         sync_folder(path.parent)
     except OSError as error:
         raise access_error(path, error) from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def sync_folder(path: Path) -> None:
-    """Make the names in a folder last, where the system can."""
+    """Flush the names in a folder to disk, if the system supports it."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     number = os.open(path, os.O_RDONLY | os.O_DIRECTORY)

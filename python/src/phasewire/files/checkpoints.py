@@ -1,4 +1,4 @@
-"""Checkpoints of a run: folders ``step-000000001000``, of which the last is the one that counts."""
+"""Checkpoints of a run: folders such as ``step-000000001000``, of which the last one is valid."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _NAME = re.compile(r"step-(\d{12})")
 
 
 def latest(folder: Path) -> Path | None:
-    """Return the checkpoint of the highest step, if there is any."""
+    """Return the checkpoint of the highest step, None without any."""
     return max((entry for entry in folder.iterdir() if _NAME.fullmatch(entry.name)), default=None)
 
 
 def step_folder(folder: Path, step: int) -> AbstractContextManager[Path]:
-    """Give a folder to fill, which is the checkpoint of a step once the block ends."""
+    """Give an empty folder, which becomes the checkpoint of a step when the block ends."""
     return new_folder(folder / f"step-{step:012d}")
 
 
 def remove_all_but(folder: Path, step: int) -> None:
-    """Remove the checkpoints of other steps, and what killed processes left half done."""
+    """Remove the checkpoints of other steps, and incomplete ones of killed processes."""
     kept = f"step-{step:012d}"
     for entry in folder.iterdir():
         if entry.name != kept and _NAME.match(entry.name.lstrip(".")):

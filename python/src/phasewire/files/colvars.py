@@ -1,10 +1,10 @@
-"""PLUMED's column files (COLVAR, HILLS, KERNELS), written and read.
+"""Reads and writes PLUMED's column files (COLVAR, HILLS, KERNELS).
 
 A file is lines of numbers below a line ``#! FIELDS time a b`` that names the columns, and lines ``#! SET key value``
-for what does not change. Both begin with ``#``, so ``numpy.loadtxt`` reads the numbers too.
+for constants. Both begin with ``#``, so ``numpy.loadtxt`` reads the numbers too.
 
-A row reaches the operating system before `ColumnWriter.write` returns. A run that is killed leaves at worst a last line
-that is torn; readers leave out a last line that does not end, since nobody can tell whether its last number is whole.
+A row reaches the operating system before `ColumnWriter.write` returns. A run that is killed leaves at worst an
+incomplete last line. Readers skip a last line without a line end, since its last number may be cut off.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _HEADER = b"#!"
 
 @dataclass(frozen=True)
 class Columns:
-    """What a column file holds.
+    """The contents of a column file.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Columns:
         Names of the columns.
     rows : ndarray, shape (R, F), float64
     constants : dict of str to str
-        What ``#! SET`` lines say.
+        Values of the lines ``#! SET``.
     """
 
     fields: tuple[str, ...]
@@ -53,7 +53,7 @@ class Columns:
         Raises
         ------
         InputError
-            ``FILE_FORMAT`` if the file has none of this name.
+            ``FILE_FORMAT`` if the file has no such column.
         """
         if field not in self.fields:
             raise make_error(
@@ -72,12 +72,12 @@ class Columns:
 def read_columns(path: str | PathLike[str]) -> Columns:
     """Read a COLVAR, HILLS or KERNELS file.
 
-    A header that is repeated, as restarts of PLUMED leave it, must name the same columns. A torn last line is left out.
+    A repeated header, as restarts of PLUMED write it, must name the same columns. An incomplete last line is skipped.
 
     Raises
     ------
     InputError
-        ``FILE_ACCESS`` if the file cannot be read; ``FILE_FORMAT`` with the number of the line that is wrong.
+        ``FILE_ACCESS`` if the file cannot be read; ``FILE_FORMAT`` with the number of the wrong line.
     """
     fields: tuple[str, ...] = ()
     constants: dict[str, str] = {}
@@ -89,19 +89,19 @@ def read_columns(path: str | PathLike[str]) -> Columns:
         elif words and not line.lstrip().startswith(b"#"):
             rows.append(_read_row(words, fields, path, number))
     if not fields:
-        raise _wrong(path, 1, "there is no line of `#! FIELDS`")
+        raise _wrong(path, 1, "there is no line `#! FIELDS`")
     return Columns(fields, np.array(rows, dtype=np.float64).reshape(len(rows), len(fields)), constants)
 
 
 def cut_after(path: str | PathLike[str], time: float) -> None:
-    """Cut a column file off before the first row that is later than a time, and with it a torn last line.
+    """Cut a column file off before the first row that is later than a time, and before an incomplete last line.
 
     Parameters
     ----------
     path : path
         A file whose first column is the time.
     time : float
-        Rows of this time stay.
+        Rows of this time are kept.
     """
     data = _read(path)
     end = 0
@@ -115,7 +115,7 @@ def cut_after(path: str | PathLike[str], time: float) -> None:
 
 
 def back_up(path: str | PathLike[str]) -> Path | None:
-    """Move a file out of the way as PLUMED does, to ``bck.0.NAME``, ``bck.1.NAME``, ..; return where it is now."""
+    """Rename a file as PLUMED does, to ``bck.0.NAME``, ``bck.1.NAME`` and so on; return the new path."""
     existing = Path(path)
     if not existing.exists():
         return None
@@ -126,24 +126,24 @@ def back_up(path: str | PathLike[str]) -> Path | None:
 
 
 class ColumnWriter:
-    """Write a column file a row at a time.
+    """Write a column file row by row.
 
     Parameters
     ----------
     path : path
-        A file that exists is moved to ``bck.0.NAME``, unless the run is a restart.
+        An existing file is renamed to ``bck.0.NAME``, unless the run is a restart.
     fields : sequence of str
-        Names of the columns, the first being ``time``.
+        Names of the columns; the first is ``time``.
     constants : mapping of str to object, optional
-        What ``#! SET`` lines say.
+        Values of the lines ``#! SET``.
     restart_time : float, optional
-        Go on with a file that exists: its rows after this time are dropped.
+        Continue an existing file, and drop its rows after this time.
 
     Raises
     ------
     InputError
-        ``FILE_ACCESS``; ``BAD_OPTION`` if the file to go on with has other columns or constants; ``FILE_FORMAT`` if it
-        is no column file.
+        ``FILE_ACCESS``; ``BAD_OPTION`` if the file to continue has other columns or constants; ``FILE_FORMAT`` if it
+        is not a column file.
     """
 
     def __init__(
@@ -161,7 +161,7 @@ class ColumnWriter:
         if unfit or len(set(self.fields)) < len(self.fields) or self.fields[:1] != ("time",):
             raise make_error(
                 "BAD_OPTION",
-                "columns have different names without blanks, and the first is `time`",
+                "columns need different names without blanks, and the first is `time`",
                 field="fields",
                 value=list(self.fields),
                 remedy="rename them",
@@ -179,7 +179,7 @@ class ColumnWriter:
             raise _access(self.path, error) from error
 
     def write(self, row: Mapping[str, float]) -> None:
-        """Add a row, as one write.
+        """Append a row in one write.
 
         Parameters
         ----------
@@ -189,7 +189,7 @@ class ColumnWriter:
         Raises
         ------
         InputError
-            ``FILE_ACCESS``, for example when the disk is full; ``BAD_OPTION`` if a column is missing or one too many.
+            ``FILE_ACCESS``, for example when the disk is full; ``BAD_OPTION`` if a column is missing or surplus.
         """
         if set(row) != set(self.fields):
             differing = sorted(set(row) ^ set(self.fields))
@@ -200,12 +200,12 @@ class ColumnWriter:
             while line:
                 line = line[self._stream.write(line) :]
         except OSError as error:
-            # A disk that fills up takes a part of a line; what follows it later would not be readable.
+            # A full disk takes only part of a line, after which later rows would be unreadable.
             os.truncate(self.path, before)
             raise _access(self.path, error) from error
 
     def close(self) -> None:
-        """Close the file; may be called twice."""
+        """Close the file. May be called more than once."""
         self._close()
 
     def __enter__(self) -> Self:
@@ -222,12 +222,12 @@ class ColumnWriter:
         return "".join(f"{line}\n" for line in lines).encode()
 
     def _resume(self, time: float) -> bool:
-        """Cut the file off at a time; tell whether there is one that has its header."""
+        """Cut the file off at a time; return whether it exists and has its header."""
         if not self.path.exists():
             return False
         cut_after(self.path, time)
         if self.path.stat().st_size == 0:
-            # Killed before the header was whole.
+            # The run was killed before the header was complete.
             self.path.unlink()
             return False
         found = read_columns(self.path)
@@ -235,16 +235,16 @@ class ColumnWriter:
         if mine != theirs:
             raise make_error(
                 "BAD_OPTION",
-                f"the file to go on with has other columns or constants: {theirs[0]}, {theirs[1]}",
+                f"the file to continue has other columns or constants: {theirs[0]}, {theirs[1]}",
                 field=str(self.path.name),
                 value=mine,
-                remedy="restart with the variables and biases that the file was written with, or move it away",
+                remedy="restart with the variables and biases of the file, or move the file away",
             )
         return True
 
 
 def _whole_lines(data: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """Yield number, offset and bytes of the lines that end."""
+    """Yield number, offset and bytes of the complete lines."""
     offset = 0
     for number, line in enumerate(data.splitlines(keepends=True), start=1):
         if line.endswith(b"\n"):
@@ -255,16 +255,16 @@ def _whole_lines(data: bytes) -> Iterator[tuple[int, int, bytes]]:
 def _read_header(
     words: list[bytes], fields: tuple[str, ...], constants: dict[str, str], path: str | PathLike[str], number: int
 ) -> tuple[str, ...]:
-    """Take in a line that begins with ``#!``; return the fields that hold from there on."""
+    """Read a line that begins with ``#!``; return the fields that are valid from there on."""
     if words[:1] == [b"FIELDS"]:
         named = tuple(word.decode(errors="replace") for word in words[1:])
         if fields and named != fields:
-            raise _wrong(path, number, "the columns change on the way")
+            raise _wrong(path, number, "the columns change in this line")
         return named
     if words[:1] == [b"SET"] and len(words) == 3:
         constants[words[1].decode(errors="replace")] = words[2].decode(errors="replace")
         return fields
-    raise _wrong(path, number, "a line of `#!` says neither FIELDS nor SET")
+    raise _wrong(path, number, "a line `#!` has neither FIELDS nor SET")
 
 
 def _read_row(words: list[bytes], fields: tuple[str, ...], path: str | PathLike[str], number: int) -> list[float]:
@@ -280,12 +280,12 @@ def _is_later(word: bytes, time: float) -> bool:
     try:
         return float(word) > time
     except ValueError:
-        # Not a row: the reader says so with its line.
+        # Not a row: the reader reports it with its line.
         return False
 
 
 def _word(value: object) -> str:
-    # PLUMED writes truth values in small letters.
+    # PLUMED writes truth values in lower case.
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Labelled snapshots as extended XYZ, as OVITO and ASE read it."""
+"""Writes labelled snapshots as extended XYZ, which OVITO and ASE read."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from phasewire.errors import make_error
 def write_extxyz(path: str | PathLike[str], frame: Frame, result: Result, *, append: bool = False) -> None:
     """Write one labelled snapshot.
 
-    Columns: species, position, ``id`` if the engine has ids, ``phase`` (name), and as far as the result
-    carries them ``confidence``, ``margin`` and ``distance``. The comment line holds the cell, the step, the
-    time, which atoms these are if not all, a0, logP an atom and the fractions.
+    Columns: species, position, ``id`` if the engine has ids, ``phase`` (name), and ``confidence``, ``margin`` and
+    ``distance`` if the result has them. The comment line holds the cell, the step, the time, the selection of atoms if
+    there is one, a0, logP per atom and the fractions.
 
     Parameters
     ----------
     path : path
         The file.
     frame, result
-        A frame and its result; the result must carry labels.
+        A frame and its result with labels.
     append : bool
-        Add to the file instead of replacing it.
+        Append to the file instead of replacing it.
     """
     if len(frame) != result.atom_count:
         raise make_error(
@@ -36,7 +36,7 @@ def write_extxyz(path: str | PathLike[str], frame: Frame, result: Result, *, app
             f"the frame has {len(frame)} atoms, the result {result.atom_count}",
             field="result",
             value=result.atom_count,
-            remedy="give the result of this very frame",
+            remedy="give the result of this frame",
         )
     names = result.phase_names()
     with Path(path).open("a" if append else "w", encoding="utf-8") as stream:
@@ -78,5 +78,5 @@ def _comment(frame: Frame, result: Result, columns: list[tuple[str, str, list[st
 
 
 def _species(frame: Frame) -> list[str]:
-    """Return the names of the species; engine types without a name become ``X``, which every reader takes."""
+    """Return the names of the species; engine types without a name become ``X``, which every reader accepts."""
     return [name if name.isalpha() else "X" for name in frame.symbols()]

@@ -1,4 +1,4 @@
-"""Arrays and a JSON object beside them in one npz file without pickle, which is whole or not there."""
+"""Reads and writes npz files without pickle that hold arrays and a JSON object, and are complete or absent."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ def read_npz(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[
     Raises
     ------
     InputError
-        ``FILE_ACCESS``; ``FILE_FORMAT`` if it is damaged, of another format or another version.
+        ``FILE_ACCESS``; ``FILE_FORMAT`` if it is damaged, or has another format or version.
     """
     try:
-        # Opened here, since numpy leaves a file open that turns out to be damaged.
+        # Opened here, since numpy does not close a damaged file.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
         about = json.loads(arrays.pop(_ABOUT).tobytes())
@@ -59,7 +59,7 @@ def read_npz(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise make_error(
             "FILE_FORMAT",
-            f"this is no {kind} that can be read: {error}",
+            f"this is not a readable {kind}: {error}",
             field="path",
             value=str(path),
             remedy=f"give a file that this release wrote (version {version})",
