@@ -1,3 +1,4 @@
+import { species } from "../contract/species.js";
 import type { CoreFrame } from "../core/types.js";
 import { refusal } from "../errors/index.js";
 import { completeCell, type Frame, numberSpecies, selectAtoms, validateFrame } from "../frame/index.js";
@@ -16,9 +17,11 @@ export interface FrameOptions {
   readonly select?: string | readonly string[];
 }
 
+const { all } = species;
+
 /** Whether a selection asks for all atoms, those of water too. */
 export function selectsAll(select: string | readonly string[] | undefined): boolean {
-  return select === "all" || (Array.isArray(select) && select.length === 1 && select[0] === "all");
+  return select === all || (Array.isArray(select) && select.length === 1 && select[0] === all);
 }
 
 /** What the core gets, and which atoms of the frame those are. */

@@ -5,34 +5,34 @@
  * Positions play no part, so frames of one run never differ in which atoms are looked at, whatever molecules do meanwhile. Any
  * other species, such as the ions of salt water, leaves it to the user to say what is to be looked at.
  */
+import { species } from "../contract/species.js";
 
 type Part = "oxygen" | "hydrogen" | "site";
 
-/** Names of elements, and those that force fields of water give to atoms and to sites that carry nothing but a charge. */
-const parts: ReadonlyMap<string, Part> = new Map<string, Part>([
-  ...["O", "OW", "OH2"].map((name) => [name, "oxygen"] as const),
-  ...["H", "D", "HW", "HW1", "HW2", "H1", "H2"].map((name) => [name, "hydrogen"] as const),
-  ...["M", "MW", "EP", "EPW", "LP", "LP1", "LP2", "X"].map((name) => [name, "site"] as const),
-]);
+const { oxygens: oxygenOfWater, mostSites } = species.water;
 
-/** Most massless sites of a molecule: the two lone pairs of five-site models. */
-const mostSites = 2;
+/** Names of elements, and names that force fields of water give to atoms and to sites that carry only a charge. */
+const parts: ReadonlyMap<string, Part> = new Map(
+  (["oxygen", "hydrogen", "site"] as const).flatMap((part) =>
+    species.water[part].map((name) => [name, part] as const),
+  ),
+);
 
-/** What a selection of the oxygens of water is called. */
-export const oxygenOfWater = "oxygen of water";
+/** Description of a selection of the oxygens of water. */
+export { oxygenOfWater };
 
 /**
  * The oxygen atoms of a frame that is water.
  *
- * @param species one name an atom; null if the frame names none
+ * @param names one name an atom; null if the frame names none
  * @returns indices in ascending order; null if the frame is not water
  */
-export function findWaterOxygens(species: readonly string[] | null): Uint32Array | null {
-  if (species === null) return null;
+export function findWaterOxygens(names: readonly string[] | null): Uint32Array | null {
+  if (names === null) return null;
   const partOfName = new Map<string, Part | undefined>();
   const counts = { oxygen: 0, hydrogen: 0, site: 0 };
   const oxygens: number[] = [];
-  for (const [atom, name] of species.entries()) {
+  for (const [atom, name] of names.entries()) {
     if (!partOfName.has(name)) partOfName.set(name, parts.get(String(name).toUpperCase()));
     const part = partOfName.get(name);
     if (part === undefined) return null;

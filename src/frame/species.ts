@@ -1,9 +1,10 @@
 /** Species are names of any kind. The model only uses whether two atoms have the same one. */
 import { limits } from "../contract/limits.js";
+import { species as table } from "../contract/species.js";
 import { refusal } from "../errors/index.js";
 
 /** Names that mean "unknown": ASE writes X for atomic number 0, other programs a question mark. */
-const unknownNames: ReadonlySet<string> = new Set(["", "X", "?"]);
+const unknownNames: ReadonlySet<string> = new Set(table.unknown);
 
 /**
  * Numbers the species in order of first appearance.

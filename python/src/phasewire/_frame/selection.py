@@ -10,15 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._contract import limits
+from phasewire._contract.tables import read_table
 from phasewire._frame.frame import Frame
 from phasewire._frame.water import OXYGEN_OF_WATER, water_oxygens
-from phasewire.errors import PhasewireError, make_error, refusal
+from phasewire.errors import PhasewireError, make_error, refusal, show
 
 _NAMED_SPECIES = limits.whole("names", "mostSpeciesListed")
 
 Select = str | int | Sequence[str | int]
 
-ALL_ATOMS = ("all",)
+_SPECIES = read_table("species")
+_UNKNOWN = frozenset(_SPECIES["unknown"])
+
+ALL_ATOMS: tuple[str, ...] = (_SPECIES["all"],)
 """The choice that switches off the recognition of water."""
 
 
@@ -39,10 +43,10 @@ def choose_atoms(frame: Frame, select: Select | None) -> Frame:
     """
     if select is None:
         oxygens = water_oxygens(frame.species, frame.names)
-        return frame if oxygens is None else take_atoms(frame, oxygens, OXYGEN_OF_WATER)
+        return require_known(frame) if oxygens is None else take_atoms(frame, oxygens, OXYGEN_OF_WATER)
     choice = as_choice(select)
     if choice == ALL_ATOMS:
-        return frame
+        return require_known(frame)
     if frame.species is None:
         raise empty_selection(choice, ())
     kinds: list[int] = np.unique(frame.species).tolist()
@@ -56,7 +60,7 @@ def choose_atoms(frame: Frame, select: Select | None) -> Frame:
 def take_atoms(frame: Frame, atoms: NDArray[np.int64], selected: str) -> Frame:
     """Return the frame with only some of its atoms, in ascending order; ``selected`` describes them."""
     oxygens = water_oxygens(frame.species, frame.names)
-    return replace(
+    taken = replace(
         frame,
         positions=frame.positions[atoms],
         species=None if frame.species is None else frame.species[atoms],
@@ -65,6 +69,21 @@ def take_atoms(frame: Frame, atoms: NDArray[np.int64], selected: str) -> Frame:
         selected=selected,
         water=oxygens is not None and np.array_equal(atoms, oxygens),
     )
+    return require_known(taken)
+
+
+def require_known(frame: Frame) -> Frame:
+    """Return the frame, or raise ``UNKNOWN_SPECIES`` if one of its atoms has a name that means "not known"."""
+    if frame.species is None or frame.names is None:
+        return frame
+    unknown = [number for number, name in enumerate(frame.names) if name.strip() in _UNKNOWN]
+    wrong = np.flatnonzero(np.isin(frame.species, unknown))
+    if not len(wrong):
+        return frame
+    row = int(wrong[0])
+    name = frame.names[frame.species[row]]
+    atom = row if frame.selection is None else int(frame.selection[row])
+    raise refusal("unusableSpecies", atom=atom, name=show(name), value=name)
 
 
 def describe_choice(choice: Sequence[str | int]) -> str:

@@ -14,15 +14,16 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._contract.tables import read_table
+
+_WATER = read_table("species")["water"]
 # Names of elements, and names that force fields of water give to atoms and to sites that carry only a charge.
-_OXYGEN = frozenset({"O", "OW", "OH2"})
-_HYDROGEN = frozenset({"H", "D", "HW", "HW1", "HW2", "H1", "H2"})
-_SITE = frozenset({"M", "MW", "EP", "EPW", "LP", "LP1", "LP2", "X"})
+_OXYGEN, _HYDROGEN, _SITE = (frozenset(_WATER[part]) for part in ("oxygen", "hydrogen", "site"))
 
 # The two lone pairs of five-site models.
-_MOST_SITES = 2
+_MOST_SITES: int = _WATER["mostSites"]
 
-OXYGEN_OF_WATER = "oxygen of water"
+OXYGEN_OF_WATER: str = _WATER["oxygens"]
 """Description of a selection of the oxygens of water."""
 
 
