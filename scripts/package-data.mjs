@@ -6,7 +6,10 @@ import { inRoot } from "./lib/paths.mjs";
 const target = inRoot("python", "src", "phasewire", "data");
 
 const manifest = JSON.parse(fs.readFileSync(inRoot("models", "manifest.json"), "utf8"));
-const tables = fs.readdirSync(inRoot("contract")).filter((name) => name.endsWith(".json"));
+// Refusals are for tests.
+const tables = fs
+  .readdirSync(inRoot("contract"))
+  .filter((name) => name.endsWith(".json") && name !== "refusals.json");
 /** Source files by their paths below the target. */
 const sources = new Map([
   ["phasewire.wasm", inRoot("build", "phasewire.wasm")],

@@ -120,10 +120,12 @@ function readTensors(container: Safetensors, sizes: ModelShape, source: string):
     ([name, shape]) => [name, readTensor(container.tensors.get(name), name, shape, source)] as const,
   );
   const tensors = Object.fromEntries(entries) as unknown as CoreTensors;
-  if (tensors["network2.weight1"].subarray(0, sizes.outerWidth).some((weight) => weight !== 0)) {
+  const wrong = tensors["network2.weight1"].subarray(0, sizes.outerWidth).find((weight) => weight !== 0);
+  if (wrong !== undefined) {
     throw new PhasewireError("MODEL_SHAPE", {
       message: `${source}: row 0 of network2.weight1 is not zero, so the logit of class 0 would not be constant`,
       field: "network2.weight1",
+      value: wrong,
     });
   }
   return tensors;

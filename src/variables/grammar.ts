@@ -128,10 +128,11 @@ export class Grammar {
       throw refusal("unknownKey", { field: at(unknown), keys: names }, { value: json[unknown] });
     }
     if (isNeverEmpty && keys.length === 0) {
-      throw refusal("emptyObject", { field, keys: Object.keys(known).join(", ") });
+      throw refusal("emptyObject", { field, keys: Object.keys(known).join(", ") }, { value: json });
     }
     if (either?.every((key) => given(json, key))) {
-      throw refusal("excludingKeys", { field: at(either[1]), other: at(either[0]) });
+      const value = json[either[1]];
+      throw refusal("excludingKeys", { field: at(either[1]), other: at(either[0]) }, { value });
     }
     const needed = [...Object.keys(needs), ...(either?.some((key) => given(json, key)) ? [] : [either?.[0]])];
     const read = Object.entries(known)

@@ -101,3 +101,30 @@ describe("contract/variables.json", () => {
     expect(used.filter((name) => !Object.hasOwn(values, name))).toEqual([]);
   });
 });
+
+interface Refusal {
+  readonly name: string;
+  readonly given: Readonly<Record<string, unknown>>;
+  readonly hosts: readonly string[];
+  readonly code: string | null;
+}
+
+describe("contract/refusals.json", () => {
+  const { cases } = readTable("refusals") as { cases: Refusal[] };
+  const { codes } = readTable("errors") as { codes: Record<string, unknown> };
+
+  it("has every code of an error, and no other", () => {
+    const found = new Set(cases.flatMap(({ code }) => (code === null ? [] : [code])));
+    expect([...found].sort()).toEqual(Object.keys(codes).sort());
+  });
+
+  it("has cases of different names, each for hosts that there are", () => {
+    const names = cases.map(({ name, hosts }) => `${name}, ${hosts.join(", ")}`);
+    expect(new Set(names).size).toBe(names.length);
+    const known = ["library", "command", "local", "server", "wire"];
+    for (const { name, hosts } of cases) {
+      expect(hosts.length, name).toBeGreaterThan(0);
+      expect(known, name).toEqual(expect.arrayContaining([...hosts]));
+    }
+  });
+});

@@ -3,7 +3,8 @@
  * types, ranges, and that arrays agree with each other. Class names and the values of the atoms are checked
  * where they are used.
  */
-import { PhasewireError } from "../../../src/errors/index.js";
+import { PhasewireError, refusal } from "../../../src/errors/index.js";
+import { wrongCount } from "../../../src/frame/index.js";
 import { readVariables } from "../../../src/variables/index.js";
 import { readArray, show } from "./codec.js";
 import { longestName, Reader } from "./reader.js";
@@ -284,20 +285,11 @@ function readPositions(arrays: Sources, limits: Limits): ArraySource {
     throw wrongArray("positions", array, "f64 or f32 of shape N x 3");
   }
   const atomCount = shape[0]!;
-  if (atomCount === 0) {
-    throw new PhasewireError("EMPTY_FRAME", {
-      field: "positions",
-      value: 0,
-      message: "the frame has no atoms",
-    });
-  }
+  if (atomCount === 0) throw refusal("emptyFrame", {});
   if (atomCount > limits.maxAtoms) {
-    throw new PhasewireError("TOO_LARGE", {
-      field: "positions",
-      value: atomCount,
-      message: `the frame has ${atomCount} atoms; this server takes at most ${limits.maxAtoms}`,
-      remedy: "Start the server with a larger --max-atoms, or send part of the system.",
-    });
+    const details = { atoms: atomCount, most: limits.maxAtoms };
+    const remedy = "Start the server with a larger --max-atoms, or send part of the system.";
+    throw refusal("tooManyAtoms", details, { value: atomCount, remedy });
   }
   return array;
 }
@@ -317,7 +309,7 @@ function readIntegers(name: "species" | "ids", arrays: Sources, atomCount: numbe
   const { dtype, shape } = array;
   if (dtype !== "i32" || shape.length !== 1) throw wrongArray(name, array, "i32 of shape N");
   if (shape[0] === atomCount) return array;
-  throw wrongCount(name, array, atomCount);
+  throw wrongCount(name, array.shape[0]!, atomCount);
 }
 
 function readSeed(reader: Reader, arrays: Sources, mode: Mode, hasVariables: boolean): ArraySource | null {
@@ -335,15 +327,7 @@ function readSeed(reader: Reader, arrays: Sources, mode: Mode, hasVariables: boo
 /** The analyser checks the number of classes. */
 function checkSeed(seed: ArraySource | null, atomCount: number): ArraySource | null {
   if (seed === null || seed.shape[0] === atomCount) return seed;
-  throw wrongCount("seed", seed, atomCount);
-}
-
-function wrongCount(name: string, { shape }: ArraySource, atomCount: number): PhasewireError {
-  return new PhasewireError("SHAPE_MISMATCH", {
-    field: name,
-    value: shape[0],
-    message: `${name} has ${shape[0]} entries, but positions has ${atomCount} atoms`,
-  });
+  throw wrongCount("seed", seed.shape[0]!, atomCount);
 }
 
 function wrongArray(name: string, { dtype, shape }: ArraySource, expected: string): PhasewireError {

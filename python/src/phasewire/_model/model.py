@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from phasewire._contract.tables import read_table
 from phasewire._model.data import data_file, data_folder
 from phasewire._model.shape import CLASS_COUNTS, ModelShape
-from phasewire.errors import make_error
+from phasewire.errors import make_error, plain
 
 _FORMAT = read_table("model")
 FORMAT_NAME: str = _FORMAT["format"]
@@ -338,7 +338,7 @@ def _tensors(header: Mapping[str, Any], data: bytes, settings: Mapping[str, Any]
     for name, shape in ModelShape.of(settings).tensor_shapes().items():
         entry = header.get(name)
         if not isinstance(entry, dict):
-            _shape_error(path, name, None, "the tensor is missing")
+            _shape_error(path, name, "missing", "the tensor is missing")
         if entry.get("dtype") != "F32" or tuple(entry.get("shape") or ()) != shape:
             found = f"{entry.get('dtype')} {entry.get('shape')}"
             _shape_error(path, name, found, f"the tensor must be F32 {list(shape)}")
@@ -354,8 +354,12 @@ def _tensors(header: Mapping[str, Any], data: bytes, settings: Mapping[str, Any]
             _format_error(path, f"tensor {name} claims the bytes {offsets} of {len(data)}", name)
         tensor = np.frombuffer(data, "<f4", count=byte_count // 4, offset=offsets[0]).reshape(shape)
         if not np.isfinite(tensor).all():
-            _non_finite_error(path, name)
+            _non_finite_error(path, name, tensor[~np.isfinite(tensor)][0])
         tensors[name] = tensor
+    flat = tensors["network2.weight1"][0]
+    if flat.any():
+        expected = "row 0 must be zero, or the logit of class 0 would not be constant"
+        _shape_error(path, "network2.weight1", float(flat[flat != 0][0]), expected)
     return tensors
 
 
@@ -384,7 +388,7 @@ def _require_number(value: Any, key: str, path: Path) -> None:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         _format_error(path, f"{key} is {value!r}; a number is needed", key)
     if not math.isfinite(value):
-        _non_finite_error(path, key)
+        _non_finite_error(path, key, value)
 
 
 def _format_error(path: Path, problem: str, name: str = "model") -> NoReturn:
@@ -407,10 +411,10 @@ def _shape_error(path: Path, name: str, value: Any, expected: str) -> NoReturn:
     raise make_error("MODEL_SHAPE", f"{path}: {name}: {expected}", field=name, value=value, remedy=_REEXPORT)
 
 
-def _non_finite_error(path: Path, name: str) -> NoReturn:
+def _non_finite_error(path: Path, name: str, value: float) -> NoReturn:
     raise make_error(
         "MODEL_NON_FINITE",
-        f"{path}: {name} holds NaN or infinite numbers",
+        f"{path}: {name} holds {plain(float(value))}",
         field=name,
-        remedy="the training went wrong: export an earlier checkpoint, or train with a lower learning rate",
+        value=float(value),
     )

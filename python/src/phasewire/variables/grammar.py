@@ -117,10 +117,11 @@ class Grammar:
                 shown = value if isinstance(value, (str, int, float)) else None
                 raise refusal("unknownKey", field=_at(where, key), keys=", ".join(known), value=shown)
         if rule.get("isNeverEmpty") and not given:
-            raise refusal("emptyObject", field=where, keys=", ".join(known))
+            raise refusal("emptyObject", field=where, keys=", ".join(known), value=dict(body))
         either = rule.get("either", ())
         if either and all(key in given for key in either):
-            raise refusal("excludingKeys", field=_at(where, either[1]), other=_at(where, either[0]))
+            value = given[either[1]]
+            raise refusal("excludingKeys", field=_at(where, either[1]), other=_at(where, either[0]), value=value)
         needed = {*needs, *([] if any(key in given for key in either) else either[:1])}
         read = {
             key: self._value(name, given.get(key), _at(where, key), level)
