@@ -115,10 +115,15 @@ export const COUNT_PERIODIC: i32 = COUNT_OUTER + COUNT;
 export const COUNT_SPECIES_USED: i32 = COUNT_PERIODIC + COUNT;
 /** Steps that denoising may take. */
 export const COUNT_DENOISE_LIMIT: i32 = COUNT_SPECIES_USED + COUNT;
+/**
+ * A host sets it to 1, from any thread, to end the calls at work on the frame: they return soon,
+ * and what they computed is undefined. It stays set until a host clears it.
+ */
+export const COUNT_ABORT: i32 = COUNT_DENOISE_LIMIT + COUNT;
 
 // ---- counts: out, what the regions were laid out for --------------------------------------------
 
-export const COUNT_ATOMS: i32 = COUNT_DENOISE_LIMIT + COUNT; // N
+export const COUNT_ATOMS: i32 = COUNT_ABORT + COUNT; // N
 export const COUNT_WORKERS: i32 = COUNT_ATOMS + COUNT;
 export const COUNT_FEATURES: i32 = COUNT_WORKERS + COUNT;
 /** Pairs that fit. */
@@ -152,8 +157,12 @@ export const COUNT_GRID_DENSE: i32 = COUNT_GRID_REACH + 3 * COUNT;
 export const COUNT_GRID_SLOTS: i32 = COUNT_GRID_DENSE + COUNT;
 /** Trouble that any worker met in the pair search (see neighbours.ts). */
 export const COUNT_PAIR_TROUBLE: i32 = COUNT_GRID_SLOTS + COUNT;
+/** The first sorted atom found to have too many neighbours: the search goes no further. */
+export const COUNT_DENSE_ROW: i32 = COUNT_PAIR_TROUBLE + COUNT;
+/** Tests of one atom against up to CANDIDATES others that the pair search made. */
+export const COUNT_PAIR_TESTS: i32 = COUNT_DENSE_ROW + COUNT;
 /** 1 once the index of reverse pairs belongs to the pairs. */
-export const COUNT_REVERSE_READY: i32 = COUNT_PAIR_TROUBLE + COUNT;
+export const COUNT_REVERSE_READY: i32 = COUNT_PAIR_TESTS + COUNT;
 /** The next mark of a call of reversePairs, 0 in a new layout. */
 export const COUNT_CURSOR_MARK: i32 = COUNT_REVERSE_READY + COUNT;
 /** 1 while the adjoints of network 2 belong to the last forward pass (see phases.ts). */
@@ -339,7 +348,10 @@ export const STATUS_BAD_LENGTH_SCALE: i32 = 5;
 export const STATUS_NO_LENGTH_SCALE: i32 = 6;
 /** COUNT_ERROR_ATOM, COUNT_ERROR_OTHER and VALUE_ERROR_DISTANCE name the closest pair. */
 export const STATUS_COINCIDENT_ATOMS: i32 = 7;
-/** COUNT_ERROR_ATOM has more than ROW_CAPACITY neighbours: the length scale is far too large. */
+/**
+ * COUNT_ERROR_ATOM has more than ROW_CAPACITY neighbours, or is one of the most crowded cell of a
+ * frame that has so many on average: the length scale is far too large.
+ */
 export const STATUS_TOO_DENSE: i32 = 8;
 /** A weight or constant is not finite, a length is not positive, or row 0 of W4 is not zero. */
 export const STATUS_MODEL_NON_FINITE: i32 = 9;
@@ -347,6 +359,8 @@ export const STATUS_MODEL_NON_FINITE: i32 = 9;
 export const STATUS_REFERENCE_OVERFLOW: i32 = 10;
 /** A class weight is negative or not finite, or only class 0 has a weight above 0. */
 export const STATUS_BAD_PRIOR: i32 = 11;
+/** COUNT_ABORT was set. */
+export const STATUS_ABORTED: i32 = 12;
 
 // ---- features of a frame ------------------------------------------------------------------------
 

@@ -38,6 +38,7 @@ import {
   COUNT_HIDDEN,
   COUNT_MESSAGE,
   COUNT_REVERSE_READY,
+  STATUS_ABORTED,
   STATUS_OK,
   VALUE_LENGTH_SCALE,
   VALUE_VIRIAL,
@@ -63,6 +64,7 @@ import {
 } from "./scratch";
 import { paddedClasses } from "./shape";
 import { nmadd4 } from "./vector";
+import { isAborted } from "./work";
 
 /**
  * Adjoints of hidden numbers (only through network 2) and messages of the sorted atoms [begin,
@@ -79,6 +81,7 @@ export function backwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): v
   if (adjointsReady(ctx)) return;
   memory.fill(logitsAdjoint, 0, <usize>(4 * classes) << 2);
   for (let first = begin; first < end; first += 4) {
+    if (isAborted(ctx)) return;
     const until = min(first + 4, end);
     for (let s = first; s < until; ++s) {
       const from = at4(seed, load<i32>(at4(order, s)) * classCount);
@@ -106,6 +109,7 @@ export function backwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): 
   const densityAdjoint = scratch + SCRATCH_DENSITY_ADJOINT;
   const dw = scratch + SCRATCH_WEIGHT_ADJOINT;
   for (let first = begin; first < end; first += 4) {
+    if (isAborted(ctx)) return;
     const until = min(first + 4, end);
     const record = groupRecord(ctx, scratch, first);
     if (recompute) formRecord(ctx, scratch, record, first, until);
@@ -174,6 +178,7 @@ export function gatherGradient(ctx: usize, worker: i32, begin: i32, end: i32): v
   const order = region(ctx, ADDRESS_ORDER);
   const scale = f64x2.splat(1 / value(ctx, VALUE_LENGTH_SCALE));
   for (let block = begin; block < end; block += BLOCK) {
+    if (isAborted(ctx)) return;
     const virial = at8(region(ctx, ADDRESS_BLOCK_VIRIAL), 9 * (block / BLOCK));
     memory.fill(virial, 0, 9 * 8);
     const until = min(block + BLOCK, end);
@@ -213,7 +218,7 @@ export function finishBackward(ctx: usize): void {
     for (let block = 0; block < blocks; ++block) sum += loadF8(perBlock, 9 * block + i);
     storeF8(ctx + VALUE_VIRIAL, i, sum);
   }
-  store<i32>(ctx + COUNT_REVERSE_READY, 1);
+  store<i32>(ctx + COUNT_REVERSE_READY, isAborted(ctx) ? 0 : 1);
 }
 
 /** The whole backward pass on one thread. */
@@ -223,7 +228,7 @@ export function backward(ctx: usize): i32 {
   backwardDensity(ctx, 0, 0, n);
   gatherGradient(ctx, 0, 0, n);
   finishBackward(ctx);
-  return STATUS_OK;
+  return isAborted(ctx) ? STATUS_ABORTED : STATUS_OK;
 }
 
 /** The gradient of logP on one thread, after the forward pass. */

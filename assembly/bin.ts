@@ -6,16 +6,19 @@ import {
   ADDRESS_SCRATCH,
   COUNT_ATOMS,
   COUNT_CURSOR_MARK,
+  COUNT_DENSE_ROW,
   COUNT_ERROR_ATOM,
   COUNT_ERROR_OTHER,
   COUNT_LIST_MEAN,
   COUNT_LIST_REUSED,
   COUNT_LIST_STATE,
+  COUNT_PAIR_TESTS,
   COUNT_PAIR_TROUBLE,
   COUNT_PAIRS_NEEDED,
   COUNT_PERIODIC,
   COUNT_REVERSE_READY,
   ROW_CAPACITY,
+  STATUS_ABORTED,
   STATUS_BAD_LENGTH_SCALE,
   STATUS_NO_LENGTH_SCALE,
   STATUS_OK,
@@ -34,6 +37,7 @@ import { beginLists, LISTS_HOLD, LISTS_NONE, renewLists, wantedSkin } from "./li
 import { count, region, value } from "./memory";
 import { clearCursors } from "./reverse";
 import { SCRATCH_UNIT_X } from "./scratch";
+import { isAborted, judgeWork, mostCrowdedAtom, WORK_CROWDED, WORK_MODERATE } from "./work";
 
 /** Checks the frame, determines the length scale and sorts the atoms into cells. One thread. */
 export function binAtoms(ctx: usize): i32 {
@@ -42,6 +46,8 @@ export function binAtoms(ctx: usize): i32 {
   store<f64>(ctx + VALUE_ERROR_DISTANCE, 0);
   store<i32>(ctx + COUNT_PAIRS_NEEDED, 0);
   store<i32>(ctx + COUNT_PAIR_TROUBLE, 0);
+  store<i32>(ctx + COUNT_DENSE_ROW, i32.MAX_VALUE);
+  store<i32>(ctx + COUNT_PAIR_TESTS, 0);
   store<i32>(ctx + COUNT_REVERSE_READY, 0);
   if (count(ctx, COUNT_CURSOR_MARK) == 0) clearCursors(ctx);
   let status = checkPositions(ctx);
@@ -59,6 +65,7 @@ export function binAtoms(ctx: usize): i32 {
   const extents = region(ctx, ADDRESS_SCRATCH) + SCRATCH_UNIT_X;
   findOrigin(ctx, extents);
   const lengthScale = given != 0 ? given : formLengthScale(ctx, extents, reach);
+  if (isAborted(ctx)) return STATUS_ABORTED;
   store<f64>(ctx + VALUE_LENGTH_SCALE, lengthScale);
   if (!(lengthScale > 0)) return STATUS_NO_LENGTH_SCALE;
   const distance = reach * lengthScale;
@@ -67,17 +74,28 @@ export function binAtoms(ctx: usize): i32 {
   // With cells one cutoff wide, three in a row are one run of contiguous atoms. Measurements found
   // narrower cells slower.
   if (!mean) status = sortAtoms(ctx, extents, distance, distance, lengthScale);
-  if (status == STATUS_OK && skin > 0) {
-    beginLists(ctx, skin);
-    store<i32>(ctx + COUNT_LIST_MEAN, mean ? 1 : 0);
+  const work = status == STATUS_OK ? judgeWork(ctx) : WORK_MODERATE;
+  if (status == STATUS_OK && work == WORK_MODERATE) {
+    if (skin > 0) {
+      beginLists(ctx, skin);
+      store<i32>(ctx + COUNT_LIST_MEAN, mean ? 1 : 0);
+    }
+    return STATUS_OK;
   }
-  if (status != STATUS_SINGULAR_CELL || count(ctx, COUNT_PERIODIC) != 7) return status;
-  // Many images full of neighbours mean that the length scale is too large. Many images that lie
-  // far apart mean that the cell is too flat.
-  const sphere = (4.0 / 3.0) * Math.PI * distance * distance * distance;
-  if (!((sphere / basisVolume(ctx)) * <f64>count(ctx, COUNT_ATOMS) > <f64>ROW_CAPACITY)) return status;
-  store<i32>(ctx + COUNT_ERROR_ATOM, 0);
+  if (work != WORK_CROWDED && !isDense(ctx, distance)) return STATUS_SINGULAR_CELL;
+  // Too many images were refused before the atoms were sorted.
+  store<i32>(ctx + COUNT_ERROR_ATOM, status == STATUS_OK ? mostCrowdedAtom(ctx) : 0);
   return STATUS_TOO_DENSE;
+}
+
+/**
+ * Whether a frame without open axes has too many neighbours on average. Many images full of them
+ * mean that the length scale is too large; many that lie far apart, that the cell is too flat.
+ */
+function isDense(ctx: usize, distance: f64): bool {
+  if (count(ctx, COUNT_PERIODIC) != 7) return false;
+  const sphere = (4.0 / 3.0) * Math.PI * distance * distance * distance;
+  return (sphere / basisVolume(ctx)) * <f64>count(ctx, COUNT_ATOMS) > <f64>ROW_CAPACITY;
 }
 
 /**

@@ -48,7 +48,7 @@ import { at4, at8, count, countAt, loadF8, region, storeF8 } from "./memory";
 /** Cells are a little wider than needed, so that rounding of a cell index cannot lose a pair. */
 export const MARGIN: f64 = 1.00001;
 /** Most cells along one axis: an index fits into 21 bits of a key. */
-const MOST_CELLS: f64 = 1048576;
+export const MOST_CELLS: i32 = 1048576;
 
 /** Key of the cell with indices a, b, c. */
 // @ts-ignore: decorator
@@ -309,8 +309,8 @@ export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, 
     let along = Math.floor(height / edge);
     along = periodic ? max(1, along) : along + 1;
     let width = periodic ? height / along : edge;
-    if (along > MOST_CELLS) {
-      along = MOST_CELLS;
+    if (along > <f64>MOST_CELLS) {
+      along = <f64>MOST_CELLS;
       width = (height / along) * (1 + 1e-12);
     }
     const reach = Math.ceil(distance / width);

@@ -237,12 +237,13 @@ export function denoise(ctx: usize): i32 {
     if (phase == PHASE_DONE) return STATUS_OK;
     if (phase == PHASE_SCORE) {
       seedDenoise(ctx);
-      backward(ctx);
+      const status = backward(ctx);
+      if (status != STATUS_OK) return status;
     } else {
-      const status = loadFrame(ctx);
-      if (status == STATUS_OK) forward(ctx);
-      else if (status == STATUS_COINCIDENT_ATOMS && phase == PHASE_TRIAL) store<f64>(ctx + VALUE_LOG_DENSITY, -Infinity);
-      else return status;
+      let status = loadFrame(ctx);
+      if (status == STATUS_OK) status = forward(ctx);
+      if (status == STATUS_COINCIDENT_ATOMS && phase == PHASE_TRIAL) store<f64>(ctx + VALUE_LOG_DENSITY, -Infinity);
+      else if (status != STATUS_OK) return status;
     }
     if (advanceDenoise(ctx) == DENOISE_DONE) return STATUS_OK;
   }

@@ -25,6 +25,7 @@ import {
   COUNT_HIDDEN,
   COUNT_MESSAGE,
   COUNT_OUTER,
+  STATUS_ABORTED,
   STATUS_OK,
 } from "./abi";
 import { clearFillers, densityForward } from "./density";
@@ -44,6 +45,7 @@ import {
   SCRATCH_OUTER_OUT,
 } from "./scratch";
 import { paddedClasses } from "./shape";
+import { isAborted } from "./work";
 
 /**
  * Computes, from their pairs, the record of the sorted atoms [first, until), at most four, their
@@ -87,6 +89,7 @@ export function forwardDensity(ctx: usize, worker: i32, begin: i32, end: i32): v
   const scratch = workerScratch(ctx, worker);
   clearFillers(ctx, scratch);
   for (let first = begin; first < end; first += 4) {
+    if (isAborted(ctx)) return;
     formRecord(ctx, scratch, groupRecord(ctx, scratch, first), first, min(first + 4, end));
   }
 }
@@ -112,6 +115,7 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
   const logits = scratch + SCRATCH_LOGITS;
   memory.fill(at4(messages, begin * message), 0, <usize>((end - begin) * message) << 2);
   for (let first = begin; first < end; first += 4) {
+    if (isAborted(ctx)) return;
     const until = min(first + 4, end);
     for (let s = first; s < until; ++s) {
       const start = load<i32>(at4(region(ctx, ADDRESS_PAIR_START), s));
@@ -160,5 +164,5 @@ export function forward(ctx: usize): i32 {
   forwardDensity(ctx, 0, 0, n);
   forwardLogits(ctx, 0, 0, n);
   finishForward(ctx);
-  return STATUS_OK;
+  return isAborted(ctx) ? STATUS_ABORTED : STATUS_OK;
 }

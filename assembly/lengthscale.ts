@@ -26,7 +26,6 @@ import {
   ADDRESS_WRAPPED,
   COUNT_ATOMS,
   COUNT_GRID_CELLS,
-  COUNT_GRID_SLOTS,
   COUNT_PERIODIC,
   STATUS_OK,
   VALUE_CUTOFF,
@@ -44,11 +43,13 @@ import {
   formBasis,
   isPeriodic,
   keyIndex,
+  MOST_CELLS,
   sortAtoms,
 } from "./cells";
 import { FEWEST_OF_CLUSTER } from "./contract";
 import { at4, at8, count, countAt, loadF8, region, storeF8, value } from "./memory";
 import { NEAREST, SAMPLE, SCRATCH_INNER, SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "./scratch";
+import { crowding, isAborted } from "./work";
 
 const FIRST: i32 = FEWEST_OF_CLUSTER - 1;
 /** Length of a full list of the nearest. */
@@ -82,6 +83,8 @@ const LITTLE_MORE: f64 = 1.2;
  * infinitely far.
  */
 const MOST_VISITED: f64 = 1e6;
+/** Most atoms in the cell of an atom, on average: cells divided so often, and as many still. */
+const MOST_CROWDED: f64 = 1e5;
 
 /**
  * Inserts a neighbour into the list of the LAST nearest, ascending; returns the length of the list.
@@ -318,16 +321,11 @@ function sort(values: usize, length: i32): void {
   }
 }
 
-/** Mean number of atoms in the cell of an atom. */
-function crowding(ctx: usize): f64 {
-  const slotStart = region(ctx, ADDRESS_SLOT_START);
-  const slots = count(ctx, COUNT_GRID_SLOTS);
-  let sum: f64 = 0;
-  for (let slot = 0; slot < slots; ++slot) {
-    const here = <f64>(load<i32>(at4(slotStart, slot + 1)) - load<i32>(at4(slotStart, slot)));
-    sum += here * here;
-  }
-  return sum / <f64>count(ctx, COUNT_ATOMS);
+/** Whether no smaller edge makes smaller cells. */
+function isFinest(ctx: usize): bool {
+  let finest = true;
+  for (let axis = 0; axis < 3; ++axis) finest = finest && countAt(ctx, COUNT_GRID_CELLS, axis) == MOST_CELLS;
+  return finest;
 }
 
 /**
@@ -345,6 +343,7 @@ function measureSample(ctx: usize, list: usize, values: usize, inner: usize, ste
     // one.
     const sample = <i32>Math.ceil(<f64>atom * perAtom - 1e-6);
     if (sample % step != 0 || sample >= sampled || (<i64>sample * n) / sampled != atom) continue;
+    if (isAborted(ctx)) return;
     const to = sample / step;
     measureAtom(ctx, list, s, at8(values, to), at8(inner, to));
   }
@@ -395,10 +394,13 @@ export function formLengthScale(ctx: usize, extents: usize, cutoff: f64): f64 {
   for (let trial = 0; trial < 12; ++trial) {
     if (sortAtoms(ctx, extents, edge, edge, unit) != STATUS_OK) return 0;
     const crowd = crowding(ctx);
+    if (isAborted(ctx)) return 0;
+    if ((trial > 8 || isFinest(ctx)) && crowd > MOST_CROWDED) return 0;
     if (crowd <= 40 && (crowd >= 6 || n < 64 || trial > 8)) {
       if (whole && trial == 0) store<f64>(ctx + VALUE_GRID_UNIT, unit);
       break;
     }
+    if (isFinest(ctx)) break;
     edge *= Math.cbrt(16 / crowd);
   }
 

@@ -8,6 +8,10 @@
  * only changes the sign of each operation, so x_ji = -x_ij to the last bit. Vectors are computed in
  * f64 and stored as f32.
  *
+ * The search ends with the first sorted atom that has more than ROW_CAPACITY neighbours, and with
+ * more pairs than any memory holds. All sorted atoms before that first one were searched, so it is
+ * the same one for any number of workers.
+ *
  * Pairs are stored as rows. The row of sorted atom s is PAIR_COUNT[s] entries from PAIR_START[s] on
  * in every ADDRESS_PAIR_* array. A row begins at a multiple of 4 and is filled up to a multiple of
  * 4 with pairs beyond the cutoff. The place of a row depends on which worker came first, but its
@@ -26,16 +30,20 @@ import {
   ADDRESS_SCRATCH,
   ADDRESS_WRAPPED,
   COUNT_ATOMS,
+  COUNT_DENSE_ROW,
   COUNT_ERROR_ATOM,
   COUNT_ERROR_OTHER,
+  COUNT_FEATURES,
   COUNT_LIST_CAPACITY,
   COUNT_LIST_NEEDED,
   COUNT_LIST_REUSED,
   COUNT_LIST_STATE,
   COUNT_PAIR_CAPACITY,
+  COUNT_PAIR_TESTS,
   COUNT_PAIR_TROUBLE,
   COUNT_PAIRS_NEEDED,
-  ROW_CAPACITY,
+  FEATURE_GRADIENT,
+  STATUS_ABORTED,
   STATUS_COINCIDENT_ATOMS,
   STATUS_OK,
   STATUS_PAIR_OVERFLOW,
@@ -71,6 +79,17 @@ import {
   SCRATCH_PAIRS,
   SCRATCH_RUNS,
 } from "./scratch";
+import { isAborted } from "./work";
+
+/** Bytes of a pair, and those that gradients add. */
+const PAIR_BYTES: i32 = 20;
+const GRADIENT_BYTES: i32 = 20;
+
+/** Most pairs that a memory of 4 GiB holds after the other regions. */
+function mostPairs(ctx: usize): i32 {
+  const bytes = count(ctx, COUNT_FEATURES) & FEATURE_GRADIENT ? PAIR_BYTES + GRADIENT_BYTES : PAIR_BYTES;
+  return <i32>((u32.MAX_VALUE - <u32>region(ctx, ADDRESS_PAIR_X)) / <u32>bytes);
+}
 
 /** Finds the rows of the sorted atoms [begin, end). Rows that do not fit are only counted. */
 export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
@@ -101,8 +120,11 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   let runCount = 0;
   let candidates = 0;
   let shift: f64 = 0;
+  const most = mostPairs(ctx);
+  let tests = 0;
 
   for (let s = begin; s < end; ++s) {
+    if (s > atomic.load<i32>(ctx + COUNT_DENSE_ROW) || isAborted(ctx)) break;
     let length = 0;
     if (reused) length = rowFromList(ctx, rows, s);
     else {
@@ -124,7 +146,9 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
         const slack = (abs(x) + abs(y) + abs(z) + shift + 3 * (cutoff + skin)) * 5e-7;
         const limit = <f32>((cutoff + skin + slack) * (cutoff + skin + slack) * (1 + 1e-6));
         const found = selectNear(packed, candidates, near, compaction, <f32>x, <f32>y, <f32>z, limit);
+        tests += 1;
         length = acceptPairs(ctx, rows, length, near, found, s, packed, runs, listed, skin);
+        if (length & TROUBLE_DENSE) break;
         const run = <usize>load<i32>(packed, PACKED_NEXT);
         const cursor = load<i32>(next);
         if (run == 0 && cursor < 0) break;
@@ -143,6 +167,10 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
     length &= ~TROUBLE;
 
     if (trouble) atomic.or<i32>(ctx + COUNT_PAIR_TROUBLE, trouble);
+    if (trouble & TROUBLE_DENSE) {
+      lower(ctx + COUNT_DENSE_ROW, s);
+      break;
+    }
     const padded = (length + 3) & ~3;
     for (let k = length; k < padded; ++k) {
       const filler = at4(rows, k);
@@ -155,35 +183,43 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
     store<i32>(at4(pairStart, s), start);
     store<i32>(at4(pairCount, s), length);
     // If a frame is too large for i32, its counts wrap: a negative sum is also too much.
-    if (start < 0 || start > capacity - padded) continue;
+    if (start < 0 || start > most) break;
+    if (start > capacity - padded) continue;
     const bytes = padded << 2;
     copyVectors(at4(pairX, start), rows, bytes);
     copyVectors(at4(pairY, start), rows + ROW_Y, bytes);
     copyVectors(at4(pairZ, start), rows + ROW_Z, bytes);
     copyVectors(at4(pairLink, start), rows + ROW_LINK, bytes);
   }
+  atomic.add<i32>(ctx + COUNT_PAIR_TESTS, tests);
+}
+
+/** Makes the number at an address `value` if it is larger, as one step for all workers. */
+function lower(address: usize, value: i32): void {
+  let before = atomic.load<i32>(address);
+  while (value < before) {
+    const found = atomic.cmpxchg<i32>(address, before, value);
+    if (found == before) return;
+    before = found;
+  }
 }
 
 /** The status of a pair search. Call after all workers have finished it. */
 export function finishPairs(ctx: usize): i32 {
   const trouble = count(ctx, COUNT_PAIR_TROUBLE);
-  const n = count(ctx, COUNT_ATOMS);
+  const needed = count(ctx, COUNT_PAIRS_NEEDED);
+  const complete = !isAborted(ctx) && !(trouble & TROUBLE_DENSE) && needed >= 0 && needed <= mostPairs(ctx);
   if (count(ctx, COUNT_LIST_STATE) == LISTS_MADE) {
     const listed = count(ctx, COUNT_LIST_NEEDED);
-    const hold = !(trouble & TROUBLE_UNLISTED) && listed >= 0 && listed <= count(ctx, COUNT_LIST_CAPACITY);
-    store<i32>(ctx + COUNT_LIST_STATE, hold ? LISTS_HOLD : LISTS_NONE);
+    const fit = !(trouble & TROUBLE_UNLISTED) && listed >= 0 && listed <= count(ctx, COUNT_LIST_CAPACITY);
+    store<i32>(ctx + COUNT_LIST_STATE, complete && fit ? LISTS_HOLD : LISTS_NONE);
   }
+  if (isAborted(ctx)) return STATUS_ABORTED;
   if (trouble & TROUBLE_DENSE) {
-    const pairCount = region(ctx, ADDRESS_PAIR_COUNT);
-    const order = region(ctx, ADDRESS_ORDER);
-    let first = i32.MAX_VALUE;
-    for (let s = 0; s < n; ++s) {
-      if (load<i32>(at4(pairCount, s)) == ROW_CAPACITY) first = min(first, load<i32>(at4(order, s)));
-    }
-    store<i32>(ctx + COUNT_ERROR_ATOM, first);
+    const row = count(ctx, COUNT_DENSE_ROW);
+    store<i32>(ctx + COUNT_ERROR_ATOM, load<i32>(at4(region(ctx, ADDRESS_ORDER), row)));
     return STATUS_TOO_DENSE;
   }
-  const needed = count(ctx, COUNT_PAIRS_NEEDED);
   if (needed < 0 || needed > count(ctx, COUNT_PAIR_CAPACITY)) return STATUS_PAIR_OVERFLOW;
   if (trouble & TROUBLE_COINCIDENT) {
     nameClosest(ctx);

@@ -18,6 +18,7 @@ import {
 } from "./abi";
 import { basisHeight, isPeriodic, MARGIN } from "./cells";
 import { at4, at8, count, region, value } from "./memory";
+import { isAborted } from "./work";
 
 /**
  * Whether pair q leads back along pair p of sorted atom s. The link is enough if no two images of
@@ -72,6 +73,7 @@ export function reversePairs(ctx: usize, worker: i32, begin: i32, end: i32): voi
   for (let axis = 0; axis < 3; ++axis) single = single && !(isPeriodic(ctx, axis) && basisHeight(ctx, axis) < reach);
   const mark = atomic.add<i32>(ctx + COUNT_CURSOR_MARK, 1);
   for (let s = begin; s < end; ++s) {
+    if (isAborted(ctx)) return;
     const start = load<i32>(at4(pairStart, s));
     const stop = start + load<i32>(at4(pairCount, s));
     for (let p = start; p < stop; ++p) {

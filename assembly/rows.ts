@@ -129,7 +129,8 @@ export function acceptPairs(
     }
     if (!(squared < limit)) continue;
     trouble |= troubleOf(squared, rows, row);
-    if (row == rows + ROW_CAPACITY * 4) continue;
+    // One pair too many decides: the row needs no others.
+    if (trouble & TROUBLE_DENSE) break;
     store<i32>(row, 2 * j + kind, ROW_LINK);
     row += 4;
   }

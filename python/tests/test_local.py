@@ -257,6 +257,30 @@ def test_a_length_scale_far_too_large(local):
     assert caught.value.code in ("BAD_LENGTH_SCALE", "COINCIDENT_ATOMS")
 
 
+def test_a_dense_frame_leaves_no_trace():
+    positions, cell, species = hot_crystal()
+    with phasewire.Local() as local:
+        before = local.analyse(positions, cell, species=species)
+        core = local._core
+        usual = core._fields.count("PAIR_CAPACITY")
+        dense = local.analyse(positions, cell, species=species, length_scale=5.6)
+        assert dense.labels.shape == (len(positions),)
+        assert core._fields.count("PAIR_CAPACITY") > 9 * usual
+        with pytest.raises(PhasewireError) as caught:
+            local.analyse(positions, cell, species=species, length_scale=226.0)
+        assert caught.value.code == "BAD_LENGTH_SCALE"
+        assert core._fields.count("PAIR_TESTS") == 0
+        after = local.analyse(positions, cell, species=species)
+        assert core._fields.count("PAIR_CAPACITY") == usual
+        np.testing.assert_array_equal(after.labels, before.labels)
+        # Room that a small dense frame took need not fit a large frame.
+        local.analyse(positions, cell, species=species, length_scale=5.6)
+        core._atom_count, core._features = 900_000, core._features_for(gradient=False, per_class=False)
+        core._lay_out_what_fits()
+        assert core._pair_room.per_atom == 0
+        core.forget()
+
+
 def test_a_closed_analyser_says_so():
     analyser = phasewire.Local()
     analyser.close()

@@ -260,6 +260,12 @@ export const errors = {
       "message": "with a length scale of {scale}, atom {atom} has more than {most} neighbours within the cutoff; about 50 are usual",
       "remedy": "Give (volume per atom)^(1/3) of the phase of interest, in the length unit of the positions."
     },
+    "aborted": {
+      "code": "TIMEOUT",
+      "field": "frame",
+      "message": "the analysis of the frame was ended before it was done",
+      "remedy": "Analyse the frame again; the core takes it as if nothing had happened."
+    },
     "coincidentAtoms": {
       "code": "COINCIDENT_ATOMS",
       "field": "positions",
@@ -433,6 +439,7 @@ export const errors = {
     "NO_LENGTH_SCALE": "noLengthScale",
     "COINCIDENT_ATOMS": "coincidentAtoms",
     "TOO_DENSE": "tooDense",
+    "ABORTED": "aborted",
     "MODEL_NON_FINITE": "modelNotFinite",
     "BAD_PRIOR": "prior"
   },

@@ -8,6 +8,7 @@ import type { CoreExports, StageName } from "./exports.js";
 import type { CoreHost } from "./host.js";
 import { createMemory, instantiateCore } from "./instance.js";
 import { lengthScaleOf } from "./length-scale.js";
+import { PairRoom } from "./pair-room.js";
 import { WorkerPool } from "./pool.js";
 import { readForward } from "./read-forward.js";
 import { roomForSeed } from "./seed-room.js";
@@ -34,7 +35,7 @@ import { writeModel } from "./write-model.js";
 
 /** Atoms per thread below which another thread does not pay: the frame is done before it wakes. */
 const fewestAtomsPerThread = 200;
-const { mostDefaultThreads, mostPairs, mostSkin, pairHeadroom } = limits.core;
+const { mostDefaultThreads, mostPairs, mostSkin } = limits.core;
 const { convergedSteps, convergedTolerance, mostSteps } = limits.denoising;
 
 /** The sizes that the regions of a frame were laid out for. */
@@ -57,8 +58,7 @@ export class PhaseCore {
   private frameEnd = 0;
   /** The sizes of the last layout, which stays while frames need the same; null if there is none. */
   private layout: FrameLayout | null = null;
-  /** Room for pairs per atom, which grows when a frame needs more; 0 leaves it to the core. */
-  private pairsPerAtom = 0;
+  private readonly pairRoom = new PairRoom();
   private progress: Progress = "empty";
   /** Whether the loaded frame has room for gradients. */
   private hasGradients = true;
@@ -158,7 +158,7 @@ export class PhaseCore {
     this.hasGradients = gradients;
     this.hasTables = gradients || perClass;
     this.atomNumber = atomNumber;
-    this.layOut(this.pairsPerAtom);
+    this.layOutWhatFits();
     return frameRoom(this.context, atomCount);
   }
 
@@ -468,7 +468,18 @@ export class PhaseCore {
     context.reserve(end, "frame");
     this.layout = { atomCount, pairs, features };
     this.frameEnd = end;
-    this.pairsPerAtom = pairsPerAtom;
+  }
+
+  /** Lays out a frame of which nothing is known yet. Where the room that another needed does not fit, the usual one may. */
+  private layOutWhatFits(): void {
+    const { pairRoom } = this;
+    try {
+      this.layOut(pairRoom.perAtom);
+    } catch (error) {
+      if (pairRoom.perAtom === 0) throw error;
+      pairRoom.forget();
+      this.layOut(pairRoom.perAtom);
+    }
   }
 
   private features(): number {
@@ -512,20 +523,25 @@ export class PhaseCore {
 
   private async findNeighbours(): Promise<void> {
     if (this.progress !== "loaded") return;
-    const { core, context } = this;
+    try {
+      await this.findPairs();
+    } catch (error) {
+      this.pairRoom.forget();
+      throw error;
+    }
+    this.pairRoom.used(this.context.count("PAIRS_NEEDED"), this.atomCount);
+    this.progress = "paired";
+  }
+
+  private async findPairs(): Promise<void> {
+    const { core, context, pairRoom, atomCount } = this;
     for (;;) {
-      await this.share("findPairs", "findPairs", () => core.findPairs(context.address, 0, 0, this.atomCount));
+      await this.share("findPairs", "findPairs", () => core.findPairs(context.address, 0, 0, atomCount));
       const status = core.finishPairs(context.address);
-      if (status !== core.STATUS_PAIR_OVERFLOW.value) {
-        this.check(status);
-        break;
-      }
-      const needed = context.count("PAIRS_NEEDED");
-      // A count that wrapped around needs more than any memory.
-      this.layOut(needed > 0 ? (needed * pairHeadroom) / this.atomCount : Number.POSITIVE_INFINITY);
+      if (status !== core.STATUS_PAIR_OVERFLOW.value) return this.check(status);
+      this.layOut(pairRoom.grow(context.count("PAIRS_NEEDED"), atomCount));
       this.check(core.binAtoms(context.address));
     }
-    this.progress = "paired";
   }
 
   private async evaluate(): Promise<void> {

@@ -71,6 +71,7 @@ export function statusError(
       const scale = context.value("LENGTH_SCALE");
       return refusal(reason, { scale, atom, most: core.ROW_CAPACITY.value }, { value: scale });
     }
+    case "aborted":
     case "modelNotFinite":
     case "prior":
       return refusal(reason, {});

@@ -16,11 +16,11 @@ from phasewire._contract import limits
 from phasewire._contract.tables import read_table
 from phasewire._core.build import Build, build_file, choose_build
 from phasewire._core.instance import Fields, Instance, too_large
+from phasewire._core.pair_room import PairRoom
 from phasewire._frame.frame import Frame, cell_not_finite, flat_cell
 from phasewire._model.model import Model
 from phasewire.errors import STATUS_REASONS, PhasewireError, make_error, refusal, show
 
-_PAIR_HEADROOM = limits.number("core", "pairHeadroom")
 _MOST_PAIRS = limits.whole("core", "mostPairs")
 _MOST_SKIN = limits.number("core", "mostSkin")
 _PAIR_GRADIENT_BYTES = 16
@@ -67,7 +67,7 @@ class Core(Instance):
         self._prior_set = False
         # Sizes that the regions of the frame were laid out for; frames with the same needs share the layout.
         self._layout: tuple[int, int, int] | None = None
-        self._pairs_per_atom = 0.0
+        self._pair_room = PairRoom()
         super().__init__(build_file(self.build) if wasm is None else wasm)
         self._fields = Fields(self, self.end)
         self._frame_base = self._load_model()
@@ -115,7 +115,7 @@ class Core(Instance):
         """
         self._atom_count = len(frame)
         self._features = self._features_for(gradient, per_class)
-        self._lay_out_frame(self._pairs_per_atom)
+        self._lay_out_what_fits()
         self._fields.array("POSITIONS", np.float64, (self._atom_count, 3))[:] = frame.positions
         self._fields.set_count("SPECIES_USED", frame.species is not None)
         if frame.species is not None:
@@ -125,6 +125,7 @@ class Core(Instance):
         self._fields.set_count("PERIODIC", sum(1 << axis for axis, flag in enumerate(frame.periodic) if flag))
         self._fields.values("LENGTH_SCALE_GIVEN")[0] = 0.0 if length_scale is None else length_scale
         self._run("loadFrame")
+        self._pair_room.used(self._fields.count("PAIRS_NEEDED"), self._atom_count)
 
     def forget(self) -> None:
         """Lay out the next frame from scratch, with new neighbour lists."""
@@ -281,7 +282,19 @@ class Core(Instance):
         self.grow(end, count)
         self.end = end
         self._layout = wanted
-        self._pairs_per_atom = pairs_per_atom
+
+    def _lay_out_what_fits(self) -> None:
+        """Lay out a frame of which nothing is known yet.
+
+        Where the room that another frame needed does not fit, the usual one may.
+        """
+        try:
+            self._lay_out_frame(self._pair_room.per_atom)
+        except PhasewireError:
+            if self._pair_room.per_atom == 0:
+                raise
+            self._pair_room.forget()
+            self._lay_out_frame(self._pair_room.per_atom)
 
     def _run(self, stage: str) -> None:
         """Call a stage, and again with more memory if it needs more."""
@@ -290,10 +303,13 @@ class Core(Instance):
             if status == self.constants["STATUS_OK"]:
                 return
             if status != self.constants["STATUS_PAIR_OVERFLOW"]:
+                self._pair_room.forget()
                 raise self._status_error(stage, status)
-            needed = self._fields.count("PAIRS_NEEDED")
-            # A count that wrapped around exceeds any memory.
-            self._lay_out_frame(_PAIR_HEADROOM * needed / self._atom_count if needed > 0 else _MOST_PAIRS)
+            try:
+                self._lay_out_frame(self._pair_room.grow(self._fields.count("PAIRS_NEEDED"), self._atom_count))
+            except PhasewireError:
+                self._pair_room.forget()
+                raise
 
     def _status_error(self, stage: str, status: int) -> PhasewireError:
         name = self.status_name(status)
@@ -329,7 +345,7 @@ class Core(Instance):
             bits = self._fields.count("PERIODIC")
             periodic = [bool(bits >> axis & 1) for axis in range(3)]
             return flat_cell(cell.tolist(), periodic) if reason == "flatCell" else cell_not_finite(cell)
-        if reason in ("modelNotFinite", "prior"):
+        if reason in ("aborted", "modelNotFinite", "prior"):
             return refusal(reason)
         return make_error("INTERNAL", f"the core's {stage} returned {name}", field=stage)
 
