@@ -96,7 +96,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { endpoint, keys } = options;
   checkEndpoint(endpoint, keys !== undefined);
   const priors = new Priors(options.analyser.model, options.classes);
-  const announced = serverLimits(options.maxAtoms ?? limits.server.mostAtoms);
+  const announced = serverLimits(
+    options.maxAtoms ?? limits.server.mostAtoms,
+    options.analyser.model.classes.length,
+  );
   const context = new Context();
   const router = new Router({
     context,

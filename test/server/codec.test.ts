@@ -211,3 +211,12 @@ function decodes(parts: Uint8Array[]): void {
     if (!(error instanceof PhasewireError) || error.code === "INTERNAL") throw error;
   }
 }
+
+describe("the longest part", () => {
+  it("takes the positions twice, and a seed in double precision of any model", () => {
+    const { maxFrameBytes: ofFew } = serverLimits(1_000_000, 3);
+    const { maxFrameBytes: ofMany } = serverLimits(1_000_000, 414);
+    expect(ofFew).toBe(48_000_000);
+    expect(ofMany).toBe(8 * 414 * 1_000_000);
+  });
+});
