@@ -7,7 +7,9 @@ import json
 import numpy as np
 import pytest
 
+import phasewire.bias
 from phasewire.bias import (
+    BiasPotential,
     Harmonic,
     Linear,
     LowerWall,
@@ -46,6 +48,12 @@ BIASES = {
     "opes": lambda: filled(Opes(PAIR, barrier=6.0, kT=1.0, pace=10, sigma=(0.3, 0.4))),
     "opes explore": lambda: filled(OpesExplore(PAIR, barrier=6.0, kT=1.0, pace=10, sigma=(0.3, 0.4))),
 }
+
+
+def test_every_bias_is_tested_here():
+    exported = [getattr(phasewire.bias, name) for name in phasewire.bias.__all__]
+    kinds = {kind for kind in exported if isinstance(kind, type) and issubclass(kind, BiasPotential)}
+    assert {type(make()) for make in BIASES.values()} == kinds - {BiasPotential}
 
 
 @pytest.mark.parametrize("make", BIASES.values(), ids=BIASES)
