@@ -339,7 +339,7 @@ describe.each(builds)("variables of the build %s", (build) => {
 
     it.each<RawRecord>([
       { KIND: 0 },
-      { KIND: 10 },
+      { KIND: 1000 },
       { KIND: Number.NaN },
       { KIND: "FRACTION", LIST: 0, LENGTH: 0 },
       { KIND: "FRACTION", LIST: 2, LENGTH: 4 },

@@ -1,10 +1,14 @@
 /**
- * Writes golden.json beside this file: small systems with given logits, and what every kind of variable and every option makes of them. The tests of TypeScript
- * and of Python compare with it; those of TypeScript check it against central differences of the definitions in docs/variables.md, too.
+ * Writes golden.json next to this file: small systems with given logits, and the results of every kind of variable and
+ * every option for them. The tests of TypeScript and of Python compare with it. Those of TypeScript also check it
+ * against central differences of the definitions in docs/variables.md.
  *
- *     npm run build:library && node test/variables/generate.mjs
+ * Results that the file has already stay as they are. If new ones differ from them, nothing is written; after a change
+ * that is meant, remove the entry from the file first.
+ *
+ *     npm run build && node test/variables/generate.mjs
  */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
@@ -412,6 +416,33 @@ function expected([system, variable]) {
   };
 }
 
+const stored = JSON.parse(readFileSync(join(folder, "golden.json"), "utf8"));
+
+/** Whether two results agree to 1e-12, of their largest number if that is above 1. */
+function agree(one, other) {
+  const [numbers, others] = [one, other].map((result) =>
+    Object.values(result).map((part) => [part ?? []].flat(2)),
+  );
+  return numbers.every((part, index) => {
+    const largest = Math.max(1, ...part.map(Math.abs));
+    const same = part.map((number, place) => Math.abs(number - others[index][place]) <= 1e-12 * largest);
+    return part.length === others[index].length && same.every(Boolean);
+  });
+}
+
+/** The stored case of a fresh one, if there is one, or the fresh one. */
+function kept(fresh) {
+  const { system, variable, ...result } = fresh;
+  const key = (systemsOf, one) => JSON.stringify([systemsOf[one.system], one.variable]);
+  const found = stored.cases.find((one) => key(stored.systems, one) === key(systems, fresh));
+  if (found === undefined) return fresh;
+  const { system: _, variable: __, ...before } = found;
+  if (agree(result, before)) return { ...found, system };
+  throw new Error(
+    `the result of ${JSON.stringify(variable)} in system ${system} differs from the stored one`,
+  );
+}
+
 const golden = {
   format: "phasewire-variables-golden",
   version: 1,
@@ -420,7 +451,7 @@ const golden = {
   classes,
   aliases,
   systems,
-  cases: declared.map(expected),
+  cases: declared.map(expected).map(kept),
   names: lists.map((variables) => ({ variables, names: variableNames(readVariables(variables)) })),
   unreadable: unreadable.map(([variables, field]) => ({ variables, field })),
   unusable: unusable.map(([system, variable, code, field]) => ({ system, variable, code, field })),
