@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -50,10 +51,14 @@ BIASES = {
 }
 
 
-def test_every_bias_is_tested_here():
+def test_every_bias_is_tested_here_and_documented(repository):
     exported = [getattr(phasewire.bias, name) for name in phasewire.bias.__all__]
     kinds = {kind for kind in exported if isinstance(kind, type) and issubclass(kind, BiasPotential)}
     assert {type(make()) for make in BIASES.values()} == kinds - {BiasPotential}
+    rows = [
+        row.split("|")[1] for row in (repository / "docs" / "biasing.md").read_text().splitlines() if row[:1] == "|"
+    ]
+    assert {kind.__name__ for kind in kinds - {BiasPotential}} <= set(re.findall(r"`(\w+)`", "".join(rows)))
 
 
 @pytest.mark.parametrize("make", BIASES.values(), ids=BIASES)

@@ -470,7 +470,10 @@ export class PhaseCore {
     this.frameEnd = end;
   }
 
-  /** Lays out a frame of which nothing is known yet. Where the room that another needed does not fit, the usual one may. */
+  /**
+   * Lays out a frame of which nothing is known yet. Where the room that another needed does not fit, the
+   * usual one may.
+   */
   private layOutWhatFits(): void {
     const { pairRoom } = this;
     try {

@@ -11,7 +11,7 @@ const code = [...page.matchAll(/`([^`]+)`|^ {4}(.+?)(?: +#.*)?$/gm)].map((match)
 );
 
 /**
- * Paths in the repository. Capitals stand for a name to choose, and paths with a dot in front are made by set-up.
+ * Paths in the repository. Capitals stand for a name to choose; set-up makes paths with a dot in front.
  * links.test.ts follows links.
  */
 const paths = code
