@@ -1,7 +1,7 @@
 // Generated from contract/limits.json and contract/model.json by `npm run contract`. Do not edit.
 /**
- * A cell is singular where the volume (area, length) that the vectors of its periodic axes span is
- * at most this share of the product of their lengths.
+ * A cell is singular if the volume (area, length) that the vectors of its periodic axes span is at
+ * most this share of the product of their lengths.
  */
 export const FLAT_CELL: f64 = 1e-9;
 /** Two atoms closer than this are refused. */
@@ -23,9 +23,9 @@ export const MOST_PAIRS: i32 = 2147483640;
 export const LEFT_OUT: f64 = -1000;
 /** Below this total weight a selection counts as empty. */
 export const LEAST_WEIGHT: f64 = 0.000001;
-/** Where a distance is smoothed at its ideal phase: h(u) = u^3 / (u^2 + corner). */
+/** Scale on which a distance is smoothed near its ideal phase: h(u) = u^3 / (u^2 + corner). */
 export const CORNER: f64 = 0.0625;
-/** By how much rounding may take a region beyond half of a period. */
+/** Amount by which a region may exceed half of a period, to allow for rounding. */
 export const REGION_SLACK: f64 = 1e-9;
 /** Largest value of classCount. */
 export const MAX_CLASSES: i32 = 1023;

@@ -1,12 +1,12 @@
 /**
- * Writes the golden messages of bridge/PROTOCOL.md: `NAME.bin` and `NAME.json` beside this file.
+ * Writes the golden messages of bridge/PROTOCOL.md, `NAME.bin` and `NAME.json`, into the folder of this file.
  *
  *     node bridge/golden/generate.mjs [FOLDER]
  *
- * FOLDER is where they go, this file's own if absent; a test compares a fresh set with the one that is kept.
+ * FOLDER is another folder to write to. A test compares a fresh set with the committed one.
  *
- * The bytes are assembled here with MessagePack alone, without the server's codec, so that the codec is tested against
- * something that it did not write itself.
+ * The bytes are made with MessagePack alone, not with the server's codec, so that the codec is tested against
+ * messages that it did not write itself.
  */
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -58,7 +58,7 @@ function good(name, from, header, arrays = []) {
   });
 }
 
-/** A message that every decoder refuses with this code, and with this field where one is given. */
+/** A message that every decoder refuses with this code, and with this field if given. */
 function bad(name, parts, code, field) {
   save(name, parts, { from: "client", error: field === undefined ? { code } : { code, field } });
 }

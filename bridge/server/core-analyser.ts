@@ -1,4 +1,4 @@
-/** Frames analysed by the WASM core. */
+/** The server's analyser: it evaluates frames with the compiled core. */
 import { knownInput } from "../../src/analysis/frame-variables.js";
 import { runPass, type VariablesQuestion } from "../../src/analysis/pass.js";
 import {
@@ -17,20 +17,27 @@ import { type FrameArrays, StandingFrame } from "./standing.js";
 import { readArray } from "./wire/codec.js";
 import type { Analyse, ArraySource, ModelInfo, ResultField } from "./wire/wire.js";
 
-/** What takes a backward pass. Frames that ask for nothing of it, as most in mode monitor, take less memory and time. */
+/**
+ * Fields that need a backward pass. Frames without them, such as most in mode monitor, need less memory and
+ * time.
+ */
 const gradientFields: ReadonlySet<ResultField> = new Set(["score", "forces", "virial"]);
-/** What takes logits and probabilities of every class. */
+/** Fields that need tables of logits and probabilities. */
 const tableFields: ReadonlySet<ResultField> = new Set(["probabilities", "logits"]);
 
 /** Threads and build of the core, and the skin of its neighbour lists. */
 export type CoreAnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build" | "skin">;
 
 /**
- * An analyser around the core. After a fault, which may leave the core's memory in any state, the next frame gets a new core.
+ * An analyser that uses the core. A fault may leave the core's memory in any state; the next frame then gets
+ * a new core.
  */
 export class CoreAnalyser implements FrameAnalyser {
   readonly model: ModelInfo;
-  /** The frame that the core has evaluated, with room for gradients; null if there is none to be asked about again. */
+  /**
+   * The frame that the core has evaluated with room for gradients, which a seed may refer to; null if there
+   * is none.
+   */
   private standing: StandingFrame | null = null;
   private aside = { positions: new Float64Array(0), species: new Int32Array(0) };
 
@@ -39,9 +46,9 @@ export class CoreAnalyser implements FrameAnalyser {
     private readonly options: CoreAnalyserOptions,
     private core: PhaseCore | null,
     readonly threads: number,
-    /** Cores that this process was given. */
+    /** Processor cores available to this process. */
     readonly cores: number,
-    /** The build of the core that was chosen. */
+    /** The build of the core in use. */
     readonly build: CoreBuild,
   ) {
     const { name, sha256, classes, logitLength, idealLogits, cutoff } = phases;
@@ -61,7 +68,12 @@ export class CoreAnalyser implements FrameAnalyser {
     };
   }
 
-  /** @throws PhasewireError `BAD_OPTION` if `threads` is no positive whole number, or the build is not to be had */
+  /**
+   * Starts the core for a model.
+   *
+   * @throws PhasewireError `BAD_OPTION` if `threads` is not a positive whole number, or the build is not
+   *   available
+   */
   static async create(model: Model, options: CoreAnalyserOptions = {}): Promise<CoreAnalyser> {
     const core = await PhaseCore.create(model, options);
     return new CoreAnalyser(model, options, core, core.threads, core.cores, core.build);
@@ -114,8 +126,9 @@ export class CoreAnalyser implements FrameAnalyser {
   }
 
   /**
-   * Loads a frame; null if the core has evaluated it already, with room for gradients. A frame with a seed is usually
-   * the one of the previous request. All others are written straight into the core's memory.
+   * Returns how to load a frame; null if the core has evaluated it already, with room for gradients. A frame
+   * with a seed is usually that of the previous request. Other frames are written straight into the core's
+   * memory.
    */
   private loading(
     core: PhaseCore,
@@ -126,12 +139,12 @@ export class CoreAnalyser implements FrameAnalyser {
     const arrays = seed === null ? null : this.readAside(frame);
     const stands = arrays !== null && this.standing?.isSame(core, frame, weights, arrays) === true;
     const gradients =
-      // A frame in mode bias may be asked about again, for the forces of a seed.
+      // A client in mode bias may send a seed for this frame later, to get forces.
       mode === "bias" ||
       seed !== null ||
       denoise !== null ||
       fields.some((field) => gradientFields.has(field));
-    // The core has this frame from the forward pass on, and none before. After denoising it has another one.
+    // The core holds this frame once the forward pass is done. Denoising leaves another frame there.
     this.standing = gradients && denoise === null ? new StandingFrame(frame, weights) : null;
     if (stands) return null;
     const perClass = variables.length > 0 || fields.some((field) => tableFields.has(field));
@@ -167,7 +180,7 @@ export class CoreAnalyser implements FrameAnalyser {
     };
   }
 
-  /** Reads a frame beside the core, into memory that the next frame of its size uses again. */
+  /** Reads a frame into memory outside the core, which the next frame of the same size reuses. */
   private readAside(frame: FrameSource): FrameArrays {
     const { atomCount, hasSpecies } = frame;
     if (this.aside.species.length !== atomCount) {
@@ -183,12 +196,12 @@ export class CoreAnalyser implements FrameAnalyser {
     const { core } = this;
     this.core = null;
     this.standing = null;
-    // Its workers may be beyond answering; the error that matters is the one under way.
+    // Its workers may not answer any more, but the error to report is the one that has been thrown.
     await core?.dispose().catch(() => undefined);
   }
 }
 
-/** Hands a frame to the core: arrays that were read already, or else written straight into the core's memory. */
+/** Loads a frame: from arrays that were read already, else by writing it straight into the core's memory. */
 function load(core: PhaseCore, frame: FrameSource, options: LoadOptions, arrays: FrameArrays | null): void {
   const { cell, periodic, lengthScale } = frame;
   const { positions, species } = arrays ?? readInto(core.room(frame.atomCount, options), frame);
@@ -223,11 +236,11 @@ function readSeed(source: ArraySource, classCount: number): Float32Array | Float
     field: "seed",
     value: seed[wrong],
     message: `the seed of atom ${Math.floor(wrong / classCount)}, class ${wrong % classCount} is ${seed[wrong]}`,
-    remedy: "Send finite numbers: an energy whose derivative is none has left the range where it is defined.",
+    remedy: "Send finite numbers: the energy may not be defined for these logits.",
   });
 }
 
-/** Forces and virial, which a simulation must never get as NaN or infinity. */
+/** Returns forces and virial. It refuses NaN and infinity, which a simulation must never get. */
 function forcesOf(
   { gradient, virial }: BackwardResult,
   field: "coefficients" | "seed",
@@ -245,16 +258,16 @@ function refuseOverflow(
 ): void {
   if (Array.prototype.every.call(results, Number.isFinite)) return;
   const cause =
-    field === "seed" ? "this seed the" : `the coefficients ${coefficients.join(", ")} the energy or its`;
+    field === "seed" ? "this seed the" : `the coefficients ${coefficients.join(", ")} the energy or the`;
   throw new PhasewireError("BAD_OPTION", {
     field,
     value: [...coefficients],
-    message: `with ${cause} forces are beyond double precision`,
+    message: `with ${cause} forces exceed double precision`,
     remedy: "Send smaller numbers, in the energy unit of the simulation.",
   });
 }
 
-/** Mean length of N x 3 vectors. */
+/** Returns the mean length of N x 3 vectors. */
 function meanLength(vectors: Float64Array): number {
   let sum = 0;
   for (let at = 0; at < vectors.length; at += 3) {

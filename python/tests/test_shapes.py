@@ -128,7 +128,7 @@ def test_sizes_that_a_file_leaves_out_are_the_usual_ones(tmp_path):
     [
         ("channels", 24, "a multiple of 8 from 8 to 16"),
         ("lmax", 1, "a whole number from 2 to 6"),
-        ("skippedDegree", 5, r"from 0 to 0 \(5 only where lmax is 6\)"),
+        ("skippedDegree", 5, r"from 0 to 0 \(5 only if lmax is 6\)"),
         ("innerWidth", 136, "a multiple of 8 from 8 to 128"),
         ("hiddenWidth", 4, "a multiple of 8 from 8 to 64"),
         ("messageWidth", 40, r"a multiple of 8 from 8 to 32 \(hiddenWidth\)"),

@@ -23,42 +23,46 @@ import { forwardBySlabs } from "./slabs.js";
 const { mostSteps } = limits.denoising;
 
 export interface AnalyseOptions extends FrameOptions {
-  /** Denoise for this many steps, or until converged, and label what comes out; raw labels if absent. */
+  /** Denoise for this many steps, or until converged, and label the denoised frame; raw labels by default. */
   readonly denoise?: number | "converged";
-  /** The classes allowed, with weights where they are not equal (docs/maths.md, "Prior over classes"); all if absent. */
+  /**
+   * The classes allowed, with weights unless they are equal (docs/maths.md, "Prior over classes"); all by
+   * default.
+   */
   readonly classes?: ClassWeights;
-  /** Order parameters (docs/variables.md) of the frame as given, wanted in `values`. */
+  /** Order parameters (docs/variables.md) of the frame as given, to be returned in `values`. */
   readonly variables?: readonly Variable[];
-  /** Whether logits and probabilities, M x C numbers each, are handed out; true if absent. */
+  /** Whether logits and probabilities, M x C numbers each, are returned; true by default. */
   readonly perClass?: boolean;
   /**
-   * Most atoms that are analysed at once. Larger frames are labelled in slabs with the same result; denoising takes frames whole. As many as fit into
-   * the core's memory and half of the memory that is free, if absent.
+   * Most atoms that are analysed at once. Larger frames are labelled in slabs with the same result; denoising
+   * takes frames whole. The default is the number that fits into the core's memory and half of the free
+   * memory.
    */
   readonly atomsAtOnce?: number;
-  /** Told after each slab which share of the frame is done. */
+  /** Called after each slab with the share of the frame that is done. */
   readonly onProgress?: (share: number) => void;
 }
 
-/** Frames up to this size are never cut unless they are asked to be. */
+/** Frames of up to this many atoms are cut only on request. */
 const neverCut = 200_000;
 
 /** Threads and build of the core, and the skin of its neighbour lists. */
 export type AnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build" | "skin">;
 
-/** What an analyser computes with. */
+/** The model of an analyser, and the resources that it computes with. */
 export interface AnalyserInfo {
   /** Name of the model. */
   readonly model: string;
-  /** Worker threads that large frames are shared among. */
+  /** Worker threads that share large frames. */
   readonly threads: number;
   /** Cores that this process was given. */
   readonly cores: number;
-  /** The build of the core that was chosen. */
+  /** The build of the core in use. */
   readonly build: CoreBuild;
 }
 
-/** How denoising went. */
+/** The course of denoising. */
 export interface Denoising {
   /** Gradient evaluations used. */
   readonly steps: number;
@@ -69,38 +73,44 @@ export interface Denoising {
 }
 
 /**
- * What a model says about one frame. M atoms were analysed (all N, or those selected, or the oxygens of water), C classes are known; per-atom arrays
- * follow the order of the frame. With denoising the per-atom values are those of the denoised frame, except
- * that an atom the raw pass calls disordered keeps that label.
+ * The analysis of one frame. M atoms were analysed (all N, or the selected ones, or the oxygens of water),
+ * and the model has C classes. Arrays per atom follow the order of the frame. With denoising, values per atom
+ * are those of the denoised frame, except that an atom which the raw pass labels disordered keeps that label.
  */
 export interface FrameAnalysis {
   /** M. */
   readonly atomCount: number;
   /** Indices of the analysed atoms in the frame, ascending; null if all were analysed. */
   readonly selection: Uint32Array | null;
-  /** Which atoms those are, in words: the names selected, or `oxygen of water` where it was recognised; null if all were analysed. */
+  /**
+   * Those atoms in words: the selected names, or `oxygen of water` if water was recognised; null if all were
+   * analysed.
+   */
   readonly selected: string | null;
   /** Whether they are the oxygens of water, recognised or selected. */
   readonly water: boolean;
   /** The C class names by class number; 0 is `disordered`. */
   readonly phases: readonly string[];
-  /** What to call the C classes in text for people: their names, where `water` with the name of the ice behind: `hexdiamond (ice-Ih)`. */
+  /**
+   * Titles of the C classes in text for people: their names, followed by the name of the ice if `water` is
+   * true: `hexdiamond (ice-Ih)`.
+   */
   readonly titles: readonly string[];
   /** M class numbers. */
   readonly labels: Uint16Array;
   /** M, probability of the label. */
   readonly confidence: Float32Array;
-  /** M, best minus second-best logit: small where the phase is ambiguous. */
+  /** M, best minus second-best logit: small if the phase is ambiguous. */
   readonly margin: Float32Array;
   /** M, distance to the ideal phase in the length unit of the positions. */
   readonly distance: Float32Array;
-  /** M x C, log-weights of the prior included; empty if they were not wanted. */
+  /** M x C, log-weights of the prior included; empty unless requested. */
   readonly logits: Float32Array;
-  /** M x C, rows sum to 1; empty if they were not wanted. */
+  /** M x C, rows sum to 1; empty unless requested. */
   readonly probabilities: Float32Array;
-  /** Share of the M atoms by class name, for `disordered` and every class that is not left out, in order. */
+  /** Share of the M atoms by class name, for `disordered` and each allowed class, in order. */
   readonly fractions: Readonly<Record<string, number>>;
-  /** Values of the variables by their names, of the frame as given; absent if none were wanted. */
+  /** Values of the variables by name, for the frame as given; absent unless requested. */
   readonly values?: Readonly<Record<string, number>>;
   /** logP of the frame as given. */
   readonly logDensity: number;
@@ -112,22 +122,22 @@ export interface FrameAnalysis {
   readonly lengthScale: number;
   /** M x 3, positions after denoising, not wrapped into the cell; absent without denoising. */
   readonly denoised?: Float64Array;
-  /** How denoising went; absent without denoising. */
+  /** The course of denoising; absent without it. */
   readonly denoising?: Denoising;
-  /** Slabs that the frame was cut into, 1 for a frame that was analysed whole. */
+  /** Slabs that the frame was cut into; 1 for a frame that was analysed whole. */
   readonly slabs: number;
   /** Wall-clock time of the analysis. */
   readonly seconds: number;
 }
 
-/** Frames up to this size are computed each on one thread in a batch; larger ones are worth sharing out. */
+/** In a batch, each frame of up to this many atoms is computed on one thread; threads share larger frames. */
 const mostAtomsOfASmallFrame = 2000;
 
 type LabelResult = ForwardResult & Pick<FrameAnalysis, "slabs">;
 
 /**
- * Analyses frames with one model on a set of worker threads. Calls may overlap: they are worked off in order.
- * Call `dispose` at the end, or the workers keep the process alive.
+ * Analyses frames with one model on a set of worker threads. Calls may overlap: they run in order. Call
+ * `dispose` at the end, or the workers keep the process alive.
  */
 export class Analyser {
   private last: Promise<unknown> = Promise.resolve();
@@ -145,17 +155,18 @@ export class Analyser {
     );
   }
 
-  /** What it computes with. */
+  /** Returns the model and the resources that it computes with. */
   info(): AnalyserInfo {
     const { threads, cores, build } = this.core;
     return { model: this.model.name, threads, cores, build };
   }
 
   /**
-   * Analyses one frame. Its arrays stay untouched; they are copied when its turn comes, so leave them as they are until then.
+   * Analyses one frame. Its arrays are not changed. They are copied when its turn comes, so leave them as
+   * they are until the result arrives.
    *
-   * @throws PhasewireError what `prepareFrame` throws; `COINCIDENT_ATOMS`, `TOO_LARGE`; `BAD_OPTION` for a number of
-   *   steps that is no whole number from 1 to 10000, and for classes that `classWeights` refuses
+   * @throws PhasewireError the errors of `prepareFrame`; `COINCIDENT_ATOMS`, `TOO_LARGE`; `BAD_OPTION` for a
+   *   number of steps that is not a whole number from 1 to 10000, and for classes that `classWeights` refuses
    */
   analyse(frame: Frame, options: AnalyseOptions = {}): Promise<FrameAnalysis> {
     const result = this.last.then(() => this.run(frame, options));
@@ -164,11 +175,14 @@ export class Analyser {
   }
 
   /**
-   * Analyses many frames. Small ones are computed each on one thread, as many at a time as there are threads, so that they cost hardly more an atom than
-   * large ones but for the estimate of their length scale, which looks at every atom of frames below a thousand: where it is known, give it.
+   * Analyses many frames. Each small frame is computed on one thread, as many at a time as there are threads,
+   * so small frames cost hardly more per atom than large ones. The exception is the estimate of their length
+   * scale, which reads all atoms of frames with fewer than a thousand: give the length scale if you know it.
    *
-   * @returns the analyses in the order of the frames; `seconds` of a small frame is its share of the time of those that were computed with it
-   * @throws PhasewireError what `analyse` throws, for the first frame that is refused, with its number in the batch
+   * @returns the analyses in the order of the frames; `seconds` of a small frame is its share of the time of
+   *   all frames computed with it
+   * @throws PhasewireError the error of `analyse` for the first frame that is refused, with its number in the
+   *   batch
    */
   analyseBatch(frames: Iterable<Frame>, options: AnalyseOptions = {}): Promise<FrameAnalysis[]> {
     const result = this.last.then(() => this.runBatch([...frames], options));
@@ -177,9 +191,11 @@ export class Analyser {
   }
 
   /**
-   * a0 as it is estimated from the frame, in the length unit of the positions, whatever `options.lengthScale` says.
+   * Returns the estimate of a0 for the frame, in the length unit of the positions. `options.lengthScale` is
+   * ignored.
    *
-   * @throws PhasewireError what `prepareFrame` throws; `BAD_LENGTH_SCALE` if none can be estimated; `TOO_LARGE`
+   * @throws PhasewireError the errors of `prepareFrame`; `BAD_LENGTH_SCALE` if none can be estimated;
+   *   `TOO_LARGE`
    */
   estimateLengthScale(frame: Frame, options: FrameOptions = {}): Promise<number> {
     const result = this.last.then(() => {
@@ -191,15 +207,16 @@ export class Analyser {
   }
 
   /**
-   * Order parameters of one frame, and an energy of them with its forces and virial:
+   * Returns order parameters of one frame, and an energy of them with its forces and virial:
    *
    * ```ts
-   * const { byName, forces, virial } = await analyser.evaluate(frame, [{ kind: "fraction", class: "fcc" }], { coefficients: [-2.5] });
+   * const fcc = { kind: "fraction", class: "fcc" } as const;
+   * const { byName, forces, virial } = await analyser.evaluate(frame, [fcc], { coefficients: [-2.5] });
    * ```
    *
-   * @param variables as docs/variables.md declares them, and functions of one's own
-   * @throws PhasewireError what `analyse` throws; `BAD_OPTION` that names the key at fault of a variable, `EMPTY_SELECTION`; `BAD_LENGTH_SCALE` for
-   *   `"cell"` of a frame that is not periodic along all axes
+   * @param variables as docs/variables.md declares them, or custom functions
+   * @throws PhasewireError the errors of `analyse`; `BAD_OPTION` that names the faulty key of a variable;
+   *   `EMPTY_SELECTION`; `BAD_LENGTH_SCALE` for `"cell"` and a frame that is not periodic along all axes
    */
   evaluate(
     frame: Frame,
@@ -222,7 +239,7 @@ export class Analyser {
     return result;
   }
 
-  /** Ends the worker threads, after the analyses under way. */
+  /** Ends the worker threads after the analyses that have begun. */
   async dispose(): Promise<void> {
     await this.last;
     await this.core.dispose();
@@ -337,7 +354,7 @@ export class Analyser {
     return { values: variables.named(variables.evaluate(frame, prepared, result, weights).values) };
   }
 
-  /** Most atoms of a frame that are labelled at once. */
+  /** Returns how many atoms of a frame are labelled at once, at most. */
   private atOnce({ positions }: CoreFrame, { atomsAtOnce }: AnalyseOptions): number {
     if (atomsAtOnce !== undefined) validateAtomsAtOnce(atomsAtOnce);
     return atomsAtOnce ?? (positions.length / 3 <= neverCut ? neverCut : this.core.mostAtoms());
@@ -367,7 +384,7 @@ export class Analyser {
         field: "positions",
         value: frame.positions.length / 3,
         remedy:
-          "Label the frame without denoising, which takes frames of any size, or denoise a part of the system at a time.",
+          "Label the frame without denoising, which works for any size, or denoise a part of the system at a time.",
         cause: thrown,
       });
     }
@@ -414,13 +431,14 @@ export class Analyser {
 /**
  * Starts the core for a model.
  *
- * @throws PhasewireError `BAD_OPTION` if `threads` is no positive whole number, or the build is not to be had
+ * @throws PhasewireError `BAD_OPTION` if `threads` is not a positive whole number, or the build is not
+ *   available
  */
 export async function createAnalyser(model: Model, options: AnalyserOptions = {}): Promise<Analyser> {
   return new Analyser(model, await PhaseCore.create(model, options));
 }
 
-/** A result whose logits and probabilities were needed, but are not wanted. */
+/** Returns the result without logits and probabilities, which were needed only for variables. */
 function withoutTables<Result extends ForwardResult>(result: Result): Result {
   return { ...result, logits: new Float32Array(0), probabilities: new Float32Array(0) };
 }
@@ -431,7 +449,7 @@ function validateAtomsAtOnce(atoms: number): void {
     message: `atomsAtOnce is ${atoms}; a whole number of at least 1 is needed`,
     field: "atomsAtOnce",
     value: atoms,
-    remedy: "Leave it out to have the core take as many atoms as fit.",
+    remedy: "Omit it, and the core takes as many atoms as fit.",
   });
 }
 

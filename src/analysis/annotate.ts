@@ -2,15 +2,16 @@
 import { atomCount, type Column, type Frame } from "../frame/index.js";
 import type { FrameAnalysis } from "./analyser.js";
 
-/** The phase written for atoms that were not analysed because a selection left them out. */
+/** The phase written for atoms that were not selected, and so not analysed. */
 export const notAnalysed = "none";
 
-/** Significant digits of the written columns: what single precision holds. */
+/** Significant digits of the written columns, as many as single precision holds. */
 const digits = 6;
 
 /**
- * The frame with the columns `phase` (class name), `confidence`, `margin` and `distance`. Atoms outside the selection
- * get the phase `none` and zeros, since many readers stumble over NaN. Columns of the same names are replaced.
+ * Returns the frame with the columns `phase` (class name), `confidence`, `margin` and `distance`. Atoms
+ * outside the selection get the phase `none` and zeros, since many programs cannot read NaN. Columns of the
+ * same names are replaced.
  */
 export function labelFrame(frame: Frame, analysis: FrameAnalysis): Frame {
   const phase = new Array<string>(atomCount(frame)).fill(notAnalysed);
@@ -30,8 +31,8 @@ export function labelFrame(frame: Frame, analysis: FrameAnalysis): Frame {
 }
 
 /**
- * The frame at its denoised positions, with a column `displacement` (3 wide, denoised minus given position). Atoms outside the
- * selection stay where they are.
+ * Returns the frame with its denoised positions and a column `displacement` (3 wide, denoised minus given
+ * position). Atoms outside the selection do not move.
  */
 export function denoisedFrame(frame: Frame, analysis: FrameAnalysis): Frame {
   const { denoised, denoising } = analysis;

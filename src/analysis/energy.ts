@@ -1,4 +1,4 @@
-/** Variables of frames, and energies of them, as users of the library ask for them. */
+/** Variables of frames, and energies of them, for users of the library. */
 import type { BackwardResult, PhaseCore } from "../core/index.js";
 import { PhasewireError, refusal } from "../errors/index.js";
 import { cellGeometry } from "../frame/geometry.js";
@@ -10,39 +10,44 @@ import type { FrameOptions, PreparedFrame } from "./prepare.js";
 
 export interface EvaluateOptions extends Omit<FrameOptions, "lengthScale"> {
   /**
-   * a0 in the length unit of the positions, a constant of all derivatives; estimated from the frame if absent. `"cell"`: (V/N)^(1/3), N the atoms
-   * analysed, which follows the cell, and has its part in the virial.
+   * a0 in the length unit of the positions, a constant in all derivatives; estimated from the frame by
+   * default. With `"cell"` it is (V/N)^(1/3), where N counts the analysed atoms; it then follows the cell and
+   * contributes to the virial.
    */
   readonly lengthScale?: number | "cell";
-  /** The classes allowed, with weights where they are not equal; all if absent. */
+  /** The classes allowed, with weights unless they are equal; all by default. */
   readonly classes?: ClassWeights;
-  /** E = sum of coefficient x V, one a variable. Not beside `energy`. */
+  /** E = sum of coefficient x V, with one coefficient per variable. `energy` must be absent. */
   readonly coefficients?: readonly number[];
-  /** E as a function of the values, called between forward and backward pass. */
+  /** E as a function of the values, called between the forward and the backward pass. */
   readonly energy?: (values: readonly number[]) => EnergyOfValues;
 }
 
-/** The values of variables, and the energy that was asked for. N atoms, those that were not analysed included. */
+/** The values of variables, and the energy if requested. N counts all atoms, analysed or not. */
 export interface EnergyAnalysis {
-  /** One a variable. */
+  /** One per variable. */
   readonly names: readonly string[];
   readonly values: readonly number[];
   /** By name. */
   readonly byName: Readonly<Record<string, number>>;
-  /** E; absent, as all below, without coefficients and energy. */
+  /** E. Without coefficients and energy, it is absent, and so are forces and virial. */
   readonly energy?: number;
   /** N x 3, -dE/dr; 0 for atoms that were not analysed. */
   readonly forces?: Float64Array;
-  /** 9 numbers, in the unit of E: dE/d eps_ab = -virial_ba under a strain of positions and cell (docs/maths.md, "Gradients"). */
+  /**
+   * 9 numbers, in the unit of E: dE/d eps_ab = -virial_ba under a strain of positions and cell
+   * (docs/maths.md, "Gradients").
+   */
   readonly virial?: Float64Array;
   /** a0 in use, in the length unit of the positions. */
   readonly lengthScale: number;
 }
 
 /**
- * Evaluates variables on a prepared frame, and the energy of them with its derivatives where one is asked for.
+ * Evaluates variables on a prepared frame, and their energy with its derivatives if requested.
  *
- * @throws PhasewireError what `evaluateVariables` and the core's passes throw; `BAD_OPTION` for an energy that is not finite, or does not fit the variables
+ * @throws PhasewireError the errors of `evaluateVariables` and of the core's passes; `BAD_OPTION` for an
+ *   energy that is not finite, or does not fit the variables
  */
 export async function evaluateEnergy(
   core: PhaseCore,
@@ -81,9 +86,9 @@ export async function evaluateEnergy(
 }
 
 /**
- * (V/N)^(1/3) of a frame.
+ * Returns (V/N)^(1/3) of a frame.
  *
- * @throws PhasewireError `BAD_LENGTH_SCALE` unless all axes are periodic: else there is no volume
+ * @throws PhasewireError `BAD_LENGTH_SCALE` unless all axes are periodic, since there is no volume then
  */
 export function lengthScaleOfCell({ core }: PreparedFrame): number {
   const { cell, periodic, positions } = core;
@@ -105,12 +110,12 @@ function refuseBoth(coefficients: unknown, energy: unknown): void {
   if (coefficients === undefined || energy === undefined) return;
   throw new PhasewireError("BAD_OPTION", {
     field: "energy",
-    message: "energy and coefficients exclude each other: each says what the energy is",
+    message: "energy and coefficients exclude each other: each of them defines the energy",
     remedy: "Give one of them.",
   });
 }
 
-/** An energy that is finite and fits the variables. */
+/** Returns the energy, or refuses it if it is not finite or does not fit the variables. */
 function checked(found: EnergyOfValues, count: number): EnergyOfValues {
   const { energy, derivatives } = found;
   if (derivatives.length !== count) {
@@ -126,7 +131,7 @@ function checked(found: EnergyOfValues, count: number): EnergyOfValues {
     field: "energy",
     value: energy,
     message: `the energy is ${energy}, its derivatives ${derivatives.join(", ")}; finite numbers are needed`,
-    remedy: "The energy has left the range where it is defined: check it for the values given.",
+    remedy: "The energy may not be defined for these values of the variables: check it there.",
   });
 }
 

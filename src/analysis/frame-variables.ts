@@ -17,7 +17,7 @@ import type { PreparedFrame } from "./prepare.js";
 /** The input of variables that comes from a frame, apart from positions and logits. */
 export type NamedAtoms = Pick<VariableInput, "cell" | "periodic" | "species" | "speciesNames" | "ids">;
 
-/** The input of variables, apart from what the core has. */
+/** Returns the input of variables without the parts that the core has. */
 export function knownInput(
   { classCount, idealLogits, logitLength }: Pick<Model, "classCount" | "idealLogits" | "logitLength">,
   weights: Float64Array | undefined,
@@ -32,7 +32,7 @@ export class FrameVariables {
   readonly names: readonly string[];
   readonly resolved: readonly ResolvedVariable[];
 
-  /** @throws PhasewireError `BAD_OPTION` that names the key at fault, such as `variables[0].class` */
+  /** @throws PhasewireError `BAD_OPTION` that names the faulty key, such as `variables[0].class` */
   constructor(
     private readonly model: Model,
     declared: readonly Variable[],
@@ -42,16 +42,20 @@ export class FrameVariables {
     this.resolved = resolveVariables(variables, model.classes);
   }
 
-  /** @param weights of the classes; absent for equal ones */
+  /**
+   * Returns the input of the variables without the parts that the core has.
+   *
+   * @param weights weights of the classes; equal by default
+   */
   known(frame: Frame, prepared: PreparedFrame, weights: Float64Array | undefined): KnownInput {
     return knownInput(this.model, weights, namedAtoms(frame, prepared));
   }
 
   /**
-   * Evaluates them on given logits.
+   * Evaluates the variables on given logits.
    *
-   * @param logits M x C, of the M atoms analysed
-   * @throws PhasewireError what `evaluateVariables` throws
+   * @param logits M x C, for the M analysed atoms
+   * @throws PhasewireError the errors of `evaluateVariables`
    */
   evaluate(
     frame: Frame,
@@ -65,7 +69,7 @@ export class FrameVariables {
     });
   }
 
-  /** The values by name. */
+  /** Returns the values by name. */
   named(values: readonly number[]): Record<string, number> {
     return Object.fromEntries(this.names.map((name, index) => [name, values[index]!]));
   }
@@ -80,7 +84,7 @@ function namedAtoms(
     periodic,
     species:
       species === null || selection === null ? species : Array.from(selection, (atom) => species[atom]!),
-    // Without ids, atoms are known by their places in the frame, not among those selected.
+    // Without ids, an atom's id is its index in the frame, not among the selected atoms.
     ids: selection === null ? ids : Float64Array.from(selection, (atom) => ids?.[atom] ?? atom),
   };
 }

@@ -1,6 +1,7 @@
 /**
- * Forces and virials of the core compared with finite differences: the kernels, in single precision, against the five-point rule on values that the scalar
- * reference gives in double precision. Both the kernels' arithmetic and the derivatives of the variables are checked so.
+ * Compares forces and virials of the core with finite differences. The kernels compute in single precision;
+ * the five-point rule is applied to values of the scalar reference in double precision. This checks both the
+ * arithmetic of the kernels and the derivatives of the variables.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { type CoreBuild, forwardReference, PhaseCore } from "../core/index.js";
@@ -11,50 +12,56 @@ import type { Variable } from "../variables/index.js";
 import { FrameVariables } from "./frame-variables.js";
 import type { PreparedFrame } from "./prepare.js";
 
-/** Steps of the differences: of a coordinate in units of a0, and of a strain. */
+/** Steps of the differences: for coordinates in units of a0, and for strains. */
 const coordinateStep = 1e-4;
 const strainStep = 1e-4;
-/** Derivatives below this share of what their seed could give are compared with that instead of with nothing, as in a perfect crystal. */
+/**
+ * Errors are relative to the largest derivative, but at least to this share of the bound that follows from
+ * the seed: in a perfect crystal all derivatives vanish.
+ */
 const leastShare = 0.1;
 
-/** What is checked. */
+/** The frame and the variables to check, and how. */
 export interface GradientCheckInput {
   readonly model: Model;
   readonly frame: Frame;
-  /** With a length scale, which is a constant of all derivatives. */
+  /** The prepared frame with a length scale, which is a constant in all derivatives. */
   readonly prepared: PreparedFrame & { readonly core: { readonly lengthScale: number } };
   readonly weights: Float64Array | undefined;
   readonly variables: readonly Variable[];
   readonly builds: readonly CoreBuild[];
-  /** Atoms, each moved along a direction, both at random. */
+  /** Number of samples: a random atom is moved along a random direction. */
   readonly samples: number;
-  /** Of the random numbers. */
+  /** Seed of the random numbers. */
   readonly seed: number;
-  /** Told the share that is done; false to stop. */
+  /** Called with the share that is done; returns false to stop. */
   readonly onProgress: (share: number) => boolean;
 }
 
-/** Largest differences of one variable, relative to its largest derivative. */
+/** Largest errors of one variable, relative to its largest derivative. */
 export interface VariableCheck {
   readonly name: string;
   readonly value: number;
-  /** By build, in the order given. */
+  /** One error per build, in the order given. */
   readonly forceErrors: readonly number[];
   readonly virialErrors: readonly number[];
 }
 
-/** Derivatives of all variables, as one build of the core gives them. */
+/** Derivatives of all variables from one build of the core. */
 interface BuildDerivatives {
   readonly gradients: readonly Float64Array[];
   readonly virials: readonly Float64Array[];
-  /** What their errors are relative to. */
+  /** The errors of each variable are divided by these. */
   readonly gradientScales: readonly number[];
   readonly virialScales: readonly number[];
 }
 
 /**
+ * Checks the derivatives of all variables for each build.
+ *
  * @returns null if it was stopped
- * @throws PhasewireError what variables and the core's passes throw; `BAD_OPTION` for a region with a sharp edge, which has no derivatives
+ * @throws PhasewireError the errors of variables and of the core's passes; `BAD_OPTION` for a region with a
+ *   sharp edge, which has no derivatives
  */
 export async function checkGradients(input: GradientCheckInput): Promise<VariableCheck[] | null> {
   const { model, builds } = input;
@@ -140,7 +147,7 @@ async function compare(
       found.push(f(times * step));
       done += 1;
       isStopped ||= !onProgress(done / evaluations);
-      // So that an interruption is noticed.
+      // Lets the process notice an interruption.
       await nextTurn();
     }
     const [a, b, c, d] = found as [
@@ -191,7 +198,9 @@ async function compare(
   }));
 }
 
-/** Sums of the magnitudes of a seed (N x C) over the classes: the largest, and their sum. */
+/**
+ * Sums the magnitudes of a seed (N x C) over the classes; returns the largest sum per atom, and their total.
+ */
 function rowSums(seed: Float64Array, classCount: number): { largest: number; total: number } {
   let [largest, total] = [0, 0];
   for (let row = 0; row < seed.length; row += classCount) {
@@ -203,7 +212,7 @@ function rowSums(seed: Float64Array, classCount: number): { largest: number; tot
   return { largest, total };
 }
 
-/** Length of the longest of N x 3 vectors. */
+/** Returns the length of the longest of N x 3 vectors. */
 function longest(vectors: Float64Array): number {
   let most = 0;
   for (let at = 0; at < vectors.length; at += 3) {
@@ -212,7 +221,7 @@ function longest(vectors: Float64Array): number {
   return most;
 }
 
-/** Row vectors (M x 3) times a 3 x 3 matrix. */
+/** Multiplies row vectors (M x 3) by a 3 x 3 matrix. */
 function times(rows: Float64Array, matrix: readonly number[]): Float64Array {
   const product = new Float64Array(rows.length);
   for (let row = 0; row < rows.length; row += 3) {
@@ -230,7 +239,7 @@ function unitVector(random: () => number): number[] {
   return [across * Math.cos(angle), across * Math.sin(angle), z];
 }
 
-/** Random numbers in [0, 1) from a seed (mulberry32). */
+/** Returns a generator of random numbers in [0, 1) with a seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,7 +1,7 @@
 /**
- * One analysis of a frame, and the order of its steps: prior, load, forward pass, variables of the frame as given,
- * derivatives of their energy or of a seed, score, denoising. `Analyser.analyse`, `Analyser.evaluate` and the server
- * ask for different parts of it.
+ * One analysis of a frame. Its steps in order: prior, load, forward pass, variables of the frame as given,
+ * derivatives of their energy or of a seed, score, denoising. `Analyser.analyse`, `Analyser.evaluate` and the
+ * server each use some of the steps.
  */
 import type { BackwardResult, DenoiseResult, ForwardResult, PassOptions, PhaseCore } from "../core/index.js";
 import { type CoreEvaluation, evaluateInCore, type KnownInput } from "../variables/in-core.js";
@@ -17,11 +17,11 @@ export interface EnergyOfValues {
 /** A question about variables. */
 export interface VariablesQuestion {
   readonly resolved: readonly ResolvedVariable[];
-  /** Called when the frame is in the core. */
+  /** Called once the frame is in the core. */
   readonly input: () => KnownInput;
-  /** E as a function of the values; null for the values alone. */
+  /** E as a function of the values; null if only the values are needed. */
   readonly energy: ((values: readonly number[]) => EnergyOfValues) | null;
-  /** Whether gradient and virial of E are wanted. */
+  /** Whether gradient and virial of E are needed. */
   readonly wantsDerivatives: boolean;
   /** Whether the length scale is (V/N)^(1/3), which changes the virial. */
   readonly followsCell: boolean;
@@ -32,35 +32,40 @@ export interface Question {
   /** Sets the prior and loads the frame; null if the core has evaluated this frame already. */
   readonly load: (() => void) | null;
   readonly variables: VariablesQuestion | null;
-  /** N x C, dE/dl_ac of an energy; null if its derivatives are not wanted. */
+  /** N x C, dE/dl_ac of an energy; null if its derivatives are not needed. */
   readonly seed: Float32Array | Float64Array | null;
   readonly wantsScore: boolean;
   readonly denoise: number | "converged" | null;
-  /** Arrays of the result: copies, or views that hold until the core's next call. */
+  /** Arrays of the result: copies, or views that are valid until the core's next call. */
   readonly arrays: NonNullable<PassOptions["arrays"]>;
 }
 
-/** The answer; parts that were not asked for are null. */
+/** The answer; parts that were not requested are null. */
 export interface Answer {
-  /** Of the denoised frame if there is one, else of the frame as given. */
+  /** Results for the denoised frame if there is one, else for the frame as given. */
   readonly read: ForwardResult;
   readonly values: readonly number[] | null;
   readonly energy: EnergyOfValues | null;
-  /** Gradient and virial, of the seed if there is one, else of the energy of the variables. */
+  /** Gradient and virial for the seed if there is one, else for the energy of the variables. */
   readonly derivatives: BackwardResult | null;
   /** N x 3 */
   readonly score: Float64Array | null;
   readonly denoised: DenoiseResult | null;
 }
 
-/** @throws PhasewireError what `PhaseCore`, `evaluateVariables`, `load`, `input` and `energy` throw */
+/**
+ * Answers a question about one frame.
+ *
+ * @throws PhasewireError the errors of `PhaseCore`, `evaluateVariables`, `load`, `input` and `energy`
+ */
 export async function runPass(core: PhaseCore, question: Question): Promise<Answer> {
   const { load, variables, seed, wantsScore, denoise, arrays } = question;
   load?.();
-  // Denoising evaluates the frame itself; only variables need this pass then, and they read it in the core.
+  // Denoising evaluates the frame itself. With it, only variables need this pass, and they read it in the
+  // core.
   const isRead = denoise === null;
   const raw = isRead || variables !== null ? await core.forward({ arrays: isRead ? arrays : "views" }) : null;
-  // Denoising comes last: after it the core has another frame.
+  // Denoising comes last because it leaves another frame in the core.
   const found = variables === null ? null : await evaluate(core, variables);
   const ofSeed = seed === null ? null : await core.pull(seed);
   const score = wantsScore ? (await core.score()).score : null;

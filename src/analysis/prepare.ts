@@ -1,45 +1,50 @@
+/** Preparation of frames for the core: checks, and the choice of atoms. */
 import { species } from "../contract/species.js";
 import type { CoreFrame } from "../core/types.js";
 import { refusal } from "../errors/index.js";
 import { completeCell, type Frame, numberSpecies, selectAtoms, validateFrame } from "../frame/index.js";
 import { findWaterOxygens, oxygenOfWater } from "./water.js";
 
-/** How the atoms of a frame are looked at. */
+/** The atoms of a frame to analyse, and how. */
 export interface FrameOptions {
-  /** Treat all atoms as one species. Without it, equal names are equal species; a frame without names has one species. */
+  /**
+   * Treat all atoms as one species. By default each name is a species, and a frame without names has one
+   * species.
+   */
   readonly ignoreSpecies?: boolean;
-  /** a0 in the length unit of the positions; estimated from the frame if absent. */
+  /** a0 in the length unit of the positions; estimated from the frame by default. */
   readonly lengthScale?: number;
   /**
-   * Species whose atoms are analysed, as if the others were not there; `"all"`: all atoms. If absent, the oxygens of a
-   * frame that is water (src/analysis/water.ts) and whose species are not ignored, else all atoms.
+   * Species whose atoms are analysed, as if there were no others; `"all"` means all atoms. By default these
+   * are the oxygens of a frame that is water (src/analysis/water.ts) and whose species are not ignored, else
+   * all atoms.
    */
   readonly select?: string | readonly string[];
 }
 
 const { all } = species;
 
-/** Whether a selection asks for all atoms, those of water too. */
+/** Returns whether a selection means all atoms, even for water. */
 export function selectsAll(select: string | readonly string[] | undefined): boolean {
   return select === all || (Array.isArray(select) && select.length === 1 && select[0] === all);
 }
 
-/** What the core gets, and which atoms of the frame those are. */
+/** A frame for the core, and which atoms of the original frame it holds. */
 export interface PreparedFrame {
   readonly core: CoreFrame;
   /** Indices into the frame, ascending; null if all atoms take part. */
   readonly selection: Uint32Array | null;
-  /** Which atoms those are, in words: the names selected, or `oxygen of water`; null if all take part. */
+  /** Those atoms in words: the selected names, or `oxygen of water`; null if all take part. */
   readonly selected: string | null;
   /** Whether they are the oxygens of water, recognised or selected. */
   readonly water: boolean;
 }
 
 /**
- * Checks a frame in full and makes what the core computes with.
+ * Checks a frame in full and prepares it for the core.
  *
- * @throws PhasewireError `EMPTY_FRAME`, `SHAPE_MISMATCH`, `NON_FINITE_POSITIONS`, `NON_FINITE_CELL`, `MISSING_CELL`,
- *   `SINGULAR_CELL`, `BAD_LENGTH_SCALE`, `EMPTY_SELECTION`, `UNKNOWN_SPECIES`
+ * @throws PhasewireError `EMPTY_FRAME`, `SHAPE_MISMATCH`, `NON_FINITE_POSITIONS`, `NON_FINITE_CELL`,
+ *   `MISSING_CELL`, `SINGULAR_CELL`, `BAD_LENGTH_SCALE`, `EMPTY_SELECTION`, `UNKNOWN_SPECIES`
  */
 export function prepareFrame(frame: Frame, options: FrameOptions = {}): PreparedFrame {
   validateFrame(frame);
@@ -84,7 +89,7 @@ function equal(first: Uint32Array, second: Uint32Array): boolean {
 }
 
 /**
- * Refuses a length scale that is no positive finite number.
+ * Refuses a length scale that is not a positive finite number.
  *
  * @throws PhasewireError `BAD_LENGTH_SCALE`
  */

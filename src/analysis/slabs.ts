@@ -1,17 +1,21 @@
 /**
- * Labels of frames that are too large for the core's memory: slab by slab along the longest axis.
+ * Labels frames that are too large for the core's memory slab by slab along the longest axis.
  *
- * What the model says about an atom depends on its neighbours and on theirs, so each slab is analysed with a halo of two cutoffs on either side, whose
- * own results are dropped. All slabs share one length scale, that of the whole frame. Along its axis a slab is not periodic: the atoms
- * that its halo sees across the border of the cell are put there as images. So every atom gets what it gets in the whole frame, up to the
- * rounding of its neighbours' order.
+ * The results of an atom depend on its neighbours and on their neighbours, so each slab is analysed with a
+ * halo of two cutoffs on either side. The results of the halo are dropped. All slabs share the length scale
+ * of the whole frame. Along its axis a slab is not periodic: atoms that its halo reaches across the border of
+ * the cell are added as images. So each atom gets the same results as in the whole frame, up to rounding,
+ * since its neighbours have another order.
  */
 import type { CoreFrame, ForwardResult, PhaseCore } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
 
-/** Bins along the axis that atoms are counted in to cut it: fine enough that a cut wastes next to nothing. */
+/**
+ * Bins along the axis for counting atoms. Cuts lie between bins, which are so narrow that this costs almost
+ * nothing.
+ */
 const binCount = 16384;
-/** The halo is this much deeper than two cutoffs, so that rounding leaves no neighbour out. */
+/** The halo is deeper than two cutoffs by this factor, so that rounding loses no neighbour. */
 const margin = 1 + 1e-6;
 
 /** A direction that a frame is cut along. */
@@ -19,14 +23,17 @@ interface Axis {
   readonly index: number;
   /** Unit vector perpendicular to the other two cell vectors. */
   readonly normal: readonly number[];
-  /** The cell vector where the axis is periodic, else null. */
+  /** The cell vector if the axis is periodic, else null. */
   readonly vector: readonly number[] | null;
-  /** Where coordinates along the normal begin, and how far they go (the period where there is one). */
+  /** The first coordinate along the normal, and the range of coordinates (the period if there is one). */
   readonly begin: number;
   readonly length: number;
 }
 
-/** From `begin` to `end` along the axis. What rounding puts beyond the ends of the frame belongs to its first and last slab. */
+/**
+ * A slab from `begin` to `end` along the axis. Atoms that rounding puts beyond the ends of the frame belong
+ * to its first and last slab.
+ */
 interface Slab {
   readonly begin: number;
   readonly end: number;
@@ -40,9 +47,9 @@ export interface SlabOptions {
   /** The model's cutoff, units of a0. */
   readonly cutoff: number;
   readonly classCount: number;
-  /** Most atoms of a slab with its halo. */
+  /** Most atoms of a slab, including its halo. */
   readonly atomsAtOnce: number;
-  /** Whether logits and probabilities are wanted. */
+  /** Whether logits and probabilities are needed. */
   readonly perClass: boolean;
   /** Called after each slab with the share that is done. */
   readonly onProgress?: (share: number) => void;
@@ -52,7 +59,8 @@ export interface SlabOptions {
  * Evaluates a frame slab by slab.
  *
  * @returns the results of all atoms in the order of the frame, and the number of slabs
- * @throws PhasewireError `TOO_LARGE` if a halo alone has more atoms than may be taken at once; what `PhaseCore.forward` throws
+ * @throws PhasewireError `TOO_LARGE` if a halo alone exceeds the number of atoms at once; the errors of
+ *   `PhaseCore.forward`
  */
 export async function forwardBySlabs(
   core: PhaseCore,
@@ -108,7 +116,7 @@ export async function forwardBySlabs(
   };
 }
 
-/** The axis along which the frame is longest, so that halos are smallest. */
+/** Returns the axis along which the frame is longest, so that halos are smallest. */
 function longestAxis({ positions, cell, periodic }: CoreFrame): Axis {
   const axes = [0, 1, 2].map((index): Axis => {
     const rows = [0, 1, 2].map((row) => Array.from((cell ?? identity).subarray(3 * row, 3 * row + 3)));
@@ -137,30 +145,33 @@ function extent(positions: Float64Array, normal: readonly number[]): [number, nu
   return [least, most];
 }
 
-/** Coordinate of every atom along the axis, as given: atoms of a periodic frame may lie outside the cell. */
+/**
+ * Returns the coordinate of each atom along the axis, unwrapped: atoms of a periodic frame may lie outside
+ * the cell.
+ */
 function placesAlong(positions: Float64Array, { normal }: Axis): Float64Array {
   const places = new Float64Array(positions.length / 3);
   for (let atom = 0; atom < places.length; atom++) places[atom] = along(positions, 3 * atom, normal);
   return places;
 }
 
-/** Periods by which an atom at this coordinate must move into the cell. */
+/** Returns by how many periods an atom at this coordinate must move to lie in the cell. */
 function periodsInto(place: number, length: number): number {
   return -Math.floor(place / length);
 }
 
-/** The fewest slabs that hold, with their halos, at most so many atoms each. */
+/** Cuts the frame into the fewest slabs that each have at most `atomsAtOnce` atoms, including their halos. */
 function cut(places: Float64Array, axis: Axis, halo: number, atomsAtOnce: number): Slab[] {
   const { begin, length, vector } = axis;
   const width = length / binCount;
   const upTo = countsUpTo(places, axis);
-  /** Atoms, images counted, below bin `edge`, which may lie beyond either end. */
+  /** Returns the number of atoms, including images, below bin `edge`, which may lie beyond either end. */
   const below = (edge: number): number => {
     if (vector === null) return upTo[Math.max(0, Math.min(binCount, edge))]!;
     const period = Math.floor(edge / binCount);
     return period * places.length + upTo[edge - period * binCount]!;
   };
-  // A bin more on either side, since a coordinate may be rounded into the next one.
+  // One more bin on either side, since rounding may move a coordinate into the next one.
   const reach = width > 0 ? Math.ceil(halo / width) + 1 : 1;
   const slabs: Slab[] = [];
   for (let first = 0; first < binCount; ) {
@@ -168,10 +179,10 @@ function cut(places: Float64Array, axis: Axis, halo: number, atomsAtOnce: number
     while (last < binCount && below(last + 1 + reach) - below(first - reach) <= atomsAtOnce) last += 1;
     if (last === first) {
       throw new PhasewireError("TOO_LARGE", {
-        message: `${places.length} atoms were to be labelled in slabs of at most ${atomsAtOnce}, but two cutoffs on either side of a cut hold more`,
+        message: `slabs of the ${places.length} atoms may have at most ${atomsAtOnce}, but two cutoffs on either side of a cut hold more`,
         field: "positions",
         value: places.length,
-        remedy: "Let more atoms be taken at once (atomsAtOnce), or analyse a part of the system.",
+        remedy: "Allow more atoms at once (atomsAtOnce), or analyse a part of the system.",
       });
     }
     slabs.push({
@@ -185,7 +196,9 @@ function cut(places: Float64Array, axis: Axis, halo: number, atomsAtOnce: number
   return slabs;
 }
 
-/** Atoms in the bins before each edge; those of a periodic axis in the cell. */
+/**
+ * Counts the atoms in the bins before each edge. Along a periodic axis, atoms are first moved into the cell.
+ */
 function countsUpTo(places: Float64Array, { begin, length, vector }: Axis): Float64Array {
   const upTo = new Float64Array(binCount + 1);
   for (const place of places) {
@@ -199,9 +212,9 @@ function countsUpTo(places: Float64Array, { begin, length, vector }: Axis): Floa
 
 interface SlabPart {
   readonly frame: CoreFrame;
-  /** Atom of the whole frame in each row. */
+  /** The atom of the whole frame that each row holds. */
   readonly atoms: Uint32Array;
-  /** 1 for rows whose results belong to another slab. */
+  /** 1 for rows of the halo, whose results belong to other slabs. */
   readonly isHalo: Uint8Array;
 }
 
@@ -250,13 +263,16 @@ function takeSlab(
   };
 }
 
-/** The first image of an atom, in periods, that lies at `from` or beyond; of an axis without a period, 0 is the atom and 1 is none. */
+/**
+ * Returns the first image of an atom, in periods, that lies at `from` or beyond. Along an axis that is not
+ * periodic, 0 is the atom and 1 means that there is none.
+ */
 function firstImage(place: number, { vector, length }: Axis, from: number): number {
   if (vector === null) return place >= from ? 0 : 1;
   return Math.ceil((from - place) / length);
 }
 
-/** Whether an image is the atom in the cell, and in the slab without its halo. */
+/** Returns whether an image is the atom in the cell, and lies in the slab without its halo. */
 function isOwn(place: number, image: number, { vector, length }: Axis, slab: Slab): boolean {
   if (vector !== null && image !== periodsInto(place, length)) return false;
   const inside = vector === null ? place : place + image * length;

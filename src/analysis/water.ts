@@ -1,9 +1,10 @@
 /**
- * Water is recognised by its composition. The species of a frame are those of water if every name is one of those below (in
- * upper or lower case), there are exactly two hydrogens for each oxygen, and no, one or two massless sites for each oxygen.
+ * Water is recognised by its composition. A frame is water if each species has one of the names of
+ * contract/species.json (in upper or lower case), there are exactly two hydrogens per oxygen, and there are
+ * zero, one or two massless sites per oxygen.
  *
- * Positions play no part, so frames of one run never differ in which atoms are looked at, whatever molecules do meanwhile. Any
- * other species, such as the ions of salt water, leaves it to the user to say what is to be looked at.
+ * Positions are not used, so all frames of a run have the same analysed atoms even if molecules break. With
+ * any other species, such as the ions of salt water, the user has to select the atoms.
  */
 import { species } from "../contract/species.js";
 
@@ -11,20 +12,23 @@ type Part = "oxygen" | "hydrogen" | "site";
 
 const { oxygens: oxygenOfWater, mostSites } = species.water;
 
-/** Names of elements, and names that force fields of water give to atoms and to sites that carry only a charge. */
+/**
+ * Names of elements, and names that force fields of water use for atoms and for sites that carry only a
+ * charge.
+ */
 const parts: ReadonlyMap<string, Part> = new Map(
   (["oxygen", "hydrogen", "site"] as const).flatMap((part) =>
     species.water[part].map((name) => [name, part] as const),
   ),
 );
 
-/** Description of a selection of the oxygens of water. */
+/** The description of a selection of water's oxygens. */
 export { oxygenOfWater };
 
 /**
- * The oxygen atoms of a frame that is water.
+ * Finds the oxygen atoms of a frame that is water.
  *
- * @param names one name an atom; null if the frame names none
+ * @param names one name per atom; null if the frame has no names
  * @returns indices in ascending order; null if the frame is not water
  */
 export function findWaterOxygens(names: readonly string[] | null): Uint32Array | null {

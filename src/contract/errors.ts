@@ -44,7 +44,7 @@ export const errors = {
     "EMPTY_FRAME": {
       "kind": "input",
       "meaning": "The frame holds no atoms.",
-      "remedy": "Leave empty frames out."
+      "remedy": "Omit empty frames."
     },
     "TOO_LARGE": {
       "kind": "input",
@@ -187,7 +187,7 @@ export const errors = {
     "tooManyAtoms": {
       "code": "TOO_LARGE",
       "field": "positions",
-      "message": "the frame has {atoms} atoms; at most {most} are taken",
+      "message": "the frame has {atoms} atoms; at most {most} are allowed",
       "remedy": "Analyse part of the system at a time."
     },
     "countOfAtoms": {
@@ -315,7 +315,7 @@ export const errors = {
     "noCrystallineClass": {
       "code": "BAD_OPTION",
       "field": "classes",
-      "message": "classes leaves no crystalline class",
+      "message": "classes allows no crystalline class",
       "remedy": "Name the allowed classes, each once, with a weight above 0 if the weights are not equal."
     },
     "classList": {
@@ -327,7 +327,7 @@ export const errors = {
     "prior": {
       "code": "BAD_OPTION",
       "field": "classes",
-      "message": "each weight must be a number of at least 0, and one but the first above 0",
+      "message": "each weight must be a number of at least 0, and one after the first must be above 0",
       "remedy": "Give each class a weight: 1 by default, 0 to leave it out."
     },
     "modelNotFinite": {
@@ -344,25 +344,25 @@ export const errors = {
     "flatRegionCell": {
       "code": "SINGULAR_CELL",
       "field": "cell",
-      "message": "the three cell vectors span no volume, so {field} has no fractional coordinates to be measured in",
-      "remedy": "Give all three cell vectors, those of axes that are not periodic too."
+      "message": "the three cell vectors span no volume, so {field} cannot be measured in fractional coordinates",
+      "remedy": "Give all three cell vectors, including those of axes that are not periodic."
     },
     "sharpRegion": {
       "code": "BAD_OPTION",
       "field": "{field}.width",
       "message": "{field}.width is 0; a region with a sharp edge has no forces",
-      "remedy": "Give its edge a width, over which atoms come in smoothly."
+      "remedy": "Give its edge a width, over which atoms enter smoothly."
     },
     "wideSlab": {
       "code": "BAD_OPTION",
       "field": "{field}.width",
-      "message": "{field} reaches {reach} to either side of its middle; along a periodic axis at most 0.5 can be told from its images",
+      "message": "{field} extends {reach} to either side of its middle; along a periodic axis, a slab that extends more than 0.5 meets its own image",
       "remedy": "Narrow the slab or its width, or leave the region out to take all atoms."
     },
     "wideBall": {
       "code": "BAD_OPTION",
       "field": "{field}.radius",
-      "message": "{field} reaches {reach} from its centre; the cell is only {height} high, and at most half of that can be told from its images",
+      "message": "{field} extends {reach} from its centre; the cell is only {height} high, and a ball that extends more than half of that meets its own image",
       "remedy": "Make the ball smaller, or the cell larger."
     },
     "missingId": {
@@ -380,7 +380,7 @@ export const errors = {
       "code": "EMPTY_SELECTION",
       "field": "{field}",
       "message": "{field} holds no atom: the weights add up to {total}",
-      "remedy": "Widen the selection, or give `reduce: \"sum\"`, which is 0 where there are no atoms."
+      "remedy": "Widen the selection, or give `reduce: \"sum\"`, which is 0 if there are no atoms."
     },
     "badKey": {
       "code": "BAD_OPTION",
@@ -409,25 +409,25 @@ export const errors = {
     "descending": {
       "code": "BAD_OPTION",
       "field": "{field}",
-      "message": "{field} is {number}, below {other}, which is {bound}; a slab across the boundary of a periodic cell ends beyond 1, such as from 0.9 to 1.1",
+      "message": "{field} is {number}, below {other}, which is {bound}; a slab across the boundary of a periodic cell ends beyond 1, for example from 0.9 to 1.1",
       "remedy": "docs/variables.md lists the kinds of variables and their keys."
     },
     "deepVariable": {
       "code": "BAD_OPTION",
       "field": "{field}",
-      "message": "{field} lies {level} variables deep; at most {most} are allowed",
+      "message": "{field} is nested {level} variables deep; at most {most} are allowed",
       "remedy": "docs/variables.md lists the kinds of variables and their keys."
     },
     "manyVariables": {
       "code": "BAD_OPTION",
       "field": "{field}",
-      "message": "{field} has {count} variables, those inside others included; at most {most} are allowed",
+      "message": "{field} has {count} variables, inner ones included; at most {most} are allowed",
       "remedy": "docs/variables.md lists the kinds of variables and their keys."
     },
     "nameTwice": {
       "code": "BAD_OPTION",
       "field": "{field}",
-      "message": "{field} is {name}, as that of a variable before it",
+      "message": "{field} is {name}, the name of an earlier variable",
       "remedy": "docs/variables.md lists the kinds of variables and their keys."
     }
   },

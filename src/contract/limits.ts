@@ -2,13 +2,13 @@
 export const limits = {
   frame: {
     /**
-     * Most atoms of a frame that is read from a file or given in Python, and most that a server may be told
-     * to take. Unit: atoms.
+     * Most atoms of a frame from a file or from Python, and the highest limit that a server can be given.
+     * Unit: atoms.
      */
     mostAtoms: 100000000,
     /**
-     * A cell is singular where the volume (area, length) that the vectors of its periodic axes span is at
-     * most this share of the product of their lengths.
+     * A cell is singular if the volume (area, length) that the vectors of its periodic axes span is at most
+     * this share of the product of their lengths.
      */
     flatCell: 1e-9,
     /** Two atoms closer than this are refused. Unit: a0. */
@@ -21,7 +21,7 @@ export const limits = {
     fewestOfCluster: 13,
   },
   denoising: {
-    /** Most denoising steps that may be asked for. Unit: steps. */
+    /** Most denoising steps that may be requested. Unit: steps. */
     mostSteps: 10000,
     /** Denoising until converged ends when no atom would move by more than this. Unit: a0. */
     convergedTolerance: 0.01,
@@ -31,45 +31,53 @@ export const limits = {
   core: {
     /** Version of the names, shapes and order of calls of the core (docs/core-abi.md), not of the offsets. */
     abiVersion: 5,
-    /** Room for pairs over those of the frame that asked for more, for the frames that follow. */
+    /**
+     * Factor by which the room for pairs exceeds the need of the frame that made it grow, so that later
+     * frames fit.
+     */
     pairHeadroom: 1.05,
     /** Most pairs of a frame: they are counted in 32-bit integers. Unit: pairs. */
     mostPairs: 2147483640,
     /** Longest skin of neighbour lists. Beyond this, lists cost more than searching again. Unit: a0. */
     mostSkin: 2,
-    /** Most worker threads that may be asked for. Unit: threads. */
+    /** Most worker threads that may be requested. Unit: threads. */
     mostThreads: 256,
-    /** Most worker threads unless more are asked for. Unit: threads. */
+    /** Most worker threads by default. Unit: threads. */
     mostDefaultThreads: 16,
     /** Log-weight of a class that is left out: finite, and far below any difference of logits. */
     leftOut: -1000,
   },
   names: {
-    /** Models of more classes are not listed in full in a message. Unit: classes. */
+    /** A message lists the classes of a model in full only up to this number. Unit: classes. */
     mostClassesListed: 40,
-    /** Most names that a message suggests for one that is not known. Unit: classes. */
+    /** Most names that a message suggests for an unknown one. Unit: classes. */
     mostClassesSuggested: 5,
     /** Most species or ids that a message lists. Unit: species. */
     mostSpeciesListed: 8,
   },
   variables: {
-    /** Most variables of a list, those inside others included. Unit: variables. */
+    /** Most variables in a list, inner ones included. Unit: variables. */
     most: 64,
     /** Most levels of variables within variables, the outermost included. Unit: levels. */
     deepest: 4,
     /** Below this total weight a selection counts as empty. Unit: atoms. */
     leastWeight: 0.000001,
-    /** Where a distance is smoothed at its ideal phase: h(u) = u^3 / (u^2 + corner). Unit: logits. */
+    /**
+     * Scale on which a distance is smoothed near its ideal phase: h(u) = u^3 / (u^2 + corner). Unit: logits.
+     */
     corner: 0.0625,
-    /** By how much rounding may take a region beyond half of a period. */
+    /** Amount by which a region may exceed half of a period, to allow for rounding. */
     regionSlack: 1e-9,
   },
   server: {
     /** Niceness of a server, and of an analysis in the background of a simulation. */
     niceness: 10,
-    /** Most atoms of a frame that a server takes unless told otherwise. Unit: atoms. */
+    /** Most atoms of a frame that a server takes by default. Unit: atoms. */
     mostAtoms: 1000000,
-    /** Frames in mode monitor that wait in a session, and that a client has under way. Unit: frames. */
+    /**
+     * Frames in mode monitor that may wait in a session, and unanswered ones that a client may have. Unit:
+     * frames.
+     */
     monitorQueue: 2,
     /** Frames in mode request and bias that may wait in a session. Unit: frames. */
     requestQueue: 8,
@@ -81,7 +89,7 @@ export const limits = {
     sessionsListed: 64,
     /** Runs whose results a server keeps. Unit: runs. */
     seriesRuns: 16,
-    /** Results that a server keeps of a run. Unit: results. */
+    /** Results per run that a server keeps. Unit: results. */
     seriesRows: 10000,
     /** Most observables in a series. Unit: observables. */
     seriesColumns: 64,
@@ -103,9 +111,9 @@ export const limits = {
     longestName: 128,
   },
   transport: {
-    /** Where a server listens and a client looks for it unless told otherwise. Unit: address. */
+    /** Default address, where a server listens and a client connects. Unit: address. */
     endpoint: "tcp://127.0.0.1:5757",
-    /** Names another default address. Unit: environment variable. */
+    /** Variable that names another default address. Unit: environment variable. */
     endpointVariable: "PHASEWIRE_ENDPOINT",
     /** ZeroMQ's high-water mark for what a client sends. Unit: messages. */
     clientSendMark: 4,
@@ -122,9 +130,9 @@ export const limits = {
     heartbeatMs: 2000,
     /** Timeout and time to live of ZMTP heartbeats. Unit: ms. */
     heartbeatTimeoutMs: 10000,
-    /** First pause before a client connects or says hello again. Unit: ms. */
+    /** First pause before a client connects or sends hello again. Unit: ms. */
     reconnectMs: 100,
-    /** Longest pause before a client connects or says hello again. Unit: ms. */
+    /** Longest pause before a client connects or sends hello again. Unit: ms. */
     longestReconnectMs: 5000,
     /**
      * How long a server that shuts down waits for its last messages to leave, and a client for the answer to
@@ -137,7 +145,7 @@ export const limits = {
     headBytes: 64,
     /** Arrays of a result begin at multiples of this. Unit: bytes. */
     alignment: 64,
-    /** What a shared file begins with, before its token. Unit: text. */
+    /** Text at the start of a shared file; the token follows it. Unit: text. */
     mark: "phasewire-shared",
     /** How often a server closes the shared files of clients that have ended. Unit: ms. */
     orphanCheckMs: 30000,

@@ -50,7 +50,7 @@ export const model = {
       }
     },
     "skippedDegree": {
-      "meaning": "A degree that is left out; 0: none",
+      "meaning": "The degree that is left out, or 0 for none",
       "core": "SKIPPED_DEGREE",
       "least": 0,
       "most": 5,
@@ -88,7 +88,7 @@ export const model = {
       }
     },
     "messageWidth": {
-      "meaning": "How many of the hidden numbers enter the messages, from the first on",
+      "meaning": "Number of hidden numbers that enter the messages, from the first on",
       "core": "MESSAGE",
       "least": 8,
       "most": "hiddenWidth",

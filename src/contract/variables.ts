@@ -198,12 +198,12 @@ export const variables = {
     "terms": {
       "is": "items",
       "of": "term",
-      "expected": "a list of at least one"
+      "expected": "a list of at least one entry"
     },
     "variables": {
       "is": "items",
       "of": "variable",
-      "expected": "a list of at least one"
+      "expected": "a list of at least one entry"
     },
     "variable": {
       "is": "variable"

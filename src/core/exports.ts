@@ -1,4 +1,4 @@
-/** The functions of the compiled core that the host calls; docs/core-abi.md says what each does. */
+/** The functions of the compiled core that the host calls. docs/core-abi.md describes each of them. */
 
 /** An immutable global: a byte offset into the context, a status code or a size. */
 interface Constant {
@@ -7,7 +7,7 @@ interface Constant {
 
 type Stage = (context: number, worker: number, begin: number, end: number) => void;
 
-/** Stages that worker threads share, by the name of the exported function. */
+/** Names of the exported functions that run stages shared by worker threads. */
 export type StageName =
   | "findPairs"
   | "forwardDensity"
@@ -101,5 +101,5 @@ type ConstantName =
   | `REDUCE_${string}`
   | `REGION_${string}`;
 
-/** What an instance of the core exports. */
+/** The exports of an instance of the core. */
 export type CoreExports = CoreFunctions & { readonly [name in ConstantName]: Constant };

@@ -1,10 +1,10 @@
 /**
- * The double-precision reference: scalar formulas and neighbours by brute force, for the gradient check and for
- * tests. It is slow. Its regions begin where those of the frame end.
+ * The double-precision reference, for the gradient check and for tests: scalar formulas, and neighbours by
+ * brute force. It is slow. Its regions begin where those of the frame end.
  */
 import type { BackwardResult, LoadedFrame } from "./types.js";
 
-/** Results of the reference, in the order of the atoms given. */
+/** Results of the reference, in the order of the given atoms. */
 export interface ReferenceResult {
   readonly lengthScale: number;
   readonly logDensity: number;
@@ -23,7 +23,7 @@ export interface ReferenceResult {
 }
 
 /**
- * Evaluates the frame loaded: `forwardReference(core.loadedFrame())`.
+ * Evaluates the loaded frame: `forwardReference(core.loadedFrame())`.
  *
  * @throws PhasewireError `TOO_LARGE`
  */
@@ -48,9 +48,9 @@ export function forwardReference(frame: LoadedFrame): ReferenceResult {
 }
 
 /**
- * Gradient and virial of the frame loaded.
+ * Returns gradient and virial of the loaded frame.
  *
- * @param seed N x C, dL/dl_ac; the seed of the log density if absent
+ * @param seed N x C, dL/dl_ac; by default the seed of the log density
  * @throws PhasewireError `TOO_LARGE`
  */
 export function backwardReference(frame: LoadedFrame, seed?: Float64Array): BackwardResult {
@@ -66,7 +66,7 @@ export function backwardReference(frame: LoadedFrame, seed?: Float64Array): Back
   };
 }
 
-/** Lays the reference out and evaluates it; logP. */
+/** Lays the reference out and evaluates it; returns logP. */
 function evaluate({ context, end }: LoadedFrame): number {
   const { core, address } = context;
   for (let capacity = 0; ; capacity = context.count("REFERENCE_NEEDED")) {

@@ -1,6 +1,6 @@
 /**
- * The shape of a model: the numbers that the shapes of its tensors follow from (models/FORMAT.md), and which of them the
- * core takes.
+ * The shape of a model: the sizes that determine the shapes of its tensors (models/FORMAT.md), and their
+ * values that the core accepts.
  */
 import { model as table } from "../contract/model.js";
 
@@ -13,13 +13,13 @@ export interface ModelShape {
   readonly channels: number;
   /** L, highest degree of the harmonics. */
   readonly lmax: number;
-  /** A degree that is left out, 5 of 6; 0: none. */
+  /** The degree that is left out: 5 if L is 6, or 0 for none. */
   readonly skippedDegree: number;
   /** V, width of the first layer of network 1. */
   readonly innerWidth: number;
   /** H, hidden numbers h_a per atom. */
   readonly hiddenWidth: number;
-  /** M, how many of them enter the messages, from the first on. */
+  /** M, the number of them that enter the messages, from the first on. */
   readonly messageWidth: number;
   /** U, width of the last hidden layer. */
   readonly outerWidth: number;
@@ -31,25 +31,25 @@ export type TensorName = keyof typeof table.tensors;
 
 interface Size {
   readonly least: number;
-  /** A number, or the size that bounds this one. */
+  /** A number, or the name of the size that bounds this one. */
   readonly most: number | SizeName;
   readonly step: number;
   readonly usual?: number;
-  /** Values above the least one need that another size is this. */
+  /** Values above the least one require that another size has this value. */
   readonly only?: { readonly size: SizeName; readonly is: number };
 }
 
 const sizeTable: Readonly<Record<SizeName, Size>> = table.sizes;
 
-/** In the order in which they are checked. */
+/** The sizes in the order in which they are checked. */
 const sizes = Object.entries(sizeTable) as readonly [SizeName, Size][];
 
-/** Sizes that a file or a caller may leave out, and what they are then. */
+/** Sizes that a file or a caller may omit, and their default values. */
 export const usualShape = Object.fromEntries(
   sizes.flatMap(([name, { usual }]) => (usual === undefined ? [] : [[name, usual]])),
 ) as Omit<ModelShape, "classCount" | "basisCount">;
 
-/** The first size that no model may have, and what is possible instead; null if the shape is sound. */
+/** Returns the first invalid size and the values it may have; null if the shape is valid. */
 export function findBadSize(shape: ModelShape): { key: SizeName; expected: string } | null {
   for (const [key, entry] of sizes) {
     const { least, step } = entry;
@@ -62,25 +62,25 @@ export function findBadSize(shape: ModelShape): { key: SizeName; expected: strin
   return null;
 }
 
-/** The largest value of a size, and what it depends on. */
+/** Returns the largest value of a size, and a remark if it depends on another size. */
 function largest({ least, most, only }: Size, shape: ModelShape): { most: number; depends: string } {
   if (typeof most !== "number") return { most: shape[most], depends: ` (${most})` };
   if (only === undefined) return { most, depends: "" };
-  const depends = ` (${most} only where ${only.size} is ${only.is})`;
+  const depends = ` (${most} only if ${only.size} is ${only.is})`;
   return { most: shape[only.size] === only.is ? most : least, depends };
 }
 
-/** D, degrees of the harmonics, 0 among them. */
+/** Returns D, the number of degrees of the harmonics, including 0. */
 export function degreeCount({ lmax, skippedDegree }: ModelShape): number {
   return lmax + (skippedDegree === 0 ? 1 : 0);
 }
 
-/** I, invariants per atom: B_ql of every degree, and the densities A_k00. */
+/** Returns I, the number of invariants per atom: B_ql of every degree, and the densities A_k00. */
 export function invariantCount(shape: ModelShape): number {
   return shape.channels * (degreeCount(shape) + 1);
 }
 
-/** Shape of each tensor, output x input. */
+/** Returns the shape of each tensor, output x input. */
 export function tensorShapes(shape: ModelShape): Record<TensorName, number[]> {
   const known: Readonly<Record<string, number>> = {
     ...shape,

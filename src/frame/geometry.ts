@@ -32,8 +32,8 @@ export function cellGeometry(cell: ArrayLike<number>, field: string): CellGeomet
     throw new PhasewireError("SINGULAR_CELL", {
       field: "cell",
       value: Array.from(cell),
-      message: `the three cell vectors span no volume, so ${field} has no fractional coordinates to be measured in`,
-      remedy: "Give all three cell vectors, those of axes that are not periodic too.",
+      message: `the three cell vectors span no volume, so ${field} cannot be measured in fractional coordinates`,
+      remedy: "Give all three cell vectors, including those of axes that are not periodic.",
     });
   }
   const reciprocal = Float64Array.from(normals.flat(), (component) => component / volume);

@@ -1,12 +1,12 @@
 /**
- * The atoms of a frame for the core's variables: copied into the memory of a core part by part, or left where a
- * forward pass has put them.
+ * The atoms of a frame for the core's variables. They are copied into the memory of a core part by part, or
+ * stay where a forward pass has put them.
  */
 import { type CoreContext, type EvaluatedFrame, roomForSeed } from "../core/index.js";
 import type { VariableFrame } from "./frame.js";
 import type { Needs } from "./program.js";
 
-/** Numbers of the seed of one part: it fits into a cache. */
+/** Numbers in the seed of one part, so that it fits into a cache. */
 const numbersAtOnce = 2 ** 16;
 
 /** The atoms of one frame, for one evaluation. */
@@ -15,24 +15,24 @@ export interface Atoms {
   readonly context: CoreContext;
   /** Most atoms of one part. */
   readonly atOnce: number;
-  /** Regions that layoutVariables must place (PLACE_*), without those of derivatives. */
+  /** Regions that layoutVariables must place (PLACE_*), except those of derivatives. */
   readonly places: number;
   /** Address of room for the seed; null if layoutVariables must place it. */
   readonly seed: number | null;
-  /** Sets addresses and arrays that all parts share, after the layout. */
+  /** Sets addresses and arrays that all parts share. Called after the layout. */
   attach(): void;
   /** Hands atoms [begin, end) to the core. */
   take(begin: number, end: number): void;
 }
 
 /**
- * Makes them for one evaluation.
+ * Makes the atoms for one evaluation.
  *
- * @param species N numbers; null if there are none or nobody asks for them
+ * @param species N numbers; null if there are none or they are not needed
  */
 export type AtomsOf = (frame: VariableFrame, needs: Needs, species: Int32Array | null) => Atoms;
 
-/** Copies ids and species of one part, as both kinds of atoms do. */
+/** Copies ids and species of one part, for both kinds of atoms. */
 function takeNamed(
   context: CoreContext,
   needs: Needs,
@@ -45,7 +45,7 @@ function takeNamed(
   if (species !== null) copy(species, context.integers("VARIABLES_SPECIES", end - begin), begin);
 }
 
-/** Regions of ids and species. */
+/** Returns the regions of ids and species. */
 function namedPlaces(
   { core }: CoreContext,
   needs: Needs,
@@ -92,7 +92,7 @@ export function copiedAtoms(context: CoreContext): AtomsOf {
   };
 }
 
-/** Leaves logits and positions of an evaluated frame where they are in the core's memory. */
+/** Leaves logits and positions of an evaluated frame in place in the core's memory. */
 export function evaluatedAtoms(evaluatedFrame: EvaluatedFrame): AtomsOf {
   return (frame, needs, species) => {
     const { context: evaluated, end } = evaluatedFrame;

@@ -1,30 +1,30 @@
-/** Variables that are code, for users of TypeScript: no JSON stands for them. */
+/** Variables that are code, for users of TypeScript. They cannot be declared in JSON. */
 import { PhasewireError } from "../errors/index.js";
 import type { VariableFrame } from "./frame.js";
 
-/** A function of one's own. */
+/** A custom function. */
 export interface CustomVariable {
   readonly kind: "custom";
-  /** What files of results call it. */
+  /** Its name in files of results. */
   readonly name: string;
-  /** Its value and derivatives; called once a frame. The frame's arrays must be left as they are. */
+  /** Returns its value and derivatives. Called once per frame. It must not change the frame's arrays. */
   readonly evaluate: (frame: VariableFrame) => CustomResult;
 }
 
-/** What a function of one's own gives. N atoms, C classes. */
+/** The result of a custom function. N atoms, C classes. */
 export interface CustomResult {
   readonly value: number;
   /** N x C, dV/dl_ac. */
   readonly seed: ArrayLike<number>;
-  /** N x 3, dV/dr beside that through the logits; none if absent. */
+  /** N x 3, dV/dr in addition to the part through the logits; zero by default. */
   readonly gradient?: ArrayLike<number>;
-  /** 9 numbers, the virial beside that through the logits; zero if absent. */
+  /** 9 numbers, the virial in addition to the part through the logits; zero by default. */
   readonly virial?: ArrayLike<number>;
-  /** Derivative by log a0 beside that through the logits; 0 if absent. */
+  /** The derivative by log a0 in addition to the part through the logits; 0 by default. */
   readonly logLengthScale?: number;
 }
 
-/** @throws PhasewireError `BAD_OPTION` for results of the wrong shape, or that are not finite */
+/** @throws PhasewireError `BAD_OPTION` for a result that has the wrong shape or is not finite */
 export function evaluateCustom({ name, evaluate }: CustomVariable, frame: VariableFrame): CustomResult {
   const result = evaluate(frame);
   const { value, seed, gradient, virial, logLengthScale = 0 } = result;

@@ -1,4 +1,7 @@
-/** Variables as they are declared: the schema of docs/variables.md, which Python, the command line and the protocol share. */
+/**
+ * Declarations of variables: the schema of docs/variables.md, which Python, the command line and the protocol
+ * share.
+ */
 import type { CustomVariable } from "./custom.js";
 
 /** f(q) = 1 / (1 + exp(-(q - centre) / width)), in the unit of q. */
@@ -8,42 +11,42 @@ export interface SwitchOptions {
   readonly width: number;
 }
 
-/** Atoms between two planes, fractions of cell vector `axis`. */
+/** Atoms between two planes at fractions of cell vector `axis`. */
 export interface Slab {
   readonly axis: 0 | 1 | 2;
   readonly from: number;
   readonly to: number;
-  /** Of the edge, beyond `from` and `to`; 0 for a sharp one, which has no derivative. */
+  /** Width of the edge beyond `from` and `to`; 0 for a sharp edge, which has no derivative. */
   readonly width: number;
 }
 
-/** Atoms about a point that is given in fractional coordinates. Lengths in the simulation's unit. */
+/** Atoms around a point in fractional coordinates. Lengths are in the simulation's unit. */
 export interface Ball {
   readonly centre: readonly [number, number, number];
   readonly radius: number;
-  /** Of the edge, beyond `radius`; 0 for a sharp one, which has no derivative. */
+  /** Width of the edge beyond `radius`; 0 for a sharp edge, which has no derivative. */
   readonly width: number;
 }
 
 export type Region = Slab | Ball;
 
-/** Which atoms: the factors of all keys are multiplied. */
+/** A selection of atoms. The weight of an atom is the product of the factors of all keys. */
 export interface Selection {
   readonly ids?: readonly number[];
-  /** Names, or numbers, of species. */
+  /** Names or numbers of species. */
   readonly species?: readonly (string | number)[];
   readonly region?: Region;
 }
 
-/** What every variable may have. */
+/** The key that every variable may have. */
 interface Named {
-  /** What files of results call it; after its kind and classes if absent. */
+  /** Its name in files of results; by default it consists of its kind and classes. */
   readonly name?: string;
 }
 
-/** What variables that are a mean or a sum over atoms share. */
+/** The keys of variables that are a mean or a sum over atoms. */
 export interface MeanOptions extends Named {
-  /** `mean` if absent, but `sum` of `logDensity`. */
+  /** `mean` by default, but `sum` for `logDensity`. */
   readonly reduce?: "mean" | "sum";
   readonly switch?: SwitchOptions;
   readonly select?: Selection;
@@ -80,7 +83,7 @@ export interface Term {
   readonly variable: Variable;
 }
 
-/** An order parameter, by the names of its classes. */
+/** An order parameter. Its classes are names. */
 export type Variable = MeanVariable | CompositeVariable | CustomVariable;
 
 export type VariableKind = Variable["kind"];

@@ -1,5 +1,5 @@
 /**
- * Variables of a frame: first the values, then the derivatives of an energy of them, with one seed for all
+ * Variables of a frame: first the values, then the derivatives of their energy, with one seed for all
  * variables.
  */
 import { type CoreContext, coreAlone } from "../core/index.js";
@@ -8,24 +8,29 @@ import { Evaluation } from "./evaluation.js";
 import type { VariableInput } from "./frame.js";
 import type { ResolvedVariable } from "./resolve.js";
 
-/** Derivatives of E = sum over the variables of coefficient x V. N atoms, C classes. */
+/** Derivatives of an energy E, the sum of coefficient x V over the variables. N atoms, C classes. */
 export interface VariableDerivatives {
-  /** N x C, dE/dl_ac: what the core's backward pass takes. */
+  /** N x C, dE/dl_ac, the input of the core's backward pass. */
   readonly seed: Float64Array;
-  /** N x 3, dE/dr beside that through the logits, from regions that have moved; null if there are none. */
+  /**
+   * N x 3, dE/dr in addition to the part through the logits: the weights of regions change as atoms move.
+   * Null without regions.
+   */
   readonly gradient: Float64Array | null;
-  /** 9 numbers, the virial that belongs to it. */
+  /** 9 numbers, the virial that belongs to the gradient. */
   readonly virial: Float64Array;
-  /** dE/dlog a0 beside that through the logits, from distances. */
+  /** dE/dlog a0 in addition to the part through the logits, from distances. */
   readonly logLengthScale: number;
 }
 
 /** The variables of one frame. */
 export interface VariableEvaluation {
-  /** One a variable. */
+  /** One per variable. */
   readonly values: readonly number[];
   /**
-   * @param coefficients one a variable
+   * Returns the derivatives of E.
+   *
+   * @param coefficients one per variable
    * @throws PhasewireError `BAD_OPTION` if a region that counts has a sharp edge
    */
   derivatives(coefficients: readonly number[]): VariableDerivatives;
@@ -34,11 +39,11 @@ export interface VariableEvaluation {
 let alone: CoreContext | null = null;
 
 /**
- * Evaluates variables in a core without a model. The arrays of `input` must not change before the last call of
- * `derivatives`.
+ * Evaluates variables in a core without a model. The arrays of `input` must not change before the last call
+ * of `derivatives`.
  *
- * @throws PhasewireError `EMPTY_SELECTION`, `MISSING_CELL`, `SINGULAR_CELL`; `BAD_OPTION` for a region that meets
- *   its own image, or a custom variable of the wrong shape
+ * @throws PhasewireError `EMPTY_SELECTION`, `MISSING_CELL`, `SINGULAR_CELL`; `BAD_OPTION` for a region that
+ *   meets its own image, or a custom variable of the wrong shape
  */
 export function evaluateVariables(
   variables: readonly ResolvedVariable[],
@@ -53,7 +58,7 @@ export function evaluateVariables(
   };
 }
 
-/** Copies the derivatives out of the core's memory. */
+/** Copies the derivatives from the core's memory. */
 function collect(
   evaluation: Evaluation,
   coefficients: readonly number[],

@@ -1,4 +1,4 @@
-/** One evaluation of variables by the core: first the values, then the derivatives of an energy of them. */
+/** One evaluation of variables by the core: first the values, then the derivatives of their energy. */
 import type { CoreContext, CoreExports } from "../core/index.js";
 import type { Atoms, AtomsOf } from "./atoms.js";
 import { type CustomResult, evaluateCustom } from "./custom.js";
@@ -29,7 +29,10 @@ export class Evaluation {
   private readonly subject: Subject;
   private readonly customs: readonly Custom[];
   private readonly atoms: Atoms;
-  /** Context, records and lists after the values: another evaluation may use the memory before `pull`. */
+  /**
+   * A copy of context, records and lists, made after the values are known: another evaluation may use the
+   * memory before `pull`.
+   */
   private readonly state: Uint8Array;
 
   /**
@@ -138,7 +141,7 @@ export class Evaluation {
     context.reserve(end, "variables");
   }
 
-  /** The numbers of the frame. */
+  /** Writes the scalars of the frame into the context. */
   private describe(): void {
     const { context } = this;
     const { cell, periodic, lengthScale, logitLength } = this.subject.frame;
@@ -167,7 +170,7 @@ export class Evaluation {
 
   private save(): Uint8Array {
     const { context, program } = this;
-    // Lists come right after the records.
+    // The lists follow the records directly.
     return context.bytes(context.region("VARIABLES_LISTS") + 8 * program.listLength).slice();
   }
 
@@ -201,7 +204,7 @@ export class Evaluation {
   }
 }
 
-/** target += weight x source, from its number `begin` on. */
+/** target += weight x source, where the source begins at index `begin`. */
 function add(target: Float64Array, source: ArrayLike<number>, weight: number, begin: number): void {
   for (let index = 0; index < target.length; index++) target[index]! += weight * source[begin + index]!;
 }

@@ -1,14 +1,14 @@
-/** What variables are evaluated on: the atoms of one frame and their logits. */
+/** The input of variables: the atoms of one frame and their logits. */
 import type { LogitTables } from "./tables.js";
 
-/** N atoms, C classes; lengths in the simulation's unit; symbols of docs/maths.md. */
+/** The input with N atoms and C classes; lengths in the simulation's unit; symbols as in docs/maths.md. */
 export interface VariableInput {
   readonly classCount: number;
   /** N x C, log-weights of the prior included. */
   readonly logits: Float32Array | Float64Array;
-  /** C, what the prior has added to the logits; null for equal weights of 1. */
+  /** C, the log-weights that the prior has added to the logits; null for equal weights of 1. */
   readonly logWeights: ArrayLike<number> | null;
-  /** C, logit of each class on its own prototype, without prior. */
+  /** C, the logit of each class on its own prototype, without prior. */
   readonly idealLogits: ArrayLike<number>;
   /** s, units of a0. */
   readonly logitLength: number;
@@ -21,13 +21,13 @@ export interface VariableInput {
   readonly periodic: readonly [boolean, boolean, boolean];
   /** N names or numbers; null if all atoms are of one species. */
   readonly species: ArrayLike<string | number> | null;
-  /** Names of species 0, 1, .. where `species` holds numbers. */
+  /** Names of species 0, 1, ... if `species` holds numbers. */
   readonly speciesNames?: readonly string[] | null;
-  /** N, the simulation's ids of the atoms; numbers from 0 if null. */
+  /** N, the simulation's ids of the atoms; null stands for numbers from 0. */
   readonly ids: ArrayLike<number> | null;
 }
 
-/** The same, with what several variables share worked out once. */
+/** The same with tables that several variables share, so that they are computed once. */
 export interface VariableFrame extends VariableInput {
   readonly atomCount: number;
   readonly tables: LogitTables;

@@ -1,6 +1,6 @@
 /**
- * Checks declarations against contract/variables.json. Every refusal is `BAD_OPTION` and names the key, the
- * value and what was expected.
+ * Checks declarations against contract/variables.json. Every refusal is `BAD_OPTION` and names the key, its
+ * value and the expected values.
  */
 import { limits } from "../contract/limits.js";
 import { variables as table } from "../contract/variables.js";
@@ -14,15 +14,15 @@ type KeyTable = Readonly<Record<string, ValueName>>;
 interface ObjectRule {
   readonly needs?: KeyTable;
   readonly may?: KeyTable;
-  /** Keys of which exactly one is given. */
+  /** Keys of which exactly one must be given. */
   readonly either?: readonly [string, string];
   readonly isNeverEmpty?: boolean;
-  /** Keys whose second number is not below the first. */
+  /** Two keys; the number of the second must not be below that of the first. */
   readonly ascending?: readonly [string, string];
 }
 
 interface Kind extends ObjectRule {
-  /** Whether it is a mean over atoms, with the keys of all means. */
+  /** Whether it is a mean over atoms, which has the keys of all means. */
   readonly isMean?: boolean;
 }
 
@@ -50,14 +50,14 @@ const kinds: Readonly<Record<string, Kind>> = table.kinds satisfies Readonly<
 const isObject = (value: unknown): value is Json =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-/** Reads one list of variables; keys that are null count as absent and are left out. */
+/** Reads one list of variables. Keys that are null count as absent and are dropped. */
 export class Grammar {
   private count = 0;
 
-  /** @param most variables, those inside others included */
+  /** @param most the number of variables allowed, inner ones included */
   constructor(private readonly most: number) {}
 
-  /** @returns the list without keys that are null; functions of the user's are taken as they are */
+  /** @returns the list without keys that are null; custom functions are returned unchanged */
   list(json: unknown, field: string): unknown[] {
     if (!Array.isArray(json)) throw badKey(field, json, "a list");
     const variables = this.items("variable", json, field, 0);
@@ -65,7 +65,7 @@ export class Grammar {
     throw refusal("manyVariables", { field, count: this.count, most: this.most }, { value: this.count });
   }
 
-  /** The items of a list; variables in it have different names. */
+  /** Reads the items of a list. Its variables must have different names. */
   private items(of: ValueName, json: readonly unknown[], field: string, level: number): unknown[] {
     const items = json.map((item, index) => this.value(of, item, `${field}[${index}]`, level));
     if (of !== "variable") return items;
@@ -76,7 +76,7 @@ export class Grammar {
     throw refusal("nameTwice", { field: `${field}[${again}].name`, name }, { value: name });
   }
 
-  /** @param level of the variable that the value belongs to, 0 outside of all */
+  /** @param level nesting of the variable that the value belongs to, 0 outside of all variables */
   private value(name: ValueName, json: unknown, field: string, level: number): unknown {
     const rule = rules[name];
     switch (rule.is) {
@@ -144,7 +144,7 @@ export class Grammar {
   }
 }
 
-/** Whether a key is there and not null. */
+/** Returns whether a key is present and not null. */
 function given(json: Json, key: string): boolean {
   return Object.hasOwn(json, key) && json[key] !== null && json[key] !== undefined;
 }

@@ -5,7 +5,7 @@ import { Evaluation } from "./evaluation.js";
 import type { VariableInput } from "./frame.js";
 import type { ResolvedVariable } from "./resolve.js";
 
-/** The input apart from logits, positions and length scale, which the core has. */
+/** The input except logits, positions and length scale, which the core has. */
 export type KnownInput = Omit<VariableInput, "logits" | "positions" | "lengthScale">;
 
 /** The variables of a frame in the core, valid until the core gets another frame. */
@@ -13,7 +13,7 @@ export interface CoreEvaluation {
   /** One per variable. */
   readonly values: readonly number[];
   /**
-   * Gradient and virial of E, by a backward pass.
+   * Returns gradient and virial of E from a backward pass.
    *
    * @param coefficients dE/dV, one per variable
    * @param followsCell whether a0 is (V/N)^(1/3), which changes the virial (docs/variables.md, "Derivatives")
@@ -22,7 +22,11 @@ export interface CoreEvaluation {
   pull(coefficients: readonly number[], followsCell: boolean): Promise<BackwardResult>;
 }
 
-/** @throws PhasewireError what `evaluateVariables` throws */
+/**
+ * Evaluates variables of the frame that the core has evaluated.
+ *
+ * @throws PhasewireError the errors of `evaluateVariables`
+ */
 export function evaluateInCore(
   core: PhaseCore,
   variables: readonly ResolvedVariable[],

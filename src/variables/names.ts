@@ -1,8 +1,9 @@
-/** What files of results call variables. */
+/** Names of variables in files of results. */
 import type { Variable } from "./declare.js";
 
 /**
- * The name of each variable of a list: its own, else one after its kind and classes, such as `fraction.fcc`, with `.2`, `.3`, .. where that is taken.
+ * Returns the name of each variable in a list. The default name consists of the kind and the classes, such as
+ * `fraction.fcc`; if it is taken, `.2`, `.3` and so on is appended.
  */
 export function variableNames(variables: readonly Variable[]): string[] {
   const taken = new Set(variables.flatMap(({ name }) => (name === undefined ? [] : [name])));

@@ -1,6 +1,6 @@
 /**
- * Variables as a program for the core: records of numbers, and lists. assembly/variables/program.ts has the layout.
- * Names become numbers here.
+ * Turns variables into a program for the core: records of numbers, and lists. assembly/variables/program.ts
+ * has the layout. Names become numbers here.
  */
 import type { CoreContext, CoreExports } from "../core/index.js";
 import type { CustomVariable } from "./custom.js";
@@ -11,12 +11,12 @@ import type { FrameSpecies } from "./species.js";
 /** Fields of a record, without their prefix. */
 type Fields = Readonly<Record<string, number | readonly number[]>>;
 
-/** One record: its fields, and what it stands for. */
+/** One record: its fields, and the variable that it stands for. */
 interface Entry {
   readonly fields: Fields;
-  /** Of a mean or a sum over atoms. */
+  /** The mean or sum over atoms, if it is one. */
   readonly mean?: Mean;
-  /** Of a custom variable. */
+  /** The custom variable, if it is one. */
   readonly custom?: CustomVariable;
 }
 
@@ -41,7 +41,7 @@ export class Program {
   private readonly entries: Entry[] = [];
   private readonly lists: number[] = [];
 
-  /** @param speciesOf the frame, asked only if variables select by species */
+  /** @param speciesOf returns the species of the frame; called only if variables select by species */
   constructor(
     private readonly core: CoreExports,
     variables: readonly ResolvedVariable[],
@@ -68,7 +68,7 @@ export class Program {
     return this.lists.length;
   }
 
-  /** The mean or sum over atoms of a record. */
+  /** Returns the mean or sum over atoms that a record stands for. */
   meanOf(record: number): Mean {
     return this.entries[record]!.mean!;
   }
@@ -94,7 +94,7 @@ export class Program {
     this.records(context)[record * this.stride + this.place(name)] = value;
   }
 
-  /** The marks of a record's ids or species: 1 if an atom has it. */
+  /** Returns the marks of a record's ids or species: 1 for each that an atom has. */
   marks(context: CoreContext, record: number, by: "ids" | "species"): Float64Array {
     const { fields } = this.entries[record]!;
     const [begin, length] =
@@ -116,7 +116,7 @@ export class Program {
     return this.core[`RECORD_${name}`].value / numberBytes;
   }
 
-  /** Adds a variable after its inner ones; returns its record. */
+  /** Adds a variable after its inner ones, and returns its record. */
   private add(variable: ResolvedVariable): number {
     const entry = this.entryOf(variable);
     return this.entries.push(entry) - 1;
@@ -188,7 +188,7 @@ export class Program {
 
   private speciesFields(wanted: readonly (string | number)[]): Fields {
     const numbers = wanted.map((name) => this.speciesOf().numbersOf(name));
-    // NaN stands for a name without a species: no atom has that number.
+    // NaN stands for a name that no species has: no atom has that number.
     const found = numbers.map((own) => (own.length === 0 ? [Number.NaN] : own));
     const groups = found.flatMap((own, group) => own.map(() => group));
     const list = this.list([...found.flat(), ...groups, ...groups.map(() => 0)]).LIST;
@@ -212,7 +212,7 @@ export class Program {
   }
 }
 
-/** Numbers in ascending order, each once. */
+/** Returns the numbers in ascending order without repetitions. */
 export function ascending(numbers: readonly number[]): Float64Array {
   const sorted = Float64Array.from(numbers);
   if (sorted.some((number, place) => number < sorted[place - 1]!)) sorted.sort();

@@ -1,4 +1,4 @@
-/** Errors for the core's statuses of variables. They name the key at fault. */
+/** Errors for the statuses that the core returns for variables. They name the faulty key. */
 import { limits } from "../contract/limits.js";
 import type { CoreContext, CoreExports } from "../core/index.js";
 import { PhasewireError, refusal as reasonFor } from "../errors/index.js";
@@ -15,7 +15,7 @@ export interface Subject {
   readonly species: () => FrameSpecies;
 }
 
-/** The error for a status other than STATUS_OK. */
+/** Returns the error for a status other than STATUS_OK. */
 export function refusal(status: number, context: CoreContext, subject: Subject): PhasewireError {
   const { core } = context;
   const record = context.count("VARIABLES_ERROR_RECORD");
@@ -91,7 +91,7 @@ function missingSpecies(
   const marks = program.marks(context, record, "species");
   let place = 0;
   const missing = wanted.filter((name) => {
-    // A name without a number takes one place as well.
+    // A name that no species has takes one place too.
     const places = Math.max(1, species().numbersOf(name).length);
     place += places;
     return !marks.subarray(place - places, place).includes(1);
@@ -101,7 +101,7 @@ function missingSpecies(
   const remedy =
     present.length > 0
       ? `Select among the species of the frame: ${listed(present)}.`
-      : "The frame has no species, so none can be selected: leave the selection out.";
+      : "The frame has no species, so none can be selected: omit the selection.";
   return reasonFor("missingSpecies", { field, species: listed(distinct) }, { value: distinct, remedy });
 }
 

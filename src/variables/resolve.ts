@@ -1,10 +1,10 @@
-/** From the names of classes to their numbers in a model. */
+/** Replaces the names of classes by their numbers in a model. */
 import { refusal } from "../errors/index.js";
 import { type ClassNames, findClass } from "../model/index.js";
 import type { CustomVariable } from "./custom.js";
 import type { MeanVariable, Selection, SwitchOptions, Variable } from "./declare.js";
 
-/** A quantity of each atom, by the numbers of its classes. */
+/** A quantity per atom. Its classes are numbers. */
 export type QuantityKey =
   | { readonly kind: "fraction"; readonly classes: readonly number[] }
   | { readonly kind: "meanLogit" | "distance"; readonly class: number }
@@ -17,7 +17,7 @@ export interface Mean {
   readonly reduce: "mean" | "sum";
   readonly switch: SwitchOptions | undefined;
   readonly select: Selection | undefined;
-  /** Of the variable, for errors. */
+  /** Where the variable is declared, for errors. */
   readonly field: string;
 }
 
@@ -31,7 +31,7 @@ export type ResolvedVariable =
     }
   | {
       readonly kind: "extremum";
-      /** With a minus for a minimum. */
+      /** Negative for a minimum. */
       readonly sharpness: number;
       readonly variables: readonly ResolvedVariable[];
     }
@@ -41,8 +41,8 @@ export type ResolvedVariable =
 /**
  * Looks up the classes of variables.
  *
- * @param classes names and other names in the order of class numbers
- * @param field of the list, for errors
+ * @param classes names and aliases in the order of class numbers
+ * @param field name of the list, for errors
  * @throws PhasewireError `BAD_OPTION` that names the key, such as `variables[0].class`
  */
 export function resolveVariables(
@@ -112,7 +112,9 @@ function resolveKey(variable: MeanVariable, classes: readonly ClassNames[], fiel
   }
 }
 
-/** A class that is named by its name and an alias would count twice. */
+/**
+ * Refuses a class that is listed twice, for instance by its name and by an alias, since it would count twice.
+ */
 function refuseTwice(
   found: readonly number[],
   names: readonly string[],

@@ -1,18 +1,20 @@
-/** Species of a frame by number, and the numbers for each name in a selection. */
+/** Numbers of the species of a frame, and of the names in a selection. */
 
-/** Species as the core takes them. */
+/** Species in the form that the core takes. */
 export interface FrameSpecies {
   /** N; null if the frame has none. */
   readonly numbers: Int32Array | null;
-  /** The numbers of all species with this name or number. */
+  /** Returns the numbers of all species with this name or number. */
   numbersOf(name: string | number): readonly number[];
-  /** Names of the species, in order of first appearance; numbers for those without a name. */
+  /** Returns the names of the species in order of first appearance; numbers for species without a name. */
   present(): readonly (string | number)[];
 }
 
 /**
+ * Numbers the species of a frame.
+ *
  * @param species N names or numbers; null if all atoms are of one species
- * @param names of species 0, 1, .. where `species` holds numbers
+ * @param names names of species 0, 1, ... if `species` holds numbers
  */
 export function frameSpecies(
   species: ArrayLike<string | number> | null,
@@ -41,7 +43,7 @@ function numberedSpecies(species: Int32Array, names: readonly string[] | null): 
   };
 }
 
-/** Name and number of a species, as far as it has them. */
+/** Returns the name and the number of a species, if it has them. */
 function answers(own: string | number, names: readonly string[] | null): (string | number)[] {
   if (typeof own === "string") return [own, Number(own)];
   const name = names?.[own];

@@ -1,6 +1,9 @@
-/** What is read off the logits in double precision, once a frame and only if a variable needs it. */
+/**
+ * Probabilities and log densities in double precision, computed at most once per frame, when a variable needs
+ * them.
+ */
 
-/** N atoms, C classes; row-major. */
+/** Tables for N atoms and C classes, row-major. */
 export class LogitTables {
   private computed: { probabilities: Float64Array; logDensities: Float64Array } | null = null;
 
@@ -25,7 +28,7 @@ export class LogitTables {
     const probabilities = new Float64Array(logits.length);
     const logDensities = new Float64Array(logits.length / classCount);
     for (let row = 0, atom = 0; row < logits.length; row += classCount, atom++) {
-      // Relative to the largest, no exponential overflows.
+      // Logits are taken relative to the largest, so that no exponential overflows.
       let largest = Number.NEGATIVE_INFINITY;
       for (let c = 0; c < classCount; c++) largest = Math.max(largest, logits[row + c]!);
       let sum = 0;

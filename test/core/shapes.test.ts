@@ -33,7 +33,7 @@ async function coreOf(
   return core;
 }
 
-/** A seed of any smooth function: numbers of order one. */
+/** The seed of some smooth function: numbers of order one. */
 function anySeed(length: number): Float32Array {
   const random = randomNumbers(length);
   return Float32Array.from({ length }, () => 2 * random() - 1);
@@ -42,8 +42,8 @@ function anySeed(length: number): Float32Array {
 const frame = { ...shakenCrystal(2, 0.4, 3), lengthScale: 2.3 };
 
 /**
- * Channels, lmax, innerWidth, hiddenWidth, messageWidth, outerWidth, classes, cutoff and skippedDegree: a small model, the least, odd mixtures, the
- * most, and two without l = 5.
+ * Channels, lmax, innerWidth, hiddenWidth, messageWidth, outerWidth, classes, cutoff and skippedDegree. There
+ * are a small model, the smallest one, odd mixtures, the largest one, and two without l = 5.
  */
 const shapes: readonly (readonly number[])[] = [
   [8, 4, 48, 32, 16, 64, 31, 2.1],
@@ -84,7 +84,7 @@ function modelOf(sizes: readonly number[], seed = 1): CoreModel {
 describe.each(shapes)("K %i, L %i, V %i, H %i, M %i, U %i, C %i, cutoff %f", (...sizes) => {
   const model = modelOf(sizes);
 
-  it("leaves every tensor in a region of its own", async () => {
+  it("keeps every tensor in its own region", async () => {
     const { context } = (await coreOf(model)) as unknown as { context: CoreContext };
     for (const [name, tensor] of Object.entries(model.tensors)) {
       const kept = context.singles(name.toUpperCase().replace(".", "_"), tensor.length);
@@ -153,7 +153,7 @@ describe.each(shapes)("K %i, L %i, V %i, H %i, M %i, U %i, C %i, cutoff %f", (..
   });
 });
 
-/** `rows` x `from` numbers with every row filled up with zeros. */
+/** Appends zeros to each row of `rows` x `from` numbers. */
 function widened(data: Float32Array, from: number, to: number): Float32Array {
   const rows = data.length / from;
   const wide = new Float32Array(rows * to);
@@ -167,8 +167,8 @@ function lengthened(data: Float32Array, to: number): Float32Array {
   return long;
 }
 
-describe("a wider model whose further numbers are zero", () => {
-  it("says the same: inner, hidden and message widths", async () => {
+describe("a wider model whose additional numbers are zero", () => {
+  it("gives the same results: inner, hidden and message widths", async () => {
     const narrow = randomModel(3, 9, 64, { innerWidth: 48, hiddenWidth: 24, messageWidth: 16 });
     const { tensors } = narrow;
     const invariants = tensors["standard.mean"].length;
@@ -209,7 +209,7 @@ describe("a wider model whose further numbers are zero", () => {
 });
 
 describe("the shipped model", () => {
-  it("is of the shape that its golden files have", async () => {
+  it("has the shape of its golden files", async () => {
     const [golden] = goldenFiles();
     const core = await coreOf(shipped);
     core.load(goldenFrame(golden!));
@@ -229,7 +229,7 @@ describe("refused", () => {
     ["lmax", 1, "a whole number from 2 to 6"],
     ["lmax", 7, "a whole number from 2 to 6"],
     ["lmax", 4.5, "a whole number"],
-    ["skippedDegree", 4, "a multiple of 5 from 0 to 5 (5 only where lmax is 6)"],
+    ["skippedDegree", 4, "a multiple of 5 from 0 to 5 (5 only if lmax is 6)"],
     ["innerWidth", 60, "a multiple of 8 from 8 to 128"],
     ["innerWidth", 136, "a multiple of 8 from 8 to 128"],
     ["hiddenWidth", 72, "a multiple of 8 from 8 to 64"],

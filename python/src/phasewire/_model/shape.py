@@ -73,7 +73,7 @@ class ModelShape:
         only = entry.get("only")
         if only is None:
             return least, most, step, ""
-        bound = f" ({most} only where {only['size']} is {only['is']})"
+        bound = f" ({most} only if {only['size']} is {only['is']})"
         return least, most if getattr(self, only["size"]) == only["is"] else least, step, bound
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:

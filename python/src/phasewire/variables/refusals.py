@@ -107,7 +107,7 @@ def _missing_species(trouble: Trouble, program: Program, frame: Frame, where: st
     remedy = (
         f"Select among the species of the frame: {known}."
         if known
-        else "The frame has no species, so none can be selected: leave the selection out."
+        else "The frame has no species, so none can be selected: omit the selection."
     )
     return errors.refusal("missingSpecies", field=where, species=missing, value=missing, remedy=remedy)
 

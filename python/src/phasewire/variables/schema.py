@@ -27,7 +27,7 @@ def check_variables(variables: Sequence[Variable], phases: Sequence[str], aliase
 def check_list(variables: Sequence[Variable], where: str) -> None:
     """Raise ``BAD_OPTION`` that names the key, unless the variables are sound, few enough, and differently named."""
     if not variables:
-        raise refusal("badKey", field=where, found="[]", expected="a list of at least one")
+        raise refusal("badKey", field=where, found="[]", expected="a list of at least one entry")
     Grammar(_ALL_KINDS).read_list([_body(variable) for variable in variables], where)
 
 
