@@ -1,4 +1,6 @@
-/** docs/core-abi.md against the compiled core: the page names everything that a host uses, and nothing else. */
+/**
+ * Compares docs/core-abi.md with the compiled core: the page names all that a host uses, and nothing else.
+ */
 import { describe, expect, it } from "vitest";
 import { createMemory, instantiateCore } from "../../src/core/instance.js";
 import { coreModule } from "../../src/core/node-host.js";
@@ -23,9 +25,9 @@ const hostFields = read("assembly/abi.ts")
 /** The page without the blocks of other languages. */
 const text = page.replace(/```python\n[\s\S]*?```/g, "");
 const words = new Set(text.match(/\w+/g));
-/** `VALUE_` of `VALUE_*` */
+/** Prefixes of constants, such as `VALUE_` for `VALUE_*`. */
 const prefixes = [...text.matchAll(/`([A-Z]+(?:_[A-Z]+)*_)\*`/g)].map(([, prefix]) => prefix!);
-/** Names and arguments of the functions in the tables, as in `setPrior(ctx) -> status`. */
+/** Names and arguments of the functions in the tables, such as `setPrior(ctx) -> status`. */
 const signatures = [...text.matchAll(/`(\w+)\(([\w, ]*)\)(?: -> \w+)?`/g)];
 const argumentNames = new Set(signatures.flatMap(([, , list]) => list!.split(", ")));
 

@@ -1,4 +1,7 @@
-/** The compiled core against the comments of assembly/abi.ts: fields of the context and regions of the memory. */
+/**
+ * Compares the compiled core with the comments of assembly/abi.ts: fields of the context, regions of the
+ * memory.
+ */
 import { describe, expect, it } from "vitest";
 import { CoreContext } from "../../src/core/context.js";
 import { createMemory, instantiateCore } from "../../src/core/instance.js";
@@ -13,7 +16,7 @@ const context = new CoreContext(core, memory);
 
 const bytesOf: Readonly<Record<string, number>> = { VALUE: 8, COUNT: 4, ADDRESS: 4 };
 
-/** The fields of a context that a source declares, each with its comment. */
+/** Returns the fields of a context that a source declares, each with its comment. */
 const fieldsOf = (source: string) =>
   [
     ...read(source).matchAll(
@@ -41,31 +44,28 @@ describe("contexts", () => {
     expect(exported.sort()).toEqual(declared.sort());
   });
 
-  it.each(contexts)(
-    "have no two fields of %s in one place and no holes but for alignment",
-    (_, own, bytes) => {
-      const intervals = own.map(({ name, kind, comment }) => {
-        const size = bytesOf[kind]!;
-        const start = core[name as "COUNT_ATOMS"].value;
-        const numbers = kind === "ADDRESS" ? 1 : Number(/^(\d+) numbers: /.exec(comment)?.[1] ?? 1);
-        return { name, size, start, end: start + numbers * size };
-      });
-      intervals.sort((a, b) => a.start - b.start);
-      let end = 0;
-      for (const interval of intervals) {
-        const aligned = Math.ceil(end / interval.size) * interval.size;
-        expect(interval.start, `${interval.name}, behind fields that end at ${end}`).toBe(aligned);
-        end = interval.end;
-      }
-      expect(core[bytes].value).toBe(ceil64(end));
-    },
-  );
+  it.each(contexts)("keep the fields of %s apart, with no holes except for alignment", (_, own, bytes) => {
+    const intervals = own.map(({ name, kind, comment }) => {
+      const size = bytesOf[kind]!;
+      const start = core[name as "COUNT_ATOMS"].value;
+      const numbers = kind === "ADDRESS" ? 1 : Number(/^(\d+) numbers: /.exec(comment)?.[1] ?? 1);
+      return { name, size, start, end: start + numbers * size };
+    });
+    intervals.sort((a, b) => a.start - b.start);
+    let end = 0;
+    for (const interval of intervals) {
+      const aligned = Math.ceil(end / interval.size) * interval.size;
+      expect(interval.start, `${interval.name}, after fields that end at ${end}`).toBe(aligned);
+      end = interval.end;
+    }
+    expect(core[bytes].value).toBe(ceil64(end));
+  });
 });
 
-/** What the letters in the shapes of regions stand for. */
+/** The values of the letters in the shapes of regions. */
 type Sizes = Readonly<Record<string, number>>;
 
-/** A shape such as `2 x (K + 1) x F` or `3N`, in numbers. */
+/** Evaluates a shape such as `2 x (K + 1) x F` or `3N`. */
 function evaluate(shape: string, sizes: Sizes): number {
   const tokens = shape.match(/\d+(?=[A-Z])|\w+|[()+]/g) ?? [];
   const sum = (): number => {
@@ -92,7 +92,7 @@ function evaluate(shape: string, sizes: Sizes): number {
       return inside;
     }
     const size = /^\d/.test(token) ? Number(token) : sizes[token];
-    if (size === undefined) throw new Error(`${token} in the shape ${shape} is no known size`);
+    if (size === undefined) throw new Error(`${token} in the shape ${shape} is an unknown size`);
     return size;
   };
   return sum();
@@ -122,7 +122,7 @@ function isLaidOut(field: string, set: number): boolean {
 
 type Shape = NonNullable<Parameters<typeof layoutModel>[1]>;
 
-/** Sizes of everything in the context as it is laid out. */
+/** Returns all sizes of the present layout. */
 function sizesNow(scratchBytes: number): Sizes {
   const [C, F, K, L] = ["CLASSES", "BASIS", "CHANNELS", "LMAX"].map((name) => context.count(name));
   const [V, H, M, U] = ["INNER", "HIDDEN", "MESSAGE", "OUTER"].map((name) => context.count(name));
@@ -192,11 +192,11 @@ describe("the memory", () => {
     expect(end).toBe(free);
   });
 
-  it("is measured by shapes that are read right", () => {
+  it("has sizes that follow from the shapes", () => {
     const sizes = { N: 5, K: 3, H: 2, M: 7 };
     expect(evaluate("3N", sizes)).toBe(15);
     expect(evaluate("2 x (K + 1) x N", sizes)).toBe(40);
     expect(evaluate("8192 + N x (H + M)", sizes)).toBe(8237);
-    expect(() => evaluate("Q", sizes)).toThrow(/no known size/);
+    expect(() => evaluate("Q", sizes)).toThrow(/unknown size/);
   });
 });

@@ -14,29 +14,29 @@ describe("the choice of a build", () => {
     ["baseline", true, "baseline"],
     ["baseline", false, "baseline"],
     ["relaxed", true, "relaxed"],
-  ])("%s, where relaxed SIMD is there: %s", (choice, accepted, expected) => {
+  ])("%s, with relaxed SIMD %s, is %s", (choice, accepted, expected) => {
     expect(chooseBuild(choice, accepted ? accepting : refusing)).toBe(expected);
   });
 
-  it("asks the host only where it has to", () => {
+  it("asks the host only if it has to", () => {
     const asked = (): boolean => {
       throw new Error("the host was asked");
     };
     expect(chooseBuild("baseline", asked)).toBe("baseline");
   });
 
-  it("refuses relaxed where it is not to be had, and says what to do", async () => {
+  it("refuses relaxed if it is not available, and names a remedy", async () => {
     const error = await expectError("BAD_OPTION", () => chooseBuild("relaxed", refusing));
     expect([error.field, error.value]).toEqual(["build", "relaxed"]);
     expect(error.remedy).toContain("baseline");
   });
 
-  it("refuses a build that there is not", async () => {
+  it("refuses an unknown build", async () => {
     const error = await expectError("BAD_OPTION", () => chooseBuild("fast" as BuildChoice, accepting));
     expect(error.message).toContain("auto, baseline, relaxed");
   });
 
-  it("of a core is told, and is the host's where nothing was asked for", async () => {
+  it("is a property of the core, and the host's choice by default", async () => {
     const model = randomModel(1, 3);
     for (const build of builds) {
       const core = await PhaseCore.create(model, { threads: 1, build });
@@ -50,7 +50,7 @@ describe("the choice of a build", () => {
     await expectError("BAD_OPTION", () => PhaseCore.create(model, { build: "relaxed", host: without }));
   });
 
-  it("changes results by rounding alone", async () => {
+  it("changes results only by rounding", async () => {
     const results = [];
     for (const build of builds) {
       const core = await PhaseCore.create(randomModel(2, 5), { threads: 1, build });

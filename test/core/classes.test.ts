@@ -24,7 +24,7 @@ async function coreOf(model: CoreModel): Promise<PhaseCore> {
 const frame = { ...shakenCrystal(2, 0.5, 3), lengthScale: 2.3 };
 const atomCount = frame.positions.length / 3;
 
-// 1023 is the most there may be; 400 fills register tiles, 349 and 1023 do not.
+// 1023 is the upper limit; 400 fills register tiles, 349 and 1023 do not.
 describe.each([349, 400, 1023])("a model of %i classes", (classCount) => {
   it("agrees with the reference, in values, labels and derivatives", async () => {
     const core = await coreOf(randomModel(classCount, classCount));
@@ -52,7 +52,7 @@ describe.each([349, 400, 1023])("a model of %i classes", (classCount) => {
     expectClose("gradient of any seed", any.gradient, anyExact.gradient, 1e-4);
   });
 
-  it("labels atoms with the last of them", async () => {
+  it("labels atoms with its last class", async () => {
     const model = randomModel(5, classCount);
     const bias = model.tensors["network2.bias1"].slice();
     bias[classCount - 1] = 100;
@@ -74,7 +74,7 @@ it("a model of 1024 classes is refused", async () => {
 });
 
 describe("memory", () => {
-  /** Bytes of a frame, or 0 if it does not fit. */
+  /** Returns the bytes of a frame, or 0 if it does not fit. */
   async function frameBytes(atoms: number, classCount: number, features: number): Promise<number> {
     const memory = createMemory();
     const core = instantiateCore(await coreModule("baseline"), memory);
@@ -84,7 +84,7 @@ describe("memory", () => {
     return end === 0 ? 0 : end - base;
   }
 
-  it("an atom is 12 bytes a class with gradients, 8 without, and 100,000 atoms of 350 classes fit easily", async () => {
+  it("per atom and class is 12 bytes with gradients, 8 without; 100,000 atoms of 350 classes fit easily", async () => {
     const [forward, all] = [0, 3];
     for (const [features, bytes] of [
       [forward, 8],

@@ -5,14 +5,14 @@ import { PhaseCore } from "../../src/core/index.js";
 import { nodeHost } from "../../src/core/node-host.js";
 import { randomModel } from "./support.js";
 
-/** A file system of these files. */
+/** A file system with these files. */
 const files =
   (contents: Record<string, string>) =>
   (path: string): string | null =>
     contents[path] ?? null;
 
 describe("cores given", () => {
-  it("are those that the process may be scheduled on where nothing limits it", () => {
+  it("are those that the process may be scheduled on if nothing limits it", () => {
     expect(coresGiven(6, files({}))).toBe(6);
     expect(coresGiven()).toBeLessThanOrEqual(availableParallelism());
     expect(coresGiven()).toBeGreaterThanOrEqual(1);
@@ -34,7 +34,7 @@ describe("cores given", () => {
     expect(coresGiven(8, read)).toBe(expected);
   });
 
-  it("are no more than a group further up allows", () => {
+  it("are at most as many as a parent group allows", () => {
     const read = files({
       "/proc/self/cgroup": "0::/slurm/job:1/step\n",
       "/sys/fs/cgroup/slurm/job:1/step/cpu.max": "max 100000",
@@ -44,7 +44,7 @@ describe("cores given", () => {
     expect(coresGiven(8, read)).toBe(3);
   });
 
-  it("in a container are what its topmost group allows", () => {
+  it("in a container are as many as its topmost group allows", () => {
     const read = files({
       "/proc/self/cgroup": "0::/not/seen/here",
       "/sys/fs/cgroup/cpu.max": "400000 100000",
@@ -52,7 +52,7 @@ describe("cores given", () => {
     expect(coresGiven(8, read)).toBe(4);
   });
 
-  it("with version 1 are what the cpu controller allows", () => {
+  it("with version 1 are as many as the cpu controller allows", () => {
     const read = files({
       "/proc/self/cgroup": "5:memory:/job\n3:cpu,cpuacct:/job\n",
       "/sys/fs/cgroup/cpu/job/cpu.cfs_quota_us": "-1\n",
@@ -64,7 +64,7 @@ describe("cores given", () => {
   });
 });
 
-describe("threads where none are asked for", () => {
+describe("threads by default", () => {
   it.each([
     [1, 0, 1],
     [1, 1, 1],

@@ -10,7 +10,7 @@ afterAll(() => Promise.all([core.dispose(), other.dispose()]));
 const perfect = { ...shakenCrystal(4, 0, 1), species: null };
 const shaken = { ...shakenCrystal(4, 0.3, 1), species: null };
 
-/** Root-mean-square distance, after the shift of the whole is taken out. */
+/** Returns the root-mean-square distance after the mean shift is removed. */
 function distance(a: Float64Array, b: Float64Array): number {
   const atomCount = a.length / 3;
   const shift = [0, 0, 0];
@@ -20,7 +20,10 @@ function distance(a: Float64Array, b: Float64Array): number {
   return Math.sqrt(a.reduce((sum, x, i) => sum + (x - b[i]! - shift[i % 3]!) ** 2, 0) / atomCount);
 }
 
-/** Random weights of five classes, with the logit of class 0 given; 0.8 makes it about as probable as the others. */
+/**
+ * A core with random weights, five classes and this logit of class 0; 0.8 makes it about as probable as the
+ * others.
+ */
 function coreWithFlatLogit(logit: number): Promise<PhaseCore> {
   const weights = randomModel(9, 5);
   const bias = weights.tensors["network2.bias1"].slice();
@@ -32,7 +35,7 @@ function coreWithFlatLogit(logit: number): Promise<PhaseCore> {
 }
 
 describe("denoising", () => {
-  it("brings a shaken crystal back towards its sites, and logP up", async () => {
+  it("brings a shaken crystal back towards its sites, and raises logP", async () => {
     core.load(shaken);
     const before = await core.forward();
     const result = await core.denoise({ steps: 8 });
@@ -52,12 +55,12 @@ describe("denoising", () => {
     // The results are those of the denoised frame.
     core.load({ ...shaken, positions: result.positions, lengthScale: result.lengthScale });
     const again = await core.forward();
-    // Sums may be in another order: lists that were made on the way hold the neighbours.
+    // Sums may have another order, since neighbours come from lists that denoising made.
     expectClose("logits", again.logits, result.logits, 1e-5);
     expectClose("log density", [again.logDensity], [result.logDensity], 1e-6);
   });
 
-  it("moves every atom by the square of the logit length times the score at first", async () => {
+  it("first moves every atom by the square of the logit length times the score", async () => {
     core.load(shaken);
     const { score } = await core.score();
     const { displacement, lengthScale } = await core.denoise({ steps: 1 });
@@ -83,7 +86,7 @@ describe("denoising", () => {
     expect((model.logitLength * result.lengthScale) ** 2 * largest < 0.01 * result.lengthScale).toBe(true);
   });
 
-  it("goes the way that seeds and backward passes go", async () => {
+  it("takes the same steps as seeds and backward passes", async () => {
     const steps = 3;
     core.load(shaken);
     const result = await core.denoise({ steps });
@@ -100,7 +103,7 @@ describe("denoising", () => {
         const last = before;
         const squared = last.reduce((sum, d) => sum + d * d, 0);
         eta *= squared / last.reduce((sum, d, index) => sum + d * (d - delta[index]!), 0);
-        // Within the bounds of eta, and not 1: the formula is what is tested.
+        // Eta is within its bounds and is not 1, so the formula is tested.
         expect(eta > 0.25 && eta < 1.5 && Math.abs(eta - 1) > 1e-3, `${eta}`).toBe(true);
       }
       positions = positions.map((x, index) => x + eta * delta[index]!);
@@ -114,7 +117,7 @@ describe("denoising", () => {
     );
   });
 
-  it("leaves nothing behind that a seed of one's own could be taken for", async () => {
+  it("does not affect the seed of a later pass", async () => {
     core.load(shaken);
     const { probabilities } = await core.forward();
     const seed = probabilities.map((p, index) => (index % 3 === 0 ? p : -0.5));
@@ -125,7 +128,7 @@ describe("denoising", () => {
     expect(await core.backward(seed)).toEqual(before);
   });
 
-  it("gives way to a seed of one's own at the place where it ended", async () => {
+  it("may be followed by a seed for the denoised frame", async () => {
     core.load(shaken);
     const { positions, lengthScale, probabilities } = await core.denoise({ steps: 2 });
     const seed = probabilities.map((p, index) => (index % 3 === 0 ? p : -0.5));
@@ -146,7 +149,7 @@ describe("denoising", () => {
     expect(result.steps).toBe(0);
   });
 
-  it("takes a step back after which logP fell, the last one included", async () => {
+  it("takes back steps that lower logP, including the last one", async () => {
     // A logit length so large that every step overshoots at first.
     const rough = await PhaseCore.create({ ...randomModel(9, 5), logitLength: 0.5 }, { threads: 1 });
     const frame = { ...shakenCrystal(3, 0.5, 5), lengthScale: 2.27 };
@@ -156,12 +159,12 @@ describe("denoising", () => {
       rough.load(frame);
       const result = await rough.denoise({ steps });
       expect(result.steps).toBe(steps);
-      // What is ascended is the part of the atoms that were crystalline at first.
+      // Denoising raises the part of logP that belongs to initially crystalline atoms.
       const objective = result.atomLogDensity.reduce(
         (sum, l, atom) => sum + (result.rawLabels[atom]! > 0 ? l : 0),
         0,
       );
-      // The same place may be summed up in another order.
+      // Sums for the same positions may have another order.
       const rounding = 1e-6 * Math.abs(objective);
       expect(objective >= before - rounding, `${steps} steps: ${objective} after ${before}`).toBe(true);
       if (Math.abs(objective - before) <= rounding) takenBack += 1;
@@ -174,7 +177,7 @@ describe("denoising", () => {
     await rough.dispose();
   });
 
-  it("ascends the log density of those atoms only that were crystalline at first", async () => {
+  it("ascends the log density only of atoms that were crystalline at first", async () => {
     const split = await coreWithFlatLogit(0.8);
     split.load({ ...shakenCrystal(3, 0.5, 5), lengthScale: 2.27 });
     const { labels, probabilities } = await split.forward();
@@ -193,7 +196,7 @@ describe("denoising", () => {
     );
   });
 
-  it("moves nothing where nothing is crystalline", async () => {
+  it("moves no atoms if none is crystalline", async () => {
     const liquid = await coreWithFlatLogit(50);
     const frame = { ...shakenCrystal(3, 0.5, 5), lengthScale: 2.27 };
     liquid.load(frame);
@@ -204,7 +207,7 @@ describe("denoising", () => {
     expect(result).toMatchObject({ steps: 0, converged: true });
   });
 
-  it("leaves what was disordered disordered", async () => {
+  it("keeps disordered atoms disordered", async () => {
     const split = await coreWithFlatLogit(0.8);
     split.load({ ...shakenCrystal(3, 0.5, 5), lengthScale: 2.27 });
     const result = await split.denoise({ steps: 4 });
@@ -227,7 +230,7 @@ describe("denoising", () => {
     await expectError("COINCIDENT_ATOMS", () => core.denoise({ steps: 2 }));
   });
 
-  it("in one call of the core does what the host's loop does, to the last bit", async () => {
+  it("in one call of the core gives the same bits as the host's loop", async () => {
     const frame = { ...shakenCrystal(3, 0.5, 5), lengthScale: 2.27 };
     other.load(frame);
     const result = await other.denoise({ steps: 7 });

@@ -1,4 +1,7 @@
-/** Cells close to the flattest that are taken: vectors nearly parallel, that repeat an ordinary crystal all the same. */
+/**
+ * Cells close to the limit of flatness: their vectors are nearly parallel, but they repeat an ordinary
+ * crystal.
+ */
 import { afterAll, describe, expect, it } from "vitest";
 import { limits } from "../../src/contract/limits.js";
 import { type CoreFrame, PhaseCore } from "../../src/core/index.js";
@@ -10,7 +13,7 @@ afterAll(() => core.dispose());
 
 const { flatCell } = limits.frame;
 
-/** A bar of crystal, 4 x 4 x 4 cubes of fcc, periodic along y and z; at `start` along x. */
+/** A bar of crystal that begins at `start` along x: 4 x 4 x 4 cubes of fcc, periodic along y and z. */
 function bar(start: number, random: () => number): { rows: number[][]; edge: number } {
   const cube = Math.cbrt(4);
   const sites = [
@@ -42,7 +45,7 @@ async function evaluate(positions: number[], cell: number[]) {
   return (await core.forward()).logits;
 }
 
-/** Rows of cells whose vectors span a share of about `flatness`; the repeated crystal is a bar in each. */
+/** Cells whose vectors span a share of about `flatness`. Each of them repeats a bar of crystal. */
 const shapes = {
   "two vectors nearly parallel": (edge: number, flatness: number) => {
     const length = edge / flatness;
@@ -56,7 +59,7 @@ const shapes = {
 
 describe.each(Object.entries(shapes))("flat cells, %s", (_name, cellOf) => {
   it.each([1e-6, 1e-8, 1.2 * flatCell])(
-    "of a share of %d have the logits of an ordinary one",
+    "with a share of %d have the logits of an ordinary cell",
     async (share) => {
       const random = randomNumbers(5);
       for (let trial = 0; trial < 4; trial++) {

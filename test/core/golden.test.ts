@@ -8,7 +8,7 @@ const cores = await Promise.all(
 );
 afterAll(() => Promise.all(cores.map(({ core }) => core.dispose())));
 
-/** Coefficients of the gradient are compared with those of a displaced crystal where a perfect one has none. */
+/** Least scale for errors of gradients: that of a displaced crystal, since a perfect one has no gradient. */
 const forceFloor = 1;
 
 it("golden files exist for the default model", () => {

@@ -24,13 +24,13 @@ afterAll(() => Promise.all(models.map(({ core }) => core.dispose())));
 
 const seeds = [11, 12, 15, 17, 23];
 
-/** A seed of any smooth function: numbers of order one. */
+/** The seed of some smooth function: numbers of order one. */
 function anySeed(length: number, seed: number): Float32Array {
   const random = randomNumbers(seed + 1000);
   return Float32Array.from({ length }, () => 2 * random() - 1);
 }
 
-/** L = sum of seed times logits, in double precision. */
+/** Returns L = sum of seed times logits, in double precision. */
 function value(core: PhaseCore, frame: CoreFrame, seed: Float32Array): number {
   core.load(frame);
   return forwardReference(core.loadedFrame()).logits.reduce(
@@ -39,13 +39,13 @@ function value(core: PhaseCore, frame: CoreFrame, seed: Float32Array): number {
   );
 }
 
-/** Derivative at 0 by the central five-point rule. */
+/** Returns the derivative at 0 by the central five-point rule. */
 function slope(f: (x: number) => number, step: number): number {
   return (f(-2 * step) - 8 * f(-step) + 8 * f(step) - f(2 * step)) / (12 * step);
 }
 
 describe.each(models)("gradients, $name, build $build", ({ core, classCount }) => {
-  it.each(seeds)("reference against central differences of the positions, structure %i", (structure) => {
+  it.each(seeds)("reference agrees with central differences of the positions, structure %i", (structure) => {
     const frame = randomFrame(structure);
     const atomCount = frame.positions.length / 3;
     const seed = anySeed(atomCount * classCount, structure);
@@ -70,7 +70,7 @@ describe.each(models)("gradients, $name, build $build", ({ core, classCount }) =
     );
   });
 
-  it.each(seeds)("reference against strain differences, structure %i", (structure) => {
+  it.each(seeds)("reference agrees with strain differences, structure %i", (structure) => {
     const frame = randomFrame(structure);
     const seed = anySeed((frame.positions.length / 3) * classCount, structure);
     core.load(frame);
@@ -92,7 +92,7 @@ describe.each(models)("gradients, $name, build $build", ({ core, classCount }) =
     expectClose("virial", virial, expected, 1e-6, 1e-3);
   });
 
-  it.each(seeds)("kernels against the reference, structure %i", async (structure) => {
+  it.each(seeds)("kernels agree with the reference, structure %i", async (structure) => {
     const frame = randomFrame(structure);
     const seed = anySeed((frame.positions.length / 3) * classCount, structure);
     core.load(frame);

@@ -11,7 +11,7 @@ const arraysOf = (result: ForwardResult) =>
     Float32Array | Float64Array | Uint16Array
   >;
 
-/** Fills the core's own memory with a frame, and names that as the frame. */
+/** Writes a frame into the core's memory, and returns a frame whose arrays lie there. */
 function inPlace(frame: CoreFrame): CoreFrame {
   const room = core.room(frame.positions.length / 3);
   room.positions.set(frame.positions);
@@ -20,7 +20,7 @@ function inPlace(frame: CoreFrame): CoreFrame {
 }
 
 describe("a frame written into the core's memory", () => {
-  it("is taken from there, and gives what a copied one gives", async () => {
+  it("is used there, and gives the same results as a copied one", async () => {
     for (const repeats of [3, 5, 2]) {
       const atoms = 4 * repeats ** 3;
       const species = Int32Array.from({ length: atoms }, (_, atom) => atom % 2);
@@ -46,7 +46,7 @@ describe("a frame written into the core's memory", () => {
     vi.restoreAllMocks();
   });
 
-  it("replaces the one that was loaded before", async () => {
+  it("replaces the frame loaded before", async () => {
     core.load(shakenCrystal(2, 0.1, 1));
     core.room(4);
     await expect(core.forward()).rejects.toMatchObject({ code: "BAD_OPTION", field: "frame" });
@@ -54,7 +54,7 @@ describe("a frame written into the core's memory", () => {
 });
 
 describe("results as views", () => {
-  it("are the core's memory, equal to the copies, and renewed by the next pass", async () => {
+  it("lie in the core's memory, equal the copies, and change with the next pass", async () => {
     core.load(shakenCrystal(3, 0.2, 1));
     const copies = arraysOf(await core.forward());
     const views = arraysOf(await core.forward({ arrays: "views" }));
@@ -80,7 +80,7 @@ describe("results as views", () => {
 });
 
 describe("a frame without logits and probabilities", () => {
-  it("has all that is read off them, and takes less memory", async () => {
+  it("has the results that follow from them, and takes less memory", async () => {
     const frame = shakenCrystal(4, 0.3, 2);
     core.load(frame);
     const all = await core.forward();

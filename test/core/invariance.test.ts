@@ -23,7 +23,7 @@ const seeds = [31, 32, 33, 34, 35, 36];
 const tight = 1e-9;
 const loose = 1e-5;
 
-/** The frame as it should be equivalent, and the permutation: atom i of the frame is atom order[i] of the original. */
+/** A frame that should be equivalent. Atom i of the frame is atom order[i] of the original. */
 interface Equivalent {
   readonly frame: CoreFrame;
   readonly order?: number[];
@@ -40,7 +40,7 @@ const changes: Record<string, (frame: CoreFrame, seed: number) => Equivalent> = 
       },
     };
   },
-  "mirrored: the cell is of the other hand": (frame) => {
+  "mirrored, so that the cell changes its handedness": (frame) => {
     const mirror = [1, 0, 0, 0, 1, 0, 0, 0, -1];
     return {
       frame: {
@@ -128,7 +128,7 @@ describe.each(Object.entries(changes))("%s", (_, change) => {
 });
 
 describe("a repeated cell", () => {
-  it("gives every copy of an atom the same logits", async () => {
+  it("has the same logits for every copy of an atom", async () => {
     const frame = randomFrame(36);
     const core = cores[1]!;
     const single: CoreFrame = { ...frame, periodic: [true, true, true] };
@@ -147,7 +147,7 @@ describe("a repeated cell", () => {
 });
 
 describe("species", () => {
-  it("that are all equal count as no species at all", async () => {
+  it("that are all equal count as none", async () => {
     const frame = randomFrame(34);
     const core = cores[1]!;
     core.load({ ...frame, species: null });

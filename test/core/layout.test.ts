@@ -7,7 +7,7 @@ import { expectClose, layoutModel, randomModel, randomNumbers } from "./support.
 
 const module = await coreModule("baseline");
 
-/** Bytes of every region of N atoms and C classes that has a size a host relies on. */
+/** Returns the bytes of each region whose size a host relies on, for N atoms and C classes. */
 const regionBytes = (n: number, c: number): Record<string, number> => ({
   POSITIONS: 24 * n,
   SPECIES: 4 * n,
@@ -28,7 +28,7 @@ const regionBytes = (n: number, c: number): Record<string, number> => ({
   PAIR_COUNT: 4 * n,
 });
 
-/** The bytes between the end of each of these regions and the next multiple of 64, which belong to nobody. */
+/** Returns the unused bytes between the end of each of these regions and the next multiple of 64. */
 function gaps(context: CoreContext, memory: WebAssembly.Memory, n: number, c: number): Uint8Array[] {
   return Object.entries(regionBytes(n, c)).map(([name, bytes]) => {
     const end = context.region(name) + bytes;
@@ -44,7 +44,7 @@ describe("memory", () => {
       const core = await PhaseCore.create(randomModel(3, classCount), { threads: 1 });
       const { context } = core as unknown as { context: CoreContext };
       const { memory } = context as unknown as { memory: WebAssembly.Memory };
-      // Sites of a cubic lattice, not all of them taken, each moved a little and some of them out of the cell.
+      // Atoms near sites of a cubic lattice. Some sites may be empty, and some atoms lie outside the cell.
       const random = randomNumbers(n);
       const repeats = Math.ceil(Math.cbrt(n));
       const edge = 2.4 * repeats;
@@ -115,7 +115,7 @@ describe("memory", () => {
     expect(layoutModel(context)).toBeGreaterThan(context.end);
   });
 
-  it("keeps all regions but the pairs where they are when there are to be more pairs", () => {
+  it("moves only the pairs when their number grows", () => {
     const memory = createMemory();
     const core = instantiateCore(module, memory);
     const context = new CoreContext(core, memory);

@@ -13,14 +13,18 @@ function estimate(frame: CoreFrame): number {
 
 type Vector = readonly [number, number, number];
 
-/** The 48 shortest vectors, shortest first. */
+/** Returns the 48 shortest vectors, shortest first. */
 function shortest(vectors: readonly Vector[]): Vector[] {
   const longest = Float64Array.from(vectors, norm).sort()[47] ?? Number.POSITIVE_INFINITY;
   const near = vectors.filter((vector) => norm(vector) <= longest);
   return near.sort((a, b) => norm(a) - norm(b)).slice(0, 48);
 }
 
-/** v of docs/maths.md, "Length scale", from the vectors of each atom to its 48 nearest neighbours, nearest first. */
+/**
+ * Returns v of docs/maths.md, "Length scale".
+ *
+ * @param neighbours for each atom, the vectors to its 48 nearest neighbours, nearest first
+ */
 function innerVolume(neighbours: Vector[][]): number {
   const atoms = neighbours.map((vectors) => {
     const terms: number[] = [];
@@ -44,7 +48,7 @@ function innerVolume(neighbours: Vector[][]): number {
   return Math.exp(inner.reduce((sum, { volume }) => sum + Math.log(volume), 0) / inner.length);
 }
 
-/** docs/maths.md, "Length scale", by brute force over images. */
+/** Computes a0 as in docs/maths.md, "Length scale", by brute force over images. */
 function bruteForce(frame: CoreFrame, images: number): number {
   const { positions, periodic } = frame;
   const cell = frame.cell ?? new Float64Array(9);
@@ -80,13 +84,13 @@ function bruteForce(frame: CoreFrame, images: number): number {
   return Math.cbrt(inner);
 }
 
-/** Atoms of a frame within the cell, so that brute force needs few images. */
+/** Moves the atoms of a frame into the cell, so that brute force needs few images. */
 function compact(seed: number): CoreFrame {
   const random = randomNumbers(seed);
   const frame = randomFrame(seed);
   const positions = shakenCrystal(2, 0.6, seed).positions;
   const periodic = [random() < 0.7, random() < 0.7, random() < 0.7] as const;
-  // Up to half as much vacuum as crystal: on both sides of the rule that takes V / N.
+  // Up to half as much vacuum as crystal, so that V / N is used for some frames and not for others.
   const height = 7.3 + 3.6 * random();
   return {
     ...frame,
@@ -98,7 +102,7 @@ function compact(seed: number): CoreFrame {
 }
 
 describe("length scale", () => {
-  it.each(Array.from({ length: 20 }, (_, index) => 500 + index))("against brute force, seed %i", (seed) => {
+  it.each(Array.from({ length: 20 }, (_, index) => 500 + index))("equals brute force, seed %i", (seed) => {
     const frame = compact(seed);
     expectClose("lengthScale", [estimate(frame)], [bruteForce(frame, 3)], 1e-12);
   });
@@ -109,7 +113,7 @@ describe("length scale", () => {
     }
   });
 
-  it("of one atom in a small cell", () => {
+  it("is right for one atom in a small cell", () => {
     const frame: CoreFrame = {
       positions: Float64Array.of(1, 2, 3),
       cell: Float64Array.of(-1, 1, 1, 1, -1, 1, 1, 1, -1),
@@ -119,7 +123,7 @@ describe("length scale", () => {
     expectClose("lengthScale", [estimate(frame)], [4 ** (1 / 3)], 1e-12);
   });
 
-  it("of a layer so flat that the nearest neighbours of each atom are its own images", () => {
+  it("is right for a layer so flat that the nearest neighbours of each atom are its own images", () => {
     const crystal = shakenCrystal(3, 0.1, 5);
     const height = 1e-4;
     const cell = crystal.cell!.slice();
@@ -136,13 +140,13 @@ describe("length scale", () => {
     expectClose("lengthScale", [estimate({ ...crystal, cell: skewed })], [estimate(crystal)], 1e-9);
   });
 
-  it("is not looked for in a cell where no end of images would have to be searched", () => {
+  it("is not estimated for a cell that would need a search of very many images", () => {
     const crystal = shakenCrystal(2, 0.1, 7);
     const cell = Float64Array.of(1e-3, 0, 0, 0, 1e6, 0, 0, 0, 1e6);
     expect(() => estimate({ ...crystal, cell })).toThrow(/length scale/);
   });
 
-  it("does not see vacuum: a slab, and a droplet in a box of a hundred thousand lengths", () => {
+  it("ignores vacuum around a slab, and around a droplet in a box of a hundred thousand lengths", () => {
     const crystal = shakenCrystal(6, 0.05, 2);
     const bulk = 3.6 / 4 ** (1 / 3);
     for (const vacuum of [40, 3.6e5]) {
@@ -155,8 +159,8 @@ describe("length scale", () => {
     }
   });
 
-  it("of more atoms than are sampled agrees with that of all of them", () => {
-    // 1372 atoms; one axis open, so that V/N is not taken.
+  it("of a sample of the atoms agrees with that of all atoms", () => {
+    // There are 1372 atoms, and one axis is open, so V/N is not used.
     const frame = { ...shakenCrystal(7, 0.2, 3), periodic: [true, true, false] } as const;
     const sampled = estimate(frame);
     const all = bruteForceFast(frame);
@@ -177,7 +181,7 @@ describe("length scale", () => {
     expect(found > 0.97 * bulk && found < 1.4 ** (1 / 3) * bulk, `${found}`).toBe(true);
   });
 
-  it("lies amid the densities of a slab that is compressed on one side", () => {
+  it("lies between the densities of a slab that is compressed on one side", () => {
     const crystal = shakenCrystal(8, 0.05, 6);
     const cell = crystal.cell!.slice();
     const middle = cell[8]! / 2;
@@ -189,13 +193,13 @@ describe("length scale", () => {
     expect(found > 0.93 * bulk && found < 0.98 * bulk, `${found / bulk} of the uncompressed`).toBe(true);
   });
 
-  it("given by the user is used as it is", () => {
+  it("given by the user is used unchanged", () => {
     core.load({ ...shakenCrystal(2, 0.1, 1), lengthScale: 2.5 });
     expect(core.lengthScale).toBe(2.5);
   });
 });
 
-/** Brute force with the nearest image only, for cells much larger than the distances looked at. */
+/** Brute force with only the nearest image, for cells much larger than the distances. */
 function bruteForceFast(frame: CoreFrame): number {
   const { positions, periodic } = frame;
   const edges = [0, 4, 8].map((index) => frame.cell![index]!);
@@ -230,7 +234,7 @@ describe("clusters", () => {
     diamond: fcc.flatMap((site) => [site, site.map((x) => x + 0.25)]),
   };
 
-  /** Ball of so many atoms cut from a lattice of one atom per unit volume, around a general point. */
+  /** Cuts a ball of this many atoms from a lattice with one atom per unit volume, around a general point. */
   function ball(sites: number[][], atomCount: number): Float64Array {
     const edge = sites.length ** (1 / 3);
     const reach = Math.ceil(8 / edge);
@@ -247,7 +251,7 @@ describe("clusters", () => {
     return Float64Array.from(points.slice(0, atomCount).flat());
   }
 
-  it.each(Object.entries(lattices))("of %s are estimated as docs/maths.md says", async (_, sites) => {
+  it.each(Object.entries(lattices))("of %s have the estimate of docs/maths.md", async (_, sites) => {
     for (const [atomCount, tolerance] of [
       [120, 0.03],
       [250, 0.02],

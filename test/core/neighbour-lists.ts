@@ -1,19 +1,23 @@
-/** Neighbours as the kernels see them, read from the core's memory. */
+/** The neighbours that the kernels use, read from the core's memory. */
 import type { PhaseCore } from "../../src/core/index.js";
 
-/** Neighbours of all atoms, P pairs in all, each seen from both its ends. */
+/** Neighbours of all atoms. There are P pairs in all; each occurs at both of its atoms. */
 export interface NeighbourLists {
-  /** N + 1: the pairs of atom i are starts[i] .. starts[i + 1] - 1. */
+  /** N + 1: the pairs of atom i are starts[i] to starts[i + 1] - 1. */
   readonly starts: Int32Array;
   /** P, the neighbour's index. */
   readonly atoms: Int32Array;
-  /** P, 1 where the neighbour is of another species. */
+  /** P, 1 if the neighbour is of another species. */
   readonly other: Uint8Array;
   /** 3P, vector to the neighbour in units of a0. */
   readonly vectors: Float32Array;
 }
 
-/** The neighbours of the frame loaded, in the order of its atoms. @throws PhasewireError what `forward` throws */
+/**
+ * Returns the neighbours of the loaded frame, in the order of its atoms.
+ *
+ * @throws PhasewireError the errors of `forward`
+ */
 export async function neighbourLists(core: PhaseCore): Promise<NeighbourLists> {
   await core.forward({ arrays: "atoms" });
   const { context } = core.evaluatedFrame();

@@ -6,17 +6,17 @@ import { model, norm, randomFrame, randomNumbers, shakenCrystal } from "./suppor
 const core = await PhaseCore.create(model, { threads: 1 });
 afterAll(() => core.dispose());
 
-/** Neighbour atom, kind and vector of one pair as text that sorts. */
+/** Neighbour atom, kind and vector of one pair. */
 type Pair = { readonly atom: number; readonly other: number; readonly vector: readonly number[] };
 
-/** All pairs of every atom within the cutoff, by going through every image that could be near. */
+/** Finds all pairs of every atom within the cutoff by a search of every image that could be near. */
 function bruteForce(frame: CoreFrame, lengthScale: number): Pair[][] {
   const { positions, periodic, species } = frame;
   const cell = frame.cell ?? new Float64Array(9);
   const atomCount = positions.length / 3;
   const cutoff = model.cutoff * lengthScale;
   const reciprocal = reciprocalVectors(cell);
-  // Images around the one that is nearest in fractional coordinates, with one to spare on either side.
+  // Images around the nearest one in fractional coordinates, with one more on either side.
   const reach = reciprocal.map((vector) => Math.ceil(cutoff * norm(vector)) + 1);
   const images = (axis: number, difference: readonly number[]): number[] => {
     if (!periodic[axis]) return [0];
@@ -49,7 +49,10 @@ function bruteForce(frame: CoreFrame, lengthScale: number): Pair[][] {
   });
 }
 
-/** Vectors g with g_i . h_k = delta_ik for the rows h of the cell; rows of zeros are replaced by unit vectors. */
+/**
+ * Returns the vectors g with g_i . h_k = delta_ik for the rows h of the cell. Unit vectors replace rows of
+ * zeros.
+ */
 function reciprocalVectors(cell: ArrayLike<number>): number[][] {
   const rows = [0, 1, 2].map((axis) => {
     const row = Array.from({ length: 3 }, (_, i) => cell[3 * axis + i]!);
@@ -64,7 +67,7 @@ function reciprocalVectors(cell: ArrayLike<number>): number[][] {
   return [0, 1, 2].map((axis) => cross(rows[(axis + 1) % 3]!, rows[(axis + 2) % 3]!).map((c) => c / volume));
 }
 
-/** Pairs in an order that both sides can be brought into: by atom, then by vector within the precision of f32. */
+/** Sorts pairs in the same way for both sides: by atom, then by vector within the precision of f32. */
 function sorted(pairs: readonly Pair[]): Pair[] {
   const key = (pair: Pair) => pair.vector.map((component) => Math.round(component * 2000));
   return [...pairs].sort((a, b) => {
@@ -90,7 +93,7 @@ async function found(frame: CoreFrame): Promise<Pair[][]> {
   );
 }
 
-/** Compares kernels with brute force; pairs within rounding of the cutoff may be on either side. */
+/** Compares kernels with brute force. Pairs at the cutoff, within rounding, may be missing on either side. */
 async function compare(frame: CoreFrame, what: string): Promise<void> {
   const rows = await found(frame);
   const expected = bruteForce(frame, core.lengthScale);
@@ -104,19 +107,19 @@ async function compare(frame: CoreFrame, what: string): Promise<void> {
       `${what}, atom ${atom}`,
     ).toEqual(wanted.map(({ atom, other }) => [atom, other]));
     const apart = (pair: Pair, other: Pair) => norm(pair.vector.map((x, axis) => x - other.vector[axis]!));
-    // One assertion for each atom: one for each pair would take most of the time.
+    // One assertion per atom: one per pair would take most of the time.
     const wrong = actual.flatMap((pair, index) => {
       const error = apart(pair, wanted[index]!);
       const images = wanted.filter((other) => other.atom === pair.atom);
       const nearest = Math.min(...images.map((other) => apart(pair, other)));
-      // Sorting may exchange images of the same atom that differ by less than its grain.
+      // Sorting may swap images of the same atom that differ by less than its resolution.
       return error <= 2e-3 && nearest <= 2e-6 ? [] : [{ pair: index, error, nearest }];
     });
     expect(wrong, `${what}, atom ${atom}`).toEqual([]);
   });
 }
 
-describe("neighbours against brute force", () => {
+describe("neighbours agree with brute force", () => {
   it.each(Array.from({ length: 120 }, (_, index) => 100 + index))(
     "random structure, seed %i",
     async (seed) => {
@@ -176,7 +179,7 @@ describe("neighbours against brute force", () => {
     await compare(frame, "sc on boundaries");
   });
 
-  it("opposite vectors from the two ends of every pair, to the last bit", async () => {
+  it("and the two ends of every pair have opposite vectors, to the last bit", async () => {
     for (const seed of [100, 103, 108, 113]) {
       const rows = await found(randomFrame(seed));
       rows.forEach((row, atom) => {
@@ -190,7 +193,7 @@ describe("neighbours against brute force", () => {
     }
   });
 
-  it("opposite vectors even where rounding of the positions is coarse", async () => {
+  it("and vectors are opposite even if rounding of the positions is coarse", async () => {
     // A crystal across the boundary of a cell so long that f64 keeps nine digits of a neighbour's distance.
     const crystal = shakenCrystal(5, 0.2, 6);
     const cell = crystal.cell!.slice();
@@ -227,8 +230,8 @@ describe("neighbours against brute force", () => {
   });
 });
 
-describe("a frame with more pairs than there is room for", () => {
-  it("is laid out again with enough", async () => {
+describe("a frame with more pairs than fit", () => {
+  it("is laid out again with enough room", async () => {
     const frame = randomFrame(112);
     core.load({ ...frame, lengthScale: 5.2 });
     const { starts } = await neighbourLists(core);

@@ -12,7 +12,7 @@ async function coreOf(model: CoreModel, threads = 1): Promise<PhaseCore> {
   return core;
 }
 
-/** A seed of any smooth function: numbers of order one. */
+/** The seed of some smooth function: numbers of order one. */
 function anySeed(length: number): Float32Array {
   const random = randomNumbers(length);
   return Float32Array.from({ length }, () => 2 * random() - 1);
@@ -21,14 +21,14 @@ function anySeed(length: number): Float32Array {
 const frame = { ...shakenCrystal(2, 0.5, 3), lengthScale: 2.3 };
 const atomCount = frame.positions.length / 3;
 
-// The least, an odd multiple of it, a usual width of large models, and the most of everything.
+// The least width, an odd multiple of it, a usual width of large models, and the limits of both numbers.
 describe.each([
   [16, 7],
   [80, 31],
   [192, 420],
   [512, 1023],
 ])("a last hidden layer of %i units, %i classes", (outerWidth, classCount) => {
-  it("leaves every tensor in a region of its own", async () => {
+  it("keeps every tensor in its own region", async () => {
     const model = randomModel(outerWidth, classCount, outerWidth);
     const { context } = (await coreOf(model)) as unknown as { context: CoreContext };
     for (const [name, tensor] of Object.entries(model.tensors)) {
@@ -56,14 +56,14 @@ describe.each([
   });
 });
 
-/** `rows` x `from` numbers with every row filled up with zeros. */
+/** Appends zeros to each row of `rows` x `from` numbers. */
 function widened(data: Float32Array, rows: number, from: number, to: number): Float32Array {
   const wide = new Float32Array(rows * to);
   for (let row = 0; row < rows; row++) wide.set(data.subarray(row * from, (row + 1) * from), row * to);
   return wide;
 }
 
-it("units that no class reads change no bit", async () => {
+it("units that no class uses change no bit", async () => {
   const [classCount, outerWidth] = [12, 192];
   const narrow = randomModel(4, classCount);
   const other = randomModel(5, classCount, outerWidth);

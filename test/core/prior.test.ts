@@ -23,11 +23,13 @@ const model = await levelModel();
 const core = await PhaseCore.create(model, { threads: 1 });
 afterAll(() => core.dispose());
 
-/** Weights that are neither normalised nor in any order; class 4 is left out. */
+/** Weights that are neither normalised nor sorted; class 4 is left out. */
 const weights = [0.7, 3, 1, 0.25, 0, 12, 1];
 const logWeights = weights.map((weight) => (weight > 0 ? Math.log(weight) : -1000));
 
-/** Random weights, with last biases such that every class is the best one somewhere, and ideal logits above all logits. */
+/**
+ * Random weights. The last biases make each class the best one somewhere; the ideal logits exceed all logits.
+ */
 async function levelModel(): Promise<CoreModel> {
   const random = randomModel(21, classCount);
   const bias = new Float32Array(classCount);
@@ -40,7 +42,7 @@ async function levelModel(): Promise<CoreModel> {
     logits.forEach((logit, index) => {
       highest[index % classCount] = Math.max(highest[index % classCount]!, logit);
     });
-    // In the second round class 0 is lowered to where half of the best logits are.
+    // In the second round class 0 is lowered to the median of the best logits.
     if (round === 0) for (let c = 0; c < classCount; c++) bias[c]! -= highest[c]!;
     else bias[0]! += median(bestOfCrystals(logits)) - logits[0]!;
   }
@@ -92,7 +94,7 @@ describe("a prior over classes", () => {
     );
   });
 
-  it("weights the probabilities, and what is read off them", () => {
+  it("weights the probabilities, and the results that follow from them", () => {
     const [probabilities, confidence, atomLogDensity]: number[][] = [[], [], []];
     for (let atom = 0; atom < atomCount; atom++) {
       const weighted = row(plain.probabilities, atom).map((p, c) => weights[c]! * p);
@@ -111,7 +113,7 @@ describe("a prior over classes", () => {
     expect(changed).toBeLessThan(atomCount);
   });
 
-  it("never labels an atom with a class that is left out, and hardly gives it a probability", () => {
+  it("never labels an atom with a class that is left out, and makes its probability almost zero", () => {
     expect(plain.labels).toContain(4);
     expect(shifted.labels).not.toContain(4);
     const largest = Math.max(
@@ -120,7 +122,7 @@ describe("a prior over classes", () => {
     expect(largest <= 1e-30, `probability ${largest}`).toBe(true);
   });
 
-  it("leaves the distances to the ideal phases as they are", () => {
+  it("does not change the distances to the ideal phases", () => {
     let same = 0;
     for (let atom = 0; atom < atomCount; atom++) {
       const label = shifted.labels[atom]!;
@@ -132,13 +134,13 @@ describe("a prior over classes", () => {
     expect(plain.distance.every((distance) => distance > 0)).toBe(true);
   });
 
-  it("of equal weights changes nothing, to the last bit, and neither does one that was taken back", async () => {
+  it("of equal weights, or one that was removed, changes no bit", async () => {
     expect(await forwardWith(new Array<number>(classCount).fill(1))).toEqual(plain);
     await forwardWith(weights);
     expect(await forwardWith()).toEqual(plain);
   });
 
-  it("may be changed for a frame that is loaded and evaluated", async () => {
+  it("can change after a frame is loaded and evaluated", async () => {
     await forwardWith();
     core.setPrior(weights);
     expect(await core.forward()).toEqual(shifted);
@@ -206,7 +208,7 @@ describe("gradients with a prior", () => {
     expectClose("virial", virial, reference.virial, 1e-4);
   });
 
-  it("are what denoising ascends", async () => {
+  it("give the steps of denoising", async () => {
     core.setPrior(weights);
     core.load(frame);
     const { labels, probabilities, logDensity } = await core.forward();
@@ -233,7 +235,7 @@ describe("gradients with a prior", () => {
   });
 });
 
-describe("weights that are no prior", () => {
+describe("bad weights of a prior", () => {
   const [one, zero] = [1, 0].map((weight) => new Array<number>(classCount).fill(weight)) as [
     number[],
     number[],
@@ -244,9 +246,9 @@ describe("weights that are no prior", () => {
     ["NaN", one.with(2, Number.NaN)],
     ["infinite", one.with(0, Number.POSITIVE_INFINITY)],
     ["all 0", zero],
-    ["0 but for class 0", zero.with(0, 1)],
+    ["0 except for class 0", zero.with(0, 1)],
     ["too few", one.slice(1)],
-  ])("are refused: %s; the prior before stays", async (_, wrong) => {
+  ])("are refused, and the prior stays: %s", async (_, wrong) => {
     await forwardWith(weights);
     const error = await expectError("BAD_OPTION", () => core.setPrior(wrong));
     expect(error.field).toBe("classes");
@@ -254,7 +256,7 @@ describe("weights that are no prior", () => {
     expect(await core.forward()).toEqual(shifted);
   });
 
-  it("are not those as small or as large as numbers go", async () => {
+  it("do not include the smallest and the largest positive number", async () => {
     for (const weight of [Number.MIN_VALUE, Number.MAX_VALUE]) {
       const result = await forwardWith(one.with(3, weight));
       expect(result.logits.every(Number.isFinite)).toBe(true);

@@ -8,7 +8,10 @@ const model = await evenModel();
 const core = await PhaseCore.create(model, { threads: 1 });
 afterAll(() => core.dispose());
 
-/** Random weights, with the constant logit of class 0 such that half of the crystal's atoms get that label. */
+/**
+ * Returns a model with random weights whose constant logit of class 0 gives that label to half of the
+ * crystal's atoms.
+ */
 async function evenModel(): Promise<CoreModel> {
   const weights = randomModel(21, classCount);
   const trial = await PhaseCore.create(weights, { threads: 1 });
@@ -21,13 +24,13 @@ async function evenModel(): Promise<CoreModel> {
   const bias = weights.tensors["network2.bias1"].slice();
   const middle = best[best.length >> 1]!;
   bias[0] = middle;
-  // Ideal logits there too: some atoms lie above, at no distance, others below.
+  // Ideal logits have the same value: some atoms are above, with distance 0, others below.
   const idealLogits = new Float64Array(classCount).fill(middle);
   return { ...weights, idealLogits, tensors: { ...weights.tensors, "network2.bias1": bias } };
 }
 
-describe.each(Object.entries(frames))("what is read off the logits: %s", (_, frame) => {
-  it("agrees with the definitions", async () => {
+describe.each(Object.entries(frames))("results that follow from the logits: %s", (_, frame) => {
+  it("agree with the definitions", async () => {
     core.load(frame);
     const result = await core.forward();
     const atomCount = frame.positions.length / 3;
@@ -58,7 +61,7 @@ describe.each(Object.entries(frames))("what is read off the logits: %s", (_, fra
 });
 
 describe("labels", () => {
-  it("of the crystal above are of both kinds, and some atoms are away from their ideal phase", async () => {
+  it("of that crystal are of both kinds, and some atoms differ from their ideal phase", async () => {
     core.load(frames.crystal);
     const { labels, distance } = await core.forward();
     expect(labels.some((label) => label === 0)).toBe(true);

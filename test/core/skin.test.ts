@@ -1,6 +1,6 @@
 /**
- * Lists with a skin are a matter of speed alone: whatever the frames of a run do, the pairs are those of a search from scratch, and the results are the
- * same up to the order in which neighbours are summed.
+ * Lists with a skin only change the speed. Whatever happens in a run, the pairs equal those of a search from
+ * scratch, and the results are the same up to the order of sums over neighbours.
  */
 import { afterAll, describe, expect, it } from "vitest";
 import { type CoreFrame, PhaseCore } from "../../src/core/index.js";
@@ -27,7 +27,7 @@ const kept = await Promise.all(
 afterAll(() => Promise.all([fresh, ...kept.map(({ core }) => core)].map((core) => core.dispose())));
 
 type Random = () => number;
-/** What a run does from one frame to the next. */
+/** A change from one frame of a run to the next. */
 type Step = (frame: CoreFrame, random: Random) => CoreFrame;
 
 const moveAll =
@@ -37,7 +37,7 @@ const moveAll =
 const pickAtom = (frame: CoreFrame, random: Random): number =>
   Math.floor((random() * frame.positions.length) / 3);
 
-/** Every position and the cell multiplied by a matrix near one. */
+/** Multiplies all positions and the cell by a matrix near one. */
 const strain =
   (size: number): Step =>
   (frame, random) => {
@@ -58,7 +58,7 @@ const steps: Readonly<Record<string, Step>> = {
     for (let k = 0; k < 3; k++) positions[at + k]! += 1.2 * (2 * random() - 1);
     return { ...frame, positions };
   },
-  "one atom jumps a little, just beyond what a list allows": (frame, random) => {
+  "one atom jumps a little farther than a list allows": (frame, random) => {
     const positions = frame.positions.slice();
     positions[3 * pickAtom(frame, random)]! += 0.35 * (random() < 0.5 ? -1 : 1);
     return { ...frame, positions };
@@ -86,7 +86,7 @@ const steps: Readonly<Record<string, Step>> = {
     if (species !== null) species[pickAtom(frame, random)]! += 1;
     return { ...frame, species };
   },
-  "species are told apart no more, or again": (frame) => ({
+  "species are ignored, or no longer ignored": (frame) => ({
     ...frame,
     species: frame.species === null ? new Int32Array(frame.positions.length / 3).fill(3) : null,
   }),
@@ -109,7 +109,7 @@ const steps: Readonly<Record<string, Step>> = {
     ...frame,
     ...(frame.lengthScale === undefined ? {} : { lengthScale: 2.3 * (1 + 0.05 * random()) }),
   }),
-  "the frame is another one of this size": (frame, random) => ({
+  "another frame of this size follows": (frame, random) => ({
     ...frame,
     positions: frame.positions.map((x) => x + 0.5 * (2 * random() - 1)),
   }),
@@ -117,7 +117,7 @@ const steps: Readonly<Record<string, Step>> = {
 };
 
 interface Outcome {
-  /** Of the error, if the frame was refused. */
+  /** The code of the error, if the frame was refused. */
   readonly code: string | null;
   /** Neighbours of each atom. */
   readonly counts: number[];
@@ -171,14 +171,14 @@ function expectSame(where: string, found: Outcome, expected: Outcome): void {
   expectClose(`${where}: virial`, found.virial, expected.virial, 1e-4, 1);
 }
 
-/** A run: every frame differs from the one before by one to three of the steps. */
+/** Checks a run in which each frame differs from the one before by one to three changes. */
 async function follow(first: CoreFrame, seed: number, length: number): Promise<void> {
   const random = randomNumbers(seed);
   const names = Object.keys(steps);
   let frame = first;
   for (let time = 0; time < length; time++) {
     const chosen = Array.from({ length: 1 + Math.floor(3 * random() ** 3) }, () =>
-      // Half of the time a run does what runs usually do.
+      // Half of the steps are usual ones.
       random() < 0.5 ? names[Math.floor(2 * random())]! : names[Math.floor(random() * names.length)]!,
     );
     for (const name of chosen) frame = steps[name]!(frame, random);
@@ -195,7 +195,7 @@ describe("runs with a skin", () => {
     await follow({ ...shakenCrystal(3, 0.15, seed), lengthScale: 2.3 }, seed, 40);
   });
 
-  it.each([51, 52, 53, 54])("crystal %i, its length scale estimated", async (seed) => {
+  it.each([51, 52, 53, 54])("crystal %i with an estimated length scale", async (seed) => {
     await follow(shakenCrystal(3, 0.15, seed), seed, 40);
   });
 
@@ -239,14 +239,14 @@ describe("lists", () => {
     expect(await reused(fresh, frame, frame)).toEqual([false, false]);
   });
 
-  it("follow atoms through the borders of the cell", async () => {
+  it("follow atoms across the borders of the cell", async () => {
     const { core } = kept[1]!;
     const length = frame.cell![0]!;
     const positions = frame.positions.map((x, index) => (index % 3 === 0 ? x - length : x));
     expect(await reused(core, frame, { ...frame, positions })).toEqual([false, true]);
   });
 
-  it("are forgotten when another number of atoms was loaded between", async () => {
+  it("are dropped when a frame with another number of atoms is loaded", async () => {
     const { core } = kept[1]!;
     const small = { ...shakenCrystal(2, 0.1, 2), lengthScale: 2.3 };
     expect((await reused(core, frame, small, frame)).slice(1)).toEqual([false, false]);
@@ -270,7 +270,7 @@ describe("lists", () => {
     await shared.dispose();
   });
 
-  it("need a skin that is a length", async () => {
+  it("need a valid skin", async () => {
     for (const skin of [-0.1, Number.NaN, 3]) {
       const error = await expectError("BAD_OPTION", () => PhaseCore.create(model, { threads: 1, skin }));
       expect(error.field).toBe("skin");

@@ -1,4 +1,6 @@
-/** Helpers of the core's tests: models, random structures from printed seeds, comparisons that NaN fails. */
+/**
+ * Helpers for tests of the core: models, random structures with printed seeds, comparisons that fail for NaN.
+ */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
@@ -23,7 +25,7 @@ export const model = await loadModel();
 /** Both builds of the core: every supported Node runs them. */
 export const builds: readonly CoreBuild[] = ["baseline", "relaxed"];
 
-/** A structure with double-precision results, as models/FORMAT.md describes it. */
+/** A structure with double-precision results (models/FORMAT.md). */
 export interface Golden {
   readonly name: string;
   readonly model: string;
@@ -43,7 +45,7 @@ export interface Golden {
   readonly virial: number[][];
 }
 
-/** All golden structures of the default model. */
+/** Reads all golden structures of the default model. */
 export function goldenFiles(): Golden[] {
   const folder = join(packageRoot(), "models", "golden");
   return readdirSync(folder)
@@ -62,7 +64,7 @@ export function goldenFrame(golden: Golden): CoreFrame {
   };
 }
 
-/** Random numbers in [0, 1) from a seed (mulberry32). */
+/** Returns a generator of random numbers in [0, 1) with a seed (mulberry32). */
 export function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -73,11 +75,11 @@ export function randomNumbers(seed: number): () => number {
   };
 }
 
-/** Length of a vector. Brute force asks for millions, for which Math.hypot is slow. */
+/** Returns the length of a vector. Brute force needs millions of them, and Math.hypot is slow. */
 export const norm = (vector: ArrayLike<number>): number =>
   Math.sqrt(vector[0]! * vector[0]! + vector[1]! * vector[1]! + vector[2]! * vector[2]!);
 
-/** A rotation (9 numbers, rows) drawn by three random angles. */
+/** Returns a rotation (9 numbers, rows) by three random angles. */
 export function randomRotation(random: () => number): number[] {
   const [a, b, c] = [random(), random(), random()].map((share) => 2 * Math.PI * share) as [
     number,
@@ -95,7 +97,7 @@ export function randomRotation(random: () => number): number[] {
   return multiply(multiply(about(2, a), about(0, b)), about(2, c));
 }
 
-/** Product of row vectors (M x 3, flat) and a 3 x 3 matrix (flat). */
+/** Multiplies row vectors (M x 3, flat) by a 3 x 3 matrix (flat). */
 export function multiply(rows: ArrayLike<number>, matrix: ArrayLike<number>): number[] {
   const product = new Array<number>(rows.length).fill(0);
   for (let row = 0; row < rows.length; row += 3) {
@@ -106,7 +108,10 @@ export function multiply(rows: ArrayLike<number>, matrix: ArrayLike<number>): nu
   return product;
 }
 
-/** A face-centred cubic block of repeats^3 cells with edge 3.6, shaken by up to `noise` along each axis; two species at random. */
+/**
+ * Returns a face-centred cubic block of repeats^3 cells with edge 3.6. Each atom is moved by up to `noise`
+ * along each axis, and has one of two species at random.
+ */
 export function shakenCrystal(repeats: number, noise: number, seed: number): CoreFrame {
   const random = randomNumbers(seed);
   const edge = 3.6;
@@ -138,8 +143,9 @@ export function shakenCrystal(repeats: number, noise: number, seed: number): Cor
 }
 
 /**
- * Atoms at random, none closer than 0.62 of the mean spacing, in a random cell: triclinic, left-handed at times, any axes periodic, some atoms
- * outside the cell, at times fewer atoms than the cutoff reaches over.
+ * Returns random atoms in a random cell. Atoms are at least 0.62 of the mean spacing apart; some lie outside
+ * the cell. The cell is triclinic and sometimes left-handed, any of its axes may be periodic, and it may be
+ * smaller than the cutoff.
  */
 export function randomFrame(seed: number): CoreFrame {
   const random = randomNumbers(seed);
@@ -165,7 +171,7 @@ export function randomFrame(seed: number): CoreFrame {
     if (kept.every((atom) => nearestImage(atom, candidate, cell, periodic) > 0.62 * 2.6))
       kept.push(candidate);
   }
-  // Some atoms are given several cells away along the periodic axes.
+  // Some atoms are moved by several cells along the periodic axes.
   const positions = kept.flatMap((atom) => {
     const shift = periodic.map((wraps) => (wraps && random() < 0.3 ? Math.floor(7 * random()) - 3 : 0));
     return multiply(shift, cell).map((offset, axis) => atom[axis]! + offset);
@@ -198,7 +204,10 @@ function nearestImage(
   return nearest;
 }
 
-/** Largest difference over the largest magnitude expected; NaN if a number is NaN, infinite if the lengths differ. */
+/**
+ * Returns the largest difference, divided by the largest expected magnitude. It is NaN if a number is NaN,
+ * and infinite if the lengths differ.
+ */
 export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<number>, floor = 0): number {
   if (actual.length !== expected.length) return Number.POSITIVE_INFINITY;
   let difference = 0;
@@ -211,7 +220,10 @@ export function relativeError(actual: ArrayLike<number>, expected: ArrayLike<num
   return difference === 0 ? 0 : difference / scale;
 }
 
-/** Expects a relative error of at most `tolerance`; `what` names the quantity. `floor` is the least magnitude it is compared with. */
+/**
+ * Expects a relative error of at most `tolerance`. `what` names the quantity; `floor` is the least magnitude
+ * to divide the error by.
+ */
 export function expectClose(
   what: string,
   actual: ArrayLike<number>,
@@ -236,7 +248,10 @@ export async function expectError(code: ErrorCode, action: () => unknown): Promi
   return thrown as PhasewireError;
 }
 
-/** A model with weights at random: every path through the formulas carries signal, whatever training did. */
+/**
+ * Returns a model with random weights: every path through the formulas matters, unlike perhaps in a trained
+ * model.
+ */
 export function randomModel(
   seed: number,
   classCount: number,
@@ -279,7 +294,10 @@ export function randomModel(
   };
 }
 
-/** Writes a model's shape and lays it out behind the context: the end, or 0 where the core refuses it. The full shape, if nothing else is said. */
+/**
+ * Writes a model's shape and lays the model out after the context. Returns the end, or 0 if the core refuses
+ * the shape. The default is the full shape.
+ */
 export function layoutModel(
   context: CoreContext,
   shape: Partial<

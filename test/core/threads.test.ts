@@ -10,7 +10,7 @@ import { coreModule, nodeHost } from "../../src/core/node-host.js";
 import { WorkerPool } from "../../src/core/pool.js";
 import { builds, expectError, model, randomModel, randomNumbers, shakenCrystal } from "./support.js";
 
-describe.each(builds)("results with any number of threads, build %s", (build) => {
+describe.each(builds)("results of any number of threads, build %s", (build) => {
   // Large enough that three threads share the work.
   const frame = shakenCrystal(8, 0.25, 1);
   const atomCount = frame.positions.length / 3;
@@ -51,7 +51,7 @@ describe.each(builds)("results with any number of threads, build %s", (build) =>
 });
 
 describe("calls that overlap", () => {
-  it("are refused, and the one under way goes on", async () => {
+  it("are refused, and the first call continues", async () => {
     const core = await PhaseCore.create(model, { threads: 2 });
     core.load(shakenCrystal(7, 0.1, 4));
     const running = core.forward();
@@ -72,9 +72,9 @@ describe("a worker that fails", () => {
 
   const run = { first: "findPairs", last: "findPairs", atomCount: 1000, block: 64, workers: 2 } as const;
 
-  it("by a trap rejects the job with INTERNAL, and all that follow", async () => {
+  it("by a trap rejects the job and all later ones with INTERNAL", async () => {
     const { pool } = await createPool();
-    // A context beyond the end of the memory.
+    // The address is beyond the end of the memory.
     const error = await expectError("INTERNAL", () =>
       pool.run({ ...run, first: "forwardDensity", last: "forwardLogits", context: 0x7fff0000 }),
     );
@@ -83,14 +83,14 @@ describe("a worker that fails", () => {
     await pool.dispose();
   });
 
-  it("by dying rejects with INTERNAL and ends the others", async () => {
+  it("by exiting rejects with INTERNAL and ends the others", async () => {
     const { pool, workers } = await createPool();
     await workers[1]!.terminate();
     await expectError("INTERNAL", () => pool.run({ ...run, context: 0 }));
     await pool.dispose();
   });
 
-  it("by dying in the middle of a job rejects it", async () => {
+  it("by exiting in the middle of a job rejects it", async () => {
     const core = await PhaseCore.create(model, { threads: 2 });
     core.load(shakenCrystal(14, 0.1, 4));
     const running = core.denoise({ steps: 64 });
@@ -102,7 +102,7 @@ describe("a worker that fails", () => {
 });
 
 describe("frames of one size, one after the other", () => {
-  it("take no more memory, and the core's is laid out once", async () => {
+  it("need no more memory, and the core lays out its memory once", async () => {
     setFlagsFromString("--expose-gc");
     const collectGarbage = runInNewContext("gc") as () => void;
     const small = randomModel(3, 31, 64, { channels: 8, lmax: 2, innerWidth: 16 });
@@ -116,7 +116,7 @@ describe("frames of one size, one after the other", () => {
         await core.forward();
         await core.score();
       }
-      // What buffers held is given back a moment after they were found to be garbage.
+      // Memory of buffers is freed a moment after their collection.
       for (let pass = 0; pass < 3; pass++) {
         collectGarbage();
         await setTimeout(20);
@@ -130,7 +130,7 @@ describe("frames of one size, one after the other", () => {
     const after = await evaluate(200);
     expect(memory.buffer.byteLength).toBe(bytes);
     expect(["POSITIONS", "LOGITS", "PAIR_X"].map((name) => context.region(name))).toEqual(addresses);
-    // A frame's results are 200 kB: one kept in twenty would be seen.
+    // A frame's results take 200 kB, so a leak of one in twenty would be found.
     expect(after - before, `${after} after ${before} bytes`).toBeLessThan(2e6);
     await core.dispose();
   }, 300_000);
@@ -141,7 +141,7 @@ describe("a frame", () => {
     [3, 1],
     [5, 2],
     [6, 4],
-  ])("of %i^3 cells is shared among %i of four workers", async (repeats, expected) => {
+  ])("of %i^3 cells is shared by %i of four workers", async (repeats, expected) => {
     const jobs: number[] = [];
     const host: CoreHost = {
       ...nodeHost,

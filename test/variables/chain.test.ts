@@ -1,6 +1,7 @@
 /**
- * Variables on the core: the chain from positions through logits to values and back. In double precision the reference's derivatives are compared with
- * central differences of the reference; the kernels, in single precision, with the reference.
+ * Variables on the core: the chain from positions through logits to values and back. Derivatives of the
+ * reference, in double precision, are compared with its central differences. The kernels, in single
+ * precision, are compared with the reference.
  */
 import { afterAll, describe, expect, it } from "vitest";
 import { everyKind } from "../../src/cli/every-kind.js";
@@ -43,12 +44,15 @@ afterAll(() => Promise.all(cores.map((core) => core.dispose())));
 for (const core of cores) core.setPrior(weights);
 const [reference] = cores as [PhaseCore];
 
-/** Whether forces of a variable may have a sum, because a region holds it in place. */
+/**
+ * Returns whether the forces of a variable may have a sum other than zero, because a region is fixed in
+ * space.
+ */
 function hasRegion(variable: Variable): boolean {
   return JSON.stringify(variable).includes('"region"');
 }
 
-/** A frame with what variables ask of it, and the variables. */
+/** Returns a frame with ids and species, and variables for it. */
 function subject(frame: CoreFrame) {
   const atomCount = frame.positions.length / 3;
   const ids = Float64Array.from({ length: atomCount }, (_, atom) => 7 * atom + 100);
@@ -60,13 +64,13 @@ function subject(frame: CoreFrame) {
   return { frame, ids, species, declared, names: variableNames(declared) };
 }
 
-/** A place near the first atom, and how far a ball about it may reach. */
+/** Returns a place near the first atom, and the largest extent of a ball around it. */
 function nearFirst(positions: Float64Array, cell: Float64Array, periodic: CoreFrame["periodic"]) {
   const { reciprocal, heights } = cellGeometry(cell, "cell");
   const [x, y, z] = positions as unknown as [number, number, number];
   const along = (axis: number): number =>
     x * reciprocal[3 * axis]! + y * reciprocal[3 * axis + 1]! + z * reciprocal[3 * axis + 2]! + 0.04;
-  // Strained cells must still hold it.
+  // The ball must also fit into strained cells.
   const reach = 0.47 * Math.min(12, ...heights.filter((_, axis) => periodic[axis]));
   return { centre: [along(0), along(1), along(2)] as const, reach };
 }
@@ -83,7 +87,7 @@ function evaluate(
   return evaluateVariables(resolveVariables(declared, classes), { ...known, logits, lengthScale, positions });
 }
 
-/** What the core does not hold. */
+/** Returns the input of variables that the core does not hold. */
 function knownInput({ frame: { cell, periodic }, ids, species }: Pick<Subject, "frame" | "ids" | "species">) {
   const { idealLogits, logitLength } = model;
   return {
@@ -98,7 +102,7 @@ function knownInput({ frame: { cell, periodic }, ids, species }: Pick<Subject, "
   };
 }
 
-/** All derivatives of an energy, as docs/variables.md says. */
+/** Returns all derivatives of an energy as in docs/variables.md. */
 function addExplicit(
   { gradient, virial }: BackwardResult,
   explicit: VariableDerivatives,
@@ -112,7 +116,7 @@ function addExplicit(
   };
 }
 
-/** In double precision. */
+/** Returns the values of the reference, in double precision. */
 function referenceValues(one: Subject, changed: Partial<CoreFrame> = {}): readonly number[] {
   const frame = { ...one.frame, ...changed };
   reference.load(frame);
@@ -130,7 +134,7 @@ function referenceDerivatives(one: Subject, followsCell = false): BackwardResult
   });
 }
 
-/** Derivatives at 0 of several functions by the central five-point rule. */
+/** Returns the derivatives of several functions at 0 by the central five-point rule. */
 function slopes(f: (x: number) => readonly number[], step: number): number[] {
   const [a, b, c, d] = [-2, -1, 1, 2].map((times) => f(times * step)) as [
     readonly number[],
@@ -141,7 +145,7 @@ function slopes(f: (x: number) => readonly number[], step: number): number[] {
   return a.map((value, index) => (value - 8 * b[index]! + 8 * c[index]! - d[index]!) / (12 * step));
 }
 
-/** Values under r (1 + eps), H (1 + eps), eps of one component. */
+/** Returns the slopes of the values under r (1 + eps), H (1 + eps), where eps has one component. */
 function strainSlopes(
   one: Subject,
   component: number,
@@ -160,7 +164,7 @@ function strainSlopes(
   }, 1e-4);
 }
 
-/** Scale of a gradient: its largest component, or what is nothing beside values of order one. */
+/** Returns the scale of a gradient: its largest component, but at least a value small compared with one. */
 function sizeOf(numbers: ArrayLike<number>): number {
   return Array.from(numbers).reduce((most, g) => Math.max(most, Math.abs(g)), 1e-3);
 }
@@ -178,7 +182,7 @@ describe.each(structures)("variables on the core, %s", (_, frame) => {
   const atomCount = frame.positions.length / 3;
   const known = referenceDerivatives(one);
 
-  it("have the gradients that central differences give", () => {
+  it("have the gradients of central differences", () => {
     const random = randomNumbers(atomCount);
     const coordinates = Array.from({ length: 5 }, () => Math.floor(random() * 3 * atomCount));
     const differences = coordinates.map((coordinate) =>
@@ -196,7 +200,7 @@ describe.each(structures)("variables on the core, %s", (_, frame) => {
     expect(known.some(({ gradient }) => sizeOf(gradient) > 0.01)).toBe(true);
   });
 
-  it("have the virials that strain differences give", () => {
+  it("have the virials of strain differences", () => {
     const differences = Array.from({ length: 9 }, (_none, component) =>
       strainSlopes(one, component, () => frame.lengthScale!),
     );
@@ -210,7 +214,7 @@ describe.each(structures)("variables on the core, %s", (_, frame) => {
     });
   });
 
-  it("have forces that sum to zero, but for regions", () => {
+  it("have forces that sum to zero, except with regions", () => {
     known.forEach(({ gradient }, index) => {
       const sum = [0, 1, 2].map((axis) => gradient.reduce((s, g, at) => (at % 3 === axis ? s + g : s), 0));
       const isBalanced = Math.hypot(...sum) <= 1e-11 * (1 + atomCount * sizeOf(gradient));
@@ -219,7 +223,7 @@ describe.each(structures)("variables on the core, %s", (_, frame) => {
     });
   });
 
-  it.each(cores)("come out the same in single precision, build $build", async (core) => {
+  it.each(cores)("are the same in single precision, build $build", async (core) => {
     core.load(frame);
     await core.forward();
     const evaluation = evaluateInCore(core, resolveVariables(one.declared, classes), knownInput(one));
@@ -283,7 +287,7 @@ describe("a length scale that follows the cell", () => {
   const atomCount = frame.positions.length / 3;
   const scaleOf = (cell: ArrayLike<number>): number =>
     Math.cbrt(cellGeometry(cell, "cell").volume / atomCount);
-  // The edges of a triclinic cell, and species, whatever the crystal has.
+  // The cell is made triclinic, and the atoms get species.
   const shear = [1, 0.1, 0, -0.05, 1.02, 0.03, 0.02, 0, 0.97];
   const cell = Float64Array.from(multiply(frame.cell!, shear));
   const one = subject({
@@ -293,7 +297,7 @@ describe("a length scale that follows the cell", () => {
     lengthScale: scaleOf(cell),
   });
 
-  it("has the virial of strain differences with a0 formed anew", () => {
+  it("has the virial of strain differences that recompute a0", () => {
     const known = referenceDerivatives(one, true);
     const fixed = referenceDerivatives(one);
     const differences = Array.from({ length: 9 }, (_none, component) =>
@@ -312,7 +316,7 @@ describe("a length scale that follows the cell", () => {
     expect(changed.length).toBeGreaterThan(5);
   });
 
-  it.each(cores)("has it in single precision, build $build", async (core) => {
+  it.each(cores)("has that virial in single precision too, build $build", async (core) => {
     core.load(one.frame);
     await core.forward();
     const evaluation = evaluateInCore(core, resolveVariables(one.declared, classes), knownInput(one));

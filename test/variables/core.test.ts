@@ -1,11 +1,11 @@
-/** The core's variables as any host calls them: tails, guards, parts, statuses, custom functions. */
+/** The core's variables through its interface for hosts: tails, guards, parts, statuses, custom functions. */
 import { describe, expect, it } from "vitest";
 import { builds, expectClose, randomNumbers } from "../core/support.js";
 import { lengthScale, loadCore, logitLength, type RawInput, type RawRecord, RawVariables } from "./raw.js";
 
 const cell = [9, 0.5, 0, -1, 8, 0.3, 0.2, 0, 10];
 
-/** Some of every kind, their lists, and slopes of an energy of them. */
+/** Records of every kind, their lists, and the slopes of an energy. */
 const lists = [
   ...[0, 1], // 0: classes
   ...[0, 1, 2], // 2: records
@@ -65,24 +65,21 @@ describe.each(builds)("variables of the build %s", (build) => {
     return slopes.reduce((sum, slope, record) => sum + slope * variables.field(record, "VALUE"), 0);
   };
 
-  it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 32, 33, 64, 65])(
-    "write results alone, %i atoms",
-    (atomCount) => {
-      for (const classCount of [2, 3, 4, 5, 8, 9]) {
-        const variables = new RawVariables(core, system(atomCount, classCount, classCount % 2 === 0));
-        const before = variables.bytes();
-        const status = variables.evaluate();
-        expect(status).toBe(atomCount === 0 ? "STATUS_NOTHING_SELECTED" : "STATUS_OK");
-        if (atomCount > 0) expect(variables.pull(slopes)).toBe("STATUS_OK");
-        const wrong = variables
-          .bytes()
-          .findIndex((byte, at) => byte !== before[at] && !variables.isWritable(at));
-        expect(wrong, `${atomCount} atoms, ${classCount} classes`).toBe(-1);
-      }
-    },
-  );
+  it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 32, 33, 64, 65])("write only results, %i atoms", (atomCount) => {
+    for (const classCount of [2, 3, 4, 5, 8, 9]) {
+      const variables = new RawVariables(core, system(atomCount, classCount, classCount % 2 === 0));
+      const before = variables.bytes();
+      const status = variables.evaluate();
+      expect(status).toBe(atomCount === 0 ? "STATUS_NOTHING_SELECTED" : "STATUS_OK");
+      if (atomCount > 0) expect(variables.pull(slopes)).toBe("STATUS_OK");
+      const wrong = variables
+        .bytes()
+        .findIndex((byte, at) => byte !== before[at] && !variables.isWritable(at));
+      expect(wrong, `${atomCount} atoms, ${classCount} classes`).toBe(-1);
+    }
+  });
 
-  it.each([1, 2, 7, 33])("have the derivatives that central differences give, %i atoms", (atomCount) => {
+  it.each([1, 2, 7, 33])("have the derivatives of central differences, %i atoms", (atomCount) => {
     const input = system(atomCount, 5);
     const variables = evaluated(input);
     expect(variables.pull(slopes)).toBe("STATUS_OK");
@@ -116,7 +113,7 @@ describe.each(builds)("variables of the build %s", (build) => {
     expectClose("virial", virial, byStrain, 1e-8, 10);
   });
 
-  it("have no memory: twice the same bits", () => {
+  it("keep no state: a second evaluation gives the same bits", () => {
     const variables = evaluated(system(33, 7));
     variables.pull(slopes);
     const first = [variables.seed, variables.gradient, variables.virial];
@@ -223,7 +220,7 @@ describe.each(builds)("variables of the build %s", (build) => {
     expect(sumsOf([30, 0, 3, 2, 9], undefined)).toMatchObject({ status: "STATUS_MISSING_SPECIES" });
   });
 
-  it("count one species of a group as enough, and none for a number that is NaN", () => {
+  it("need only one species of a group, and find none for NaN", () => {
     const one = { KIND: "LOGIT", CLASS: 0, MINUS: -1, REDUCE: "SUM", SPECIES: 0 };
     const base = { classCount: 2, logits: Float64Array.of(1, 0, 2, 0), species: [1, 4] };
     const grouped = { ...base, lists: [1, 7, 4, 0, 0, 1, 0, 0, 0], records: [{ ...one, SPECIES_COUNT: 3 }] };
@@ -232,7 +229,7 @@ describe.each(builds)("variables of the build %s", (build) => {
     expect(new RawVariables(core, none).evaluate()).toBe("STATUS_MISSING_SPECIES");
   });
 
-  it("leave atoms without weight aside, even where they have no number", () => {
+  it("ignore atoms without weight, even if their logits are NaN", () => {
     const logits = Float64Array.of(1, 0, Number.NaN, Number.NaN, 3, 1);
     const variables = evaluated({
       ...{ classCount: 2, logits, lists: [0, 1, 0, 2, 0, 0] },
@@ -244,7 +241,7 @@ describe.each(builds)("variables of the build %s", (build) => {
     expect(Array.from(variables.seed.slice(2, 4))).toEqual([0, 0]);
   });
 
-  it("take values and numbers per atom from functions of the user's, and give back derivatives", () => {
+  it("take values and numbers per atom from custom functions, and return derivatives", () => {
     const input = system(9, 3);
     const step = { SWITCH_CENTRE: 0.2, SWITCH_WIDTH: 0.5, ...slab };
     const made = new RawVariables(core, {
@@ -291,7 +288,7 @@ describe.each(builds)("variables of the build %s", (build) => {
     expect(values({ positions })[0]).not.toBeCloseTo(expected[0]!, 3);
   });
 
-  it("need no exponentials where no record asks for them", () => {
+  it("compute no exponentials unless a record needs them", () => {
     const input = { classCount: 3, logits: Float64Array.of(1, 2, Number.NaN, 4, 5, Number.NaN) };
     const variables = evaluated({
       ...input,
@@ -325,7 +322,7 @@ describe.each(builds)("variables of the build %s", (build) => {
       [{ KIND: "LOG_DENSITY", ...slab, AXIS: 1, FROM: -3, TO: 3 }],
       [{ KIND: "LOG_DENSITY", ...slab, AXIS: 0, EDGE: 0.35 }],
       [{ KIND: "LOG_DENSITY", ...ball, RADIUS: 30, REDUCE: "SUM" }, { periodic: 0 }],
-    ])("none for a region that reaches far where it may: %o", (record, more = {}) => {
+    ])("except for a wide region that is allowed: %o", (record, more = {}) => {
       expect(one(record, more).evaluate()).toBe("STATUS_OK");
     });
 
@@ -376,7 +373,7 @@ describe.each(builds)("variables of the build %s", (build) => {
     const singles = (at: number, length: number) => new Float32Array(memory.buffer, base + at, length);
 
     it.each([0, 1, 2, 3, 4, 5, 6, 7, 8, 9])(
-      "a seed of %i numbers keeps its digits, in place too",
+      "a seed of %i numbers keeps its digits, also in place",
       (length) => {
         const random = randomNumbers(length + 1);
         for (const size of [1, 1e-300, 1e300, 4.7e-19]) {
@@ -448,13 +445,13 @@ describe.each(builds)("variables of the build %s", (build) => {
         scaled[1]!.map((w, at) => w + explicit[1][at]! - (at % 4 === 0 ? diagonal : 0)),
         1e-14,
       );
-      // Without a region the explicit gradient is left as it was, and not added.
+      // Without a region the explicit gradient is neither changed nor added.
       variables.pull([0, 0, 1, 0, 0, 0, 0, 0, 0]);
       expect(combined(context.address, 0)[0]).toEqual(scaled[0]);
     });
   });
 
-  it("are laid out only where they fit", () => {
+  it("are laid out only if they fit", () => {
     const { core: exports } = core;
     const context = exports.heapBase();
     const laidOut = (atoms: number, classes: number, records: number, numbers: number) =>

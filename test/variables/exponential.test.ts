@@ -1,4 +1,4 @@
-/** The exponential of the core's variables against one in fixed point with 200 binary digits. */
+/** Compares the exponential of the core's variables with one in fixed point with 200 binary digits. */
 import { describe, expect, it } from "vitest";
 import type { CoreBuild } from "../../src/core/index.js";
 import { createMemory, instantiateCore } from "../../src/core/instance.js";
@@ -8,14 +8,14 @@ import { builds, randomNumbers } from "../core/support.js";
 const digits = 200n;
 const one = 1n << digits;
 
-/** sum of 1 / (k 2^k) */
+/** log 2 = sum of 1 / (k 2^k) */
 const ln2 = (() => {
   let sum = 0n;
   for (let k = 1n; k <= digits; k++) sum += (one >> k) / k;
   return sum;
 })();
 
-/** x in fixed point, exactly if its last bit counts at least 2^-200. */
+/** Returns x in fixed point, exact if its last bit is at least 2^-200. */
 function fixed(x: number): bigint {
   const exponent = x === 0 ? 0 : Math.floor(Math.log2(Math.abs(x)));
   const mantissa = BigInt(x * 2 ** (60 - exponent));
@@ -23,7 +23,7 @@ function fixed(x: number): bigint {
   return shift >= 0n ? mantissa << shift : mantissa >> -shift;
 }
 
-/** exp(x) for x at most 0, as a mantissa in fixed point, at most 1, and a power of two. */
+/** Returns exp(x) for x at most 0, as a mantissa in fixed point, which is at most 1, and a power of two. */
 function exponential(x: number): { mantissa: bigint; power: number } {
   const number = fixed(x);
   const power = -Number(-number / ln2);
@@ -36,7 +36,7 @@ function exponential(x: number): { mantissa: bigint; power: number } {
   return { mantissa: sum, power };
 }
 
-/** The error of `found` as exp(x), in units in its last place. */
+/** Returns the error of `found` for exp(x), in units in its last place. */
 function error(found: number, x: number): number {
   const { mantissa, power } = exponential(x);
   const scaled = found * 2 ** -power;
@@ -65,7 +65,7 @@ describe.each(builds)("exponentials of the build %s", (build) => {
     expect(worst <= 1, `the error is ${worst} units`).toBe(true);
   });
 
-  it("are exact where they must be, and 0 below -708", async () => {
+  it("are exact at 0, zero below -708, and NaN for NaN", async () => {
     const found = await evaluate(build, [0, -0, -708.5, Number.NEGATIVE_INFINITY, -1000, Number.NaN]);
     expect(found).toEqual([1, 1, 0, 0, 0, Number.NaN]);
   });

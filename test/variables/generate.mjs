@@ -1,10 +1,10 @@
 /**
- * Writes golden.json next to this file: small systems with given logits, and the results of every kind of variable and
- * every option for them. The tests of TypeScript and of Python compare with it. Those of TypeScript also check it
- * against central differences of the definitions in docs/variables.md.
+ * Writes golden.json into this folder: small systems with given logits, and the results of every kind of
+ * variable and every option. The tests in TypeScript and in Python compare with it. Those in TypeScript also
+ * check it against central differences of the definitions in docs/variables.md.
  *
- * Results that the file has already stay as they are. If new ones differ from them, nothing is written; after a change
- * that is meant, remove the entry from the file first.
+ * Results that the file has already stay as they are. If new ones differ from them, nothing is written; after
+ * a change that is meant, remove the entry from the file first.
  *
  *     npm run build && node test/variables/generate.mjs
  */
@@ -23,7 +23,7 @@ const folder = dirname(fileURLToPath(import.meta.url));
 const classes = ["disordered", "fcc", "hcp", "bcc"];
 const aliases = { hcp: ["A3"], bcc: ["A2"] };
 
-/** Random numbers in [0, 1) from a seed (mulberry32). */
+/** Returns a generator of random numbers in [0, 1) with a seed (mulberry32). */
 function randomNumbers(seed) {
   let state = seed >>> 0;
   return () => {
@@ -34,7 +34,10 @@ function randomNumbers(seed) {
   };
 }
 
-/** Atoms at random in and around a cell, with logits of order one; rounded, so that the file is short and exact. */
+/**
+ * Returns random atoms in and around a cell, with logits of order one. Numbers are rounded, so that the file
+ * is short and exact.
+ */
 function randomSystem(name, seed, { atomCount, cell, periodic, spread = 3, outside = 1, ...more }) {
   const random = randomNumbers(seed);
   const rounded = (x, digits) => Number(x.toFixed(digits));
@@ -116,7 +119,8 @@ const systems = [
     logWeights: [0, 0, -1000, 0.5],
   }),
 ];
-// A class of weight 0 has -1000 in its logits; the first atom sits on its ideal phase, the second beyond it.
+// The logits of a class of weight 0 contain -1000. The first atom has its ideal phase, the second is beyond
+// it.
 systems[3].logits = systems[3].logits.map(([a, b, c, d], atom) => [
   a,
   atom === 0 ? 6.5 : b,
@@ -131,7 +135,7 @@ const distance = { kind: "distance", class: "fcc" };
 
 /** [system, variable] */
 const declared = [
-  // The kinds as they are.
+  // The kinds without options.
   ...[0, 1, 2, 3].flatMap((system) => [
     [system, fcc],
     [system, { kind: "fraction", classes: ["fcc", "hcp"] }],
@@ -260,7 +264,7 @@ const declared = [
   [0, { ...fcc, select: { region: { axis: 1, from: 0, to: 1, width: 0 } } }],
 ];
 
-/** Lists of variables, and what their names are. */
+/** Lists of variables, and their names. */
 const lists = [
   [
     fcc,
@@ -277,7 +281,7 @@ const lists = [
   ],
 ];
 
-/** Variables that are refused as they are read, and the key that is at fault. */
+/** Variables that are refused when they are read, and the faulty key. */
 const nest = (levels) =>
   levels === 1 ? fcc : { kind: "switch", variable: nest(levels - 1), centre: 0, width: 1 };
 const within = (region) => [{ ...fcc, select: { region } }];
@@ -340,7 +344,7 @@ const unreadable = [
   [[{ kind: "smoothMin", variables: new Array(64).fill(fcc), sharpness: 1 }], "variables"],
 ];
 
-/** [system, variable, code, key at fault]: refused once model and frame are known. */
+/** [system, variable, code, faulty key]: refused once model and frame are known. */
 const unusable = [
   [0, { kind: "fraction", class: "omega" }, "BAD_OPTION", "variables[0].class"],
   [0, { kind: "logitDifference", class: "fcc", minus: "omega" }, "BAD_OPTION", "variables[0].minus"],
@@ -457,7 +461,7 @@ const golden = {
   unusable: unusable.map(([system, variable, code, field]) => ({ system, variable, code, field })),
 };
 
-// One entry a line: short enough to look at, long enough to compare.
+// One entry per line, so that the file is readable and differences are small.
 const entries = Object.entries(golden).map(([key, value]) =>
   Array.isArray(value) && typeof value[0] === "object"
     ? `${JSON.stringify(key)}: [\n${value.map((item) => JSON.stringify(item)).join(",\n")}\n]`

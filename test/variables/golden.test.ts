@@ -52,12 +52,12 @@ function evaluate({ logits, positions, cell, ...rest }: System, variable: unknow
   });
 }
 
-/** Derivative at 0 by the central five-point rule. */
+/** Returns the derivative at 0 by the central five-point rule. */
 function slope(f: (x: number) => number, step: number): number {
   return (f(-2 * step) - 8 * f(-step) + 8 * f(step) - f(2 * step)) / (12 * step);
 }
 
-/** A matrix with x added at one place. */
+/** Returns the matrix with x added to one element. */
 function moved(matrix: readonly (readonly number[])[], row: number, column: number, x: number): number[][] {
   return matrix.map((line, r) => line.map((value, c) => (r === row && c === column ? value + x : value)));
 }
@@ -67,7 +67,7 @@ function strained(matrix: readonly (readonly number[])[], a: number, b: number, 
   return matrix.map((row) => row.map((value, i) => (i === b ? value + x * row[a]! : value)));
 }
 
-/** Whether a logit, by its place among all, is exactly that of the ideal phase. */
+/** Returns whether the logit at this index is exactly that of the ideal phase. */
 function atIdeal({ logits, logWeights, idealLogits }: System, at: number): boolean {
   const c = at % logWeights.length;
   return logits.flat()[at]! - logWeights[c]! === idealLogits[c];
@@ -79,7 +79,7 @@ const cases = golden.cases.map((one) => ({
 }));
 
 describe("the golden file", () => {
-  it.each(cases)("is what the library gives: $title", (one) => {
+  it.each(cases)("agrees with the library: $title", (one) => {
     const evaluation = evaluate(golden.systems[one.system]!, one.variable);
     expectClose("value", evaluation.values, [one.value], 1e-13);
     if (one.seed === undefined) return;
@@ -95,19 +95,19 @@ describe("the golden file", () => {
     const system = golden.systems[one.system]!;
     const value = (changed: Partial<System>): number =>
       plainValue(one.variable, { ...system, ...changed }, numberOf);
-    // Sums of exponentials of 40 lose digits where they are written plainly.
+    // In the plain form, sums of exponentials of 40 lose digits.
     expectClose("value", [one.value], [value({})], 1e-10, 1e-3);
     if (one.seed === undefined) return;
     const { logits, positions, cell, lengthScale } = system;
     const seed = logits.flatMap((row, atom) =>
       row.map((_, c) => slope((x) => value({ logits: moved(logits, atom, c, x) }), 1e-3)),
     );
-    // On its ideal phase a distance grows as u^1.5, which no difference formula likes; its slope is 0 there.
+    // Near its ideal phase a distance grows as u^1.5, for which differences fail; its slope is 0 there.
     const checked = seed.map((difference, at) =>
       one.variable.kind === "distance" && atIdeal(system, at) ? 0 : difference,
     );
     expectClose("seed", one.seed.flat(), checked, 1e-8, 1e-3);
-    // Differences of large values are no better than their last digits.
+    // The errors of differences are those of the last digits of the values.
     const floor = 1e-3 + Math.abs(one.value);
     const gradient = positions.flatMap((row, atom) =>
       row.map((_, i) => slope((x) => value({ positions: moved(positions, atom, i, x) }), 1e-3)),
@@ -131,7 +131,7 @@ describe("the golden file", () => {
     expectClose("dV/dlog a0", [one.logLengthScale!], [logLengthScale], 1e-9, floor);
   });
 
-  it("has derivatives of regions in its cases, and cases of every kind", () => {
+  it("has cases of every kind, and derivatives of regions", () => {
     const kinds = new Set(golden.cases.map(({ variable }) => variable.kind));
     expect([...kinds].sort()).toEqual(Object.keys(table.kinds).sort());
     const moving = golden.cases.filter(({ gradient }) => gradient?.flat().some((g) => Math.abs(g) > 0.01));

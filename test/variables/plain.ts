@@ -1,6 +1,6 @@
 /**
- * The definitions of docs/variables.md once more, as plainly as they can be written: values alone, images by trying them all. What the library computes is
- * compared with these values and with their central differences.
+ * The definitions of docs/variables.md in their plainest form: only values, and all images are tried. Results
+ * of the library are compared with these values and with their central differences.
  */
 import type { Region, Selection, SwitchOptions, Variable } from "../../src/variables/index.js";
 
@@ -20,12 +20,12 @@ export interface System {
   readonly ids: readonly number[] | null;
 }
 
-/** The value of a variable. `numberOf` finds classes. */
+/** Returns the value of a variable. `numberOf` finds classes. */
 export function plainValue(variable: Variable, system: System, numberOf: (name: string) => number): number {
   const value = (inner: Variable): number => plainValue(inner, system, numberOf);
   switch (variable.kind) {
     case "custom":
-      throw new Error("has no plain value");
+      throw new Error("a custom variable has no plain value");
     case "sum":
       return variable.terms.reduce(
         (sum, term) => sum + term.weight * value(term.variable),
@@ -77,7 +77,7 @@ function quantity(
     case "logDensity":
       return Math.log(total);
     default:
-      throw new Error(`${variable.kind} is no mean`);
+      throw new Error(`${variable.kind} is not a mean`);
   }
 }
 
@@ -128,12 +128,12 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** shares . rows */
+/** Returns the sum of shares x rows. */
 function combine(shares: readonly number[], rows: readonly (readonly number[])[]): number[] {
   return [0, 1, 2].map((i) => rows.reduce((sum, row, axis) => sum + shares[axis]! * row[i]!, 0));
 }
 
-/** The shares of the rows that give a vector, by Cramer's rule. */
+/** Returns the shares of the rows that make up a vector, by Cramer's rule. */
 function solve(rows: readonly (readonly number[])[], vector: readonly number[]): number[] {
   const whole = determinant(rows);
   return [0, 1, 2].map(

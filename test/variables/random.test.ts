@@ -1,4 +1,7 @@
-/** Random declarations on random systems: the core's values against the definitions written plainly, and one seed for all against one each. */
+/**
+ * Random declarations on random systems: the core's values agree with the plain definitions, and one seed for
+ * all variables agrees with one per variable.
+ */
 import fc from "fast-check";
 import { expect, it } from "vitest";
 import { PhasewireError } from "../../src/errors/index.js";
@@ -100,7 +103,7 @@ const variables = fc.letrec((tie) => ({
   }),
 })).any;
 
-/** Makes a random declaration one of a system: its classes, ids and species. */
+/** Fits a random declaration to a system: its classes, ids and species. */
 function declare(json: unknown, system: System): unknown {
   if (Array.isArray(json)) return json.map((item) => declare(item, system));
   if (typeof json !== "object" || json === null) return json;
@@ -122,7 +125,7 @@ function declare(json: unknown, system: System): unknown {
   return changed;
 }
 
-it("values are those of the definitions, and derivatives add up", () => {
+it("values agree with the definitions, and derivatives add up", () => {
   let [compared, refused] = [0, 0];
   fc.assert(
     fc.property(systems, fc.array(variables, { minLength: 1, maxLength: 3 }), (system, json) => {
@@ -142,13 +145,13 @@ it("values are those of the definitions, and derivatives add up", () => {
       try {
         evaluation = evaluate(resolved);
       } catch (thrown) {
-        // A mean over nothing, or a region that meets its image: other tests know which.
+        // An empty selection, or a region that meets its image. Other tests check which is refused.
         if (!(thrown instanceof PhasewireError) || thrown.code === "INTERNAL") throw thrown;
         refused += 1;
         return;
       }
       const plain = declared.map((one: Variable) => plainValue(one, system, (name) => Number(name.slice(1))));
-      // Written plainly, exponentials of sums and sums of exponentials lose digits.
+      // In the plain form, exponentials of sums and sums of exponentials lose digits.
       expectClose("values", evaluation.values, plain, 1e-9, 1);
       const isSharp = JSON.stringify(declared).includes('"width":0}');
       if (isSharp) return;
@@ -164,6 +167,6 @@ it("values are those of the definitions, and derivatives add up", () => {
     }),
     { numRuns: 200 },
   );
-  // The generators must not come to make nothing but what is refused.
+  // The generators must not make only declarations that are refused.
   expect(compared, `${refused} were refused`).toBeGreaterThan(30);
 });

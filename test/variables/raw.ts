@@ -1,4 +1,4 @@
-/** Variables of the core without the library: contexts, records and lists as docs/core-abi.md describes them. */
+/** Calls the core's variables without the library: contexts, records and lists as in docs/core-abi.md. */
 import { CoreContext } from "../../src/core/context.js";
 import type { CoreBuild, CoreExports } from "../../src/core/index.js";
 import { createMemory, instantiateCore } from "../../src/core/instance.js";
@@ -7,7 +7,7 @@ import { nodeHost } from "../../src/core/node-host.js";
 /** Fields of a record without their prefix; KIND, REDUCE and REGION may be words. */
 export type RawRecord = Readonly<Record<string, number | string | readonly number[]>>;
 
-/** What is evaluated: N atoms, C classes. */
+/** The input of an evaluation: N atoms, C classes. */
 export interface RawInput {
   readonly classCount: number;
   readonly logits: Float32Array | Float64Array;
@@ -26,7 +26,7 @@ export interface RawInput {
 export const lengthScale = 2.5;
 export const logitLength = 0.0625;
 
-/** Fills all memory that no call may write. */
+/** The byte that fills all memory which no call may write. */
 const guard = 0xa5;
 
 export async function loadCore(build: CoreBuild): Promise<{ core: CoreExports; memory: WebAssembly.Memory }> {
@@ -78,7 +78,7 @@ export class RawVariables {
     this.write();
   }
 
-  /** Writes everything that goes in. */
+  /** Writes all input. */
   private write(): void {
     const { context, input, atomCount } = this;
     const { core } = context;
@@ -123,7 +123,7 @@ export class RawVariables {
     this.records()[record * this.stride + place(this.context.core, name)] = value;
   }
 
-  /** The name of a status. */
+  /** Returns the name of a status. */
   named(status: number): string {
     const { core } = this.context;
     const names = Object.keys(core).filter((name) => name.startsWith("STATUS_"));
@@ -154,12 +154,15 @@ export class RawVariables {
     return this.context.values("VARIABLES_VIRIAL", 9).slice();
   }
 
-  /** The context and everything behind it, a guard at the end included. */
+  /** Returns a copy of the context and the memory after it, including a guard at the end. */
   bytes(): Uint8Array {
     return this.context.bytes(this.end + 64).slice();
   }
 
-  /** Which of the bytes a call may write: the context, records, lists and scratch, seed and gradient. */
+  /**
+   * Returns whether a call may write this byte: context, records, lists, scratch, seed and gradient are
+   * writable.
+   */
   isWritable(at: number): boolean {
     const { context, atomCount, input } = this;
     const address = context.address + at;
