@@ -7,8 +7,9 @@ const { pairHeadroom } = limits.core;
 const patience = 8;
 
 /**
- * Room for pairs per atom. It grows with a frame that needs more, because frames of a run are alike. It falls back to the core's
- * usual room when a frame is refused, when the room does not fit, and when frames need far less: one dense frame costs no other.
+ * Room for pairs per atom. It grows with a frame that needs more, because frames of a run are alike. It falls
+ * back to the core's usual room when a frame is refused, when the room does not fit, and when frames need far
+ * less: one dense frame costs no other.
  */
 export class PairRoom {
   private room = 0;

@@ -1,4 +1,7 @@
-/** Frames with far too many neighbours: refused before their pairs are formed, and without a trace in the frames after them. */
+/**
+ * Frames with far too many neighbours: refused before their pairs are formed, and without a trace in the
+ * frames after them.
+ */
 import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CoreContext } from "../../src/core/context.js";
 import { type CoreFrame, PhaseCore } from "../../src/core/index.js";

@@ -4,10 +4,9 @@ import { codecLimits } from "./codec.js";
 import type { Limits } from "./wire.js";
 
 /**
- * The limits of a server that accepts frames of up to `maxAtoms` atoms and, of a model with `classCount` classes,
- * their seeds in double precision. A part can be twice as long as the
- * positions of such a frame, so that a client slightly above the limit still gets an error. Above that,
- * ZeroMQ closes the connection.
+ * The limits of a server that accepts frames of up to `maxAtoms` atoms and, of a model with `classCount`
+ * classes, their seeds in double precision. A part can be twice as long as the positions of such a frame, so
+ * that a client slightly above the limit still gets an error. Above that, ZeroMQ closes the connection.
  */
 export function serverLimits(maxAtoms: number, classCount = 0): Limits {
   const bytesPerPosition = 24;
