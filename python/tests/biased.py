@@ -1,4 +1,4 @@
-"""What the tests of biases share: crystals, an analyser that fails when it is told to, a bias that counts."""
+"""Helpers for the tests of biases: crystals, an analyser that fails on request, a bias that counts."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def frame_at(step=0, atoms=None, time=None, **changes):
 
 
 class Faulty(Analyser):
-    """An analyser as another one, but for what `at` says of some evaluations, which are counted from 0.
+    """Another analyser, except for the evaluations in `at`, which are counted from 0.
 
-    An exception is raised; a function changes the evaluation.
+    An exception in `at` is raised; a function changes the evaluation.
     """
 
     def __init__(self, inner, at=None) -> None:
@@ -61,7 +61,7 @@ class Faulty(Analyser):
 
 
 class Counting(BiasPotential):
-    """E = k V (1 + number of updates), which remembers by what it was moved on."""
+    """E = k V (1 + number of updates), which remembers its updates."""
 
     def __init__(self, variable, k=1.0, name="counting") -> None:
         super().__init__(variable, name=name)

@@ -24,7 +24,7 @@ def local():
 
 
 def short_endpoint(tmp_path_factory):
-    # A short path: those of Unix sockets are limited to about 100 characters.
+    # A short path, since paths of Unix sockets are limited to about 100 characters.
     return f"ipc://{tmp_path_factory.mktemp('s')}/socket"
 
 
@@ -44,7 +44,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture
 def mortal_server(endpoint):
-    """A server of the test's own, which it may kill."""
+    """A server for one test, which may kill it."""
     process = ServerProcess(endpoint)
     process.start()
     yield process

@@ -23,7 +23,7 @@ def core_variables():
 
 @dataclass(frozen=True, eq=False)
 class Forward:
-    """What a forward pass says of a frame."""
+    """The result of a forward pass."""
 
     frame: Frame
     logits: np.ndarray
@@ -33,7 +33,7 @@ class Forward:
 
 @dataclass(frozen=True, eq=False)
 class Derivatives:
-    """Of an energy: by the logits, and directly by positions, strain and log a0."""
+    """Derivatives of an energy: by the logits, and explicitly by positions, strain and log a0."""
 
     seed: np.ndarray
     gradient: np.ndarray
@@ -57,7 +57,7 @@ class Evaluated:
         self._found.pull(np.asarray(slopes, dtype=float))
         seed = self._core.seed.copy()
         gradient, virial = self._combined(follows_cell=False)
-        # Nothing else of a virial that is not through the logits depends on whether a0 follows the cell.
+        # Only this part of the explicit virial depends on whether a0 follows the cell.
         growth = np.trace(virial - self._combined(follows_cell=True)[1])
         return Derivatives(seed, gradient, virial, growth)
 

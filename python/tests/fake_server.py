@@ -1,4 +1,4 @@
-"""A server for failure tests, with an encoder of its own, that misbehaves as it is told."""
+"""A server for failure tests, with its own encoder, that misbehaves on request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Handler = Callable[[dict[str, Any], "FakeServer"], Reply]
 
 
 def result_for(header: dict[str, Any], **changes: Any) -> list[bytes]:
-    """Encode an answer that is right unless changed."""
+    """Encode an answer, which is correct unless changed."""
     count = header["arrays"][0]["shape"][0]
     body = {
         "type": "result",
@@ -56,7 +56,7 @@ def error_for(header: dict[str, Any], code: str, **more: Any) -> list[bytes]:
 
 
 def answer(header: dict[str, Any], server: FakeServer) -> Reply:
-    """Behave."""
+    """Answer correctly."""
     if header["type"] == "hello":
         return [msgpack.packb({**WELCOME, "sequence": header["sequence"], "session": f"s{len(server.headers)}"})]
     if header["type"] == "analyse":
@@ -65,24 +65,24 @@ def answer(header: dict[str, Any], server: FakeServer) -> Reply:
 
 
 def silent(header: dict[str, Any], server: FakeServer) -> Reply:
-    """Say nothing at all."""
+    """Never answer."""
     return None
 
 
 def deaf_after_hello(header: dict[str, Any], server: FakeServer) -> Reply:
-    """Begin a session, then say nothing."""
+    """Begin a session, then stop answering."""
     return answer(header, server) if header["type"] == "hello" else None
 
 
 class FakeServer:
-    """A ROUTER socket on a thread, whose answers a function decides.
+    """A ROUTER socket on a thread; a function decides its answers.
 
     Attributes
     ----------
     headers : list of dict
-        All headers that came.
+        All received headers.
     identity : bytes
-        Whom the last of them came from.
+        Sender of the last one.
     """
 
     def __init__(self, endpoint: str, handler: Handler = answer) -> None:
@@ -98,15 +98,15 @@ class FakeServer:
         self._thread.start()
 
     def send(self, parts: list[bytes]) -> None:
-        """Send a message more, from within a handler."""
+        """Send an additional message from a handler."""
         self._socket.send_multipart([self.identity, *parts])
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
-        """Headers of one type, so far."""
+        """Received headers of one type."""
         return [header for header in self.headers if header["type"] == kind]
 
     def close(self) -> None:
-        """Go away without a word."""
+        """Disappear without a message."""
         self._stopping.set()
         self._thread.join()
 

@@ -1,4 +1,4 @@
-"""An analyser that says what the test tells it to, for the logic around analysers."""
+"""An analyser with given results, to test the logic around analysers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def result_with(fcc: float, step: int = 0, count: int = 4) -> phasewire.Result:
 
 
 class Scripted(Analyser):
-    """Gives the shares of fcc that it was made with, one after the other; an exception is raised instead."""
+    """Returns the given shares of fcc one after the other; exceptions among them are raised."""
 
     model_name = "scripted"
     phases = PHASES

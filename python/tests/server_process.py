@@ -1,4 +1,4 @@
-"""A real phase server in a process of its own."""
+"""A real phase server in a separate process."""
 
 from __future__ import annotations
 
@@ -52,21 +52,21 @@ class ServerProcess:
         self._process.communicate()
         self._process = None
         if self.endpoint.startswith("ipc://"):
-            # A killed process leaves its socket file behind, as it would for a user.
+            # A killed process leaves its socket file, as it would for a user.
             assert os.path.exists(self.endpoint.removeprefix("ipc://"))  # noqa: PTH110
 
     def pause(self) -> None:
-        """Let it hang, with its connections open."""
+        """Let it hang with its connections open."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on after `pause`."""
+        """Let it continue after `pause`."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """End it, if it runs."""
+        """End it if it runs."""
         if self._process is not None:
             self._process.terminate()
             self._process.communicate(timeout=30)

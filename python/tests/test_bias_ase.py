@@ -50,7 +50,7 @@ def close(actual, expected, relative):
 @pytest.mark.parametrize("scale", [2.27, "cell"])
 def test_forces_and_stress_are_slopes_of_the_energy(scale):
     atoms = copper(noise=0.1)
-    # Skewed, so that all components of the stress are there.
+    # Skewed, so that no component of the stress vanishes.
     atoms.set_cell(atoms.cell.array @ [[1.01, 0.02, -0.01], [0.0, 0.98, 0.03], [0.0, 0.0, 1.0]], scale_atoms=True)
     with phasewire.ase.BiasCalculator(Harmonic(Q, 3.0, 50.0), length_scale=scale) as atoms.calc:
         forces, stress = atoms.get_forces(), atoms.get_stress()
@@ -88,7 +88,7 @@ def test_a_bias_moves_on_once_a_step(local):
     run = verlet(atoms)
     counting = Counting(Q, 0.01)
     bias = phasewire.ase.bias(run, counting, analyser=local)
-    # Callers ask more often than once a step, also for other structures.
+    # Callers evaluate more often than once per step, also other structures.
     run.attach(lambda: (atoms.get_stress(), atoms.get_potential_energy()), interval=1)
     run.run(3)
     other = atoms.copy()
@@ -148,7 +148,7 @@ def dynamics_of(atoms, kind):
 
 
 def checkpointed(folder, steps, kind, *, kill_at=None):
-    """Run metadynamics with checkpoints, and be killed at a step if so told."""
+    """Run metadynamics with checkpoints, and be killed at a step on request."""
     folder = Path(folder)
     folder.mkdir(exist_ok=True)
     atoms = warm()

@@ -57,7 +57,7 @@ WITH_REGIONS = {name for name in VARIABLES if "slab" in name or "ball" in name} 
 
 
 def hot_frame(seed=5):
-    """A hot crystal, half of whose atoms the model hardly calls fcc any more."""
+    """A hot crystal, in which the model hardly recognises half of the atoms as fcc."""
     crystal = bulk("Cu", cubic=True) * 3
     random = np.random.default_rng(seed)
     positions = crystal.positions + random.normal(0, 0.2, crystal.positions.shape)
@@ -88,7 +88,7 @@ def check_derivatives(analyser, frame, *, tolerance=1e-3, **arguments):
 
     central = analyser.evaluate_frame(frame, **arguments)
     random = np.random.default_rng(11)
-    # Along the forces, so that single precision sees something, and a bit astray.
+    # Mostly along the forces, so that the change is well above single precision.
     direction = central.forces / np.linalg.norm(central.forces)
     direction += 0.3 * random.normal(size=direction.shape) / np.sqrt(direction.size)
     predicted = -np.sum(central.forces * direction)
@@ -143,7 +143,7 @@ def test_what_follows_the_cell_presses_by_its_unit_alone(exact):
 
 
 def test_an_energy_of_the_values(exact):
-    """A spring on two variables; its forces are derivatives too."""
+    """A spring on two variables, and its derivatives."""
     variables = [fraction("fcc"), phasewire.mean_logit("hcp", select=IN_SLAB)]
     seen = []
 
@@ -179,7 +179,7 @@ def test_no_backward_pass_where_nothing_is_asked_of_it(local, monkeypatch):
     assert not quiet.forces.any()
     assert not quiet.virial.any()
     assert quiet.values[0] > 0
-    # No atom of this sum is there to be moved.
+    # This sum has no atom to move.
     frame = hot_frame()
     empty = fraction("fcc", select=atoms(ids=[0], region=slab(0, 0.5, 0.5, width=0.1)), reduce="sum")
     assert local.evaluate_frame(frame, variables=empty, length_scale=SCALE).values == [0.0]
@@ -198,7 +198,7 @@ def test_values_of_sharp_regions_can_be_watched_but_not_driven(exact):
 
 
 def test_selections_of_frames_and_of_variables_combine(exact):
-    """Ids are those of the atoms handed over, and the forces of all of them come back."""
+    """Ids refer to all given atoms, and the forces are those of all of them."""
     frame = hot_frame()
     names = np.where(frame.species == 1, "Ni", "Cu")
     chosen = np.flatnonzero(frame.species == 1)
@@ -228,7 +228,7 @@ def test_an_error_of_the_energy_goes_through(local, error):
     with pytest.raises(type(error)) as caught:
         local.evaluate_frame(hot_frame(), variables=fraction("fcc"), energy=fail, length_scale=SCALE)
     assert caught.value is error
-    # The analyser is none the worse.
+    # The analyser still works.
     assert local.evaluate_frame(hot_frame(), variables=fraction("fcc"), length_scale=SCALE).values.shape == (1,)
 
 
@@ -303,7 +303,7 @@ def test_a_killed_server_is_replaced_within_the_deadline(mortal_server):
             frame, variables=fraction("fcc"), energy=spring, length_scale=SCALE, deadline=60.0
         )
         expected = client.evaluate_frame(frame, variables=fraction("fcc"), energy=spring, length_scale=SCALE)
-    # The second answer was of the second server altogether.
+    # The second answer came from the second server only.
     assert len(calls) >= 3
     np.testing.assert_array_equal(found.forces, expected.forces)
 
@@ -337,7 +337,7 @@ def is_seed(header):
 
 
 def biasing(first=logits_for, second=forces_for, **model):
-    """A server that gives forces; one of its two answers may be another."""
+    """A server that gives forces; one of its two answers may be replaced."""
 
     def handler(header, server):
         if header["type"] == "hello":
@@ -460,7 +460,7 @@ def test_wrong_answers_are_errors(endpoint, handler):
     ],
 )
 def test_no_answer_to_this_step_within_the_deadline(endpoint, handler):
-    # Not within the client's timeout, which is longer.
+    # Before the client's timeout, which is longer.
     late = pytest.raises(phasewire.DeadlineError, match=r"within 0\.3 s")
     with FakeServer(endpoint, handler), phasewire.connect(endpoint, lazy=True) as client, late:
         ask(client, deadline=0.3)
@@ -487,7 +487,7 @@ def test_late_forces_are_not_taken_for_those_of_the_next_step(endpoint):
         if not held:
             held.append(header)
             return None
-        # First what is late, then what was asked for.
+        # First a late answer, then the requested one.
         server.send(forces_for(held[0], -FORCES, step=header["step"]))
         return forces_for(header)
 
@@ -583,13 +583,13 @@ def test_an_error_of_the_energy_goes_through_the_client(endpoint, error):
 
 
 def test_frames_of_all_sizes_share_one_memory(local):
-    """Variables lie behind the frame, which takes more or less room, and may be laid out anew while it is loaded."""
+    """Variables lie after the frame, whose size varies, and whose layout may change while it is loaded."""
     random = np.random.default_rng(11)
     variables = [VARIABLES["ball"], VARIABLES["species"], VARIABLES["custom"], VARIABLES["per atom"]]
     arguments = {"variables": variables, "coefficients": [1.0, -2.0, 0.5, 3.0], "length_scale": SCALE}
     for repeats in (3, 5, 3, 4, 6, 3):
         crystal = bulk("Cu", cubic=True) * repeats
-        # Denser than all before: more pairs than there is room for.
+        # Denser than all before, with more pairs than there is room for.
         cell = crystal.cell.array * (1 - 0.02 * repeats)
         scattered = crystal.get_scaled_positions() @ cell + random.normal(0, 0.1, crystal.positions.shape)
         frame = make_frame(scattered, cell, True, random.integers(0, 2, len(crystal)))

@@ -1,4 +1,4 @@
-"""Forces of all biases are the derivatives of their energies; formulas, work and refusals of the simple ones."""
+"""Forces of all biases are the derivatives of their energies; formulas, work and refusals of the simple biases."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_derivatives_are_those_of_the_energy(make):
             ahead[along] += 1e-5
             behind[along] -= 1e-5
             numeric = (bias.energy(ahead, 37)[0] - bias.energy(behind, 37)[0]) / 2e-5
-            # A step across the cutoff of a kernel would count its jump; none of these points has one.
+            # A step across the cutoff of a kernel would include its jump; none of these points does.
             assert not abs(numeric - derivatives[along]) > 1e-6 * max(1.0, abs(numeric))
             forced += abs(numeric) > 0.01
     assert forced > 10
@@ -154,7 +154,7 @@ def test_a_moving_centre_follows_its_schedule_and_stays_at_its_ends():
 
 
 def test_the_work_is_what_the_motion_adds_to_the_energy():
-    # Values that stand still: all the change of the energy is work, however many steps it takes.
+    # Constant values: the whole change of the energy is work, for any number of steps.
     for stride in (1, 7):
         bias = Moving(X, [0, 50], [0.0, 2.0], [1.0, 9.0])
         for step in range(0, 71, stride):
@@ -186,7 +186,7 @@ def test_columns_tell_centre_and_work_of_the_step_that_was_evaluated_last():
     assert np.isnan(bias.columns()["moving.x_cntr"])
     for step in (0, 5, 10):
         bias.energy([0.0], step)
-        # A row of COLVAR is written before the bias moves on, and a second look at the step changes nothing.
+        # A row of COLVAR is written before the bias moves on, and a second evaluation of the step changes nothing.
         for _ in range(2):
             columns = bias.columns()
             assert columns["moving.x_cntr"] == pytest.approx(step / 10)

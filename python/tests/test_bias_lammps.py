@@ -24,7 +24,7 @@ from phasewire.variables import logit_difference, mean_logit
 
 Q = mean_logit("fcc", name="q")
 SCALE = 2.27
-GONE = make_error("SERVER_UNREACHABLE", "nobody is there")
+GONE = make_error("SERVER_UNREACHABLE", "no server there")
 # bar in eV per cubic angstrom: LAMMPS's own conversion in units metal.
 BAR = 1 / 1.6021765e6
 
@@ -39,7 +39,7 @@ def potential() -> Path:
 def copper(
     *, pair="eam", fix="nve", timestep=0.001, boundary="p p p", box="block 0 3 0 3 0 3", place="box", types=1, extra=()
 ):
-    """Make 108 atoms of copper, warm, or with `pair` "zero" at rest, displaced and without any force."""
+    """Make 108 atoms of copper: warm, or with `pair` "zero" at rest, displaced and without forces."""
     lmp = phasewire.lammps.create()
     lmp.commands_string(
         f"""units metal
@@ -92,7 +92,7 @@ def differences(lmp, tags, step=0.01):
 
 
 def close(actual, expected, relative):
-    """Compare with the largest of the numbers expected, which float32 inside the core makes the measure."""
+    """Compare relative to the largest expected number, since the core computes in float32."""
     assert np.abs(np.subtract(actual, expected)).max() <= relative * np.abs(expected).max()
 
 
@@ -136,12 +136,12 @@ def test_impulses_conserve_energy_and_act_every_so_many_steps():
     counting = Faulty(bias.driver.analyser)
     bias.driver.analyser = counting
     lmp.command("run 10")
-    # The first step is the last of the run before.
+    # The first step is the last step of the run before.
     assert counting.asked == 3
     forces = bias.driver.last.forces
     impulse = every_step.apply(read_frame(lmp))
     close(forces, 5 * impulse.forces, 1e-4)
-    # The pressure counts the virial in impulses too: five times at this step, and not at all two steps later.
+    # The pressure includes the virial as impulses: five times at this step, and not at all two steps later.
     for times in (5, 0):
         with_bias = lmp.get_thermo("press")
         virial = np.trace(impulse.virial) / 3 / lmp.get_thermo("vol") / BAR
@@ -173,15 +173,15 @@ def test_a_barostat_feels_the_virial():
         lmp.command("run 20")
         drift[virial] = np.ptp(energies(lmp, 20, "econserve"))
         lmp.close()
-    # The enthalpy that the equations of motion conserve is that of the whole system.
+    # The equations of motion conserve the enthalpy of the whole system.
     assert drift["yes"] < 0.01
     assert drift["no"] > 0.04
 
 
 def test_a_barostat_conserves_under_impulses():
-    # Were the virial of an impulse kept until the next one, its delay would heat the cell: 38 times the spread here.
+    # If the virial of an impulse stayed until the next one, its delay would heat the cell: 38 times the spread.
     lmp = copper(fix="nph aniso 0 0 0.5", timestep=0.001)
-    # The variable of a path that is all strain.
+    # The variable along a path of pure strain.
     path = logit_difference("fcc", "bcc", name="path")
     bias = phasewire.lammps.bias(lmp, Harmonic(path, 4.0, 0.5), every=5, length_scale="cell")
     lmp.command("run 20")
@@ -196,7 +196,7 @@ def test_a_barostat_conserves_under_impulses():
 
 
 def leave_in_free_memory(value):
-    """Fill free blocks of the sizes that a fix may take, as objects do that are gone."""
+    """Fill free blocks of the sizes of a fix, as deleted objects do."""
     libc = ctypes.CDLL(None)
     libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
     numbers = np.full(512, value)
@@ -241,7 +241,7 @@ def test_the_step_that_ends_a_run_has_no_virial_either(local):
     for policy, failing in (("stop", {4: GONE}), ("unbiased", {4: GONE}), ("none", {})):
         lmp = copper()
         options = {} if policy == "none" else {"on_failure": policy}
-        # Before the bias, whose fix ends the run.
+        # Called before the bias, whose fix ends the run.
         lmp.command("fix record all vector 1 c_thermo_press")
         bias = phasewire.lammps.bias(lmp, Counting(Q, 10.0), analyser=Faulty(local, failing), **options)
         if policy == "stop":
@@ -279,7 +279,7 @@ def test_the_log_says_why(local, tmp_path):
     with pytest.raises(phasewire.ServerUnreachableError):
         bias.run(5)
     lmp.close()
-    assert "phasewire has no forces at step 2: SERVER_UNREACHABLE: nobody is there" in (tmp_path / "log").read_text()
+    assert "phasewire has no forces at step 2: SERVER_UNREACHABLE: no server there" in (tmp_path / "log").read_text()
 
 
 def test_other_errors_of_lammps_are_its_own(local):
@@ -327,7 +327,7 @@ def test_closed_it_makes_no_runs(local):
 
 
 def checkpointed(folder, steps, *, fix="nve", every=20, kill_at=None):
-    """Run metadynamics with checkpoints, and be killed at a step if so told."""
+    """Run metadynamics with checkpoints, and be killed at a step on request."""
     lmp = phasewire.lammps.create()
 
     def begin(lmp):
@@ -386,6 +386,6 @@ def test_a_killed_run_with_a_thermostat_goes_on(tmp_path):
     assert bias.driver.step == 100
     one, two = read_columns(whole / "COLVAR"), read_columns(killed / "COLVAR")
     np.testing.assert_array_equal(two["time"], one["time"])
-    # To the last bit: both begin anew at a checkpoint what they know of earlier frames.
+    # Equal to the last bit: both reset data of earlier frames at a checkpoint.
     np.testing.assert_array_equal(two.rows, one.rows)
     assert np.ptp(one["q"]) > 0.05

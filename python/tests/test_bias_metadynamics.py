@@ -1,4 +1,4 @@
-"""Metadynamics: free energies of toys, hills in files, restarts to the last bit, also after kill -9."""
+"""Metadynamics: free energies of toys, hills in files, restarts to the last bit, also after a kill."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def values(count, seed=1):
 
 
 def run(bias, series, first=0):
-    """Energies of a series of values, as a driver would ask for them; 0.25 units of time a step."""
+    """Energies of a series of values, evaluated as by a driver; 0.25 units of time per step."""
     energies = []
     for step, value in enumerate(series[first:], start=first):
         energies.append(bias.energy(value, step)[0])
@@ -86,7 +86,7 @@ def test_the_grid_is_as_far_from_the_sum_of_gaussians_as_it_says(nodes, error):
     points = rng.uniform(-1, 1, (4000, 2))
     deviation = np.abs(exact.energies(points)[0] - grid.energies(points)[0])
     assert not deviation.max() > 2.0 * 1.02 * error
-    # The bound is sharp to a factor of a few, or it would be of no use.
+    # The bound must be sharp to a small factor to be useful.
     assert deviation.max() > 0.3 * error
 
 
@@ -125,7 +125,7 @@ def test_frames_reweighted_by_it_give_the_free_energy_too():
         weights.append(np.exp(bias.energies(walkers.positions)[0] - bias.columns()["metad.rct"]))
         places.append(walkers.positions[:, 0])
     share = np.concatenate(weights)[np.concatenate(places) > 0].sum() / np.concatenate(weights).sum()
-    # Half of the weight is in either well.
+    # Each well has half of the weight.
     assert not abs(np.log(share / (1.0 - share))) > 0.2
 
 
@@ -138,7 +138,7 @@ def test_a_run_that_was_interrupted_at_any_step_goes_on_as_if_it_had_not_been(tm
         first = make(grid=grid, hills=tmp_path / f"HILLS{cut}")
         run(first, series[:cut])
         np.savez(tmp_path / "state.npz", **first.state())
-        # What the run did between its checkpoint and its end is lost.
+        # Hills after the checkpoint are lost.
         run(first, series[: cut + 9], first=cut)
         second = make(grid=grid, hills=tmp_path / f"HILLS{cut}")
         with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
@@ -173,7 +173,7 @@ def test_hills_are_written_as_plumed_writes_them(tmp_path):
     np.testing.assert_array_equal(found["time"], 0.25 * np.arange(5, 31, 5))
     np.testing.assert_allclose(found["height"], tempered.state()["heights"] * 6.0 / 5.0)
     assert set(found["biasf"]) == {6.0}
-    # So the sum of what the file holds is minus the free energy, as PLUMED's sum_hills takes it to be.
+    # So the sum of the hills in the file is minus the free energy, as PLUMED's sum_hills assumes.
     points = np.linspace(-1, 1, 9)
     summed = np.sum(found["height"] * np.exp(-0.5 * ((points[:, None] - found["x"]) / 0.15) ** 2), axis=1)
     np.testing.assert_allclose(tempered.free_energy(points), summed.max() - summed)
@@ -196,7 +196,7 @@ def test_a_restart_from_hills_alone_has_all_that_are_whole(tmp_path, torn):
     for key in ("centres", "sigmas", "times"):
         np.testing.assert_array_equal(second.state()[key], first.state()[key][:count])
     np.testing.assert_allclose(second.state()["heights"], first.state()["heights"][:count], rtol=1e-15)
-    # The file goes on, whole.
+    # The file continues and is complete.
     second.update([0.0], 100, 25.0)
     second.update([0.0], 105, 26.25)
     assert len(read_columns(tmp_path / "HILLS")) == count + 1
@@ -252,7 +252,7 @@ def test_a_run_that_was_killed_goes_on_from_its_checkpoint_as_if_it_had_not_been
     assert child.stdout is not None
     while int(child.stdout.readline()) < 500:
         pass
-    # Somewhere between two checkpoints.
+    # A step between two checkpoints.
     time.sleep(0.003)
     os.kill(child.pid, signal.SIGKILL)
     child.stdout.close()

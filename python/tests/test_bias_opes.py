@@ -68,7 +68,7 @@ def test_the_bias_is_that_of_its_definition(kind):
         return np.sum(np.where(square < bias.cutoff**2, heights * (np.exp(-0.5 * square) - cut), 0.0), axis=1)
 
     columns = bias.columns()
-    # What the heights are divided by is their number (exploring), or their weights: kT log(sum w / count) is known.
+    # Heights are divided by their number (exploring), or by their weights: kT log(sum w / count) is known.
     norm = 80.0 if kind is OpesExplore else 80.0 * np.exp(columns["opes.rct"])
     zed = np.mean(density(centres)) / norm
     assert columns["opes.zed"] == pytest.approx(zed, rel=1e-9)
@@ -82,7 +82,7 @@ def test_the_bias_is_that_of_its_definition(kind):
 def test_merging_keeps_height_mean_and_variance():
     bias = make(fixed_sigma=True, compression=1.0)
     plain = make(fixed_sigma=True, compression=0.0)
-    # The second lies close to the first, the third far away.
+    # The second is close to the first, the third far away.
     for number, value in enumerate([(0.0, 0.0), (0.0, 0.0), (0.1, 0.05), (1.4, 1.4)]):
         bias.update(value, 5 * number)
         plain.update(value, 5 * number)
@@ -168,7 +168,7 @@ def test_a_run_that_was_interrupted_at_any_step_goes_on_as_if_it_had_not_been(tm
             np.testing.assert_array_equal(second.state()[key], value)
         np.testing.assert_array_equal(second.free_energy(LINE @ [[1, 1]]), whole.free_energy(LINE @ [[1, 1]]))
         assert (tmp_path / f"KERNELS{cut}").read_bytes() == (tmp_path / "whole").read_bytes()
-        # The same object, whose file is open, goes back too.
+        # The same object, with its file open, also goes back.
         with np.load(tmp_path / "state.npz", allow_pickle=False) as state:
             second.restore(state)
         run(second, series, first=cut)

@@ -1,4 +1,4 @@
-"""Free energies of reweighted frames: their definition, errors that are true, what is refused."""
+"""Free energies of reweighted frames: their definition, realistic errors, refusals."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_bins_of_small_weights_are_not_lost_beside_those_of_large_ones(side):
 
 def test_errors_are_those_of_repeated_runs():
     runs = [reweight(*flattened(seed), kT=1.0, edges=EDGES) for seed in range(200)]
-    # All from the bin that is lowest, or as low as its neighbour but for chance.
+    # Relative to the lowest bin, or to its neighbour if that is as low by chance.
     free = np.array([run.free_energy - run.free_energy[3] for run in runs])
     inner = np.linspace(EDGES[:-1], EDGES[1:], 101)
     exact = -np.log(np.mean(np.exp(-0.5 * inner**2), axis=0))
@@ -59,7 +59,7 @@ def test_blocks_know_of_correlations():
     values, energies = flattened(1, 500)
     once = reweight(values, energies, kT=1.0, edges=EDGES)
     held = reweight(np.repeat(values, 20), np.repeat(energies, 20), kT=1.0, edges=EDGES)
-    # Each frame twenty times in a row is no more than each once.
+    # Each frame twenty times in a row gives no more information than each once.
     np.testing.assert_allclose(held.free_energy, once.free_energy)
     np.testing.assert_allclose(held.error, once.error)
 

@@ -1,4 +1,4 @@
-"""The builds of the core, and which one is taken."""
+"""The builds of the core, and the choice between them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_without_relaxed_simd(monkeypatch):
     monkeypatch.setattr(_build, "accepts_relaxed", lambda: False)
     with phasewire.Local() as analyser:
         assert analyser.build == "baseline"
-    with pytest.raises(phasewire.InputError, match="no relaxed SIMD") as caught:
+    with pytest.raises(phasewire.InputError, match="needs relaxed SIMD") as caught:
         phasewire.Local(build="relaxed")
     assert (caught.value.code, caught.value.field) == ("BAD_OPTION", "build")
     assert "baseline" in caught.value.remedy
@@ -63,7 +63,7 @@ def test_builds_differ_by_rounding_alone():
 
 @pytest.mark.parametrize("build", ["baseline", "relaxed"])
 def test_how_numbers_are_spread_over_lanes_changes_no_bit(build):
-    """`splatNumbers` chooses an instruction, not a result."""
+    """`splatNumbers` changes an instruction, not the result."""
     atoms = bulk("Cu", cubic=True) * 3
     atoms.rattle(0.1, seed=4)
     frame = make_frame(atoms.positions, atoms.cell.array, True)

@@ -1,4 +1,4 @@
-"""The classes allowed and their weights, in this process."""
+"""Allowed classes and their weights, in this process."""
 
 from __future__ import annotations
 

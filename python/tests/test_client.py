@@ -1,4 +1,4 @@
-"""The client against a server that behaves, misbehaves, comes late and goes."""
+"""The client with a server that behaves, misbehaves, starts late and disappears."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_late_answers_are_not_taken_for_others(endpoint):
         if header["step"] == 1:
             server.held = header
             return None
-        # The answer to the earlier question comes now, and the right one never.
+        # Now the answer to the earlier request arrives; the right one never does.
         return result_for(server.held)
 
     with FakeServer(endpoint, hold_first), phasewire.connect(endpoint, timeout=0.3) as client:
@@ -271,8 +271,8 @@ def test_a_hanging_server_never_holds_the_simulation(endpoint):
     with FakeServer(endpoint, deaf_after_hello) as server:
         monitor = phasewire.Monitor(phasewire.connect(endpoint, timeout=0.3, lazy=True), queue=1)
         wait_until(lambda: monitor.connected)
-        # Without a pause: all these steps must pass while the server answers none, and it gets to see only the two
-        # frames that may be under way at a time.
+        # Without a pause: all these steps must pass while the server answers none, and it receives only the two
+        # frames that may be unanswered at a time.
         watch(monitor, range(20_000))
         wait_until(lambda: any(incident.kind == "lost" for incident in monitor.incidents))
         watch(monitor, range(20_000, 20_010))

@@ -1,4 +1,4 @@
-"""Column files of PLUMED, written and read, cut and torn."""
+"""Column files of PLUMED: written, read, cut and incomplete."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_row_is_there_as_soon_as_it_is_written(tmp_path):
     for time in range(3):
         writer.write({"time": time, "x": 1.0})
         assert len(read_columns(tmp_path / "COLVAR")) == time + 1
-    # One that nobody closes is closed quietly.
+    # A file that is never closed gives no warning.
     del writer
     gc.collect()
 
@@ -155,7 +155,7 @@ def test_a_disk_that_fills_up_leaves_no_part_of_a_line(tmp_path):
     real = writer._stream
 
     class Full:
-        """Takes four bytes and then no more."""
+        """Accepts four bytes and then no more."""
 
         taken = False
 

@@ -1,4 +1,4 @@
-"""Clusters, profiles, grids and interfaces, on constructed frames and on one that ships."""
+"""Clusters, profiles, grids and interfaces, on constructed frames and a shipped one."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def result_of(labels, *, length_scale=1.0, probabilities=None, step=0, selection
 
 
 def brute_force(positions, cell, periodic, members, reach):
-    """Sets of atoms, by flood fill over every pair and image."""
+    """Sets of atoms, from a flood fill over all pairs and images."""
     reaches = [range(-3, 4) if flag else [0] for flag in periodic]
     images = np.array([(a, b, c) for a in reaches[0] for b in reaches[1] for c in reaches[2]]) @ cell
     left, found = set(np.flatnonzero(members).tolist()), []
@@ -85,7 +85,7 @@ def test_clusters_are_those_of_brute_force(cell, periodic):
     generator = np.random.default_rng(5)
     several = 0
     for _ in range(6):
-        # Some outside the cell.
+        # Some atoms lie outside the cell.
         positions = generator.uniform(-0.3, 1.3, (90, 3)) @ cell
         labels = generator.integers(0, 3, 90)
         found = diagnostics.clusters(result_of(labels), make_frame(positions, cell, periodic), "fcc")
@@ -120,7 +120,7 @@ def test_the_growing_crystal_is_one_cluster(growing, labelled):
     assert fcc.phases == ("fcc",)
     assert fcc.sizes.sum() == np.count_nonzero(labelled.where("fcc"))
     np.testing.assert_array_equal(diagnostics.largest_cluster(labelled, growing, "fcc"), fcc.largest)
-    # The melt goes through the boundary, and is one.
+    # The melt crosses the boundary, and is one cluster.
     melt = diagnostics.clusters(labelled, growing, "disordered")
     assert melt.largest_size > 0.98 * (1 - labelled.crystalline) * len(growing)
     assert len(diagnostics.clusters(labelled, growing, "disordered", cutoff=0.5).sizes) > 1000
@@ -138,7 +138,7 @@ def test_two_crystals_of_different_phases():
     assert diagnostics.clusters(result, frame, "fcc").numbers.tolist() == [0, 0, -1, 1, -1, -1, -1]
     assert diagnostics.clusters(result, frame, "hcp").largest.tolist() == [4, 5]
     assert repr(one) == "<Clusters step 0: 2 of fcc + hcp, largest 4 atoms>"
-    # At 9 is the image of the first.
+    # The image of the first is at 9.
     whole = result_of([1, 1, 2, 1, 2, 2, 1])
     assert diagnostics.clusters(whole, make_frame(line, [9.0] * 3, True)).sizes.tolist() == [7]
     assert diagnostics.clusters(whole, make_frame(line, [9.0] * 3, False)).sizes.tolist() == [4, 3]
@@ -222,7 +222,7 @@ def test_interfaces_are_where_they_were_put(planes, width):
         assert abs(found.width / width - 1) < 0.35
         assert abs(found.high - 0.95) < 0.03
         assert abs(found.low - 0.02) < 0.03
-    # Errors are what they say: ten deviations of about one standard error.
+    # Errors are realistic: ten deviations of about one standard error.
     assert 0.3 < np.sqrt(np.mean(np.square(deviations))) < 2.2
 
 

@@ -1,4 +1,4 @@
-"""The driver: one evaluation a step for all biases, what fails, what is written, and going on from a file."""
+"""The driver: one evaluation per step for all biases, failures, files, and restarts."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from phasewire.files.colvars import read_columns
 from phasewire.variables import fraction, logit_difference, mean_logit
 
 FCC = mean_logit("fcc")
-GONE = make_error("SERVER_UNREACHABLE", "nobody is there")
+GONE = make_error("SERVER_UNREACHABLE", "no server there")
 
 
 def spoiled(field, value):
@@ -81,7 +81,7 @@ def test_a_bias_moves_on_once_a_step_when_the_next_one_begins(local):
     driver.advance()
     driver.advance()
     assert bias.steps == [0, 1, 2]
-    # The step that has been counted may be asked for again; it moves nothing on.
+    # A counted step may be evaluated again, which moves nothing on.
     driver.apply(frame_at(2, time=1.0))
     driver.apply(frame_at(3, time=1.5))
     assert bias.steps == [0, 1, 2]
@@ -142,7 +142,7 @@ def test_a_step_without_forces_stops_and_is_on_record(fault, local, tmp_path):
     assert not driver.last.biased
     driver.advance()
     assert bias.steps == [0]
-    # The run may go on from there.
+    # The run may continue from there.
     assert driver.apply(frame_at(1, time=0.5)).biased
     table = read_columns(tmp_path / "COLVAR")
     assert table.fields == ("time", "meanLogit.fcc", "counting.bias", "bias", "biased")
@@ -277,7 +277,7 @@ def test_a_driver_goes_on_from_its_file(local, tmp_path):
     resumed.restore(tmp_path / "state.npz")
     assert resumed.step == 5
     assert resumed.length_scale == broken.length_scale
-    # An engine begins with the last step once more.
+    # An engine begins with the last step again.
     run_to(resumed, 10, 5)
     assert resumed.biases[0].steps == whole.biases[0].steps == list(range(9))
     np.testing.assert_array_equal(resumed.last.forces, whole.last.forces)

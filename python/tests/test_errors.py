@@ -1,4 +1,4 @@
-"""The errors are those of the documents, and say what they should."""
+"""The errors are those of the documents, with their codes, fields and remedies."""
 
 from __future__ import annotations
 

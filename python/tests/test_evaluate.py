@@ -1,4 +1,4 @@
-"""Values and derivatives of variables: the golden file of both implementations, and central differences."""
+"""Values and derivatives of variables, against the golden file and central differences."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def slope_along(variable, forward, move, step):
 
 
 def moves(forward, random):
-    """Directions in which a frame can be changed, and what an adjoint says along each."""
+    """Directions in which a frame can change, and the derivative of an adjoint along each."""
     count, classes = forward.logits.shape
     by_logits = random.normal(size=(count, classes))
     by_positions = random.normal(size=(count, 3))
@@ -212,7 +212,7 @@ def test_derivatives_are_those_of_the_values(number, direction):
             assert case["variable"]["select"]["region"]["width"] == 0
             return
         forward, variable = system(case["system"]), variable_from_dict(case["variable"])
-        # One system has an atom right on the corner of a distance, where differences are no derivative.
+        # One system has an atom exactly on the corner of a distance, where differences are not derivatives.
         off_corners = 0.05 * np.random.default_rng(5).normal(size=forward.logits.shape)
         forward = replace(forward, logits=forward.logits + off_corners)
     move, said = moves(forward, np.random.default_rng(4))[direction]
@@ -220,7 +220,7 @@ def test_derivatives_are_those_of_the_values(number, direction):
     predicted = said(adjoint)
     found = slope_along(variable, forward, move, 1e-3 if direction != "logits" else 3e-4)
     scale = max(abs(found), abs(predicted), 1e-2 * np.linalg.norm(adjoint.seed))
-    # Extreme logits lie near corners.
+    # Extreme logits are near corners.
     tolerance = 1e-4 if number in OWN or GOLDEN["cases"][number]["system"] == 3 else 1e-6
     assert abs(found - predicted) <= tolerance * scale + 1e-11
 
@@ -242,7 +242,7 @@ def test_an_energy_of_several_variables_adds_up():
 
 def test_what_has_no_weight_is_not_differentiated():
     def refuse(logits):
-        raise AssertionError("asked for a derivative that nobody needs")
+        raise AssertionError("an unused derivative was evaluated")
 
     forward = own_system()
     variables = [phasewire.custom(lambda x: 1.0, refuse), phasewire.fraction("fcc")]

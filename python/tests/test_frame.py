@@ -1,4 +1,4 @@
-"""Frames: what is accepted, and every bad input by its name, before anything is computed or sent."""
+"""Frames: accepted input, and an error with a name for each invalid input, before anything is computed or sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CURVE: only clients with keys are let in."""
+"""CURVE: only clients with keys are accepted."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ def test_two_dimensions_are_refused():
         dimension 2
         region box block 0 9 0 9 -0.1 0.1
         create_box 1 box""")
-    with pytest.raises(phasewire.InputError, match="three dimensions"):
+    with pytest.raises(phasewire.InputError, match="three-dimensional"):
         phasewire.lammps.attach(lmp, 5, Scripted())
     lmp.close()
 
@@ -137,7 +137,7 @@ def test_observables_and_the_kinetic_temperature():
     lmp.command("run 10")
     assert phasewire.lammps.temperature(lmp) == pytest.approx(lmp.get_thermo("temp"), rel=1e-10)
     temperatures = monitor.series.observable("temperature")
-    # At the start of a run LAMMPS has whole-step velocities: those that were asked for.
+    # At the start of a run LAMMPS has whole-step velocities, as requested.
     assert temperatures[0] == pytest.approx(40.0, rel=1e-10)
     assert 15 < temperatures[1] < 40
     monitor.detach()
@@ -147,7 +147,7 @@ def test_observables_and_the_kinetic_temperature():
 def test_a_step_is_observed_once_unless_something_has_changed():
     lmp = make()
     monitor = phasewire.lammps.attach(lmp, 10, Scripted())
-    # Atoms leave the box in between, and are wrapped into it when a run begins.
+    # Atoms leave the box during a run, and are wrapped into it when the next run begins.
     for _ in range(5):
         lmp.command("run 20")
     np.testing.assert_array_equal(monitor.series.step, np.arange(0, 101, 10))

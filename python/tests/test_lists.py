@@ -1,4 +1,4 @@
-"""Neighbour lists with a skin, and the layout of memory, are a matter of speed alone."""
+"""Neighbour lists with a skin, and the layout of memory, affect only speed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_results_do_not_depend_on_the_skin():
     reused = []
     with phasewire.Local(build="baseline", skin=0.3) as kept, phasewire.Local(build="baseline") as fresh:
         for frame in range(40):
-            # Most frames follow the last one closely; some jump, are wrapped, strained, or change a species.
+            # Most frames are close to the last one; some jump, are wrapped, strained, or change a species.
             positions = positions + random.normal(0, 0.3 if frame % 11 == 10 else 0.02, positions.shape)
             if frame % 7 == 3:
                 positions = positions + random.integers(-1, 2, positions.shape) @ cell

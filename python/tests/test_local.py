@@ -1,4 +1,4 @@
-"""The core in this process against the golden files, and physics that must hold."""
+"""The core in this process, against golden files and physical laws."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_there_are_golden_files():
 def test_golden(path, build):
     golden = json.loads(path.read_text())
     names = {info.sha256: info.name for info in phasewire.shipped_models()}
-    # Fails by name if the golden file belongs to a model that does not ship.
+    # Fails if the golden file belongs to a model that is not shipped.
     with phasewire.Local(names[golden["modelSha256"]], build=build) as analyser:
         frame = golden["positions"], golden["cell"], golden["periodic"], golden["species"]
         result = analyser.analyse(*frame, length_scale=golden["lengthScale"], fields=["logits", "score", "labels"])
@@ -134,7 +134,7 @@ def test_forces_are_the_derivative_of_the_energy(name, build):
     predicted = -np.sum(central.forces * direction)
     assert abs(slope - predicted) <= 2e-3 * np.linalg.norm(central.forces) * np.linalg.norm(direction)
     assert np.abs(central.forces.sum(axis=0)).max() <= 1e-5 * np.abs(central.forces).sum()
-    # Small enough for a trained model's steep basins, large enough for single precision.
+    # Small enough for the steep basins of a trained model, large enough for single precision.
     strain = random.normal(size=(3, 3)) * 4e-4
     strain += strain.T
     stretched = [evaluate(positions @ (np.eye(3) + s), cell @ (np.eye(3) + s)).energy for s in (strain, -strain)]
@@ -202,7 +202,7 @@ def test_invariances(local):
     random = np.random.default_rng(3)
     rotation = np.linalg.qr(random.normal(size=(3, 3)))[0]
     order = random.permutation(len(positions))
-    # A mirror is among the rotations if the determinant is negative, which makes the cell left-handed.
+    # A negative determinant includes a mirror, which makes the cell left-handed.
     cases = [
         (positions @ rotation, cell @ rotation, species, slice(None)),
         (positions + np.array([100.0, -7.0, 0.3]), cell, species, slice(None)),
@@ -235,7 +235,7 @@ def test_denoising_until_converged(local):
     positions, cell, species = hot_crystal()
     result = local.analyse(positions, cell, True, species, denoise="converged", fields=["denoised"])
     assert 0 < result.denoising_steps < 64
-    # What is left of the next step is what counts as converged.
+    # Converged means that the next step is small.
     a0 = result.length_scale
     again = local.analyse(result.denoised, cell, True, species, denoise=1, length_scale=a0, fields=["denoised"])
     assert np.linalg.norm(again.denoised - result.denoised, axis=1).max() < 0.01 * a0

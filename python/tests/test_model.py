@@ -1,4 +1,4 @@
-"""Model files: what is read, and every way in which a damaged one is refused."""
+"""Model files: valid ones are read, and each kind of damage is refused."""
 
 from __future__ import annotations
 
@@ -142,7 +142,7 @@ def with_classes(content, listed):
 
 
 def with_tensors(header, data, tensors):
-    """Build a model file with these tensors in place of those of the same names."""
+    """Build a model file in which these tensors replace those with the same names."""
     for name, tensor in tensors.items():
         content = np.ascontiguousarray(tensor, "<f4").tobytes()
         offsets = [len(data), len(data) + len(content)]
@@ -152,7 +152,7 @@ def with_tensors(header, data, tensors):
 
 
 def with_outer_width(content, width):
-    """Build a model file with a wider last hidden layer, of whose new units no class reads anything."""
+    """Build a model file with a wider last hidden layer, whose new units no class reads."""
     header, data = split(content)
     settings = json.loads(header["__metadata__"]["phasewire"])
     header["__metadata__"]["phasewire"] = json.dumps(settings | {"outerWidth": width})

@@ -134,7 +134,7 @@ def test_the_background_queue_is_bounded_and_drops_the_oldest():
     analyser = Scripted()
     analyser.gate.clear()
     with phasewire.Monitor(analyser, background=True, queue=2) as monitor:
-        # Whichever instant the thread takes the first snapshot, the last two wait.
+        # The last two snapshots wait, whenever the thread takes the first one.
         watch(monitor, 0)
         wait_until(lambda: not monitor._link._queue)
         watch(monitor, 1, 2, 3, 4, 5)

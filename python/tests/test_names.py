@@ -1,4 +1,4 @@
-"""Names by which users import things: earlier ones go on meaning the same objects."""
+"""Names that users import: earlier names still mean the same objects."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_names_are_the_same_for_type_checkers_and_programs(package):
         module.Locl  # noqa: B018
 
 
-# What each import may bring of the libraries that cost time or memory.
+# The libraries among HEAVY that each import loads.
 BROUGHT = {
     "phasewire": set(),
     "phasewire.errors": set(),
@@ -99,7 +99,7 @@ def test_an_import_brings_what_it_uses(module):
 
 @pytest.mark.parametrize("package", ["phasewire.ase", "phasewire.bias", "phasewire.diagnostics", "phasewire.lammps"])
 def test_no_module_hides_a_name_of_its_package(package):
-    """The import of a submodule sets an attribute of its package, which must not be a name of the package."""
+    """Importing a submodule sets an attribute of its package, which must not replace a name of the package."""
     module = importlib.import_module(package)
     for path in Path(module.__file__).parent.glob("*.py"):
         importlib.import_module(package if path.stem == "__init__" else f"{package}.{path.stem}")

@@ -1,4 +1,4 @@
-"""Options that couplings hand on: a list of names and types, which must be that of the function that documents them."""
+"""Options that couplings pass on: their names and types must be those of the function that documents them."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ def test_a_wheel_carries_core_models_and_types(tmp_path):
         str(tmp_path),
         str(PACKAGE),
     ]
-    # Built from a copy, since setuptools writes beside its sources.
+    # Built from a copy, since setuptools writes next to its sources.
     copy = tmp_path / "copy"
     copy.mkdir()
     for name in ("pyproject.toml", "README.md"):

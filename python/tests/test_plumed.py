@@ -1,8 +1,7 @@
-"""PLUMED as a bias, against a stand-in that is strict about order and arguments of the calls.
+"""PLUMED as a bias, tested with a stand-in that checks order and arguments of the calls.
 
-No kernel is to be had here. The stand-in keeps what PLUMED's developer manual and sources ask of an engine: what must
-come before and after `init`, values given anew after each `setStepLong`, forces added to the engine's memory, hills in
-`update` alone.
+PLUMED's kernel is not available here. The stand-in follows PLUMED's developer manual and sources: calls before and
+after `init`, new values after each `setStepLong`, forces added to the engine's memory, hills only in `update`.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ SHAPES = {
 
 
 class StandIn:
-    """What PLUMED does with a harmonic restraint on two EXTRACVs, and a HILLS file to which `update` adds."""
+    """Stands in for PLUMED with a harmonic restraint on two EXTRACVs, and a HILLS file that `update` extends."""
 
     made: ClassVar[list[StandIn]] = []
 
@@ -81,7 +80,7 @@ class StandIn:
         if word in SHAPES:
             self._array(word, value)
             return
-        # setExtraCV is `_set_extra_cv` here; a word that PLUMED does not know is an AttributeError.
+        # setExtraCV is `_set_extra_cv` here; an unknown command is an AttributeError.
         method = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", word).lower()
         getattr(self, f"_{method}")(*rest, *([] if value is None else [value]))
 
@@ -99,7 +98,7 @@ class StandIn:
 
     def _set_extra_cv(self, name, value):
         assert self.phase == "step"
-        # A scalar is taken over at once.
+        # A scalar is read at once.
         self.values[name] = float(value[0])
 
     def _set_extra_cvforce(self, name, value):
@@ -213,7 +212,7 @@ def test_a_restart_cuts_plumeds_files_and_tells_it_to_go_on(tmp_path):
         second.energy([0.1, 0.2], step)
         second.update([0.1, 0.2], step)
     assert [step for step, _, _ in StandIn.made[-1].updates] == [6, 7]
-    # Those of steps 6 and 7, as if there had been no restart; that of 8 is gone.
+    # The rows of steps 6 and 7, as without a restart; that of 8 is gone.
     np.testing.assert_allclose(read_columns("HILLS")["time"], [0.012, 0.014])
 
 

@@ -1,4 +1,4 @@
-"""The rooms of the package: what imports what goes one way (imports for types and within functions included)."""
+"""The rooms of the package: imports go one way, including imports for types and within functions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import phasewire
 
 ROOT = Path(phasewire.__file__).parent
 
-# A room is a folder, or a module beside the folders. It may import rooms of the lines above its own.
+# A room is a folder, or a module of the top folder. It may import rooms of the lines above its own.
 LEVELS = (
     {"_contract", "_lazy", "_version"},
     {"errors"},
@@ -22,9 +22,9 @@ LEVELS = (
     {"driving", "watching"},
     {"couplings"},
     {"ase", "lammps"},
-    # Earlier names of modules, which nothing in the package uses.
+    # Earlier names of modules, which the package itself does not use.
     {"client", "colvars", "driver", "events", "local", "monitor", "plumed", "umbrella"},
-    # The package itself, which knows where all names are.
+    # The package itself, which looks up all names.
     {"__init__"},
 )
 

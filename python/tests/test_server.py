@@ -1,4 +1,4 @@
-"""The real server against the core in this process."""
+"""The real server, compared with the core in this process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Models of other shapes than the shipped one: made-up weights against the double-precision reference."""
+"""Models of other shapes: random weights, compared with the double-precision reference."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHAPES = [
 
 
 def write_model(path, shape, seed=3, **settings):
-    """Write a model file of random weights."""
+    """Write a model file with random weights."""
     random = np.random.default_rng(seed)
     tensors = {}
     for name, size in shape.tensor_shapes().items():

@@ -1,4 +1,4 @@
-"""Arrays in shared memory: the file, what can go wrong with it, and that nothing is left behind."""
+"""Arrays in shared memory: the file, its failures, and its removal."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_regions_of_frames_under_way_never_overlap(shared):
             settled = generator.choice(list(held))
             shared.release(settled)
             held = {number: frame for number, frame in held.items() if number > settled}
-    # Memory is bounded by what was under way at once, not by the number of frames.
+    # The frames unanswered at the same time bound the memory, not the number of frames.
     assert os.fstat(descriptor_of(shared)).st_size < 64 + 8 * (2 * 400 * 8 + 500)
 
 
@@ -183,7 +183,7 @@ def test_there_is_none_where_it_cannot_be(tmp_path, monkeypatch):
     assert SharedArrays.create(tmp_path) is None
 
 
-# -- what a killed client leaves ------------------------------------------------------------------------------------
+# -- files of killed clients ---------------------------------------------------------------------------------------
 
 MAKE_AND_WAIT = """
 import sys, time
@@ -282,7 +282,7 @@ def test_parts_and_shared_arrays_mix():
 
 @pytest.fixture
 def sent(monkeypatch):
-    """Sizes of the parts of each ``analyse`` that is sent, after the header."""
+    """Sizes of the parts after the header of each ``analyse`` message."""
     sizes = []
     encode = _connection.encode
 
@@ -311,7 +311,7 @@ def test_shared_memory_and_messages_give_the_same(server, sent, fields):
         held = client._connection._shared
         assert held._regions == {}
     assert sent[0][0] == positions.nbytes
-    # The cell alone is small enough to be sent.
+    # Only the cell is small enough to be sent.
     assert all(max(sizes, default=0) < 16384 for sizes in sent[2:])
     for one, other in zip(by_message, shared, strict=True):
         for name in fields:
@@ -370,7 +370,7 @@ def wait_until(condition):
 
 
 def sharing(handler=answer):
-    """Behave like a server that has the client's file open."""
+    """Answer like a server that has opened the client's file."""
 
     def handle(header, server):
         reply = handler(header, server)
@@ -382,7 +382,7 @@ def sharing(handler=answer):
 
 
 def refuse_shared(header, server):
-    """Fail to read what lies in shared memory."""
+    """Fail to read shared memory."""
     if header["type"] == "analyse" and header["arrays"][0].get("source") == "shared":
         return error_for(header, "SHARED_MEMORY")
     return answer(header, server)
@@ -452,7 +452,7 @@ def test_late_answers_in_shared_memory_are_not_read(endpoint):
 
         server.handler = sharing(late_answer_first)
         assert client.analyse(positions, fields=["labels"], step=7).step == 7
-        # A new session has a new file: the old one is the server's alone.
+        # A new session has a new file: only the server still has the old one.
         assert client._connection._shared is not first
         assert first._regions == {}
 

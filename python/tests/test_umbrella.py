@@ -35,7 +35,7 @@ def test_windows_give_back_the_free_energy_with_an_error_that_is_true():
     found = umbrella.profile(WINDOWS, samples, kT=1.0, edges=edges)
     exact = double_well_in_bins(edges)
     inside = exact - exact.min() < 6.0
-    # Of four seeds: 0.06 to 0.17, by errors of up to 0.09.
+    # With four seeds: 0.06 to 0.17, with errors of up to 0.09.
     assert not error_within(found.free_energy, exact) > 0.2
     assert found.error[inside].max() < 0.1
     pulls = (found.free_energy - exact + exact.min())[inside] / np.maximum(found.error[inside], 0.02)
@@ -46,7 +46,7 @@ def test_windows_give_back_the_free_energy_with_an_error_that_is_true():
 
 
 def test_stiff_windows_up_a_high_slope_are_solved():
-    # Beginning with equal heights of all windows, the solver does not arrive in minutes.
+    # Starting from equal heights of all windows, the solver does not converge within minutes.
     biases = umbrella.windows(X, np.linspace(0.0, 1.2, 34), 9700.0)
     edges = np.linspace(0.0, 1.2, 41)
     fine = np.linspace(-0.1, 1.3, 14001)
@@ -146,7 +146,7 @@ def test_samples_that_say_nothing_are_refused(samples, edges, code):
 def test_a_profile_along_the_second_of_two_variables():
     rng = np.random.default_rng(3)
     biases = [Harmonic((X, Y), (0.0, centre), (1.0, 8.0), name=f"w{centre}") for centre in (-0.5, 0.0, 0.5)]
-    # In a landscape of 1/2 (x^2 + 2 y^2): windows of variance 1/2 and 1/10, centred at 0 and 0.8 c.
+    # In the landscape 1/2 (x^2 + 2 y^2): windows with variances 1/2 and 1/10, centred at 0 and 0.8 c.
     samples = [rng.normal((0.0, 0.8 * bias.centre[1]), np.sqrt([0.5, 0.1]), (1500, 2)) for bias in biases]
     found = umbrella.profile(biases, samples, kT=1.0, edges=np.linspace(-1.0, 1.0, 11), along=1)
     assert not error_within(found.free_energy, found.centres**2) > 0.2

@@ -1,4 +1,4 @@
-"""Water is recognised by the same rule as in TypeScript, and its oxygens are analysed, by every way to an analyser."""
+"""Water is recognised by the same rule as in TypeScript, and its oxygens are analysed, with every kind of analyser."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def as_atoms(positions, cell, names):
 
 @pytest.fixture(scope="module")
 def named(tmp_path_factory):
-    """An analyser whose model has a name in water for each class, real ones for hexdiamond and diamond."""
+    """An analyser whose model has names in water for all classes, real ones for hexdiamond and diamond."""
 
     def change(settings):
         for entry in settings["classes"]:
@@ -159,7 +159,7 @@ def test_a_server_gives_the_same(server, local):
         theirs = client.forces(positions, cell, True, names, **arguments)
         ours = local.forces(positions, cell, True, names, **arguments)
         np.testing.assert_allclose(theirs.forces, ours.forces, rtol=1e-9)
-        # A selection of many names is cut to what a header may hold, and analysed all the same.
+        # A selection with many names is cut to fit a header, and still analysed.
         many = [f"species-{number}-{'x' * 20}" for number in range(64)]
         labels = np.array(["O"] * 128 + many)
         assert client.analyse(positions, cell, True, labels, select=many).selected == ", ".join(many)

@@ -1,4 +1,4 @@
-"""The codec against the golden messages, which neither this package nor the server has written."""
+"""The codec against the golden messages, which neither this package nor the server wrote."""
 
 from __future__ import annotations
 

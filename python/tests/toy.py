@@ -9,7 +9,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Named:
-    """All that a bias needs of a variable."""
+    """The only attribute of a variable that a bias needs."""
 
     name: str
 
@@ -20,7 +20,7 @@ X, Y = Named("x"), Named("y")
 def double_well(points, barrier=5.0):
     """Energies and gradients at (W, 1) points: minima at -1 and 1, a barrier between them.
 
-    barrier / 2 (1 + cos(pi x)) between the minima, beyond them the parabola that goes on from it.
+    barrier / 2 (1 + cos(pi x)) between the minima, continued by parabolas beyond them.
     """
     x = points[:, 0]
     beyond = np.where(np.abs(x) > 1.0, x - np.sign(x), 0.0)
@@ -31,13 +31,13 @@ def double_well(points, barrier=5.0):
 
 
 def double_well_in_bins(edges):
-    """Free energies of bins: of the mean of exp(-F) over each, which a histogram tends to."""
+    """Free energies of bins, from the mean of exp(-F) over each bin, as a histogram gives them."""
     fine = np.linspace(edges[:-1], edges[1:], 21)
     return -np.log(np.mean(np.exp(-double_well(fine.reshape(-1, 1))[0]).reshape(fine.shape), axis=0))
 
 
 def double_well_2d(points):
-    """A double well of barrier 3 in x, 2 (y - x/2)^2, and a slope of 1/2 that lifts one of the minima."""
+    """A double well with barrier 3 in x, 2 (y - x/2)^2, and a slope of 1/2 that lifts one of the minima."""
     energies, slopes = double_well(points, 3.0)
     away = points[:, 1] - 0.5 * points[:, 0]
     gradients = np.stack([slopes[:, 0] - 2.0 * away + 0.5, 4.0 * away], axis=1)
@@ -47,10 +47,9 @@ def double_well_2d(points):
 class Walkers:
     """A Metropolis walk of independent walkers in a landscape, a box and one bias.
 
-    Averages are exact whatever the stride, so what differs from the known free energy is the bias's doing; that its
-    forces belong to its energy is tested elsewhere. The bias is told of one walker after the other, as if each were a
-    step of one run, where it moves on: at multiples of its pace, which must not divide the number of walkers, or the
-    same walkers would make all hills.
+    Averages are exact for any stride, so deviations from the known free energy come from the bias. Other tests compare
+    its forces with its energy. The bias is updated with one walker after the other, as if each were a step of one run.
+    Its pace must not divide the number of walkers, or the same walkers would make all hills.
     """
 
     BOX = 3.5
@@ -63,7 +62,7 @@ class Walkers:
         self.step = 0
 
     def run(self, bias, rounds):
-        """Move all walkers some times."""
+        """Move all walkers some number of times."""
         bias.update(self.positions[0], self.step, float(self.step))
         for _ in range(rounds):
             proposed = self.positions + self.stride * self.rng.normal(size=self.positions.shape)
@@ -80,7 +79,7 @@ class Walkers:
                     bias.update(position, self.step, float(self.step))
 
     def sample(self, bias, rounds, *, every=10):
-        """Move on, and return the first variable and the bias of all walkers in every so many rounds, in that order."""
+        """Move on, and return the first variable and the bias of all walkers, every few rounds."""
         values, energies = [], []
         for _ in range(rounds // every):
             self.run(bias, every)
@@ -90,13 +89,13 @@ class Walkers:
 
 
 def error_within(estimate, exact, limit=6.0):
-    """Largest deviation of two free energies where the exact one is within a limit, their means there subtracted."""
+    """Largest deviation of two free energies, without their means, where the exact one is within a limit."""
     inside = exact - exact.min() < limit
     difference = (estimate - exact)[inside]
     return float(np.max(np.abs(difference - difference.mean())))
 
 
 def spread_within(estimate, exact, limit=6.0):
-    """Root mean square of that deviation: in two variables the largest of a thousand says little."""
+    """Root mean square of that deviation: in two variables, the largest of a thousand means little."""
     inside = exact - exact.min() < limit
     return float(np.std((estimate - exact)[inside]))

@@ -1,4 +1,4 @@
-"""What a user may write: it runs, and mypy checks it strictly with the package."""
+"""A user's script, which must run and pass strict type checks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def stop_when_molten(event: Event) -> None:
 
 
 def main() -> None:
-    """Use what stands at its present place, and under earlier names."""
+    """Use names at their present places, and earlier names."""
     analyser = phasewire.Local()
     assert_type(analyser, phasewire.Local)
     assert_type(analyser.phases, tuple[str, ...])

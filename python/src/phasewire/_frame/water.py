@@ -24,7 +24,7 @@ _OXYGEN, _HYDROGEN, _SITE = (frozenset(_WATER[part]) for part in ("oxygen", "hyd
 _MOST_SITES: int = _WATER["mostSites"]
 
 OXYGEN_OF_WATER: str = _WATER["oxygens"]
-"""Description of a selection of the oxygens of water."""
+"""Description of a selection of water's oxygens."""
 
 
 def water_oxygens(species: NDArray[np.int32] | None, names: Sequence[str] | None) -> NDArray[np.int64] | None:

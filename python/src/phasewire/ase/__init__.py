@@ -1,4 +1,4 @@
-"""Watching and biasing an ASE run: molecular dynamics, an optimiser, or anything else that calls observers.
+"""Watches and biases ASE runs: molecular dynamics, optimisers, or anything else that calls observers.
 
 Examples
 --------
@@ -56,14 +56,14 @@ class Monitor(_Monitor):
     analyser : Analyser or str, optional
         As for `phasewire.Monitor`.
     dynamics : ase Dynamics, optional
-        The run. With it, snapshots carry its step and time, and the action `phasewire.stop` ends it.
+        The run. With it, snapshots have its step and time, and the action `phasewire.stop` ends it.
         `attach` and `run` fill it in.
     ignore_species : bool
         Treat all atoms as one species.
     select : str or sequence of str, optional
         Analyse only the atoms of these species, as if the others were absent; ``"all"``: all atoms. Default: the
-        oxygens where the symbols are those of water (docs/cli.md, "Water"), else all atoms.
-        Results and `last_frame` then hold these atoms alone, in their order; ``last_frame.ids`` are their indices in
+        oxygens if the symbols are those of water (docs/cli.md, "Water"), else all atoms.
+        Results and `last_frame` then hold only these atoms, in their order; ``last_frame.ids`` are their indices in
         ``atoms``, and written snapshots have them as ``id``.
     observables : function of the atoms, optional
         Returns numbers to keep with each result, in addition to the temperature.
@@ -110,7 +110,7 @@ class Monitor(_Monitor):
         self._is_called = True
         try:
             if self.dynamics is not None and self._stopping not in (None, self.dynamics.max_steps):
-                # The run for which the stop was meant has ended by itself.
+                # The run of the requested stop has ended by itself.
                 self._stop_reason = None
             self._stopping = None
             self.observe_once(self._snapshot(), self._observed_values)
@@ -132,7 +132,7 @@ class Monitor(_Monitor):
         super().request_stop(reason)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Wait for outstanding results, then stop watching and take the observer out of the run."""
+        """Wait for outstanding results, then stop watching and remove the observer from the run."""
         super().close(timeout)
         if self.dynamics is not None:
             remove_observer(self.dynamics, self)
@@ -180,7 +180,7 @@ def attach(
     analyser : Analyser or str, optional
         As for `phasewire.Monitor`.
     atoms : ase.Atoms, optional
-        Default: those of the run, also where it moves them through a filter.
+        Default: those of the run, also behind a filter.
     ignore_species, select, observables
         As for `Monitor`.
     **options
@@ -225,10 +225,10 @@ def analyse(
         Treat all atoms as one species.
     select : str or sequence of str, optional
         Analyse only the atoms of these species, as if the others were absent; ``"all"``: all atoms. Default: the
-        oxygens where the symbols are those of water (docs/cli.md, "Water"), else all atoms. The result then holds these
-        atoms alone, in their order; its ``selection`` are their indices in ``atoms``.
+        oxygens if the symbols are those of water (docs/cli.md, "Water"), else all atoms. The result then holds only
+        these atoms, in their order; its ``selection`` has their indices in ``atoms``.
     step, time : optional
-        The simulation's, to be found again in the result.
+        Step and time of the simulation, which the result repeats.
     **options
         As for `Analyser.analyse`: ``length_scale``, ``denoise``, ``fields``, ``classes``.
 
@@ -264,7 +264,7 @@ def bias(
     atoms : ase.Atoms, optional
         Default: those of the run.
     ignore_species, select
-        As for `Monitor`. Atoms that are not selected feel no force.
+        As for `Monitor`. Forces on atoms that are not selected are 0.
     **options
         As for `phasewire.Driver`: ``watch``, ``analyser``, ``every``, ``length_scale``, ``colvar``, ``on_failure``, ...
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class BiasCalculator(Calculator, AttachedBias):
-    """Energy, forces and stress of biases, alone or in a ``SumCalculator`` with the physical ones.
+    """Energy, forces and stress of biases, alone or in a ``SumCalculator`` with physical ones.
 
     A calculator does not see steps: it is called several times in one, and at trial positions too. A step therefore
     ends when `advance` is called, as the observer of `phasewire.ase.bias` does. The next one begins with the first
@@ -40,7 +40,7 @@ class BiasCalculator(Calculator, AttachedBias):
     ignore_species : bool
         Treat all atoms as one species.
     select : str or sequence of str, optional
-        Analyse only the atoms of these species, as for `phasewire.ase.Monitor`. The others feel no force.
+        Analyse only the atoms of these species, as for `phasewire.ase.Monitor`. Forces on the others are 0.
     **options
         As for `phasewire.Driver`.
 
@@ -74,7 +74,7 @@ class BiasCalculator(Calculator, AttachedBias):
         self.dynamics = dynamics
         self.step = 0 if dynamics is None else int(dynamics.nsteps)
         self._engine_step = self.step
-        # The run of a dynamics that goes on begins with the structure of a step that is complete.
+        # A run that is continued begins with the structure of a complete step.
         self._is_complete = self.step > 0
         self._last: Atoms | None = None
         self._detach: Callable[[], None] | None = None
@@ -83,7 +83,7 @@ class BiasCalculator(Calculator, AttachedBias):
         """Complete the step of the last structure. The next structure that differs belongs to the next step."""
         self._is_complete = True
         if self.dynamics is not None and self.dynamics.nsteps != self._engine_step:
-            # Steps in which nothing moved were not seen, and a run may count from 0 again.
+            # Steps in which nothing moved are not visible here, and a run may count from 0 again.
             self.step = self._engine_step = int(self.dynamics.nsteps)
 
     def calculate(
@@ -103,7 +103,7 @@ class BiasCalculator(Calculator, AttachedBias):
         if self._stopped is not None:
             raise self._stopped
         structure = self.atoms
-        assert structure is not None  # the copy that ASE has just made, or that of the structure before
+        assert structure is not None  # ASE's new copy, or that of the structure before
         if self._is_complete and self._last is not None and _differ(structure, self._last):
             self.step += 1
             self._is_complete = False
@@ -134,22 +134,22 @@ class BiasCalculator(Calculator, AttachedBias):
         self._is_complete = True
 
     def resume(self) -> None:
-        """Let runs go on after a step without forces; the next one begins with the forces of that step.
+        """Allow runs after a step without forces; the next run begins with the forces of that step.
 
-        The exception has left the step half done: the atoms have moved, but their momenta lack the second half of the
-        kick. Where that matters, go on from a checkpoint.
+        The exception interrupted the step: the atoms have moved, but their momenta lack the second half of the
+        kick. If that matters, continue from a checkpoint.
         """
         self._stopped = None
 
     def close(self) -> None:
-        """Take calculator and observer out of the run, and close the driver if it was made for this calculator."""
+        """Remove calculator and observer from the run, and close the driver if it was made for this calculator."""
         if self._detach is not None:
             self._detach()
             self._detach = None
         self._close_driver()
 
     def _apply(self, structure: Atoms, time: float | None) -> tuple[Applied, NDArray[np.intp] | None]:
-        """Return what the biases do to the atoms that are selected, and which ones those are if not all."""
+        """Return the result of the biases for the selected atoms, and their indices if they are not all atoms."""
         try:
             frame = self._reader.read(structure, self.step, time).checked()
         except PhasewireError as error:
@@ -166,7 +166,7 @@ def attach_bias(
     select: str | Sequence[str] | None,
     **options: Unpack[DriverOptions],
 ) -> BiasCalculator:
-    """Do what `phasewire.ase.bias` says."""
+    """Attach biases, as `phasewire.ase.bias` documents."""
     calculator = BiasCalculator(biases, dynamics=dynamics, ignore_species=ignore_species, select=select, **options)
     before = atoms.calc
     combined = calculator if before is None else SumCalculator([before, calculator])

@@ -1,4 +1,4 @@
-"""ASE runs that are killed and go on to the last bit: structure, momenta, random numbers and biases in one folder."""
+"""Checkpoints of ASE runs, which continue to the last bit: structure, momenta, random numbers, and biases."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from phasewire.files.npz import read_npz, write_npz
 
 _ENGINE, _BIAS = "ase.npz", "bias.npz"
 _FORMAT, _VERSION = "phasewire ASE restart", 1
-# Dynamics whose state is the structure, the momenta, the number of the step, and their random numbers.
+# Dynamics whose state consists of structure, momenta, step and random numbers.
 _KNOWN = (VelocityVerlet, Langevin, Andersen, Bussi, NVTBerendsen)
 _ARRAYS = ("positions", "momenta", "numbers", "cell", "pbc")
 
@@ -38,10 +38,10 @@ def run_checkpointed(
     *,
     every: int,
 ) -> None:
-    """Run a number of steps in all, with checkpoints; after a kill, the same script goes on from the last one.
+    """Run up to a total number of steps, with checkpoints; after a kill, the same script continues from the last one.
 
-    The run that goes on is the one that was not killed, to the last bit: both begin anew at each checkpoint what
-    calculators remember of earlier structures, such as lists of neighbours.
+    A continued run equals an uninterrupted one to the last bit: at each checkpoint, both reset data of earlier
+    structures in calculators, such as neighbour lists.
 
     Parameters
     ----------
@@ -50,9 +50,10 @@ def run_checkpointed(
     bias : BiasCalculator
         Attached to it by `phasewire.ase.bias`.
     steps : int
-        Steps of the whole run, those before a restart included.
+        Steps of the whole run, including those before a restart.
     folder : path
-        Where the checkpoints lie. Each is a folder that gets its name when it is whole; the one before goes after that.
+        Folder of the checkpoints. Each is a folder that gets its name when it is complete; then the previous one is
+        removed.
     every : int
         Steps between checkpoints.
 
@@ -66,7 +67,7 @@ def run_checkpointed(
     if type(dynamics) not in _KNOWN:
         raise make_error(
             "BAD_OPTION",
-            "nothing is known of the state of this dynamics",
+            "the state of this dynamics is unknown",
             field="dynamics",
             value=type(dynamics).__name__,
             remedy=f"use one of {', '.join(known.__name__ for known in _KNOWN)}, "
@@ -91,13 +92,13 @@ def run_checkpointed(
 
 
 def _forget(calculator: BaseCalculator) -> None:
-    """Have a calculator, and those that it is the sum of, begin anew with the next structure."""
+    """Reset a calculator, and those that it sums, before the next structure."""
     for part in getattr(getattr(calculator, "mixer", None), "calcs", ()):
         _forget(part)
     if hasattr(calculator, "reset"):
         calculator.reset()
     else:
-        # A sum of calculators goes by these two.
+        # A sum of calculators reads these two.
         calculator.atoms, calculator.results = None, {}
 
 
@@ -114,10 +115,10 @@ def _restore(dynamics: MolecularDynamics, atoms: Atoms, path: Path) -> None:
     if about["dynamics"] != type(dynamics).__name__ or not np.array_equal(numbers, atoms.numbers):
         raise make_error(
             "BAD_OPTION",
-            f"the run to go on with moved {len(numbers)} atoms by {about['dynamics']}",
+            f"the run to continue has {len(numbers)} atoms and {about['dynamics']}",
             field="dynamics",
             value=f"{len(atoms)} atoms, {type(dynamics).__name__}",
-            remedy="give the atoms and the dynamics that it had, or another folder",
+            remedy="give the atoms and the dynamics of that run, or another folder",
         )
     atoms.set_cell(cell)
     atoms.set_pbc(pbc)
@@ -129,7 +130,7 @@ def _restore(dynamics: MolecularDynamics, atoms: Atoms, path: Path) -> None:
 
 
 def _random_state(dynamics: MolecularDynamics) -> Any:
-    """Return the state of the random numbers of a dynamics, as JSON takes it."""
+    """Return the state of the random numbers of a dynamics as JSON values."""
     source = getattr(dynamics, "rng", None)
     if source is None:
         return None

@@ -1,4 +1,4 @@
-"""The atoms of ASE, as frames: what monitors, single analyses and biases share."""
+"""Converts ASE atoms to frames, for monitors, single analyses and biases."""
 
 from __future__ import annotations
 
@@ -72,11 +72,11 @@ def chosen(atoms: Atoms, select: str | Sequence[str]) -> NDArray[np.int64] | Lit
 
 
 def atoms_of(dynamics: BaseDynamics) -> Atoms:
-    """Return the atoms that a run moves, also where it moves them through a filter."""
+    """Return the atoms that a run moves, also behind a filter."""
     from ase import Atoms
 
     found = dynamics.atoms
-    # A filter, such as one that relaxes the cell too, stands before the atoms.
+    # A filter, such as one that also relaxes the cell, wraps the atoms.
     while not isinstance(found, Atoms):
         found = getattr(found, "atoms", None)
         if found is None:
@@ -90,8 +90,8 @@ def atoms_of(dynamics: BaseDynamics) -> Atoms:
 
 
 def remove_observer(dynamics: BaseDynamics, observer: Callable[..., object]) -> None:
-    """Take a function out of those that a run calls."""
-    # Another list, since the run may be going through this one.
+    """Remove a function from those that a run calls."""
+    # A new list, since the run may be iterating over the old one.
     dynamics.observers = [entry for entry in dynamics.observers if entry[0] != observer]
 
 

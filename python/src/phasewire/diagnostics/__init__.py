@@ -1,7 +1,7 @@
-"""What can be read off the phases of one frame, without forces: clusters, profiles, grids, positions of interfaces.
+"""Diagnostics of the phases of one frame: clusters, profiles, grids, positions of interfaces.
 
-Every function takes a `Result` and the frame that it belongs to, and gives back a small object of arrays. Clusters,
-grids and interfaces need scipy, volumetric files ASE: ``pip install "phasewire[diagnostics]"``.
+Every function takes a `Result` and its frame, and returns a small object with arrays. Clusters, grids and interfaces
+need scipy, and volumetric files need ASE: ``pip install "phasewire[diagnostics]"``.
 
 Examples
 --------

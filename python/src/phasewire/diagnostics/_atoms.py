@@ -1,4 +1,4 @@
-"""The atoms of a result and where they are: what all diagnostics begin with."""
+"""The atoms of a result with their positions, which all diagnostics start from."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Placed:
     Attributes
     ----------
     positions : float64 array, shape (N, 3)
-        Counted from the origin of the cell; wrapped into it along periodic axes.
+        Relative to the origin of the cell; wrapped into it along periodic axes.
     cell : float64 array, shape (3, 3)
-        Rows are its vectors. Of a frame without cell, unit vectors.
+        Rows are its vectors; unit vectors for a frame without cell.
     periodic : bool array, shape (3,)
     """
 
@@ -60,11 +60,11 @@ class Placed:
         positions : float64 array, shape (M, 3)
             The atoms first, in their order.
         owners : int array, shape (M,)
-            Which atom each is an image of.
+            The atom of each image.
         """
         fractions = self.fractional()
         owners = np.arange(len(fractions))
-        # One axis after the other, images of images included: the corners come by themselves.
+        # One axis after the other, images of images included, which also gives the corners.
         for axis in np.flatnonzero(self.periodic):
             margin = reach / self.heights()[axis]
             most = int(np.ceil(margin))
@@ -87,18 +87,18 @@ def place(result: Result, frame: Frame | Atoms, *, cell_needed: bool = True) -> 
     ----------
     result : Result
     frame : Frame or ase.Atoms
-        The frame analysed; where only some of its atoms were, either those or all of them.
+        The analysed frame; if only some of its atoms were analysed, either those or all.
     cell_needed : bool
         Whether a frame without cell is refused.
 
     Raises
     ------
     InputError
-        ``SHAPE_MISMATCH`` if frame and result have not the same atoms, ``BAD_OPTION`` if they are of different steps,
+        ``SHAPE_MISMATCH`` if frame and result have different atoms, ``BAD_OPTION`` if they have different steps,
         ``MISSING_CELL``, ``SINGULAR_CELL``.
     """
     checked = frame if isinstance(frame, Frame) else _frame_of(frame)
-    # Atoms know no step.
+    # An Atoms object has no step.
     if checked is frame and checked.step != result.step:
         raise make_error(
             "BAD_OPTION",
@@ -121,9 +121,9 @@ def place(result: Result, frame: Frame | Atoms, *, cell_needed: bool = True) -> 
     if checked.cell is None and cell_needed:
         raise make_error(
             "MISSING_CELL",
-            "this diagnostic is by the axes of a cell, and the frame has none",
+            "this diagnostic uses the axes of a cell, and the frame has no cell",
             field="cell",
-            remedy="analyse with the cell, periodic=False where it is but a box around the atoms",
+            remedy="analyse with the cell; give periodic=False if it is only a box around the atoms",
         )
     cell = np.eye(3) if checked.cell is None else _spanning(checked.cell, np.array(checked.periodic))
     origin = np.zeros(3) if checked.origin is None else checked.origin
@@ -138,7 +138,7 @@ def membership(result: Result, phase: Phase) -> tuple[NDArray[np.bool_], tuple[s
     ----------
     result : Result
     phase : str, sequence of str or None
-        Class names or aliases; None: every class but ``disordered``.
+        Class names or aliases; None: every class except ``disordered``.
 
     Returns
     -------
@@ -148,7 +148,7 @@ def membership(result: Result, phase: Phase) -> tuple[NDArray[np.bool_], tuple[s
     Raises
     ------
     InputError
-        ``BAD_OPTION`` if the model has no such class, or the result carries no labels.
+        ``BAD_OPTION`` if the model has no such class, or the result has no labels.
     """
     # `where` refuses a result without labels.
     disordered = result.where(result.phases[0])
@@ -160,7 +160,7 @@ def membership(result: Result, phase: Phase) -> tuple[NDArray[np.bool_], tuple[s
 
 
 def numbers_of(result: Result, phase: str | Sequence[str]) -> list[int]:
-    """Return the numbers of some classes, by names or aliases."""
+    """Return the numbers of some classes, given by names or aliases."""
     names = [phase] if isinstance(phase, str) else list(phase)
     return [class_number(name, result.phases, result.aliases, "phase") for name in names]
 
@@ -185,7 +185,7 @@ def check_positive(number: Any, field: str, unit: str) -> float:
 
 
 def missing(package: str, error: ModuleNotFoundError) -> ImportError:
-    """Build the error for a package of the extra ``diagnostics`` that is not there."""
+    """Build the error for a missing package of the extra ``diagnostics``."""
     text = f'the Python package {package} is missing: pip install "phasewire[diagnostics]"'
     return ImportError(text, name=error.name)
 
@@ -201,7 +201,7 @@ def _frame_of(atoms: Atoms) -> Frame:
             "a frame is a phasewire.Frame or an ase.Atoms",
             field="frame",
             value=type(atoms).__name__,
-            remedy="for instance monitor.last_frame, or ase.Atoms(positions=.., cell=.., pbc=..)",
+            remedy="for instance monitor.last_frame, or ase.Atoms(positions=..., cell=..., pbc=...)",
         ) from error
 
 
@@ -210,7 +210,7 @@ def _selected(positions: NDArray[np.float64], selection: NDArray[np.int64]) -> N
 
 
 def _spanning(cell: NDArray[np.float64], periodic: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Return a cell that spans space: a vector of length zero along an open axis is given a direction and length 1."""
+    """Return a cell that spans space: a zero vector along an open axis gets a direction and length 1."""
     whole = cell.copy()
     for axis in np.flatnonzero(~periodic & ~cell.any(axis=1)):
         normal = np.cross(whole[(axis + 1) % 3], whole[(axis + 2) % 3])
@@ -228,5 +228,5 @@ def _singular(cell: NDArray[np.float64]) -> PhasewireError:
         "the cell vectors are linearly dependent",
         field="cell",
         value=cell.tolist(),
-        remedy="give three vectors that span a volume, along open axes too",
+        remedy="give three vectors that span a volume, also for open axes",
     )

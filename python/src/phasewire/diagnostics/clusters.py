@@ -1,4 +1,4 @@
-"""Clusters: atoms of one phase that hang together."""
+"""Clusters: connected atoms of one phase."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ beyond the second of bcc (1.26), within the second of sc and diamond (1.41)."""
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Clusters:
-    """Connected atoms of one phase, or of several taken as one.
+    """Connected atoms of one phase, or of several phases counted as one.
 
     Attributes
     ----------
     numbers : int64 array, shape (N,)
         Number of each atom's cluster, 0 for the largest; -1 for atoms of other phases.
     sizes : int64 array, shape (K,)
-        Atoms of each cluster, descending; of equal ones that with the lowest atom comes first.
+        Numbers of atoms of the clusters, descending; among equal sizes the cluster with the lowest atom comes first.
     phases : tuple of str
-        Classes that were counted as one.
+        Classes that count as one phase.
     cutoff : float
         Distance up to which atoms are neighbours, in the simulation's unit.
     step : int
@@ -45,12 +45,12 @@ class Clusters:
 
     @property
     def largest(self) -> NDArray[np.intp]:
-        """Indices of the atoms of the largest cluster, ascending; none if the phase does not occur."""
+        """Indices of the atoms of the largest cluster, ascending; empty if the phase does not occur."""
         return self.atoms(0)
 
     @property
     def largest_size(self) -> int:
-        """Atoms of the largest cluster, 0 if the phase does not occur."""
+        """Number of atoms of the largest cluster, 0 if the phase does not occur."""
         return int(self.sizes[0]) if len(self.sizes) else 0
 
     def atoms(self, number: int) -> NDArray[np.intp]:
@@ -71,12 +71,12 @@ def clusters(result: Result, frame: Frame | Atoms, phase: Phase = None, *, cutof
     Parameters
     ----------
     result : Result
-        With labels.
+        A result with labels.
     frame : Frame or ase.Atoms
-        The frame analysed.
+        The analysed frame.
     phase : str or sequence of str, optional
-        Class names or aliases; several are taken as one phase, such as the stackings ``["fcc", "hcp"]``. Default:
-        every class but ``disordered``.
+        Class names or aliases; several count as one phase, such as the stackings ``["fcc", "hcp"]``. Default: every
+        class except ``disordered``.
     cutoff : float
         Distance up to which atoms are neighbours, in units of the result's a0.
 
@@ -91,7 +91,7 @@ def clusters(result: Result, frame: Frame | Atoms, phase: Phase = None, *, cutof
     ImportError
         Without scipy.
     """
-    reach = check_positive(cutoff, "cutoff", "in units of a0, 1.35 as a rule") * result.length_scale
+    reach = check_positive(cutoff, "cutoff", "in units of a0, usually 1.35") * result.length_scale
     placed = place(result, frame, cell_needed=False)
     mask, names = membership(result, phase)
     members = np.flatnonzero(mask)
@@ -112,7 +112,7 @@ def largest_cluster(
 
 
 def _components(placed: Placed, reach: float) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the number of each atom's connected component, 0 for the largest, and how many atoms each has."""
+    """Return the number of each atom's connected component, 0 for the largest, and the numbers of atoms."""
     try:
         from scipy.sparse import coo_array
         from scipy.sparse.csgraph import connected_components
@@ -123,7 +123,7 @@ def _components(placed: Placed, reach: float) -> tuple[NDArray[np.int64], NDArra
     if count == 0:
         return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
     positions, owners = placed.with_images(reach)
-    # Pairs of two images count too: each is an image of a pair that there is.
+    # Pairs of two images count as well: each is an image of an existing pair.
     first, second = owners[cKDTree(positions).query_pairs(reach, output_type="ndarray")].T
     graph = coo_array((np.ones(len(first), dtype=np.int8), (first, second)), shape=(count, count))
     _, found = connected_components(graph, directed=False)

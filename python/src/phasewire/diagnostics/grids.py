@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from scipy.spatial import cKDTree
 
 RADIUS = 1.5
-"""Radius of the balls that are averaged, in units of a0: some 14 atoms."""
+"""Radius of the balls of the average, in units of a0: about 14 atoms."""
 _CHUNK = 20_000
 _MOST_POINTS = 2**27
 NO_ATOM = -1
-"""Label of a point with no atom in its ball."""
+"""Label of a point without an atom in its ball."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,9 +36,9 @@ class Grid:
     Attributes
     ----------
     share : float32 array, shape (X, Y, Z)
-        Mean over the atoms near a point of the phase's probability, or of its label; 0 where there is no atom.
+        Mean of the phase's probability, or of its label, over the atoms near a point; 0 without atoms.
     labels : int32 array, shape (X, Y, Z)
-        Label of the nearest atom, -1 where there is none near.
+        Label of the nearest atom, -1 without an atom nearby.
     cell : float64 array, shape (3, 3)
         Point (i, j, k) is at i/X, j/Y, k/Z of the cell vectors.
     origin : float64 array, shape (3,)
@@ -59,7 +59,7 @@ class Grid:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Points along each cell vector."""
+        """Number of points along each cell vector."""
         x, y, z = self.share.shape
         return x, y, z
 
@@ -74,7 +74,7 @@ class Grid:
         ----------
         path : path
         atoms : ase.Atoms, optional
-            To be written beside it. Default: no atoms.
+            Atoms to write to the same file. Default: none.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class Grid:
 
         Notes
         -----
-        The format has no other length than the Bohr radius: lengths are taken to be in angstrom.
+        The format stores lengths in Bohr radii, so the lengths must be in angstrom.
         """
         try:
             from ase import Atoms as Structure
@@ -93,7 +93,7 @@ class Grid:
         shown = Structure() if atoms is None else atoms.copy()
         shown.set_cell(self.cell)
         with Path(path).open("w", encoding="utf-8") as stream:
-            comment = f"share of {' + '.join(self.counted[:4])}{' ..' if len(self.counted) > 4 else ''}"
+            comment = f"share of {' + '.join(self.counted[:4])}{' ...' if len(self.counted) > 4 else ''}"
             write_cube(stream, shown, data=self.share.astype(np.float64), origin=self.origin, comment=comment)
 
     def __repr__(self) -> str:
@@ -108,20 +108,20 @@ def grid(
     *,
     radius: float = RADIUS,
 ) -> Grid:
-    """Put a phase on a grid: the mean over the atoms in a ball around each point, weighted by (1 - (d/radius)^2)^2.
+    """Map a phase to a grid: the mean over the atoms in a ball around each point, weighted by (1 - (d/radius)^2)^2.
 
     Parameters
     ----------
     result : Result
-        With labels; probabilities are used for `Grid.share` where it has those.
+        A result with labels; `Grid.share` uses probabilities if there are any.
     frame : Frame or ase.Atoms
-        The frame analysed, with a cell.
+        The analysed frame, with a cell.
     shape : int or three int
-        Points along each cell vector; one number for all.
+        Numbers of points along the cell vectors, or one number for all.
     phase : str or sequence of str, optional
-        What `Grid.share` counts. Default: every class but ``disordered``.
+        The phase that `Grid.share` counts. Default: every class except ``disordered``.
     radius : float
-        Of the ball, in units of a0.
+        Radius of the ball, in units of a0.
 
     Raises
     ------
@@ -135,7 +135,7 @@ def grid(
     except ModuleNotFoundError as error:
         raise missing("scipy", error) from error
     points = _check_shape(shape)
-    reach = check_positive(radius, "radius", "in units of a0, 1.5 as a rule") * result.length_scale
+    reach = check_positive(radius, "radius", "in units of a0, usually 1.5") * result.length_scale
     _, counted = membership(result, phase)
     assert result.labels is not None
     placed = place(result, frame)
@@ -161,7 +161,7 @@ def _check_shape(shape: int | Sequence[int]) -> tuple[int, int, int]:
         return int(numbers[0]), int(numbers[1]), int(numbers[2])
     raise make_error(
         "BAD_OPTION",
-        f"shape must be three whole numbers above 0, or one for all, {_MOST_POINTS} points at most",
+        f"shape must be three whole numbers above 0, or one for all, and at most {_MOST_POINTS} points",
         field="shape",
         value=shape,
         remedy="give the points along each cell vector, such as (40, 40, 60)",
@@ -176,10 +176,10 @@ def _fractions(shape: tuple[int, int, int]) -> NDArray[np.float64]:
 def _average(
     tree: cKDTree, points: NDArray[np.float64], reach: float, values: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """Return the weighted mean near each point and the nearest atom or image, ``tree.n`` where there is none."""
+    """Return the weighted mean near each point and the nearest atom or image, ``tree.n`` without any."""
     most = int(tree.query_ball_point(points, reach, return_length=True).max())
     distances, near = tree.query(points, k=list(range(1, max(1, most) + 1)), distance_upper_bound=reach)
-    # Missing neighbours are at infinite distance and have the number tree.n: weight 0, and a value of their own.
+    # Missing neighbours have infinite distance and the number tree.n: weight 0, and an extra value.
     weights = np.clip(1.0 - (distances / reach) ** 2, 0.0, None) ** 2
     total = weights.sum(axis=1)
     weighted = (weights * np.append(values, 0.0)[near]).sum(axis=1)

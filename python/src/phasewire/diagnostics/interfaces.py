@@ -1,11 +1,11 @@
-"""Interfaces: where a crystal ends and its melt begins, along an axis of the cell.
+"""Interfaces: positions of the planes between crystal and melt, along an axis of the cell.
 
 The share s of the crystal at height z is fitted by
 
     s(z) = low + (high - low) (b + sum_i e_i tanh((z - z_i) / w)) / 2,      e_i = 1 where the crystal begins, else -1,
 
-weighted least squares over thin layers, so that it does not matter where lattice planes lie. b makes s alternate
-between low and high. Along a periodic axis every z_i has images, and e_i sum to zero.
+by weighted least squares over thin layers, so the positions of lattice planes do not matter. b makes s alternate
+between low and high. Along a periodic axis every z_i has images, and the e_i sum to zero.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from phasewire.diagnostics.profiles import crystallinity, heights_along, layers_
 if TYPE_CHECKING:
     from ase import Atoms
 
-# In units of a0: thickness of the layers of the fit, and of those that are averaged to see what is where at first.
+# In units of a0: thickness of the layers of the fit, and of the coarser layers for its initial values.
 _LAYER, _COARSE = 0.1, 2.0
-# Of the way from low to high: a crystal begins above the second and ends below the first.
+# Fractions of the way from low to high: a crystal begins above the second and ends below the first.
 _BOUNDS = (0.35, 0.65)
 _MOST = 8
 # Share of the variance of the coarse profile that planes must explain.
@@ -37,22 +37,22 @@ _LEAST_GAP = 3.0
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Interfaces:
-    """Planar interfaces across an axis of the cell; none, with the reason, if there are none.
+    """Planar interfaces across an axis of the cell, or the reason why there are none.
 
     Attributes
     ----------
     positions : float64 array, shape (I,)
         Ascending distances from the face of the cell at its origin, in the simulation's unit.
     errors : float64 array, shape (I,)
-        Their standard errors by the fit.
+        Their standard errors from the fit.
     rising : bool array, shape (I,)
         Whether the crystal lies above the interface.
     width : float
-        w of tanh((z - z_i) / w), one for all; from 10 % to 90 % it is 2.2 w. NaN without interfaces.
+        w of tanh((z - z_i) / w), the same for all; the distance from 10 % to 90 % is 2.2 w. NaN without interfaces.
     low, high : float
         Crystalline share in the melt and in the crystal. NaN without interfaces.
     reason : str
-        Why there are none; empty otherwise.
+        The reason why there are none, otherwise empty.
     step : int
     """
 
@@ -79,26 +79,26 @@ class Interfaces:
 def interface_positions(
     result: Result, frame: Frame | Atoms, axis: int = 2, phase: Phase = None, *, contrast: float = 0.5
 ) -> Interfaces:
-    """Find the planes between crystal and melt, or whatever is not the phase.
+    """Find the planes between crystal and melt, or any other phase.
 
     Parameters
     ----------
     result : Result
-        With labels, or better with probabilities, which are then used in their place.
+        A result with labels or, better, with probabilities, which are then used instead.
     frame : Frame or ase.Atoms
         The frame analysed, with a cell.
     axis : int
         Number of the cell vector that the planes cut.
     phase : str or sequence of str, optional
-        What counts as crystal. Default: every class but ``disordered``.
+        The phase that counts as crystal. Default: every class except ``disordered``.
     contrast : float
-        The least difference of the crystalline shares of crystal and melt. A round nucleus never fills a layer: with a
-        smaller contrast its profile passes for two interfaces.
+        Least difference of the crystalline shares of crystal and melt. A round nucleus never fills a layer, but with a
+        smaller contrast its profile counts as two interfaces.
 
     Returns
     -------
     Interfaces
-        Empty, and with a `reason`, where nothing planar was found: so that a series of frames needs no exceptions.
+        Empty, with a `reason`, if there are no planes, so a series of frames needs no exceptions.
 
     Raises
     ------
@@ -108,14 +108,14 @@ def interface_positions(
         Without scipy.
     """
     axis = check_axis(axis)
-    least = check_positive(contrast, "contrast", "a difference of shares, 0.5 as a rule")
+    least = check_positive(contrast, "contrast", "a difference of shares, usually 0.5")
     placed = place(result, frame)
     heights, span = heights_along(placed, axis)
     length = span[1] - span[0]
     bins = max(8, round(length / (_LAYER * result.length_scale)))
     layer = layers_of(heights, span, bins)
     counts = np.bincount(layer, minlength=bins).astype(np.float64)
-    # Weighted counts are floats already, which the types of numpy do not say.
+    # Weighted counts are floats, which numpy's types do not state.
     sums = np.bincount(layer, crystallinity(result, phase), minlength=bins).astype(np.float64)
     periodic = bool(placed.periodic[axis])
     coarse = _running_mean(sums, counts, max(1, round(_COARSE / _LAYER / 2)), periodic)
@@ -126,7 +126,7 @@ def interface_positions(
     if not len(edges):
         return _none("the crystalline share does not fall from crystal to melt", result.step)
     if len(edges) > _MOST:
-        return _none(f"{len(edges)} changes between crystal and melt are not planes but patches", result.step)
+        return _none(f"{len(edges)} changes between crystal and melt are patches, not planes", result.step)
     step = length / bins
     middles = (np.arange(bins, dtype=np.float64) + 0.5) * step
     fit = _fit(middles, sums, counts, (edges + 0.5) * step, signs, length if periodic else None, result.length_scale)
@@ -137,7 +137,7 @@ def interface_positions(
     seen = np.isfinite(coarse)
     explained = 1.0 - np.var((coarse - smooth)[seen]) / np.var(coarse[seen])
     if not explained >= _LEAST_EXPLAINED:
-        return _none(f"planes explain only {explained:.0%} of how the crystalline share varies", result.step)
+        return _none(f"planes explain only {explained:.0%} of the variation of the crystalline share", result.step)
     if not high - low >= least:
         return _none(f"the fitted shares of melt and crystal are {low:.2f} and {high:.2f}", result.step)
     inside = planes % length if periodic else planes
@@ -154,7 +154,7 @@ def _none(reason: str, step: int) -> Interfaces:
 def _running_mean(
     sums: NDArray[np.float64], counts: NDArray[np.float64], half: int, periodic: bool
 ) -> NDArray[np.float64]:
-    """Return the mean over ``2 half + 1`` layers around each, NaN where they hold no atom."""
+    """Return the mean over ``2 half + 1`` layers around each, NaN if they hold no atom."""
     half = min(half, (len(sums) - 1) // 2)
     window = np.ones(2 * half + 1)
     padded = [np.pad(values, half, mode="wrap" if periodic else "constant") for values in (sums, counts)]
@@ -166,9 +166,9 @@ def _running_mean(
 def _crossings(
     coarse: NDArray[np.float64], low: float, high: float, periodic: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the layers between melt and crystal, and 1 where the crystal begins or -1 where it ends.
+    """Return the layers between melt and crystal, with 1 if the crystal begins there and -1 if it ends.
 
-    A state changes only beyond the far bound, so noise near one half makes no interfaces.
+    The state changes only beyond the far bound, so noise near one half gives no interfaces.
     """
     below, above = (low + bound * (high - low) for bound in _BOUNDS)
     seen = np.flatnonzero(np.isfinite(coarse))
@@ -192,7 +192,7 @@ def _fit(
     period: float | None,
     length_scale: float,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], float, float, float, NDArray[np.float64]] | str:
-    """Fit planes; return them, their errors, width, low, high and the model's shares, or why it failed."""
+    """Fit planes; return them, their errors, width, low, high and the model's shares, or the reason of a failure."""
     try:
         from scipy.optimize import least_squares
     except ModuleNotFoundError as error:
@@ -221,8 +221,8 @@ def _fit(
     gaps = np.diff(fit.x[order], append=[] if period is None else [fit.x[order[0]] + period])
     width = float(fit.x[planes])
     if (order != np.arange(planes)).any() or (gaps < _LEAST_GAP * width).any():
-        return "the interfaces overlap: there is no bulk of crystal or melt between them"
-    # By the residuals of each layer: those near an interface scatter, those in the bulk hardly do.
+        return "the interfaces overlap, without bulk crystal or melt between them"
+    # From the residuals of each layer: layers near an interface scatter, layers in the bulk hardly do.
     inverse = np.linalg.pinv(fit.jac.T @ fit.jac)
     scatter = fit.jac * fit.fun[:, None]
     covariance = inverse @ scatter.T @ scatter @ inverse
@@ -237,10 +237,10 @@ def _between(
     width: float,
     period: float | None,
 ) -> NDArray[np.float64]:
-    """Return how crystalline it is at some heights, between 0 and 1."""
+    """Return the crystallinity at some heights, between 0 and 1."""
     shifts = np.zeros(1) if period is None else period * np.arange(-2.0, 3.0)
     steps = np.tanh((at[:, None, None] - planes[:, None] - shifts) / width) @ np.ones(len(shifts)) @ signs
-    # Far below the first plane all steps are -1, and the state there is what the first step leaves.
+    # Far below the first plane all steps are -1; the first step ends the state there.
     below = 0.0 if signs[0] > 0 else 1.0
     between: NDArray[np.float64] = below + (steps + len(shifts) * signs.sum()) / 2
     return between

@@ -27,11 +27,11 @@ class Profile:
     edges : float64 array, shape (B + 1,)
         Boundaries of the layers: distances from the face of the cell at its origin, in the simulation's unit.
     counts : int64 array, shape (B,)
-        Atoms in each layer; of all layers together every atom.
+        Number of atoms in each layer; the layers hold all atoms.
     shares : float64 array, shape (B, C)
-        Share of the layer's atoms with each label; NaN where a layer is empty.
+        Share of each label among the layer's atoms; NaN for an empty layer.
     probabilities : float64 array, shape (B, C), or None
-        Mean over the layer's atoms of the probability of each class, if the result has probabilities.
+        Mean probability of each class over the layer's atoms, if the result has probabilities.
     phases : tuple of str
     step : int
     """
@@ -55,7 +55,7 @@ class Profile:
         return 1.0 - self.shares[:, 0]
 
     def share(self, phase: str) -> NDArray[np.float64]:
-        """Return the share of the atoms with a label, by the name of its class, shape ``(B,)``."""
+        """Return the share of the atoms with a label, given by its class name, shape ``(B,)``."""
         return self.shares[:, self._number(phase)]
 
     def probability(self, phase: str) -> NDArray[np.float64]:
@@ -63,7 +63,7 @@ class Profile:
         if self.probabilities is None:
             raise make_error(
                 "BAD_OPTION",
-                "the result of this profile carries no probabilities",
+                "the result of this profile has no probabilities",
                 field="fields",
                 remedy='ask for them: analyse(..., fields=("labels", "probabilities"))',
             )
@@ -77,7 +77,7 @@ class Profile:
             f"the profile has no class {phase!r}",
             field="phase",
             value=phase,
-            remedy="use a name among its `phases`",
+            remedy="use one of its `phases`",
         )
 
     def __len__(self) -> int:
@@ -93,13 +93,13 @@ def profile(result: Result, frame: Frame | Atoms, axis: int = 2, bins: int = 50)
     Parameters
     ----------
     result : Result
-        With labels; mean probabilities are added where it has those.
+        A result with labels; its probabilities, if any, are averaged.
     frame : Frame or ase.Atoms
-        The frame analysed, with a cell.
+        The analysed frame, with a cell.
     axis : int
         Number of the cell vector: layers are parallel to the other two.
     bins : int
-        Number of layers. They fill the cell; along an axis that is not periodic they reach as far as there are atoms.
+        Number of layers. They fill the cell; along an axis that is not periodic they cover the range of the atoms.
 
     Raises
     ------
@@ -133,9 +133,9 @@ def profile(result: Result, frame: Frame | Atoms, axis: int = 2, bins: int = 50)
 
 
 def heights_along(placed: Placed, axis: int) -> tuple[NDArray[np.float64], tuple[float, float]]:
-    """Return each atom's distance from a face of the cell, and the range in which all of them are."""
+    """Return each atom's distance from a face of the cell, and the range of all distances."""
     height = float(placed.heights()[axis])
-    # Wrapped again, since wrapped positions may be fractional coordinates of 1 by rounding.
+    # Wrapped again, since rounding may give wrapped positions the fractional coordinate 1.
     heights = placed.fractional()[:, axis] * height
     if placed.periodic[axis]:
         return heights, (0.0, height)
@@ -149,7 +149,7 @@ def layers_of(heights: NDArray[np.float64], span: tuple[float, float], bins: int
 
 
 def crystallinity(result: Result, phase: Phase) -> NDArray[np.float64]:
-    """Return for each atom the probability of a phase, or 1 and 0 by its label where there are no probabilities."""
+    """Return the probability of a phase for each atom; without probabilities, 1 or 0 by its label."""
     if result.probabilities is None:
         return membership(result, phase)[0].astype(np.float64)
     if phase is None:

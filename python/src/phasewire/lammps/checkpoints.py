@@ -1,4 +1,4 @@
-"""LAMMPS runs that are killed and go on: engine and biases in one folder a checkpoint."""
+"""Checkpoints of LAMMPS runs: one folder per checkpoint, with engine and biases."""
 
 from __future__ import annotations
 
@@ -27,31 +27,31 @@ def run_checkpointed(
     settings: Callable[[lammps], object],
     attach: Callable[[lammps], Bias],
 ) -> Bias:
-    """Run a number of steps in all, with checkpoints; after a kill, the same call goes on from the last one.
+    """Run up to a total number of steps, with checkpoints; after a kill, the same call continues from the last one.
 
     Parameters
     ----------
     lmp : lammps.lammps
-        Without a simulation box yet.
+        An instance without a simulation box.
     steps : int
-        Steps of the whole run, those before a restart included.
+        Steps of the whole run, including those before a restart.
     folder : path
-        Where the checkpoints lie. Each is a folder with LAMMPS's restart file and the state of the biases, which gets
-        its name when it is whole; the one before goes after that.
+        Folder of the checkpoints. Each is a folder with LAMMPS's restart file and the state of the biases. It gets its
+        name when it is complete; then the previous one is removed.
     every : int
-        Steps between checkpoints, of which each ends a LAMMPS ``run``.
+        Steps between checkpoints. Each checkpoint ends a LAMMPS ``run``.
     begin : function of the instance
-        What a new run begins with: units, boundaries, the box, the atoms, velocities. A run that goes on gives
+        Commands at the beginning of a new run: units, boundaries, box, atoms, velocities. A continued run gives
         ``read_restart`` instead.
     settings : function of the instance
-        What both need after that: potentials, the time step, fixes, thermo output.
+        Commands that both need after that: potentials, time step, fixes, thermo output.
     attach : function of the instance
-        Attaches the biases: ``lambda lmp: phasewire.lammps.bias(lmp, ..)``.
+        Attaches the biases: ``lambda lmp: phasewire.lammps.bias(lmp, ...)``.
 
     Returns
     -------
     Bias
-        Attached, at the end of the run.
+        The attached biases, at the end of the run.
 
     Raises
     ------
@@ -60,9 +60,9 @@ def run_checkpointed(
 
     Notes
     -----
-    A run that goes on is the one that was not killed, to the last bit, with ``fix nve``, ``nvt`` and ``npt`` on the
-    same machine. LAMMPS's restart files leave out the random numbers of ``fix langevin`` and the state of fixes that
-    write none; these are lost.
+    With ``fix nve``, ``nvt`` and ``npt`` on the same machine, a continued run equals an uninterrupted one to the last
+    bit. LAMMPS's restart files do not contain the random numbers of ``fix langevin`` and the state of fixes that do not
+    write it; these are lost.
     """
     check_every(every)
     path = Path(folder)

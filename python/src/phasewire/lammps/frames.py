@@ -1,4 +1,4 @@
-"""The atoms of a LAMMPS instance, as snapshots in the order of their ids: what monitors and biases share."""
+"""Converts the atoms of a LAMMPS instance to snapshots in the order of their ids, for monitors and biases."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ Types = Mapping[int, str] | Literal["ignore"] | None
 
 
 class AtomReader:
-    """Reads the atoms that a callback of ``fix external`` is given.
+    """Reads the atoms that a callback of ``fix external`` receives.
 
     Parameters
     ----------
     lmp : lammps.lammps
-        With a simulation box of three dimensions, on one MPI process.
+        An instance with a three-dimensional simulation box, on one MPI process.
     types, select
         As for `phasewire.lammps.attach`.
 
@@ -47,15 +47,15 @@ class AtomReader:
     def read(
         self, step: int, count: int, tags: NDArray[np.integer], positions: NDArray[np.float64]
     ) -> tuple[Snapshot, NDArray[np.intp]]:
-        """Return a snapshot, and where its atoms are among those of LAMMPS.
+        """Return a snapshot, and the places of its atoms among those of LAMMPS.
 
         Raises
         ------
         InputError
-            ``EMPTY_SELECTION`` if no atom has the types selected.
+            ``EMPTY_SELECTION`` if no atom has the selected types.
         """
         lmp = self._lmp
-        # Taking in this order copies, so LAMMPS may go on changing its own arrays.
+        # Taking atoms in this order copies them, so LAMMPS may change its arrays.
         order = order_of(tags)
         types = lmp.numpy.extract_atom("type", nelem=count)[:count]
         atoms: NDArray[np.int64] | Literal["all"] | None = "all" if self._select_all else None
@@ -95,10 +95,10 @@ def time_of(lmp: lammps, step: int) -> float:
 
 
 def order_of(tags: NDArray[np.integer]) -> NDArray[np.intp]:
-    """Return where the atoms of ascending ids are.
+    """Return the places of the atoms in the order of their ids.
 
-    Ids are unique, so those from 1 to N are the inverse of that order, which takes a twentieth of the time of a sort.
-    Without ids all are 0.
+    If the unique ids are 1 to N, this is the inverse permutation, which takes a twentieth of the time of a sort.
+    Without ids, all ids are 0.
     """
     count = len(tags)
     if not (count and tags.min() == 1 and tags.max() == count):
@@ -140,7 +140,7 @@ def _species_table(
 def _selected_types(
     choice: tuple[str | int, ...] | None, types: Mapping[int, str] | Literal["ignore"] | None, type_count: int
 ) -> list[int] | None:
-    """Return the LAMMPS types that are selected; None if no types are named."""
+    """Return the selected LAMMPS types; None if no types are named."""
     if choice is None or choice == ALL_ATOMS:
         return None
     names = types if isinstance(types, Mapping) else {}
@@ -168,7 +168,7 @@ def _check(lmp: lammps) -> None:
     if lmp.extract_setting("dimension") != 3:
         raise make_error(
             "BAD_OPTION",
-            "the model knows phases of three dimensions only",
+            "the model knows only three-dimensional phases",
             field="lmp",
             value=lmp.extract_setting("dimension"),
             remedy="watch a simulation with `dimension 3`",

@@ -1,4 +1,4 @@
-"""Declarations checked against the table of their kinds, keys and values (contract/variables.json).
+"""Checks declarations against the table of kinds, keys and values (contract/variables.json).
 
 Every refusal is ``BAD_OPTION`` and names the key, the value and what was expected.
 """
@@ -21,7 +21,7 @@ _EVERY: dict[str, str] = _TABLE["every"]
 _MEANS: dict[str, str] = _TABLE["means"]
 _DEEPEST = limits.whole("variables", "deepest")
 _MOST = limits.whole("variables", "most")
-# Beyond, the numbers of JSON are not exact.
+# Larger whole numbers of JSON are not exact.
 _MOST_WHOLE = 2**53 - 1
 
 KINDS: dict[str, dict[str, Any]] = _TABLE["kinds"]
@@ -31,11 +31,11 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
     "custom": {"needs": {"function": "function"}},
     "perAtom": {"needs": {"function": "function"}, "isMean": True},
 }
-"""The rule for each kind that is a function of the user's, which only a program can declare."""
+"""The rule for each kind of custom function, which only a program can declare."""
 
 
 class Grammar:
-    """Reads declarations; keys that are None count as absent and are left out.
+    """Reads declarations; keys with the value None count as absent.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ class Grammar:
         return variables
 
     def read(self, body: Any, where: str, level: int = 1) -> dict[str, Any]:
-        """Read one variable, ``level`` deep in others."""
+        """Read one variable at a level of nesting."""
         field = where or "variable"
         self._count += 1
         if level > _DEEPEST:
@@ -82,10 +82,10 @@ class Grammar:
         return items
 
     def _value(self, name: str, body: Any, where: str, level: int) -> Any:
-        """Read a value of the variable that lies ``level`` deep."""
+        """Read a value of a variable at a level of nesting."""
         rule = _VALUES.get(name)
         if rule is None:
-            # A function, which the declaration has checked.
+            # A function, which the declaration has already checked.
             return body
         match rule["is"]:
             case "variable":

@@ -1,7 +1,7 @@
-"""Which atoms a variable looks at: by id, by species, or by a region that is smooth at its edges (docs/variables.md).
+"""Selections of the atoms of a variable: by id, by species, or by a region with smooth edges (docs/variables.md).
 
-Fractional coordinates count from the cell's origin; the edge of a region is S(x) = x^3 (10 - 15 x + 6 x^2), which is 0
-below x = 0 and 1 above x = 1, with two continuous derivatives.
+Fractional coordinates are relative to the cell's origin. The edge of a region is S(x) = x^3 (10 - 15 x + 6 x^2), which
+is 0 below x = 0 and 1 above x = 1, with two continuous derivatives.
 """
 
 from __future__ import annotations
@@ -20,11 +20,12 @@ class Slab:
     Attributes
     ----------
     axis : int
-        0, 1 or 2: the cell vector that is cut.
+        Number of the cell vector that the planes cut: 0, 1 or 2.
     start, stop : float
-        Where along it, as fractions of it.
+        Positions of the planes, as fractions of the cell vector.
     width : float
-        Over which the weight falls from 1 to 0 outside either plane, as a fraction; 0: at once, without derivative.
+        Distance outside either plane over which the weight falls from 1 to 0, as a fraction. 0: a sharp edge, without
+        derivatives.
     """
 
     axis: int
@@ -39,7 +40,7 @@ class Slab:
 
 @dataclass(frozen=True)
 class Ball:
-    """Atoms around a place in the cell; made by `ball`.
+    """Atoms around a point in the cell; made by `ball`.
 
     Attributes
     ----------
@@ -47,7 +48,7 @@ class Ball:
         In fractional coordinates.
     radius, width : float
         In the simulation's length unit: the weight falls from 1 to 0 between ``radius`` and ``radius + width``. Width
-        0: at once, without derivative.
+        0: a sharp edge, without derivatives.
     """
 
     centre: tuple[float, float, float]
@@ -64,7 +65,7 @@ Region = Slab | Ball
 
 @dataclass(frozen=True)
 class AtomSelection:
-    """Which atoms a variable looks at; made by `atoms`. What is given is multiplied."""
+    """Selection of the atoms of a variable; made by `atoms`. The weights of its conditions are multiplied."""
 
     ids: tuple[int, ...] | None = None
     species: tuple[str | int, ...] | None = None
@@ -88,18 +89,19 @@ def slab(axis: int, start: float, stop: float, *, width: float) -> Slab:
     Parameters
     ----------
     axis : int
-        0, 1 or 2: the cell vector that is cut.
+        Number of the cell vector that the planes cut: 0, 1 or 2.
     start, stop : float
-        Where along it, as fractions of it from the cell's origin. Where the axis is periodic, so is the region:
-        from -0.1 to 0.1 lies at both ends of the cell.
+        Positions of the planes, as fractions of the cell vector from the cell's origin. Along a periodic axis the
+        region is periodic: from -0.1 to 0.1 lies at both ends of the cell.
     width : float
-        Over which the weight falls from 1 to 0 outside either plane, as a fraction; 0: at once, without derivative.
+        Distance outside either plane over which the weight falls from 1 to 0, as a fraction. 0: a sharp edge, without
+        derivatives.
     """
     return Slab(axis, start, stop, width)
 
 
 def ball(centre: Sequence[float], radius: float, *, width: float) -> Ball:
-    """Return the region around a place.
+    """Return the region around a point.
 
     Parameters
     ----------
@@ -107,7 +109,7 @@ def ball(centre: Sequence[float], radius: float, *, width: float) -> Ball:
         In fractional coordinates, from the cell's origin.
     radius, width : float
         In the simulation's length unit: the weight falls from 1 to 0 between ``radius`` and ``radius + width``. Width
-        0: at once, without derivative.
+        0: a sharp edge, without derivatives.
     """
     return Ball(tuple(centre), radius, width)  # type: ignore[arg-type]
 
@@ -118,12 +120,12 @@ def atoms(
     species: str | int | Iterable[str | int] | None = None,
     region: Region | None = None,
 ) -> AtomSelection:
-    """Return which atoms a variable is to look at; of several conditions all must hold.
+    """Return a selection of atoms for a variable; all of several conditions must hold.
 
     Parameters
     ----------
     ids : iterable of int, optional
-        The simulation's atom ids (LAMMPS's tags; where frames have none, numbers from 0).
+        The simulation's atom ids (LAMMPS's tags; without ids, atoms are numbered from 0).
     species : str, int or iterable of those, optional
         Names or numbers of species.
     region : Slab or Ball, optional

@@ -18,14 +18,14 @@ _ATTRIBUTES = {key: attribute for attribute, key in JSON_KEYS.items()}
 
 
 def check_variables(variables: Sequence[Variable], phases: Sequence[str], aliases: Mapping[str, str]) -> None:
-    """Raise ``BAD_OPTION`` that names the key, unless the variables are sound and name classes of the model."""
+    """Raise ``BAD_OPTION`` that names the key, unless the variables are valid and name classes of the model."""
     check_list(variables, "variables")
     for index, variable in enumerate(variables):
         _check_classes(variable, phases, aliases, f"variables[{index}]")
 
 
 def check_list(variables: Sequence[Variable], where: str) -> None:
-    """Raise ``BAD_OPTION`` that names the key, unless the variables are sound, few enough, and differently named."""
+    """Raise ``BAD_OPTION`` that names the key, unless variables are valid, not too many, and differently named."""
     if not variables:
         raise refusal("badKey", field=where, found="[]", expected="a list of at least one entry")
     Grammar(_ALL_KINDS).read_list([_body(variable) for variable in variables], where)
@@ -37,7 +37,7 @@ def check_variable(variable: Any, where: str) -> None:
 
 
 def _body(value: Any) -> Any:
-    """Return the JSON of what a program declares, sound or not."""
+    """Return the JSON of a declaration, valid or not."""
     match value:
         case Variable():
             keys = {key: _body(getattr(value, attribute)) for attribute, key in JSON_KEYS.items()}
@@ -97,10 +97,10 @@ def read_file(path: Path) -> tuple[Variable, ...]:
     except (ValueError, RecursionError) as error:
         raise make_error(
             "FILE_FORMAT",
-            f"the file of variables is no JSON: {error}",
+            f"the file of variables is not JSON: {error}",
             field="path",
             value=str(path),
-            remedy="write a list of variables as docs/variables.md says",
+            remedy="write a list of variables, as in docs/variables.md",
         ) from error
     return read_list(body, "variables")
 

@@ -194,7 +194,7 @@ class Monitor:
         if not (analyser is None or isinstance(analyser, (Analyser, str))):
             raise make_error(
                 "BAD_OPTION",
-                "the analyser must be a phasewire.Local, a phasewire.connect(..), or a server's address",
+                "the analyser must be a phasewire.Local, a phasewire.connect(...), or a server's address",
                 field="analyser",
                 value=analyser,
                 remedy="leave it out to compute the phases in this process",
