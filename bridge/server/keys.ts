@@ -8,7 +8,10 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Context, curveKeyPair, Reply } from "zeromq";
+import { protocol } from "../../src/contract/protocol.js";
 import { PhasewireError } from "../../src/errors/index.js";
+
+const { keys: names } = protocol;
 
 /** Keys of a server for encrypted connections, in Z85, 40 characters each. */
 export interface ServerKeys {
@@ -30,10 +33,13 @@ export async function generateKeys(directory: string): Promise<string[]> {
   const paths: string[] = [];
   try {
     await mkdir(directory, { recursive: true, mode: 0o700 });
-    for (const name of ["server", "client"]) {
+    for (const [openName, secretName] of [
+      [names.server, names.serverSecret],
+      [names.client, names.clientSecret],
+    ] as const) {
       const { publicKey, secretKey } = curveKeyPair();
-      const open = join(directory, `${name}.key`);
-      const secret = join(directory, `${name}.key_secret`);
+      const open = join(directory, openName);
+      const secret = join(directory, secretName);
       await writeFile(secret, certificate(publicKey, secretKey), { mode: 0o600, flag: "wx" });
       await writeFile(open, certificate(publicKey, null), { mode: 0o644, flag: "wx" });
       paths.push(open, secret);
@@ -57,13 +63,13 @@ export async function generateKeys(directory: string): Promise<string[]> {
  * @throws PhasewireError `FILE_ACCESS`, or `FILE_FORMAT` if a file holds no keys
  */
 export async function readServerKeys(directory: string): Promise<ServerKeys> {
-  const secretPath = join(directory, "server.key_secret");
-  const names = await readdir(directory).catch((cause: unknown) => {
+  const secretPath = join(directory, names.serverSecret);
+  const found = await readdir(directory).catch((cause: unknown) => {
     throw unreadable(directory, cause);
   });
   const publicKey = await readKey(secretPath, "public-key");
   const secretKey = await readKey(secretPath, "secret-key");
-  const others = names.filter((name) => name.endsWith(".key") && name !== "server.key").sort();
+  const others = found.filter((name) => name.endsWith(".key") && name !== names.server).sort();
   const clients = await Promise.all(others.map((name) => readKey(join(directory, name), "public-key")));
   return { publicKey, secretKey, clients };
 }

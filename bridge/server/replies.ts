@@ -1,4 +1,5 @@
 /** Turns an analysis into the messages that report it. */
+import { protocol } from "../../src/contract/protocol.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import type { Analysis } from "./analyser.js";
 import { readArray } from "./wire/codec.js";
@@ -91,34 +92,12 @@ export function resultArrays(
   analysis: Analysis,
   classCount: number,
 ): Map<string, WireArray> {
-  const atomCount = analysis.labels.length;
-  const vectors = (data: Float64Array | undefined): WireArray | undefined =>
-    data && { dtype: "f64", shape: [atomCount, 3], data };
-  const perClass = (data: Float32Array): WireArray => ({
-    dtype: "f32",
-    shape: [atomCount, classCount],
-    data,
-  });
+  const extents = { atoms: analysis.labels.length, classes: classCount };
   const array = (field: ResultField): WireArray | undefined => {
-    switch (field) {
-      case "labels":
-        return { dtype: "u16", shape: [atomCount], data: analysis.labels };
-      case "confidence":
-      case "margin":
-      case "distance":
-        return { dtype: "f32", shape: [atomCount], data: analysis[field] };
-      case "probabilities":
-      case "logits":
-        return perClass(analysis[field]);
-      case "denoised":
-        return vectors(analysis.denoised?.positions);
-      case "score":
-        return vectors(analysis.score);
-      case "forces":
-        return vectors(analysis.forces);
-      case "virial":
-        return analysis.virial && { dtype: "f64", shape: [3, 3], data: analysis.virial };
-    }
+    const data = field === "denoised" ? analysis.denoised?.positions : analysis[field];
+    const { dtype, shape } = protocol.fields[field];
+    const sizes = shape.map((extent) => (typeof extent === "number" ? extent : extents[extent]));
+    return data && ({ dtype, shape: sizes, data } as WireArray);
   };
   return new Map(
     fields.map((field) => {

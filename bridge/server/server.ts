@@ -7,6 +7,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { Context, Router } from "zeromq";
 import { limits } from "../../src/contract/limits.js";
+import { protocol } from "../../src/contract/protocol.js";
 import { asPhasewireError, PhasewireError } from "../../src/errors/index.js";
 import type { ClassWeights } from "../../src/model/index.js";
 import type { Analysis, FrameAnalyser } from "./analyser.js";
@@ -39,17 +40,9 @@ import type {
 } from "./wire/wire.js";
 
 /** Protocol versions that this server supports. */
-export const protocolVersions: readonly number[] = [2];
+export const protocolVersions: readonly number[] = [protocol.version];
 
-const capabilities: readonly Capability[] = [
-  "monitor",
-  "request",
-  "bias",
-  "denoise",
-  "seed",
-  "subscribe",
-  "series",
-];
+const { capabilities, sharedCapability } = protocol;
 
 const { alignment, orphanCheckMs } = limits.shared;
 const { mostSessions, sessionsListed } = limits.server;
@@ -176,7 +169,7 @@ class Server {
     this.self = { name: "phasewire", version: options.version };
     const folder = options.sharedFolder === undefined ? sharedFolder() : options.sharedFolder;
     this.folder = isLocalEndpoint(options.endpoint) ? folder : null;
-    this.capabilities = this.folder === null ? capabilities : [...capabilities, "shared"];
+    this.capabilities = this.folder === null ? capabilities : [...capabilities, sharedCapability];
     this.orphanCheck = setInterval(() => this.closeOrphans(), orphanCheckMs).unref();
   }
 

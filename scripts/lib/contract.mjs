@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { inRoot } from "./paths.mjs";
 
 /** The tables, by name, in the order in which they are written. */
-const tables = ["errors", "limits", "model", "species", "variables"];
+const tables = ["errors", "limits", "model", "protocol", "species", "variables"];
 
 const marker = (table) => `// Generated from ${table} by \`npm run contract\`. Do not edit.`;
 
@@ -18,6 +18,7 @@ export function generated() {
     "src/contract/errors.ts": moduleOf("errors", read.errors),
     "src/contract/limits.ts": moduleOfLimits(read.limits),
     "src/contract/model.ts": moduleOf("model", read.model),
+    "src/contract/protocol.ts": moduleOf("protocol", read.protocol),
     "src/contract/species.ts": moduleOf("species", read.species),
     "src/contract/variables.ts": moduleOf("variables", read.variables),
     "assembly/contract.ts": constantsOfCore(read.limits, read.model),

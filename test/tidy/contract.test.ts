@@ -128,3 +128,138 @@ describe("contract/refusals.json", () => {
     }
   });
 });
+
+interface Protocol {
+  readonly version: number;
+  readonly dtypes: Readonly<Record<string, number>>;
+  readonly messages: readonly string[];
+  readonly modes: readonly string[];
+  readonly capabilities: readonly string[];
+  readonly sharedCapability: string;
+  readonly fields: Readonly<Record<string, { dtype: string; shape: readonly (string | number)[] }>>;
+  readonly observedFields: readonly string[];
+  readonly keys: Readonly<Record<string, string>>;
+}
+
+describe("contract/protocol.json", () => {
+  const page = read("bridge/PROTOCOL.md");
+  const protocol = readTable("protocol") as Protocol;
+  const section = (title: string): string =>
+    page
+      .split(`${title}\n`)[1]!
+      .split(/^###? /m)[0]!
+      .replace(/[ \t]*\n[ \t]*/g, "\n");
+  const words = (text: string): string[] => [...text.matchAll(/`(\w+)`/g)].map((match) => match[1]!);
+  /** Cells of the rows of a table that begin with a name in code. */
+  const rows = (text: string): string[][] =>
+    [...text.matchAll(/^\| (`.*) \|$/gm)].map((match) => match[1]!.split(" | "));
+
+  it("has the version of the page", () => {
+    expect(page).toMatch(new RegExp(`^# .* version ${protocol.version}$`, "m"));
+  });
+
+  it("has the messages of clients", () => {
+    expect(rows(section("## 5. Messages")).map(([type]) => words(type!)[0])).toEqual(protocol.messages);
+  });
+
+  it("has the dtypes with their bytes", () => {
+    const found = rows(section("### Arrays")).flatMap(([names, bytes]) => {
+      const sizes = bytes!.split(", ");
+      return words(names!).map((name, index) => [name, Number(sizes[index] ?? sizes[0])] as const);
+    });
+    expect(Object.fromEntries(found)).toEqual(protocol.dtypes);
+  });
+
+  it("has the fields of results with their types and shapes", () => {
+    const letters = { atoms: "N", classes: "C" } as Record<string, string>;
+    const wanted = Object.entries(protocol.fields).map(([name, { dtype, shape }]) => [
+      name,
+      dtype,
+      shape.map((extent) => letters[extent] ?? String(extent)).join(" x "),
+    ]);
+    const found = rows(section("### 5.4 result")).flatMap(([names, dtype, shape]) =>
+      words(names!)
+        .filter((name) => name in protocol.fields)
+        .map((name) => [name, words(dtype!)[0], shape]),
+    );
+    expect(found).toEqual(wanted);
+  });
+
+  it("has the modes, the capabilities and the fields of watchers", () => {
+    expect(rows(section("### 5.3 analyse"))[0]!.join(" ")).toContain(
+      protocol.modes
+        .map((mode) => `\`${mode}\``)
+        .join(", ")
+        .replace(/, (?=[^,]*$)/, " or "),
+    );
+    const all = [...protocol.capabilities, protocol.sharedCapability];
+    const listed = (names: readonly string[]): string => names.map((name) => `\`${name}\``).join(", ");
+    expect(page.replace(/\s+/g, " ")).toContain(
+      `Capabilities of version ${protocol.version}: ${listed(all)}.`,
+    );
+    const observed = words(section("### 5.7 subscribe, observed").split("subscribed")[0]!);
+    expect(observed.filter((word) => protocol.observedFields.includes(word))).toEqual(
+      protocol.observedFields,
+    );
+  });
+
+  it("has the names of the key files", () => {
+    for (const name of Object.values(protocol.keys)) expect(page).toContain(`\`${name}\``);
+  });
+});
+
+interface Size {
+  readonly least: number;
+  readonly most: number | string;
+  readonly step: number;
+  readonly usual?: number;
+}
+
+describe("contract/model.json", () => {
+  const page = read("models/FORMAT.md");
+  const { sizes, tensors, constants } = readTable("model") as {
+    sizes: Record<string, Size>;
+    tensors: Record<string, (number | string)[][]>;
+    constants: Record<string, unknown>;
+  };
+  /** Cells of the rows of a table whose first cell has one of these names in code. */
+  const rowsOf = (names: readonly string[]): string[][] =>
+    [...page.matchAll(/^\| (`.*) \|$/gm)]
+      .map((match) => match[1]!.split(" | "))
+      .filter(([first]) => names.some((name) => first!.includes(`\`${name}\``)));
+
+  it("has the sizes of models/FORMAT.md with their defaults and bounds", () => {
+    const rows = rowsOf(Object.keys(sizes));
+    for (const [first, , usual, possible] of rows) {
+      const size = sizes[first!.replaceAll("`", "")]!;
+      expect(usual!.startsWith(String(size.usual ?? "none")), first).toBe(true);
+      const most = typeof size.most === "string" ? /to (\w+)/ : new RegExp(`\\b${size.most}\\b`);
+      expect(possible, first).toMatch(most);
+      expect(possible, first).toMatch(new RegExp(`\\b${size.least}\\b`));
+      if (size.step > 1 && !possible!.includes(",") && !possible!.includes(";")) {
+        expect(possible, first).toMatch(new RegExp(`\\b${size.step} from`));
+      }
+    }
+    const named = rows.map(([first]) => first!.replaceAll("`", ""));
+    expect([...named, "classCount"].sort()).toEqual(Object.keys(sizes).sort());
+    const { least, most } = sizes.classCount!;
+    expect(page).toContain(`There are ${least} to ${most} classes`);
+  });
+
+  it("has the tensors of models/FORMAT.md with as many extents", () => {
+    const found = rowsOf(Object.keys(tensors)).flatMap(([names, shapes]) => {
+      const parts = shapes!.split(", ");
+      return names!
+        .replaceAll("`", "")
+        .split(", ")
+        .map((name, index) => [name, (parts[index] ?? parts[0]!).split(" x ").length] as const);
+    });
+    expect(Object.fromEntries(found)).toEqual(
+      Object.fromEntries(Object.entries(tensors).map(([name, extents]) => [name, extents.length])),
+    );
+  });
+
+  it("has the constants of models/FORMAT.md", () => {
+    for (const name of Object.keys(constants)) expect(page, name).toContain(`"${name}":`);
+  });
+});

@@ -7,6 +7,7 @@
 import { endianness } from "node:os";
 import { Packr } from "msgpackr";
 import { limits } from "../../../src/contract/limits.js";
+import { protocol } from "../../../src/contract/protocol.js";
 import { PhasewireError } from "../../../src/errors/index.js";
 import { scanMessagePack } from "./scan.js";
 import { headBytes, type SharedFile } from "./shared-file.js";
@@ -46,7 +47,7 @@ const packr = new Packr({
   encodeUndefinedAsNil: true,
 });
 
-const itemBytes: Readonly<Record<Dtype, number>> = { f32: 4, f64: 8, i32: 4, u16: 2, u8: 1 };
+const itemBytes: Readonly<Record<Dtype, number>> = protocol.dtypes;
 
 /** A typed array over its own aligned copy of the bytes. */
 const constructors: { readonly [D in Dtype]: (bytes: ArrayBuffer) => DtypeArrays[D] } = {

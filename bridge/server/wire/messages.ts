@@ -3,6 +3,7 @@
  * types, ranges, and that arrays agree with each other. Class names and the values of the atoms are checked
  * where they are used.
  */
+import { protocol } from "../../../src/contract/protocol.js";
 import { PhasewireError, refusal } from "../../../src/errors/index.js";
 import { wrongCount } from "../../../src/frame/index.js";
 import { readVariables } from "../../../src/variables/index.js";
@@ -17,7 +18,6 @@ import type {
   Hello,
   Limits,
   Mode,
-  ObservedField,
   ReceivedMessage,
   ResultField,
   SeriesRequest,
@@ -26,41 +26,9 @@ import type {
   Subscribe,
 } from "./wire.js";
 
-const modes: readonly Mode[] = ["monitor", "request", "bias"];
-
-const resultFields: readonly ResultField[] = [
-  "labels",
-  "confidence",
-  "margin",
-  "distance",
-  "probabilities",
-  "logits",
-  "denoised",
-  "score",
-  "forces",
-  "virial",
-];
-
-const observedFields: readonly ObservedField[] = [
-  "labels",
-  "confidence",
-  "margin",
-  "distance",
-  "positions",
-  "cell",
-  "species",
-];
-
-const messageTypes: readonly ClientMessage["type"][] = [
-  "hello",
-  "analyse",
-  "ping",
-  "status",
-  "series",
-  "subscribe",
-  "unsubscribe",
-  "goodbye",
-];
+const { modes, observedFields } = protocol;
+const messageTypes: readonly ClientMessage["type"][] = protocol.messages;
+const resultFields = Object.keys(protocol.fields) as ResultField[];
 
 /**
  * Checks one message of a client.

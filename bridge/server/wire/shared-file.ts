@@ -10,12 +10,13 @@ import { closeSync, constants, existsSync, fstatSync, openSync, readSync, writeS
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { limits } from "../../../src/contract/limits.js";
+import { protocol } from "../../../src/contract/protocol.js";
 import { PhasewireError } from "../../../src/errors/index.js";
 import type { SharedOffer } from "./wire.js";
 
 /** A file's name holds the id of the process that made it, and no separators. */
-const fileName = /^phasewire-(\d{1,10})-[0-9a-f]{32}$/;
-const tokenText = /^[0-9a-f]{32}$/;
+const fileName = new RegExp(`^${protocol.sharedFile.name}$`);
+const tokenText = new RegExp(`^${protocol.sharedFile.token}$`);
 
 /** First bytes of a file, before its token; arrays come after `headBytes`. */
 const { mark } = limits.shared;

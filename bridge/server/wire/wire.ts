@@ -2,11 +2,12 @@
  * The types of protocol version 2 (bridge/PROTOCOL.md): headers as decoded maps, with arrays separate. This
  * file has only types, so that a browser or a test can import them without the server.
  */
+import type { protocol } from "../../../src/contract/protocol.js";
 import type { ErrorObject } from "../../../src/errors/index.js";
 import type { Variable } from "../../../src/variables/index.js";
 
 /** An array's element type on the wire. */
-export type Dtype = "f32" | "f64" | "i32" | "u16" | "u8";
+export type Dtype = keyof typeof protocol.dtypes;
 
 /** The typed array that holds each element type. */
 export interface DtypeArrays {
@@ -51,32 +52,15 @@ export interface WireMessage {
   readonly arrays: WireArrays;
 }
 
-export type Mode = "monitor" | "request" | "bias";
+export type Mode = (typeof protocol.modes)[number];
 
-export type Capability = Mode | "denoise" | "seed" | "subscribe" | "series" | "shared";
+export type Capability = (typeof protocol.capabilities)[number] | typeof protocol.sharedCapability;
 
 /** Per-atom and global arrays that a result can carry. */
-export type ResultField =
-  | "labels"
-  | "confidence"
-  | "margin"
-  | "distance"
-  | "probabilities"
-  | "logits"
-  | "denoised"
-  | "score"
-  | "forces"
-  | "virial";
+export type ResultField = keyof typeof protocol.fields;
 
 /** Arrays that a watcher can request. */
-export type ObservedField =
-  | "labels"
-  | "confidence"
-  | "margin"
-  | "distance"
-  | "positions"
-  | "cell"
-  | "species";
+export type ObservedField = (typeof protocol.observedFields)[number];
 
 export interface Peer {
   name: string;

@@ -9,25 +9,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._contract.tables import read_table
 from phasewire._model.class_names import class_number
 from phasewire.errors import PhasewireError, make_error
 
 if TYPE_CHECKING:
     from phasewire._frame.frame import Frame
 
-FIELDS = ("labels", "confidence", "margin", "distance", "probabilities", "logits", "denoised", "score")
-DEFAULT_FIELDS = ("labels", "confidence", "margin", "distance")
-# The shape after N and the dtype of each field (bridge/PROTOCOL.md, "result").
-FIELD_DTYPES: dict[str, np.dtype[Any]] = {
-    "labels": np.dtype(np.uint16),
-    "confidence": np.dtype(np.float32),
-    "margin": np.dtype(np.float32),
-    "distance": np.dtype(np.float32),
-    "probabilities": np.dtype(np.float32),
-    "logits": np.dtype(np.float32),
-    "denoised": np.dtype(np.float64),
-    "score": np.dtype(np.float64),
+_PROTOCOL = read_table("protocol")
+_DTYPES: dict[str, np.dtype[Any]] = {
+    "f32": np.dtype(np.float32),
+    "f64": np.dtype(np.float64),
+    "u16": np.dtype(np.uint16),
 }
+# Of the energy of variables, which `Evaluation` has.
+_OF_ENERGIES = ("forces", "virial")
+
+FIELDS: tuple[str, ...] = tuple(name for name in _PROTOCOL["fields"] if name not in _OF_ENERGIES)
+DEFAULT_FIELDS = ("labels", "confidence", "margin", "distance")
+FIELD_DTYPES: dict[str, np.dtype[Any]] = {name: _DTYPES[_PROTOCOL["fields"][name]["dtype"]] for name in FIELDS}
+
+
+def field_shape(name: str, atom_count: int, class_count: int) -> tuple[int, ...]:
+    """Return the shape of a field."""
+    extents = {"atoms": atom_count, "classes": class_count}
+    return tuple(extents.get(extent, extent) for extent in _PROTOCOL["fields"][name]["shape"])
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,12 +14,14 @@ import zmq.auth
 from zmq.utils.monitor import recv_monitor_message
 
 from phasewire._contract import limits
+from phasewire._contract.tables import read_table
 from phasewire._server.settings import Settings, is_local
 from phasewire._server.shared import SMALLEST_SHARED, SharedArrays
 from phasewire._server.wire import PROTOCOL_VERSION, Array, Message, decode, encode, wire_order
 from phasewire._version import __version__
 from phasewire.errors import PhasewireError, make_error
 
+_KEYS: dict[str, str] = read_table("protocol")["keys"]
 _MAX_MESSAGE_BYTES = 2**31
 _WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
 
@@ -305,8 +307,8 @@ class Connection:
         for option, value in options.items():
             socket.setsockopt(option, value)
         if self.settings.keys is not None:
-            server_public, _ = _certificate(self.settings.keys / "server.key")
-            client_public, client_secret = _certificate(self.settings.keys / "client.key_secret")
+            server_public, _ = _certificate(self.settings.keys / _KEYS["server"])
+            client_public, client_secret = _certificate(self.settings.keys / _KEYS["clientSecret"])
             socket.curve_serverkey = server_public
             socket.curve_publickey = client_public
             socket.curve_secretkey = client_secret or b""

@@ -22,13 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._contract import limits
+from phasewire._contract.tables import read_table
 from phasewire.errors import PhasewireError, make_error
 
 HEAD_BYTES = limits.whole("shared", "headBytes")
 SMALLEST_SHARED = 16384
 """Fewest bytes of an array that are worth two system calls; smaller arrays go by message."""
 _MARK = limits.text("shared", "mark").encode()
-_NAME = re.compile(r"phasewire-(\d{1,10})-[0-9a-f]{32}")
+_NAME = re.compile(read_table("protocol")["sharedFile"]["name"])
 _ALIGNMENT = limits.whole("shared", "alignment")
 _MOST_FRAMES = 4
 """Most frames whose arrays are in the file at the same time; links send fewer."""

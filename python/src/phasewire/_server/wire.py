@@ -12,24 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._contract import limits
+from phasewire._contract.tables import read_table
 from phasewire._frame.frame import Frame
 from phasewire._frame.options import Options
-from phasewire._frame.result import FIELD_DTYPES, Result
+from phasewire._frame.result import FIELD_DTYPES, Result, field_shape
 from phasewire._server.shared import HEAD_BYTES, SharedArrays, aligned
 from phasewire.errors import make_error
 
-PROTOCOL_VERSION = 2
+_PROTOCOL = read_table("protocol")
+PROTOCOL_VERSION: int = _PROTOCOL["version"]
 MAX_HEADER_BYTES = limits.whole("message", "mostHeaderBytes")
 MAX_DEPTH = limits.whole("message", "deepest")
 MAX_VALUES = limits.whole("message", "mostValues")
 MAX_ARRAYS = limits.whole("message", "mostArrays")
-DTYPES: dict[str, np.dtype[Any]] = {
-    "f32": np.dtype("<f4"),
-    "f64": np.dtype("<f8"),
-    "i32": np.dtype("<i4"),
-    "u16": np.dtype("<u2"),
-    "u8": np.dtype("u1"),
-}
+DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name[0]}{size}") for name, size in _PROTOCOL["dtypes"].items()}
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 # Longest name in a header, in bytes (bridge/PROTOCOL.md, section 4).
 _LONGEST_NAME = limits.whole("message", "longestName")
@@ -179,8 +175,8 @@ def check_limits(arrays: Mapping[str, Array], limits: Mapping[str, int]) -> None
 
 def result_space(fields: Sequence[str], atom_count: int, class_count: int) -> int:
     """Return the bytes that the arrays of a result take in shared memory."""
-    widths = _field_widths(class_count)
-    return sum(aligned(FIELD_DTYPES[name].itemsize * atom_count * math.prod(widths[name])) for name in fields)
+    sizes = {name: math.prod(field_shape(name, atom_count, class_count)) for name in fields}
+    return sum(aligned(FIELD_DTYPES[name].itemsize * sizes[name]) for name in fields)
 
 
 def forces_space(atom_count: int) -> int:
@@ -194,11 +190,10 @@ def result_from_message(
     """Build a `Result` from a ``result`` message, after checking every shape against its number of atoms."""
     header = message.header
     count = _integer(header, "atomCount")
-    widths = _field_widths(len(phases))
     fields: dict[str, Any] = {}
     for name, dtype in FIELD_DTYPES.items():
         if name in message.arrays:
-            _require_shape(message.arrays[name], name, dtype, (count, *widths[name]))
+            _require_shape(message.arrays[name], name, dtype, field_shape(name, count, len(phases)))
             fields[name] = message.arrays[name]
     if "labels" in fields and count and int(fields["labels"].max()) >= len(phases):
         _refuse("MESSAGE_FORMAT", f"there are {len(phases)} classes", "labels", int(fields["labels"].max()))
@@ -275,14 +270,6 @@ def _finite_array(message: Message, name: str, dtype: np.dtype[Any], shape: tupl
 def _clipped(name: str) -> str:
     """Return a name, cut to the length that a header may hold."""
     return name.encode()[:_LONGEST_NAME].decode(errors="ignore")
-
-
-def _field_widths(class_count: int) -> dict[str, tuple[int, ...]]:
-    """Return the shape of each field after the number of atoms."""
-    widths: dict[str, tuple[int, ...]] = dict.fromkeys(FIELD_DTYPES, ())
-    return (
-        widths | dict.fromkeys(("probabilities", "logits"), (class_count,)) | dict.fromkeys(("denoised", "score"), (3,))
-    )
 
 
 def _sequence(header: Mapping[str, Any]) -> int | None:
