@@ -359,8 +359,8 @@ export const STATUS_MODEL_NON_FINITE: i32 = 9;
 export const STATUS_REFERENCE_OVERFLOW: i32 = 10;
 /** A class weight is negative or not finite, or only class 0 has a weight above 0. */
 export const STATUS_BAD_PRIOR: i32 = 11;
-/** COUNT_ABORT was set. */
-export const STATUS_ABORTED: i32 = 12;
+/** COUNT_ABORT was set. The statuses from 12 to 19 are those of variables. */
+export const STATUS_ABORTED: i32 = 20;
 
 // ---- features of a frame ------------------------------------------------------------------------
 

@@ -150,6 +150,15 @@ function sizesNow(scratchBytes: number): Sizes {
   };
 }
 
+describe("statuses", () => {
+  it("have a number each, those of variables too", () => {
+    const names = Object.keys(core).filter((name) => name.startsWith("STATUS_"));
+    expect(names.length).toBeGreaterThan(18);
+    const numbers = names.map((name) => core[name as "STATUS_OK"].value);
+    expect(numbers.filter((number, index) => numbers.indexOf(number) < index)).toEqual([]);
+  });
+});
+
 describe("the memory", () => {
   const shapes: readonly Shape[] = [
     {},
