@@ -57,6 +57,7 @@ export const styleChecks = [
     "--cache-dir",
     path.join(stateFolder, "mypy"),
     "python/src/phasewire",
+    "python/tests/user_script.py",
   ]),
   single("types of TypeScript (tsc)", node, [npmTool.tsc, "--noEmit", "-p", "test/tsconfig.json"]),
   single("style of TypeScript and JavaScript (biome)", node, [npmTool.biome, "check"]),
