@@ -85,7 +85,7 @@ def changed_model(change) -> bytes:
         return file[: change["bytes"]]
     length = int.from_bytes(file[:8], "little")
     header, body = json.loads(file[8 : 8 + length]), file[8 + length :]
-    settings = json.loads(header.pop("__metadata__")["phasewire"]) | change.get("description", {})
+    settings = json.loads(header.pop("__metadata__")["phasewire"]) | (change.get("description") or {})
     settings["classes"] = settings["classes"][: change.get("classes")]
     if "firstClass" in change:
         settings["classes"][0]["name"] = change["firstClass"]
@@ -100,7 +100,9 @@ def changed_model(change) -> bytes:
             tensor[0] = number(changed)
         entries[name] = entry | {"data_offsets": [len(data), len(data) + tensor.nbytes]}
         data += tensor.tobytes()
+    data += bytes(change.get("extraBytes", 0))
     text = json.dumps(settings)
     sha256 = change.get("sha256", hashlib.sha256(text.encode() + data).hexdigest())
-    written = json.dumps({"__metadata__": {"phasewire": text, "sha256": sha256}, **entries}).encode()
+    described = {} if change.get("description", {}) is None else {"phasewire": text, "sha256": sha256}
+    written = json.dumps({"__metadata__": described, **entries}).encode()
     return change.get("headerBytes", len(written)).to_bytes(8, "little") + written + data

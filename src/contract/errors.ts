@@ -429,6 +429,66 @@ export const errors = {
       "field": "{field}",
       "message": "{field} is {name}, the name of an earlier variable",
       "remedy": "docs/variables.md lists the kinds of variables and their keys."
+    },
+    "unknownModel": {
+      "code": "MODEL_NOT_FOUND",
+      "field": "model",
+      "message": "no model has the name {name}; there are {names}"
+    },
+    "modelFile": {
+      "code": "MODEL_FORMAT",
+      "field": "model",
+      "message": "{source}: {problem}"
+    },
+    "notAModel": {
+      "code": "MODEL_VERSION",
+      "field": "phasewire",
+      "message": "{source} is a safetensors file, but not a phase model: its metadata has no entry phasewire"
+    },
+    "modelVersion": {
+      "code": "MODEL_VERSION",
+      "field": "version",
+      "message": "{source} has format {format} and version {version}; {known} and {newest} are read"
+    },
+    "modelContents": {
+      "code": "MODEL_HASH",
+      "field": "sha256",
+      "message": "{source}: its contents have the SHA-256 {found}, but its metadata states {stated}"
+    },
+    "modelHash": {
+      "code": "MODEL_HASH",
+      "field": "sha256",
+      "message": "{source} has the SHA-256 {found}, but the manifest states {stated}"
+    },
+    "modelKey": {
+      "code": "MODEL_FORMAT",
+      "field": "{field}",
+      "message": "{source}: {field} is {found}; {expected} is needed"
+    },
+    "modelSize": {
+      "code": "MODEL_SHAPE",
+      "field": "{field}",
+      "message": "{source}: {field} is {found}; {expected} is needed"
+    },
+    "modelTensor": {
+      "code": "MODEL_SHAPE",
+      "field": "{field}",
+      "message": "{source}: tensor {field} is {found}; {expected} is needed"
+    },
+    "modelNumber": {
+      "code": "MODEL_NON_FINITE",
+      "field": "{field}",
+      "message": "{source}: {field} is {number}; a finite number is needed"
+    },
+    "modelClassZero": {
+      "code": "MODEL_SHAPE",
+      "field": "network2.weight1",
+      "message": "{source}: row 0 of network2.weight1 is not zero, so the logit of class 0 would not be constant"
+    },
+    "modelItem": {
+      "code": "MODEL_NON_FINITE",
+      "field": "{field}",
+      "message": "{source}: item {item} of {field} is {number}"
     }
   },
   "statuses": {

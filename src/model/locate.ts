@@ -7,7 +7,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { PhasewireError } from "../errors/index.js";
+import { PhasewireError, refusal, show } from "../errors/index.js";
 import { packageRoot } from "../package.js";
 import { type Model, parseModel } from "./model.js";
 
@@ -45,21 +45,15 @@ export async function loadModel(nameOrPath?: string): Promise<Model> {
   const name = nameOrPath ?? manifest.default;
   const entry = manifest.models.find((model) => model.name === name);
   if (entry === undefined) {
-    throw new PhasewireError("MODEL_NOT_FOUND", {
-      message: `no model has the name ${JSON.stringify(name)}; there are ${manifest.models.map((model) => model.name).join(", ") || "none"}`,
-      field: "model",
-      value: name,
-    });
+    const names = manifest.models.map((model) => model.name).join(", ") || "none";
+    throw refusal("unknownModel", { name: show(name), names }, { value: name });
   }
   const path = join(manifest.folder, entry.file);
   const file = await readModelFile(path, name);
   const actual = createHash("sha256").update(file).digest("hex");
   if (actual !== entry.sha256) {
-    throw new PhasewireError("MODEL_HASH", {
-      message: `${entry.file} has the SHA-256 ${actual}, but the manifest states ${entry.sha256}`,
-      field: "sha256",
-      value: actual,
-    });
+    const details = { source: entry.file, found: actual, stated: entry.sha256 };
+    throw refusal("modelHash", details, { value: actual });
   }
   return parseModel(file, entry.file);
 }

@@ -5,7 +5,7 @@ import { createHash } from "node:crypto";
 import { model as table } from "../contract/model.js";
 import { findBadSize, type ModelShape, tensorShapes, usualShape } from "../core/shape.js";
 import type { CoreModel, CoreTensors } from "../core/types.js";
-import { PhasewireError } from "../errors/index.js";
+import { type PhasewireError, refusal, show } from "../errors/index.js";
 import { type RawTensor, readSafetensors, type Safetensors } from "./safetensors.js";
 
 /** A phase that the model knows. */
@@ -70,10 +70,7 @@ export function parseModel(file: Uint8Array, source: string): Model {
 function parseDescription(container: Safetensors, source: string): Record<string, unknown> {
   const text = container.metadata.phasewire;
   if (text === undefined) {
-    throw new PhasewireError("MODEL_VERSION", {
-      message: `${source} is a safetensors file, but not a phase model: its metadata has no entry phasewire`,
-      field: "phasewire",
-    });
+    throw refusal("notAModel", { source });
   }
   let description: unknown;
   try {
@@ -82,18 +79,14 @@ function parseDescription(container: Safetensors, source: string): Record<string
     description = null;
   }
   if (typeof description !== "object" || description === null || Array.isArray(description)) {
-    throw new PhasewireError("MODEL_FORMAT", {
-      message: `${source}: the metadata entry phasewire is not a JSON object`,
-      field: "phasewire",
-    });
+    const problem = "the metadata entry phasewire is not a JSON object";
+    throw refusal("modelFile", { source, problem }, { value: show(text) });
   }
   const { format, version } = description as Record<string, unknown>;
   if (format !== table.format || version !== table.version) {
-    throw new PhasewireError("MODEL_VERSION", {
-      message: `${source} has format ${JSON.stringify(format)} and version ${JSON.stringify(version)}; "${table.format}" and ${table.version} are read`,
-      field: "version",
-      value: version,
-    });
+    const found = { format: show(format), version: show(version) };
+    const read = { known: show(table.format), newest: table.version };
+    throw refusal("modelVersion", { source, ...found, ...read }, { value: version });
   }
   return description as Record<string, unknown>;
 }
@@ -105,14 +98,8 @@ function checkHash(container: Safetensors, source: string): void {
     .update(container.data)
     .digest("hex");
   if (expected === actual) return;
-  throw new PhasewireError("MODEL_HASH", {
-    message:
-      expected === undefined
-        ? `${source} carries no sha256 in its metadata`
-        : `${source}: its contents have the SHA-256 ${actual}, but its metadata states ${expected}`,
-    field: "sha256",
-    value: actual,
-  });
+  const stated = expected ?? "none";
+  throw refusal("modelContents", { source, found: actual, stated }, { value: actual });
 }
 
 function readTensors(container: Safetensors, sizes: ModelShape, source: string): CoreTensors {
@@ -122,11 +109,7 @@ function readTensors(container: Safetensors, sizes: ModelShape, source: string):
   const tensors = Object.fromEntries(entries) as unknown as CoreTensors;
   const wrong = tensors["network2.weight1"].subarray(0, sizes.outerWidth).find((weight) => weight !== 0);
   if (wrong !== undefined) {
-    throw new PhasewireError("MODEL_SHAPE", {
-      message: `${source}: row 0 of network2.weight1 is not zero, so the logit of class 0 would not be constant`,
-      field: "network2.weight1",
-      value: wrong,
-    });
+    throw refusal("modelClassZero", { source }, { value: wrong });
   }
   return tensors;
 }
@@ -140,11 +123,7 @@ function readTensor(
   const wanted = `F32 [${shape.join(", ")}]`;
   const found = tensor === undefined ? "missing" : `${tensor.dtype} [${tensor.shape.join(", ")}]`;
   if (tensor === undefined || found !== wanted) {
-    throw new PhasewireError("MODEL_SHAPE", {
-      message: `${source}: tensor ${name} is ${found}; ${wanted} is needed`,
-      field: name,
-      value: found,
-    });
+    throw refusal("modelTensor", { source, field: name, found, expected: wanted }, { value: found });
   }
   // The bytes may start anywhere in the file, so they are read one by one and in the byte order of the
   // format.
@@ -152,15 +131,10 @@ function readTensor(
   const values = Float32Array.from({ length: tensor.bytes.byteLength / 4 }, (_, item) =>
     view.getFloat32(4 * item, true),
   );
-  const wrong = values.findIndex((value) => !Number.isFinite(value));
-  if (wrong >= 0) {
-    throw new PhasewireError("MODEL_NON_FINITE", {
-      message: `${source}: item ${wrong} of tensor ${name} is ${values[wrong]}`,
-      field: name,
-      value: values[wrong],
-    });
-  }
-  return values;
+  const item = values.findIndex((value) => !Number.isFinite(value));
+  if (item < 0) return values;
+  const number = values[item]!;
+  throw refusal("modelItem", { source, item, field: name, number }, { value: number });
 }
 
 /** Reads the fields of the description, naming the one that is wrong. */
@@ -178,8 +152,9 @@ class FieldReader {
 
   number(field: string): number {
     const value = this.description[field];
-    if (typeof value === "number" && Number.isFinite(value)) return value;
-    throw this.error(field, "a finite number", value);
+    if (typeof value !== "number") throw this.error(field, "a number", value);
+    if (Number.isFinite(value)) return value;
+    throw this.notFinite(field, value);
   }
 
   positive(field: string): number {
@@ -204,13 +179,19 @@ class FieldReader {
     const shape = { ...usualShape, ...sizes, classCount, basisCount: description.basisCount } as ModelShape;
     const wrong = findBadSize(shape);
     if (wrong === null) return shape;
-    throw this.error(wrong.key, wrong.expected, description[wrong.key], "MODEL_SHAPE");
+    throw this.error(wrong.key, wrong.expected, description[wrong.key], "modelSize");
   }
 
   numbers(field: string, length: number): number[] {
     const value = this.description[field];
-    if (Array.isArray(value) && value.length === length && value.every(Number.isFinite)) return value;
-    throw this.error(field, `${length} finite numbers`, value, "MODEL_SHAPE");
+    const isNumber = (item: unknown): item is number => typeof item === "number";
+    if (!Array.isArray(value) || value.length !== length || !value.every(isNumber)) {
+      throw this.error(field, `a list of ${length} numbers`, value, "modelSize");
+    }
+    const item = value.findIndex((number) => !Number.isFinite(number));
+    if (item < 0) return value;
+    const number = value[item]!;
+    throw refusal("modelItem", { source: this.source, item, field, number }, { value: number });
   }
 
   classes(): PhaseClass[] {
@@ -265,12 +246,12 @@ class FieldReader {
     field: string,
     expected: string,
     value: unknown,
-    code: "MODEL_FORMAT" | "MODEL_SHAPE" = "MODEL_FORMAT",
+    reason: "modelKey" | "modelSize" = "modelKey",
   ): PhasewireError {
-    return new PhasewireError(code, {
-      message: `${this.source}: ${field} is ${JSON.stringify(value) ?? "missing"}; ${expected} is needed`,
-      field,
-      value,
-    });
+    return refusal(reason, { source: this.source, field, found: show(value), expected }, { value });
+  }
+
+  private notFinite(field: string, number: number): PhasewireError {
+    return refusal("modelNumber", { source: this.source, field, number }, { value: number });
   }
 }

@@ -7,7 +7,7 @@
  * `MODEL_FORMAT` and not in a huge allocation.
  */
 import { model } from "../contract/model.js";
-import { PhasewireError } from "../errors/index.js";
+import { type PhasewireError, refusal } from "../errors/index.js";
 
 /** One tensor of a container: its bytes are a view of the file. */
 export interface RawTensor {
@@ -55,7 +55,7 @@ const itemBytes: Readonly<Record<string, number>> = {
  */
 export function readSafetensors(file: Uint8Array, source: string): Safetensors {
   const fail = (message: string, value?: unknown): PhasewireError =>
-    new PhasewireError("MODEL_FORMAT", { message: `${source}: ${message}`, field: source, value });
+    refusal("modelFile", { source, problem: message }, { value: value ?? source });
 
   if (file.byteLength < 8) {
     throw fail(

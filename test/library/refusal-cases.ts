@@ -28,7 +28,10 @@ export interface ModelChange {
   readonly bytes?: number;
   readonly text?: string;
   readonly headerBytes?: number;
-  readonly description?: Readonly<Record<string, unknown>>;
+  /** Bytes after the last tensor. */
+  readonly extraBytes?: number;
+  /** null leaves the whole entry out. */
+  readonly description?: Readonly<Record<string, unknown>> | null;
   readonly sha256?: string;
   readonly tensors?: Readonly<Record<string, null | "nan" | number>>;
   readonly classes?: number;
@@ -136,10 +139,11 @@ export function changedModel(change: ModelChange): Buffer {
     offset += data.length;
     chunks.push(data);
   }
-  const data = Buffer.concat(chunks);
+  const data = Buffer.concat([...chunks, Buffer.alloc(change.extraBytes ?? 0)]);
   const phasewire = JSON.stringify(description);
   const sha256 = change.sha256 ?? createHash("sha256").update(phasewire).update(data).digest("hex");
-  const text = Buffer.from(JSON.stringify({ __metadata__: { phasewire, sha256 }, ...entries }));
+  const described = change.description === null ? {} : { phasewire, sha256 };
+  const text = Buffer.from(JSON.stringify({ __metadata__: described, ...entries }));
   const size = Buffer.alloc(8);
   size.writeBigUInt64LE(BigInt(change.headerBytes ?? text.length));
   return Buffer.concat([size, text, data]);

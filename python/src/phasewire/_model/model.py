@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from phasewire._contract.tables import read_table
 from phasewire._model.data import data_file, data_folder
 from phasewire._model.shape import CLASS_COUNTS, ModelShape
-from phasewire.errors import make_error, plain
+from phasewire.errors import make_error, refusal, show
 
 _FORMAT = read_table("model")
 FORMAT_NAME: str = _FORMAT["format"]
@@ -26,8 +26,6 @@ FORMAT_VERSION: int = _FORMAT["version"]
 _FIRST_CLASS: str = _FORMAT["firstClass"]
 _HEADER_LIMIT: int = _FORMAT["mostHeaderBytes"]
 _CONSTANTS: dict[str, dict[str, Any]] = _FORMAT["constants"]
-_REEXPORT = "export the model again with training/export.py, or use a model made for this release"
-_COPY_AGAIN = "the file was damaged or cut short: copy or download it again"
 
 
 @dataclass(frozen=True)
@@ -181,13 +179,8 @@ def load_model(model: str | Path | None = None) -> Model:
     else:
         found = [info for info in infos if info.name == model]
         if not found:
-            raise make_error(
-                "MODEL_NOT_FOUND",
-                f"no shipped model is called {model!r}; there are: {', '.join(info.name for info in infos)}",
-                field="model",
-                value=str(model),
-                remedy="give one of these names, or the path of a .safetensors file",
-            )
+            names = ", ".join(info.name for info in infos)
+            raise refusal("unknownModel", name=show(model), names=names, value=str(model))
         info = found[0]
     return read_model(info.file, expected_sha256=info.sha256)
 
@@ -216,15 +209,16 @@ def read_model(path: Path, *, expected_sha256: str | None = None) -> Model:
     metadata = header.pop("__metadata__", None)
     described = metadata.get("phasewire") if isinstance(metadata, dict) else None
     if not isinstance(described, str):
-        _format_error(path, "its header has no phasewire metadata, so it is not a phasewire model")
+        raise refusal("notAModel", source=str(path))
+    settings = _settings(described, path)
     stored_hash = metadata.get("sha256")
     computed = hashlib.sha256(described.encode() + data).hexdigest()
     file_hash = hashlib.sha256(content).hexdigest()
     if stored_hash != computed:
-        _hash_error(path, f"its content has SHA-256 {computed}, its header states {stored_hash}")
+        raise refusal("modelContents", source=str(path), found=computed, stated=stored_hash or "none", value=computed)
     if expected_sha256 is not None and file_hash != expected_sha256:
-        _hash_error(path, f"the file has SHA-256 {file_hash}, the manifest states {expected_sha256}")
-    settings = _settings(described, path)
+        raise refusal("modelHash", source=path.name, found=file_hash, stated=expected_sha256, value=file_hash)
+    _check_settings(settings, path)
     tensors = _tensors(header, data, settings, path)
     return Model(
         name=settings["name"],
@@ -237,57 +231,91 @@ def read_model(path: Path, *, expected_sha256: str | None = None) -> Model:
 
 
 def _split(content: bytes, path: Path) -> tuple[dict[str, Any], bytes]:
-    if len(content) < 8:
-        _format_error(path, f"{len(content)} bytes are too few for a safetensors file")
+    size = len(content)
+    if size < 8:
+        _format_error(path, f"the file has {size} bytes; a safetensors file starts with an 8-byte header length")
     length = int.from_bytes(content[:8], "little")
-    if length > _HEADER_LIMIT or 8 + length > len(content):
-        _format_error(path, f"its header claims {length} bytes, the file has {len(content)}")
+    if length > _HEADER_LIMIT:
+        _format_error(path, f"the header claims {length} bytes; at most {_HEADER_LIMIT} are read")
+    if 8 + length > size:
+        _format_error(path, f"the header claims {length} bytes, but the file ends after {size}; it is truncated")
     try:
         header = json.loads(content[8 : 8 + length])
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        _format_error(path, f"its header is not JSON: {error}")
+    except (UnicodeDecodeError, json.JSONDecodeError):
+        _format_error(path, "the header is not JSON in UTF-8")
     if not isinstance(header, dict):
-        _format_error(path, "its header is not a JSON object")
-    return header, content[8 + length :]
+        _format_error(path, "the header is not a JSON object")
+    data = content[8 + length :]
+    _check_ranges({name: entry for name, entry in header.items() if name != "__metadata__"}, len(data), path)
+    return header, data
+
+
+def _check_ranges(entries: Mapping[str, Any], size: int, path: Path) -> None:
+    """Refuse gaps and overlaps between tensors: every byte of the file has exactly one meaning."""
+    ranges = []
+    for name, entry in entries.items():
+        match entry:
+            case {"data_offsets": [int(begin), int(end)]} if 0 <= begin <= end:
+                ranges.append((begin, end, name))
+            case _:
+                _format_error(path, f"tensor {name} has no valid data_offsets")
+        if end > size:
+            section = f"the data section, which has {size} bytes"
+            _format_error(path, f"tensor {name} ends at byte {end} of {section}; the file is truncated")
+    covered = 0
+    for begin, end, name in sorted(ranges):
+        if begin != covered:
+            _format_error(path, f"tensor {name} starts at byte {begin}; {covered} was expected")
+        covered = end
+    if covered != size:
+        _format_error(path, f"{size - covered} bytes after the last tensor belong to no tensor")
 
 
 def _settings(described: str, path: Path) -> dict[str, Any]:
     try:
         settings = json.loads(described)
-    except json.JSONDecodeError as error:
-        _format_error(path, f"its phasewire metadata is not JSON: {error}")
+    except json.JSONDecodeError:
+        settings = None
     if not isinstance(settings, dict):
-        _format_error(path, "its phasewire metadata is not a JSON object")
+        _format_error(path, "the metadata entry phasewire is not a JSON object")
     found = (settings.get("format"), settings.get("version"))
     if found != (FORMAT_NAME, FORMAT_VERSION):
-        raise make_error(
-            "MODEL_VERSION",
-            f"{path} is {found[0]!r} version {found[1]!r}; this release reads {FORMAT_NAME!r} version {FORMAT_VERSION}",
-            field="version",
+        raise refusal(
+            "modelVersion",
+            source=str(path),
+            format=show(found[0]),
+            version=show(found[1]),
+            known=show(FORMAT_NAME),
+            newest=FORMAT_VERSION,
             value=found[1],
-            remedy=_REEXPORT,
         )
+    return settings
+
+
+def _check_settings(settings: Mapping[str, Any], path: Path) -> None:
     if not isinstance(settings.get("name"), str) or not settings["name"]:
-        _format_error(path, "its metadata must name the model", "name")
+        _key_error(path, "name", settings.get("name"), "a text")
     listed = settings.get("classes")
     least, most = CLASS_COUNTS
     if not isinstance(listed, list) or not least <= len(listed) <= most:
-        _format_error(path, f"its metadata must list {least} to {most} classes", "classes")
+        _key_error(path, "classes", listed, f"a list of {least} to {most} classes")
     for key in (*_CONSTANTS, "basisCount"):
         _require_number(settings.get(key), key, path)
     wrong = ModelShape.of(settings).find_bad_size()
     if wrong is not None:
         name, size, expected = wrong
-        _shape_error(path, name, size, expected)
+        _key_error(path, name, size, expected, "modelSize")
     for key, constant in _CONSTANTS.items():
         if constant["isPositive"] and settings[key] <= 0:
-            _format_error(path, f"{key} must be greater than 0", key)
+            _key_error(path, key, settings[key], "a positive number")
     ideal = settings.get("idealLogits")
     if not isinstance(ideal, list) or len(ideal) != len(listed):
-        _shape_error(path, "idealLogits", ideal, f"{len(listed)} numbers are needed, one per class")
-    for number in ideal:
-        _require_number(number, "idealLogits", path)
-    return settings
+        _key_error(path, "idealLogits", ideal, f"a list of {len(listed)} numbers", "modelSize")
+    if not all(_is_number(number) for number in ideal):
+        _key_error(path, "idealLogits", ideal, f"a list of {len(listed)} numbers", "modelSize")
+    for item, number in enumerate(ideal):
+        if not math.isfinite(number):
+            _item_error(path, "idealLogits", item, number)
 
 
 def _classes(settings: Mapping[str, Any], path: Path) -> tuple[PhaseClass, ...]:
@@ -295,32 +323,30 @@ def _classes(settings: Mapping[str, Any], path: Path) -> tuple[PhaseClass, ...]:
         _phase_class(entry, settings["name"], number, path) for number, entry in enumerate(settings["classes"])
     )
     if found[0].name != _FIRST_CLASS:
-        _format_error(path, f"its first class is {found[0].name!r} instead of {_FIRST_CLASS!r}", "classes[0].name")
+        _key_error(path, "classes[0].name", found[0].name, _FIRST_CLASS)
     names = Counter(name for phase in found for name in (phase.name, *phase.aliases))
     name, count = names.most_common(1)[0]
     if count > 1:
-        _format_error(path, f"{name!r} stands for two classes", "classes")
+        _key_error(path, "classes", name, "names and aliases that differ")
     return found
 
 
 def _phase_class(entry: Any, model: str, number: int, path: Path) -> PhaseClass:
     where = f"classes[{number}]"
     if not isinstance(entry, dict):
-        _format_error(path, f"{where} is not a JSON object", where)
+        _key_error(path, where, entry, "an object")
     name, aliases, prototype = entry.get("name"), entry.get("aliases"), entry.get("prototype")
     if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
-        _format_error(
-            path, f"{where}.name must be a text without white space, commas and equals signs", f"{where}.name"
-        )
+        _key_error(path, f"{where}.name", name, "a text without white space, commas and equals signs")
     aliases = [] if aliases is None else aliases
     if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
-        _format_error(path, f"{where}.aliases must be a list of texts", f"{where}.aliases")
+        _key_error(path, f"{where}.aliases", aliases, "a list of texts")
     texts = {key: entry.get(key) for key in ("strukturbericht", "pearson", "aflow", "water")}
     for key, text in texts.items():
         if text is not None and not (isinstance(text, str) and text):
-            _format_error(path, f"{where}.{key} must be a text or null", f"{where}.{key}")
+            _key_error(path, f"{where}.{key}", text, "a text or null")
     if texts["water"] not in (None, name, *aliases):
-        _format_error(path, f"{where}.water must be the name, one of the aliases or null", f"{where}.water")
+        _key_error(path, f"{where}.water", texts["water"], "the name, one of the aliases or null")
     space_group = entry.get("spaceGroup")
     return PhaseClass(
         name=name,
@@ -338,28 +364,23 @@ def _tensors(header: Mapping[str, Any], data: bytes, settings: Mapping[str, Any]
     for name, shape in ModelShape.of(settings).tensor_shapes().items():
         entry = header.get(name)
         if not isinstance(entry, dict):
-            _shape_error(path, name, "missing", "the tensor is missing")
+            _tensor_error(path, name, "missing", shape)
         if entry.get("dtype") != "F32" or tuple(entry.get("shape") or ()) != shape:
-            found = f"{entry.get('dtype')} {entry.get('shape')}"
-            _shape_error(path, name, found, f"the tensor must be F32 {list(shape)}")
-        offsets = entry.get("data_offsets")
+            _tensor_error(path, name, f"{entry.get('dtype')} {entry.get('shape')}", shape)
+        begin, end = entry["data_offsets"]
         byte_count = 4 * math.prod(shape)
-        if (
-            not isinstance(offsets, list)
-            or len(offsets) != 2
-            or not all(isinstance(offset, int) for offset in offsets)
-            or not 0 <= offsets[0] <= offsets[1] <= len(data)
-            or offsets[1] - offsets[0] != byte_count
-        ):
-            _format_error(path, f"tensor {name} claims the bytes {offsets} of {len(data)}", name)
-        tensor = np.frombuffer(data, "<f4", count=byte_count // 4, offset=offsets[0]).reshape(shape)
+        if end - begin != byte_count:
+            _format_error(
+                path, f"tensor {name} of shape {list(shape)} needs {byte_count} bytes; its offsets span {end - begin}"
+            )
+        tensor = np.frombuffer(data, "<f4", count=byte_count // 4, offset=begin).reshape(shape)
         if not np.isfinite(tensor).all():
-            _non_finite_error(path, name, tensor[~np.isfinite(tensor)][0])
+            item = int(np.argmin(np.isfinite(tensor)))
+            _item_error(path, name, item, float(tensor.flat[item]))
         tensors[name] = tensor
     flat = tensors["network2.weight1"][0]
     if flat.any():
-        expected = "row 0 must be zero, or the logit of class 0 would not be constant"
-        _shape_error(path, "network2.weight1", float(flat[flat != 0][0]), expected)
+        raise refusal("modelClassZero", source=str(path), value=float(flat[flat != 0][0]))
     return tensors
 
 
@@ -385,36 +406,29 @@ def _manifest_entry(entry: Mapping[str, Any]) -> ModelInfo:
 
 
 def _require_number(value: Any, key: str, path: Path) -> None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        _format_error(path, f"{key} is {value!r}; a number is needed", key)
+    if not _is_number(value):
+        _key_error(path, key, value, "a number")
     if not math.isfinite(value):
-        _non_finite_error(path, key, value)
+        raise refusal("modelNumber", source=str(path), field=key, number=value, value=value)
 
 
-def _format_error(path: Path, problem: str, name: str = "model") -> NoReturn:
-    raise make_error(
-        "MODEL_FORMAT", f"{path} cannot be used: {problem}", field=name, value=str(path), remedy=_COPY_AGAIN
-    )
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _hash_error(path: Path, problem: str) -> NoReturn:
-    raise make_error(
-        "MODEL_HASH",
-        f"{path} was changed or damaged: {problem}",
-        field="sha256",
-        value=str(path),
-        remedy="copy the file or export the model again",
-    )
+def _format_error(path: Path, problem: str) -> NoReturn:
+    raise refusal("modelFile", source=str(path), problem=problem, value=str(path))
 
 
-def _shape_error(path: Path, name: str, value: Any, expected: str) -> NoReturn:
-    raise make_error("MODEL_SHAPE", f"{path}: {name}: {expected}", field=name, value=value, remedy=_REEXPORT)
+def _key_error(path: Path, key: str, value: Any, expected: str, reason: str = "modelKey") -> NoReturn:
+    found = "missing" if value is None else show(value)
+    raise refusal(reason, source=str(path), field=key, found=found, expected=expected, value=value)
 
 
-def _non_finite_error(path: Path, name: str, value: float) -> NoReturn:
-    raise make_error(
-        "MODEL_NON_FINITE",
-        f"{path}: {name} holds {plain(float(value))}",
-        field=name,
-        value=float(value),
-    )
+def _tensor_error(path: Path, name: str, found: str, shape: tuple[int, ...]) -> NoReturn:
+    wanted = f"F32 {list(shape)}"
+    raise refusal("modelTensor", source=str(path), field=name, found=found, expected=wanted, value=found)
+
+
+def _item_error(path: Path, name: str, item: int, number: float) -> NoReturn:
+    raise refusal("modelItem", source=str(path), item=item, field=name, number=number, value=number)

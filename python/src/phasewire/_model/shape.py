@@ -61,7 +61,7 @@ class ModelShape:
             if isinstance(size, int) and not isinstance(size, bool) and least <= size <= most and size % step == 0:
                 continue
             kind = "a whole number" if step == 1 else f"a multiple of {step}"
-            return name, size, f"{kind} from {least} to {most}{bound} is needed"
+            return name, size, f"{kind} from {least} to {most}{bound}"
         return None
 
     def _range(self, name: str) -> tuple[int, int, int, str]:
