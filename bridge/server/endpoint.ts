@@ -3,10 +3,17 @@ import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import type { Router } from "zeromq";
 import { limits } from "../../src/contract/limits.js";
-import { PhasewireError } from "../../src/errors/index.js";
+import { protocol } from "../../src/contract/protocol.js";
+import { PhasewireError, refusal } from "../../src/errors/index.js";
 
 /** Default address of a server. */
 export const defaultEndpoint: string = limits.transport.endpoint;
+
+const { hostOfThisMachine, largestPort, pathWithoutFile, tcp } = protocol.addresses;
+const tcpAddress = new RegExp(`^(?:${tcp})$`);
+const localHost = new RegExp(`^(?:${hostOfThisMachine})$`);
+// Linux's abstract sockets have no file, so no permissions keep others away. With *, ZeroMQ chooses a path.
+const noFile = new RegExp(`^(?:${pathWithoutFile})$`);
 
 /** Longest path of a Unix socket, in bytes, on the systems that have them (sun_path less its final zero). */
 const longestSocketPath = process.platform === "linux" ? 107 : 103;
@@ -20,9 +27,7 @@ export function isLocalEndpoint(endpoint: string): boolean {
   const path = socketPath(endpoint);
   if (path !== null) {
     if (path.length === 0) throw badEndpoint(endpoint, "has no path");
-    // Linux's abstract sockets have no file, so no permissions keep other users away; with * ZeroMQ chooses a
-    // path.
-    if (path.startsWith("@") || path === "*") throw badEndpoint(endpoint, "names no file");
+    if (noFile.test(path)) throw badEndpoint(endpoint, "names no file");
     if (Buffer.byteLength(path) > longestSocketPath) {
       throw badEndpoint(
         endpoint,
@@ -31,11 +36,12 @@ export function isLocalEndpoint(endpoint: string): boolean {
     }
     return true;
   }
-  const match = /^tcp:\/\/(\[[0-9a-fA-F:.]+\]|[^:/[\]\s]+):(\d{1,5}|\*)$/.exec(endpoint);
+  const match = tcpAddress.exec(endpoint);
   if (match === null) throw badEndpoint(endpoint, "is neither tcp://HOST:PORT nor ipc://PATH");
   const [, host, port] = match;
-  if (port !== "*" && Number(port) > 65535) throw badEndpoint(endpoint, `has the port ${port}, above 65535`);
-  return host === "localhost" || host === "[::1]" || /^127\.\d+\.\d+\.\d+$/.test(host!);
+  if (port !== "*" && Number(port) > largestPort)
+    throw badEndpoint(endpoint, `has the port ${port}, above ${largestPort}`);
+  return localHost.test(host!);
 }
 
 /**
@@ -45,13 +51,9 @@ export function isLocalEndpoint(endpoint: string): boolean {
  */
 export function checkEndpoint(endpoint: string, hasKeys: boolean): void {
   if (isLocalEndpoint(endpoint) || hasKeys) return;
-  throw new PhasewireError("ENDPOINT_INSECURE", {
-    field: "endpoint",
-    value: endpoint,
-    message: `${endpoint} can be reached from other machines, and no CURVE keys were given`,
-    remedy:
-      "Make keys with `phasewire serve --generate-keys DIR` and add `--keys DIR`, or listen on ipc://PATH or tcp://127.0.0.1:PORT.",
-  });
+  const remedy =
+    "Make keys with `phasewire serve --generate-keys DIR` and add `--keys DIR`, or listen on ipc://PATH or tcp://127.0.0.1:PORT.";
+  throw refusal("exposedEndpoint", { endpoint }, { value: endpoint, remedy });
 }
 
 /**
@@ -139,11 +141,6 @@ function inUse(endpoint: string): PhasewireError {
   });
 }
 
-function badEndpoint(endpoint: string, reason: string): PhasewireError {
-  return new PhasewireError("BAD_OPTION", {
-    field: "endpoint",
-    value: endpoint,
-    message: `the endpoint ${endpoint} ${reason}`,
-    remedy: "Give tcp://127.0.0.1:PORT, or ipc://PATH with a short path in your own directory.",
-  });
+function badEndpoint(endpoint: string, problem: string): PhasewireError {
+  return refusal("badEndpoint", { endpoint, problem }, { value: endpoint });
 }

@@ -440,6 +440,17 @@ export const errors = {
       "field": "model",
       "message": "{source}: {problem}"
     },
+    "badEndpoint": {
+      "code": "BAD_OPTION",
+      "field": "endpoint",
+      "message": "the endpoint {endpoint} {problem}",
+      "remedy": "Give tcp://127.0.0.1:PORT, or ipc://PATH with a short path in your own directory."
+    },
+    "exposedEndpoint": {
+      "code": "ENDPOINT_INSECURE",
+      "field": "endpoint",
+      "message": "{endpoint} can be reached from other machines, and no CURVE keys were given"
+    },
     "notAModel": {
       "code": "MODEL_VERSION",
       "field": "phasewire",

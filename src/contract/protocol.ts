@@ -110,6 +110,12 @@ export const protocol = {
     "cell",
     "species"
   ],
+  "addresses": {
+    "tcp": "tcp://(\\[[0-9a-fA-F:.]+\\]|[^:/\\[\\]\\s]+):([0-9]{1,5}|\\*)",
+    "hostOfThisMachine": "localhost|\\[::1\\]|127(?:\\.[0-9]{1,3}){3}",
+    "largestPort": 65535,
+    "pathWithoutFile": "@[\\s\\S]*|\\*"
+  },
   "sharedFile": {
     "name": "phasewire-(\\d{1,10})-[0-9a-f]{32}",
     "token": "[0-9a-f]{32}"

@@ -48,6 +48,7 @@ export interface Given {
   readonly file?: string | null;
   readonly variablesFile?: string | null;
   readonly situation?: string;
+  readonly endpoint?: string;
 }
 
 export interface RefusalCase {

@@ -8,7 +8,7 @@ import { endianness } from "node:os";
 import { Packr } from "msgpackr";
 import { limits } from "../../../src/contract/limits.js";
 import { protocol } from "../../../src/contract/protocol.js";
-import { PhasewireError } from "../../../src/errors/index.js";
+import { PhasewireError, show } from "../../../src/errors/index.js";
 import { scanMessagePack } from "./scan.js";
 import { headBytes, type SharedFile } from "./shared-file.js";
 import type {
@@ -297,11 +297,4 @@ function littleEndian(bytes: Uint8Array, size: number): Uint8Array {
 
 function malformed(field: string, value: unknown, message: string): PhasewireError {
   return new PhasewireError("MESSAGE_FORMAT", { field, value, message });
-}
-
-/** A value for an error message, shortened if long. */
-export function show(value: unknown): string {
-  if (value === undefined || value === null) return "missing";
-  const text = typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? typeof value);
-  return text.length > 80 ? `${text.slice(0, 80)}...` : text;
 }

@@ -4,10 +4,10 @@
  * where they are used.
  */
 import { protocol } from "../../../src/contract/protocol.js";
-import { PhasewireError, refusal } from "../../../src/errors/index.js";
+import { PhasewireError, refusal, show } from "../../../src/errors/index.js";
 import { wrongCount } from "../../../src/frame/index.js";
 import { readVariables } from "../../../src/variables/index.js";
-import { readArray, show } from "./codec.js";
+import { readArray } from "./codec.js";
 import { longestName, Reader } from "./reader.js";
 import { headBytes, isSharedOffer } from "./shared-file.js";
 import { UnsupportedError } from "./unsupported.js";

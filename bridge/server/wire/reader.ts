@@ -5,8 +5,7 @@
  * code, field and remedy, and a schema cannot express the most important checks (arrays against each other).
  */
 import { limits } from "../../../src/contract/limits.js";
-import { type ErrorCode, PhasewireError } from "../../../src/errors/index.js";
-import { show } from "./codec.js";
+import { type ErrorCode, PhasewireError, show } from "../../../src/errors/index.js";
 
 /** Of a run, client, class or observable, so that a list of sessions fits into one header. */
 export const { longestName } = limits.message;

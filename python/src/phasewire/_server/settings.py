@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from phasewire._contract import limits
+from phasewire._contract.tables import read_table
 from phasewire._model.weights import Classes, as_weights
-from phasewire.errors import make_error
+from phasewire.errors import PhasewireError, make_error, refusal
 
 DEFAULT_ENDPOINT = limits.text("transport", "endpoint")
 ENDPOINT_VARIABLE = limits.text("transport", "endpointVariable")
+ANSWER_SECONDS = 10.0
+_ADDRESSES = read_table("protocol")["addresses"]
+_TCP = re.compile(_ADDRESSES["tcp"])
+_LOCAL_HOST = re.compile(_ADDRESSES["hostOfThisMachine"])
+_NO_FILE = re.compile(_ADDRESSES["pathWithoutFile"])
+_LARGEST_PORT: int = _ADDRESSES["largestPort"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class Settings:
 def make_settings(
     endpoint: str | None,
     *,
-    timeout: float = 10.0,
+    timeout: float = ANSWER_SECONDS,
     keys: str | Path | None = None,
     run: str | None = None,
     engine: str | None = None,
@@ -66,10 +73,9 @@ def make_settings(
     address = endpoint or os.environ.get(ENDPOINT_VARIABLE) or DEFAULT_ENDPOINT
     folder = None if keys is None else Path(keys).expanduser()
     if folder is None and not is_local(address):
-        raise make_error(
-            "ENDPOINT_INSECURE",
-            "an address outside this machine needs CURVE keys",
-            field="endpoint",
+        raise refusal(
+            "exposedEndpoint",
+            endpoint=address,
             value=address,
             remedy="make keys with `phasewire serve --generate-keys DIR` and give keys=DIR, "
             "or use an ipc:// or tcp://127.0.0.1 address, for instance through an ssh tunnel",
@@ -83,21 +89,22 @@ def make_settings(
 
 def is_local(endpoint: str) -> bool:
     """Return whether an endpoint is on this machine, or raise ``BAD_OPTION`` if it is invalid."""
-    scheme, separator, rest = endpoint.partition("://")
-    if not separator or scheme not in ("tcp", "ipc") or not rest:
-        raise make_error(
-            "BAD_OPTION",
-            "an endpoint looks like tcp://127.0.0.1:5757 or ipc:///path/to/socket",
-            field="endpoint",
-            value=endpoint,
-            remedy="give the address that `phasewire serve` prints",
-        )
-    if scheme == "ipc":
+    if endpoint.startswith("ipc://"):
+        path = endpoint.removeprefix("ipc://")
+        if not path:
+            raise _bad_endpoint(endpoint, "has no path")
+        # Linux's abstract sockets have no file, so no permissions keep the servers of other users away.
+        if _NO_FILE.fullmatch(path):
+            raise _bad_endpoint(endpoint, "names no file")
         return True
-    host = rest.rpartition(":")[0].strip("[]")
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    found = _TCP.fullmatch(endpoint)
+    if found is None:
+        raise _bad_endpoint(endpoint, "is neither tcp://HOST:PORT nor ipc://PATH")
+    host, port = found.groups()
+    if port != "*" and int(port) > _LARGEST_PORT:
+        raise _bad_endpoint(endpoint, f"has the port {port}, above {_LARGEST_PORT}")
+    return _LOCAL_HOST.fullmatch(host) is not None
+
+
+def _bad_endpoint(endpoint: str, problem: str) -> PhasewireError:
+    return refusal("badEndpoint", endpoint=endpoint, problem=problem, value=endpoint)

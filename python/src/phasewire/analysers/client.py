@@ -15,7 +15,7 @@ from phasewire._frame.options import Options
 from phasewire._frame.result import Evaluation, Result
 from phasewire._model.weights import Classes
 from phasewire._server.connection import Connection, Welcome
-from phasewire._server.settings import Settings, make_settings
+from phasewire._server.settings import ANSWER_SECONDS, Settings, make_settings
 from phasewire._server.wire import (
     Array,
     Message,
@@ -43,7 +43,7 @@ def connect(
     endpoint: str | None = None,
     *,
     run: str | None = None,
-    timeout: float = 10.0,
+    timeout: float = ANSWER_SECONDS,
     keys: str | Path | None = None,
     engine: str | None = None,
     title: str | None = None,
