@@ -20,10 +20,10 @@ import { Outbox } from "./sessions/outbox.js";
 import { Priors } from "./sessions/prior.js";
 import { SeriesStore } from "./sessions/series.js";
 import { type Job, Session } from "./sessions/session.js";
-import { Sessions } from "./sessions/sessions.js";
-import { encodeMessage, type Placement, receiveMessage, SequencedError } from "./wire/codec.js";
+import { type Replaced, Sessions } from "./sessions/sessions.js";
+import { encodeMessage, type Placement, receiveArrays, receiveHeader, SequencedError } from "./wire/codec.js";
 import { serverLimits } from "./wire/limits.js";
-import { readClientMessage } from "./wire/messages.js";
+import { needsSession, readClientMessage } from "./wire/messages.js";
 import { SharedFile, sharedFolder } from "./wire/shared-file.js";
 import { UnsupportedError } from "./wire/unsupported.js";
 import type {
@@ -63,6 +63,8 @@ export interface ServerOptions {
   sharedFolder?: string | null;
   /** CURVE keys; needed for an address that other machines can reach. */
   keys?: ServerKeys;
+  /** Sessions at once; a further one replaces another. */
+  mostSessions?: number;
   logger?: Logger;
 }
 
@@ -141,7 +143,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
 class Server {
   private readonly outbox: Outbox;
-  private readonly sessions = new Sessions(mostSessions);
+  private readonly sessions: Sessions;
   private readonly series: SeriesStore;
   private readonly analyser: FrameAnalyser;
   private readonly logger: Logger;
@@ -163,6 +165,7 @@ class Server {
     options: ServerOptions,
   ) {
     this.outbox = new Outbox(router);
+    this.sessions = new Sessions(options.mostSessions ?? mostSessions);
     this.analyser = options.analyser;
     this.series = new SeriesStore(options.analyser.model.classes);
     this.logger = options.logger ?? silentLogger;
@@ -195,17 +198,19 @@ class Server {
     await Promise.all(sessions.map((s) => this.reply(s.routingId, { type: "goodbye", reason: "shutdown" })));
   }
 
-  private handle(routingId: Buffer, parts: Buffer[]): void {
+  private handle(routingId: Buffer, [header, ...parts]: Buffer[]): void {
+    const head = receiveHeader(header);
     const session = this.sessions.get(routingId);
-    const message = receiveMessage(parts, session?.shared ?? null);
     if (session !== undefined) session.lastHeard = now();
-    let request: ClientMessage;
+    // Arrays mean something only within a session, which may have a shared file.
+    else if (needsSession(head.type)) throw new SequencedError(withoutSession(head.type), head.header);
+    const arrays = receiveArrays(head, parts, session?.shared ?? null);
     try {
-      request = readClientMessage(message, this.limits);
+      const request = readClientMessage({ ...head, arrays }, this.limits);
       if (session === undefined) this.handleStranger(routingId, request);
       else this.handleKnown(session, request);
     } catch (error) {
-      throw error instanceof PhasewireError ? new SequencedError(error, message.header) : error;
+      throw error instanceof PhasewireError ? new SequencedError(error, head.header) : error;
     }
   }
 
@@ -213,14 +218,7 @@ class Server {
     const { type, sequence } = request;
     if (request.type === "hello") this.welcome(routingId, request);
     else if (type === "ping") void this.reply(routingId, { type: "pong", sequence });
-    else if (type === "goodbye") void this.reply(routingId, { type, sequence, reason: "asked" });
-    else {
-      throw new PhasewireError("NO_SESSION", {
-        field: "type",
-        value: type,
-        message: `${type} needs a session, and this connection has none: the server was restarted, or hello was not sent`,
-      });
-    }
+    else void this.reply(routingId, { type: "goodbye", sequence, reason: "asked" });
   }
 
   private handleKnown(session: Session, request: ClientMessage): void {
@@ -286,9 +284,8 @@ class Server {
     const { folder } = this;
     const shared = hello.shared === null || folder === null ? null : SharedFile.open(hello.shared, folder);
     const session = new Session(routingId, hello, this.limits, now(), weights, shared);
-    for (const gone of this.sessions.add(session)) {
-      this.logger.info("session replaced", { session: gone.id, run: gone.run });
-    }
+    const replaced = this.sessions.add(session);
+    if (replaced !== null) this.endReplaced(replaced);
     void this.reply(routingId, {
       type: "welcome",
       sequence: hello.sequence,
@@ -311,6 +308,17 @@ class Server {
     });
   }
 
+  /** Answers the frames of a session that had to end, so that its client begins another. */
+  private endReplaced({ session, unanswered }: Replaced): void {
+    const { id, run, dropped } = session;
+    this.logger.info("session replaced", { session: id, run, frames: unanswered.length });
+    for (const { message } of unanswered) {
+      const { mode, step, sequence } = message;
+      const error = errorMessage(withoutSession(message.type), sequence);
+      void this.reply(session.routingId, { ...error, mode, step, dropped });
+    }
+  }
+
   /** Closes the shared files of ended clients. */
   private closeOrphans(): void {
     for (const { shared } of this.sessions.all()) if (shared?.isOrphaned) shared.close();
@@ -324,6 +332,7 @@ class Server {
       const next = this.sessions.next();
       if (next === null) break;
       await this.analyse(next.session, next.job);
+      next.session.finish();
     }
     this.work = null;
   }
@@ -475,6 +484,11 @@ function refusedHello(
   const list = offered.slice(0, 16).join(", ") || "(none)";
   const message = `the client ${verb} ${list}; this server supports ${supported.join(", ")}`;
   return new UnsupportedError("PROTOCOL_VERSION", { field, value: [...offered], message }, supported);
+}
+
+function withoutSession(type: string): PhasewireError {
+  const message = `${type} needs a session, and this connection has none: the server was restarted or had to end it, or hello was not sent`;
+  return new PhasewireError("NO_SESSION", { field: "type", value: type, message });
 }
 
 /** Seconds of a monotonic clock. */

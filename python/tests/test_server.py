@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
+
+import msgpack
 import numpy as np
 import pytest
+import zmq
+from ase.build import bulk
 
 import phasewire
+from phasewire._server.wire import PROTOCOL_VERSION
 from test_local import PRIORS, VARIABLES, hot_crystal
 
 FIELDS = ["labels", "confidence", "margin", "distance", "probabilities", "logits", "score"]
@@ -165,3 +171,32 @@ def test_a_monitor_sends_its_classes(server, local):
     monitor.close()
     own = local.analyse(positions, cell, classes=["bcc", "hcp"], fields=["logits"])
     np.testing.assert_array_equal(monitor.last.logits, own.logits)
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["scripts that end", "scripts that stay"])
+def test_a_monitor_that_pauses_outlives_many_scripts_without_goodbye(mortal_server, leaves):
+    crystal = bulk("Cu", cubic=True) * 10
+    frame = (crystal.positions, crystal.cell.array, (True, True, True))
+    monitor = phasewire.Monitor(mortal_server.endpoint, queue=10)
+    monitor.observe(phasewire.Snapshot(*frame, step=0))
+    assert monitor.flush(30)
+    hello = {"type": "hello", "sequence": 0, "versions": [PROTOCOL_VERSION], "client": {"name": "s", "version": "0"}}
+    with zmq.Context() as context:
+        scripts = []
+        for number in range(270):
+            script = context.socket(zmq.DEALER)
+            script.linger = 0
+            script.connect(mortal_server.endpoint)
+            script.send(msgpack.packb(hello | {"run": f"script {number}"}))
+            assert msgpack.unpackb(script.recv())["type"] == "welcome"
+            script.close() if leaves else scripts.append(script)
+        # The first of these frames may be lost with the session, and is then counted.
+        for step in range(1, 4):
+            monitor.observe(phasewire.Snapshot(*frame, step=step))
+            assert monitor.flush(30)
+            time.sleep(0.3)
+        for script in scripts:
+            script.close()
+    assert {0, 2, 3} <= set(monitor.series.step)
+    assert [failure for failure in monitor.failures if failure.error.code != "NO_SESSION"] == []
+    monitor.close()

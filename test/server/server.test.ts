@@ -759,6 +759,56 @@ describe("clients that vanish or do not read", () => {
   });
 });
 
+describe("a session that had to end", () => {
+  const large = {
+    mode: "monitor",
+    arrays: [{ name: "positions", dtype: "f64", shape: [1, 3], source: "shared", offset: 64 }],
+  };
+
+  it("is named as the reason for any later message, whatever its arrays, with its sequence", async () => {
+    const { server } = await start("tcp://127.0.0.1:*", { mostSessions: 4 });
+    const paused = await greeted(server.endpoint, { run: "paused" });
+    for (let script = 0; script < 6; script++) await greeted(server.endpoint, { run: `script ${script}` });
+    const [header, part] = frame({ step: 5 });
+    for (const [message, parts] of [
+      [{ ...header, ...large }, []],
+      [{ ...header, arrays: [{ name: "positions", dtype: "f64", shape: [1, 4] }] }, [part]],
+      [{ ...header, periodic: "none" }, [part]],
+      [{ type: "series", run: 7 }, []],
+    ] as [Record<string, Plain>, Uint8Array[]][]) {
+      const sequence = await paused.send(message, ...parts);
+      const error = errorOf(await paused.receive());
+      expect(error).toMatchObject({ code: "NO_SESSION", field: "type", sequence });
+      if (message.type === "analyse") expect(error.step).toBe(5);
+    }
+    expect((await paused.hello({ run: "paused" })).header.run).toBe("paused");
+    expect((await paused.ask(header, part)).type).toBe("result");
+  });
+
+  it("answers its frames that wait or are analysed", async () => {
+    const { server, analyser } = await start("tcp://127.0.0.1:*", { mostSessions: 2 });
+    const [one, other] = [await greeted(server.endpoint), await greeted(server.endpoint)];
+    analyser.hold();
+    for (let step = 1; step <= 3; step++) await one.send(...frame({ step }));
+    await other.send(...frame({ step: 9, mode: "monitor" }));
+    await begun(analyser, 1);
+    for (const client of [one, other]) expect((await client.ask({ type: "ping" })).type).toBe("pong");
+    // Both have frames; the first has been silent longer.
+    await greeted(server.endpoint);
+    for (let step = 1; step <= 3; step++) {
+      expect(errorOf(await one.receive())).toMatchObject({ code: "NO_SESSION", step, sequence: step });
+    }
+    // A new hello replaces a session, too.
+    await other.send({ type: "hello", versions: [2], client: { name: "fake", version: "0" } });
+    expect(errorOf(await other.receive())).toMatchObject({ code: "NO_SESSION", step: 9, mode: "monitor" });
+    expect((await other.receive()).type).toBe("welcome");
+    analyser.release();
+    expect((await other.ask(...frame({ step: 10 }))).header).toMatchObject({ type: "result", step: 10 });
+    // No result of the ended session follows.
+    expect((await one.ask({ type: "ping" })).type).toBe("pong");
+  });
+});
+
 describe("watching", () => {
   it("passes every result of a run on to its watchers, with the fields that they request", async () => {
     const { server } = await start();

@@ -24,7 +24,9 @@ function session(name: string, lastHeard = 0): Session {
 }
 
 function enqueue(target: Session, mode: Mode, ...steps: number[]): void {
-  for (const step of steps) target.enqueue({ message: { mode, step } as Analyse, receivedAt: 0 });
+  for (const step of steps) {
+    target.enqueue({ message: { mode, step, sequence: step } as Analyse, receivedAt: 0 });
+  }
 }
 
 /** The runs and steps of all waiting frames, in the order of their turns. */
@@ -91,17 +93,41 @@ describe("a full server", () => {
   it("replaces the session that has been silent longest", () => {
     const sessions = new Sessions(2);
     const [a, b, c] = [session("a", 5), session("b", 1), session("c", 6)];
-    expect(sessions.add(a)).toEqual([]);
-    expect(sessions.add(b)).toEqual([]);
-    expect(sessions.add(c)).toEqual([b]);
+    expect(sessions.add(a)).toBeNull();
+    expect(sessions.add(b)).toBeNull();
+    expect(sessions.add(c)).toEqual({ session: b, unanswered: [] });
     expect(sessions.all()).toEqual([a, c]);
+  });
+
+  it("replaces a session without frames first, and names the frames of one that had some", () => {
+    const sessions = new Sessions(3);
+    const [a, b, c, d, e] = [
+      session("a", 1),
+      session("b", 2),
+      session("c", 3),
+      session("d", 4),
+      session("e"),
+    ];
+    for (const one of [a, b, c]) sessions.add(one);
+    enqueue(a, "monitor", 7);
+    enqueue(b, "bias", 8, 9);
+    expect(sessions.next()!.session).toBe(b);
+    enqueue(b, "bias", 10);
+    expect(sessions.add(d)!.session).toBe(c);
+    enqueue(d, "request", 1);
+    expect(sessions.add(e)).toEqual({ session: a, unanswered: [expect.objectContaining({ receivedAt: 0 })] });
+    sessions.remove(d);
+    sessions.remove(e);
+    // The frame that is being analysed is one of them.
+    expect(sessions.remove(b).map(({ message }) => message.step)).toEqual([8, 9, 10]);
+    expect(b.isIdle).toBe(true);
   });
 
   it("replaces the session of the same connection even when it is not full", () => {
     const sessions = new Sessions(8);
     const [first, second] = [session("a"), session("a")];
     sessions.add(first);
-    expect(sessions.add(second)).toEqual([first]);
+    expect(sessions.add(second)!.session).toBe(first);
     sessions.remove(first);
     expect(sessions.includes(second)).toBe(true);
   });

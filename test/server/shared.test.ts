@@ -428,7 +428,9 @@ describe("results in shared memory", () => {
     analyser.hold();
     await one.send(shared(1, 64, { fields, resultSpace: { offset: 1024, bytes: 500 } }));
     while (analyser.seen.length < 1) await new Promise((resolve) => setTimeout(resolve, 2));
-    await one.hello();
+    const { header } = await one.hello();
+    expect(header).toMatchObject({ type: "error", code: "NO_SESSION" });
+    expect((await one.receive()).type).toBe("welcome");
     analyser.release();
     expect((await one.ask(...frame())).type).toBe("result");
     expect(readFileSync(file.path).equals(before)).toBe(true);

@@ -32,6 +32,8 @@ export class Session {
 
   private readonly monitorJobs: Job[] = [];
   private readonly waitingJobs: Job[] = [];
+  /** The frame that is being analysed. */
+  private running: Job | null = null;
 
   /** @param routingId ZeroMQ's name of the connection */
   constructor(
@@ -72,9 +74,21 @@ export class Session {
     this.waitingJobs.push(job);
   }
 
-  /** Takes the oldest frame of a queue. */
+  /** Takes the oldest frame of a queue. It counts as running until `finish`. */
   take(queue: Queue): Job | null {
-    return this.jobs(queue).shift() ?? null;
+    const job = this.jobs(queue).shift() ?? null;
+    if (job !== null) this.running = job;
+    return job;
+  }
+
+  /** The analysis of the frame that was taken has ended. */
+  finish(): void {
+    this.running = null;
+  }
+
+  /** Whether no frame waits or is being analysed. */
+  get isIdle(): boolean {
+    return this.queued === 0 && this.running === null;
   }
 
   /** Frames that wait in both queues. */
@@ -88,10 +102,14 @@ export class Session {
     this.waitingJobs.length = 0;
   }
 
-  /** Ends the session: forgets its frames and closes its shared file. */
-  close(): void {
+  /** Ends the session and closes its shared file. Returns its frames without an answer, the oldest first. */
+  close(): Job[] {
+    const unanswered = [...this.monitorJobs, ...this.waitingJobs];
+    if (this.running !== null) unanswered.push(this.running);
     this.clear();
+    this.running = null;
     this.shared?.close();
+    return unanswered.sort((a, b) => a.message.sequence - b.message.sequence);
   }
 
   status(): SessionStatus {

@@ -9,7 +9,8 @@ const waitingInARow = 3;
  * simulations go first, but never starve the others: of four consecutive analyses, one is a monitor frame if
  * any waits.
  *
- * Holds at most `capacity` sessions; a further one replaces the one silent for longest.
+ * Holds at most `capacity` sessions; a further one replaces the one silent for longest, of those without a
+ * frame if there are any.
  */
 export class Sessions {
   private readonly byConnection = new Map<string, Session>();
@@ -21,23 +22,19 @@ export class Sessions {
     return this.byConnection.get(key(routingId));
   }
 
-  /** Adds a session and ends an earlier one of the same connection. Returns the sessions that it replaced. */
-  add(session: Session): Session[] {
-    const gone: Session[] = [];
+  /** Adds a session. It replaces an earlier one of the same connection, or another if there is no room. */
+  add(session: Session): Replaced | null {
     const previous = this.get(session.routingId);
-    if (previous !== undefined) gone.push(previous);
-    else if (this.byConnection.size >= this.capacity) {
-      gone.push([...this.byConnection.values()].reduce((a, b) => (b.lastHeard < a.lastHeard ? b : a)));
-    }
-    for (const other of gone) this.remove(other);
+    const gone = previous ?? (this.byConnection.size < this.capacity ? null : this.leastMissed());
+    const unanswered = gone === null ? [] : this.remove(gone);
     this.byConnection.set(key(session.routingId), session);
-    return gone;
+    return gone && { session: gone, unanswered };
   }
 
-  /** Ends a session and forgets its frames. */
-  remove(session: Session): void {
-    session.close();
+  /** Ends a session. Returns its frames without an answer. */
+  remove(session: Session): Job[] {
     if (this.get(session.routingId) === session) this.byConnection.delete(key(session.routingId));
+    return session.close();
   }
 
   /** Whether the session is still one of these. */
@@ -47,6 +44,13 @@ export class Sessions {
 
   all(): Session[] {
     return [...this.byConnection.values()];
+  }
+
+  /** The session that is silent longest, without a frame if possible. */
+  private leastMissed(): Session {
+    const sessions = this.all();
+    const idle = sessions.filter(({ isIdle }) => isIdle);
+    return (idle.length > 0 ? idle : sessions).reduce((a, b) => (b.lastHeard < a.lastHeard ? b : a));
   }
 
   /** Takes the next frame to analyse; null if none waits. */
@@ -65,6 +69,12 @@ export class Sessions {
     }
     return null;
   }
+}
+
+/** A session that ended because of another, and its frames without an answer. */
+export interface Replaced {
+  readonly session: Session;
+  readonly unanswered: readonly Job[];
 }
 
 function key(routingId: Buffer): string {

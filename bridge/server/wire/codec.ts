@@ -15,6 +15,7 @@ import type {
   ArraySource,
   Dtype,
   DtypeArrays,
+  ReceivedHeader,
   ReceivedMessage,
   ServerMessage,
   WireArray,
@@ -107,26 +108,54 @@ export function decodeMessage(parts: readonly Uint8Array[], limits: CodecLimits 
 }
 
 /**
+ * Decodes the header of one message. Its arrays stay as they are: `receiveArrays` checks them.
+ *
+ * @throws PhasewireError `MESSAGE_FORMAT`; a `SequencedError` if the header could be decoded
+ */
+export function receiveHeader(
+  bytes: Uint8Array | undefined,
+  limits: CodecLimits = codecLimits,
+): ReceivedHeader {
+  const header = decodeHeader(bytes, limits);
+  const { type } = header;
+  if (typeof type === "string") return { type, header };
+  const error = malformed("type", type, `type is ${show(type)}; a string was expected`);
+  throw new SequencedError(error, header);
+}
+
+/**
+ * Checks the descriptors of a message's arrays, which stay in place.
+ *
+ * @param parts the parts after the header
+ * @param shared the shared file of the session; null if there is none
+ * @throws SequencedError `MESSAGE_FORMAT`, `MESSAGE_SHAPE` or `MESSAGE_LENGTH`
+ */
+export function receiveArrays(
+  { header }: ReceivedHeader,
+  parts: readonly Uint8Array[],
+  shared: SharedFile | null,
+  limits: CodecLimits = codecLimits,
+): Map<string, ArraySource> {
+  try {
+    return findArrays(header.arrays, parts, shared, limits);
+  } catch (error) {
+    throw error instanceof PhasewireError ? new SequencedError(error, header) : error;
+  }
+}
+
+/**
  * Decodes the header of one message and checks the descriptors of its arrays, which stay in place.
  *
  * @param shared the shared file of the session; null if there is none
- * @throws PhasewireError `MESSAGE_FORMAT`, `MESSAGE_SHAPE` or `MESSAGE_LENGTH`; a `SequencedError` if the
- *   header could be decoded
+ * @throws PhasewireError as `receiveHeader` and `receiveArrays`
  */
 export function receiveMessage(
   parts: readonly Uint8Array[],
   shared: SharedFile | null,
   limits: CodecLimits = codecLimits,
 ): ReceivedMessage {
-  const header = decodeHeader(parts[0], limits);
-  try {
-    const { type } = header;
-    if (typeof type !== "string")
-      throw malformed("type", type, `type is ${show(type)}; a string was expected`);
-    return { type, header, arrays: findArrays(header.arrays, parts.slice(1), shared, limits) };
-  } catch (error) {
-    throw error instanceof PhasewireError ? new SequencedError(error, header) : error;
-  }
+  const head = receiveHeader(parts[0], limits);
+  return { ...head, arrays: receiveArrays(head, parts.slice(1), shared, limits) };
 }
 
 /** An error in a message whose header could be decoded, so the reply can name the message. */

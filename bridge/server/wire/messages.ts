@@ -28,7 +28,15 @@ import type {
 
 const { modes, observedFields } = protocol;
 const messageTypes: readonly ClientMessage["type"][] = protocol.messages;
+const sessionMessages: readonly string[] = messageTypes.filter(
+  (type) => type !== "hello" && type !== "ping" && type !== "goodbye",
+);
 const resultFields = Object.keys(protocol.fields) as ResultField[];
+
+/** Whether a message means something only within a session. */
+export function needsSession(type: string): boolean {
+  return sessionMessages.includes(type);
+}
 
 /**
  * Checks one message of a client.

@@ -38,10 +38,14 @@ export interface ArraySource {
   copyTo(target: Uint8Array): void;
 }
 
-/** A message like `WireMessage`, whose arrays are not copied yet. */
-export interface ReceivedMessage {
+/** The header of a received message. Its structure was checked, but not the keys of its type. */
+export interface ReceivedHeader {
   readonly type: string;
   readonly header: Readonly<Record<string, unknown>>;
+}
+
+/** A message like `WireMessage`, whose arrays are not copied yet. */
+export interface ReceivedMessage extends ReceivedHeader {
   readonly arrays: ReadonlyMap<string, ArraySource>;
 }
 

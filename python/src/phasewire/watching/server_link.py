@@ -215,8 +215,10 @@ class ServerLink(QueuedLink):
     def _handle_error(self, message: Message) -> None:
         error = error_from_wire(message.header)
         if error.code == "NO_SESSION":
-            self._lose(error)
-            self._next_hello = 0.0
+            # Outside a session it answers a frame of an earlier one, while a hello is under way.
+            if self._in_session:
+                self._lose(error)
+                self._next_hello = 0.0
         elif message.sequence is not None and message.sequence in self._under_way:
             self._count_server_drops(message)
             if error.code == "SHARED_MEMORY":
