@@ -68,6 +68,7 @@ const library = {
       [
         ...filesBelow("src", [".ts", ".js"]),
         ...filesBelow("bridge", [".ts"]),
+        ...filesBelow("fuzz", [".ts"]),
         "tsconfig.json",
         "package.json",
       ],

@@ -22,6 +22,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   "accuracy/tests": ["accuracy", "python/src/phasewire", "training"],
   bench: ["src", "scripts", "python/src/phasewire"],
   "bench/core": ["assembly"],
+  fuzz: ["src", "bridge", "python/src/phasewire"],
   examples: ["python/src/phasewire"],
   test: ["src", "bridge", "bench", "scripts"],
   "vitest.config.ts": [],
@@ -50,6 +51,7 @@ const requirements: Readonly<Record<string, readonly string[]>> = {
   examples: ["requirements.txt"],
   training: ["requirements.txt", "training/requirements.txt", "accuracy/requirements.txt"],
   accuracy: ["requirements.txt", "training/requirements.txt", "accuracy/requirements.txt"],
+  fuzz: ["requirements.txt"],
   bench: ["requirements.txt", "accuracy/requirements.txt", "bench/requirements.txt"],
 };
 /** Packages by the names of their modules, where the two differ. */

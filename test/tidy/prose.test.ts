@@ -15,6 +15,7 @@ const plain = [
   "bench",
   "bridge",
   "examples",
+  "fuzz",
   "python",
   "scripts",
   "src",
