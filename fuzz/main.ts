@@ -3,6 +3,7 @@
 import { randomInt } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { Command, InvalidArgumentError, Option } from "commander";
+import { attackClient } from "./client/target.js";
 import { type Case, corpusOf, readCases, type TargetName, targetNames } from "./lib/cases.js";
 import { now } from "./lib/patience.js";
 import { createProgress } from "./lib/progress.js";
@@ -13,8 +14,9 @@ import { attackModels } from "./readers/models.js";
 import { attackVariables } from "./readers/variables.js";
 import { attackServer } from "./server/target.js";
 
-const targets: Partial<Record<TargetName, Target>> = {
+const targets: Readonly<Record<TargetName, Target>> = {
   server: attackServer,
+  client: attackClient,
   files: attackFiles,
   models: attackModels,
   variables: attackVariables,
@@ -64,7 +66,7 @@ for (const name of chosen) {
   const bar = createProgress(name);
   const began = now();
   try {
-    await targets[name]!({
+    await targets[name]({
       ...{ seed, tally, progress: (share) => bar.update(share) },
       cases: repeated?.filter(({ target }) => target === name) ?? corpusOf(name),
       inputs: repeated === null ? (options.messages ?? Number.POSITIVE_INFINITY) : 0,

@@ -1,5 +1,5 @@
 /** Cases: what an attacker sends, in a form that a file can hold. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { packageRoot } from "../../src/package.js";
 
@@ -27,6 +27,7 @@ export function readCases(path: string): readonly Case[] {
 /** Attacks that once succeeded, in their smallest form. */
 export function corpusOf(target: TargetName): readonly Case[] {
   const folder = join(packageRoot(), "fuzz", "corpus", target);
+  if (!existsSync(folder)) return [];
   const files = readdirSync(folder).filter((name) => name.endsWith(".json"));
   return files.sort().flatMap((name) => readCases(join(folder, name)));
 }
