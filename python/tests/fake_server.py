@@ -61,6 +61,8 @@ def answer(header: dict[str, Any], server: FakeServer) -> Reply:
         return [msgpack.packb({**WELCOME, "sequence": header["sequence"], "session": f"s{len(server.headers)}"})]
     if header["type"] == "analyse":
         return result_for(header)
+    if header["type"] == "ping":
+        return [msgpack.packb({"type": "pong", "sequence": header["sequence"]})]
     return None
 
 
@@ -79,20 +81,26 @@ class FakeServer:
 
     Attributes
     ----------
+    endpoint : str
+        Its address.
     headers : list of dict
         All received headers.
     identity : bytes
         Sender of the last one.
     """
 
-    def __init__(self, endpoint: str, handler: Handler = answer) -> None:
+    def __init__(self, endpoint: str, handler: Handler = answer, secret_key: bytes | None = None) -> None:
         self.handler = handler
         self.headers: list[dict[str, Any]] = []
         self.identity = b""
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.ROUTER)
         self._socket.setsockopt(zmq.LINGER, 0)
+        if secret_key is not None:
+            self._socket.curve_server = True
+            self._socket.curve_secretkey = secret_key
         self._socket.bind(endpoint)
+        self.endpoint = self._socket.last_endpoint.decode()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -100,6 +108,10 @@ class FakeServer:
     def send(self, parts: list[bytes]) -> None:
         """Send an additional message from a handler."""
         self._socket.send_multipart([self.identity, *parts])
+
+    def between(self) -> int:
+        """Do something between two messages of clients; return how many ms to wait for the next."""
+        return 20
 
     def of_type(self, kind: str) -> list[dict[str, Any]]:
         """Received headers of one type."""
@@ -118,7 +130,7 @@ class FakeServer:
 
     def _run(self) -> None:
         while not self._stopping.is_set():
-            if not self._socket.poll(20):
+            if not self._socket.poll(self.between()):
                 continue
             identity, *parts = self._socket.recv_multipart()
             self.identity = identity
@@ -129,3 +141,20 @@ class FakeServer:
                 self._socket.send_multipart([identity, *reply])
         self._socket.close()
         self._context.term()
+
+
+class Flooding(FakeServer):
+    """Sends one message over and over, once a client has asked for something or `floods_now` is set."""
+
+    def __init__(self, endpoint: str, flood: list[bytes], handler: Handler = answer, **options: Any) -> None:
+        self.flood = flood
+        self.floods_now = False
+        super().__init__(endpoint, handler, **options)
+
+    def between(self) -> int:
+        """Send many messages, if it floods."""
+        if not (self.floods_now or any(header["type"] != "hello" for header in self.headers)):
+            return 20
+        for _ in range(200):
+            self.send(self.flood)
+        return 0

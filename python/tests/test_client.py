@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import subprocess
+import sys
 import threading
 import time
 
@@ -11,6 +14,7 @@ import pytest
 
 import phasewire
 from fake_server import FakeServer, answer, deaf_after_hello, error_for, result_for, silent
+from phasewire.watching import server_link
 from scripted import snapshot_at
 
 ATOMS = np.array([[0.0, 0.0, 0.0], [2.0, 2.0, 2.0]])
@@ -230,6 +234,29 @@ def test_missing_keys_are_named(tmp_path):
     assert (caught.value.code, caught.value.field) == ("BAD_OPTION", "keys")
 
 
+def test_an_error_without_a_number_is_that_of_the_request(endpoint):
+    """The server could not read the header, such as one with too many species names."""
+
+    def refuse(header, server):
+        if header["type"] != "analyse":
+            return answer(header, server)
+        return error_for({"sequence": None}, "MESSAGE_FORMAT", field="header")
+
+    with FakeServer(endpoint, refuse), phasewire.connect(endpoint, timeout=60) as client:
+        with pytest.raises(phasewire.ProtocolError) as caught:
+            client.analyse(ATOMS, CELL)
+        assert (caught.value.code, caught.value.field) == ("MESSAGE_FORMAT", "header")
+
+
+def test_a_client_that_is_forgotten_says_goodbye(endpoint):
+    with FakeServer(endpoint) as server:
+        client = phasewire.connect(endpoint)
+        client.analyse(ATOMS, CELL)
+        del client
+        gc.collect()
+        wait_until(lambda: server.of_type("goodbye"))
+
+
 # -- monitor mode ---------------------------------------------------------------------------------------------------
 
 
@@ -423,19 +450,71 @@ def test_a_server_that_says_goodbye_is_looked_for_again(endpoint):
     np.testing.assert_array_equal(monitor.series.step, [1])
 
 
-def test_an_unclosed_monitor_lets_the_program_end(endpoint):
-    import subprocess
-    import sys
-
-    script = f"""
-import numpy as np, phasewire
-monitor = phasewire.Monitor({endpoint!r})
-for step in range(3):
-    monitor.observe(phasewire.Snapshot(np.eye(3), None, (False,) * 3, step=step))
-print("done")
+UNCLOSED = """
+import sys, time, numpy as np, phasewire
+client = phasewire.connect(sys.argv[1])
+monitor = phasewire.Monitor(sys.argv[1])
+lazy = phasewire.connect(sys.argv[1], lazy=True)
+while not monitor.connected:
+    time.sleep(0.01)
+monitor.observe(phasewire.Snapshot(np.eye(3), None, (False,) * 3))
+print("done", flush=True)
 """
-    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=60, check=True)
+
+
+@pytest.mark.parametrize("handler", [answer, deaf_after_hello])
+def test_a_script_that_forgets_to_close_says_goodbye_and_ends_at_once(endpoint, handler):
+    with FakeServer(endpoint, handler) as server:
+        script = subprocess.Popen([sys.executable, "-c", UNCLOSED, endpoint], stdout=subprocess.PIPE, text=True)
+        assert script.stdout.readline() == "done\n"
+        began = time.monotonic()
+        assert script.wait(60) == 0
+        script.stdout.close()
+        assert time.monotonic() - began < 10
+        wait_until(lambda: len(server.of_type("goodbye")) == 2)
+
+
+def test_a_script_without_a_server_ends_at_once(endpoint):
+    script = "import sys, phasewire; monitor = phasewire.Monitor(sys.argv[1]); print('done')"
+    finished = subprocess.run([sys.executable, "-c", script, endpoint], capture_output=True, timeout=60, check=True)
     assert finished.stdout.decode().strip() == "done"
+
+
+def test_an_error_without_a_number_is_that_of_the_oldest_frame(endpoint):
+    def refuse(header, server):
+        if header["type"] == "analyse" and header["step"] == 1:
+            return error_for({"sequence": None}, "MESSAGE_FORMAT", field="header")
+        return answer(header, server)
+
+    with FakeServer(endpoint, refuse):
+        monitor = phasewire.Monitor(phasewire.connect(endpoint, lazy=True, timeout=60), queue=5)
+        with pytest.warns(RuntimeWarning, match="gave no result"):
+            flush_after(monitor, range(3))
+        monitor.close()
+    assert {failure.step: failure.error.code for failure in monitor.failures} == {1: "MESSAGE_FORMAT"}
+    np.testing.assert_array_equal(monitor.series.step, [0, 1, 2])
+
+
+def flush_after(monitor, steps):
+    for step in steps:
+        watch(monitor, [step])
+        assert monitor.flush()
+
+
+def test_an_idle_monitor_notices_a_server_that_hangs(endpoint, monkeypatch):
+    monkeypatch.setattr(server_link, "PING_SECONDS", 0.05)
+    with FakeServer(endpoint) as server:
+        monitor = phasewire.Monitor(phasewire.connect(endpoint, lazy=True, timeout=0.5))
+        wait_until(lambda: len(server.of_type("ping")) > 3)
+        assert monitor.connected
+        server.handler = silent
+        wait_until(lambda: not monitor.connected)
+        assert monitor.incidents[-1].error.code == "TIMEOUT"
+        server.handler = answer
+        wait_until(lambda: monitor.connected)
+        flush_after(monitor, [0])
+        monitor.close()
+    np.testing.assert_array_equal(monitor.series.step, [0])
 
 
 def test_a_welcome_to_another_hello_begins_no_session(endpoint):

@@ -85,7 +85,7 @@ BROUGHT = {
     "phasewire.ase": {"numpy"},
     "phasewire.lammps": {"numpy"},
     "phasewire.local": {"numpy", "wasmtime"},
-    "phasewire.client": {"numpy", "zmq", "msgpack"},
+    "phasewire.client": {"numpy", "msgpack"},
 }
 HEAVY = ("ase", "lammps", "msgpack", "numpy", "plumed", "pymbar", "scipy", "wasmtime", "zmq")
 

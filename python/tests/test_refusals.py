@@ -6,10 +6,12 @@ import json
 import os
 import time
 
+import msgpack
 import numpy as np
 import pytest
 
 import phasewire
+from fake_server import Flooding, deaf_after_hello
 from phasewire._core.core import Core
 from phasewire._model.model import load_model
 from phasewire._server.connection import Connection
@@ -132,10 +134,18 @@ def ask_a_server_that_hangs(client, server, tmp_path):
             server.resume()
 
 
+def ask_a_server_that_floods(client, server, tmp_path):
+    endpoint = f"ipc://{tmp_path}/flood"
+    pong = [msgpack.packb({"type": "pong", "sequence": 10_000})]
+    with Flooding(endpoint, pong, deaf_after_hello), phasewire.connect(endpoint) as other:
+        other.ping()
+
+
 WITH_A_SERVER = {
     "no server at the address": lambda client, server, tmp_path: phasewire.connect(
         f"ipc://{tmp_path}/nobody", timeout=0.1
     ),
+    "a server that floods": ask_a_server_that_floods,
     "a server that hangs": ask_a_server_that_hangs,
     "more atoms than the server takes": lambda client, server, tmp_path: client.analyse(np.zeros((1_000_001, 3))),
 }
@@ -200,7 +210,7 @@ def test_on_the_wire(case, server):
 def send(wire, given):
     if "golden" in given:
         content = (REPOSITORY / "bridge" / "golden" / f"{given['golden']}.bin").read_bytes()
-        wire.connection._socket.send_multipart(parts_of_golden(content))
+        assert wire.connection._transport.send(parts_of_golden(content))
         wire.read(wire.answers(1))
         return
     if "header" in given:

@@ -106,6 +106,11 @@ export const errors = {
       "meaning": "The number of bytes in a raw frame does not match its dtype and shape.",
       "remedy": "Send each array whole, little-endian and row-major."
     },
+    "MESSAGE_FLOOD": {
+      "kind": "protocol",
+      "meaning": "The peer sent many messages that were not asked for, and was disconnected.",
+      "remedy": "Check which program listens at the address: it is not a phase server, or a faulty one."
+    },
     "SHARED_MEMORY": {
       "kind": "protocol",
       "meaning": "Arrays in shared memory are not available: the file was cut short or closed.",

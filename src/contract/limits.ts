@@ -117,8 +117,12 @@ export const limits = {
     endpointVariable: "PHASEWIRE_ENDPOINT",
     /** ZeroMQ's high-water mark for what a client sends. Unit: messages. */
     clientSendMark: 4,
-    /** ZeroMQ's high-water mark for what a client receives. Unit: messages. */
-    clientReceiveMark: 64,
+    /** Messages that a server may send to a client at once without being asked. Unit: messages. */
+    mostUnasked: 64,
+    /** Messages that a server may keep sending to a client without being asked. Unit: messages per second. */
+    unaskedPerSecond: 8,
+    /** Silence after which a client in mode monitor sends a ping. Unit: ms. */
+    pingMs: 5000,
     /**
      * ZeroMQ's high-water mark for what a server sends to each client. ZeroMQ notices what a client has read
      * in steps of half the mark, so half of it must hold the answers of a full queue. Unit: messages.

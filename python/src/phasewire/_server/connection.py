@@ -1,29 +1,25 @@
-"""One ZeroMQ connection to a server: socket options, keys, shared memory, and the state of the peer."""
+"""One connection to a server: numbers of messages, shared memory, and bounds on what the server may send."""
 
 from __future__ import annotations
 
 import math
 import time
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import zmq
-import zmq.auth
-from zmq.utils.monitor import recv_monitor_message
-
-from phasewire._contract import limits
-from phasewire._contract.tables import read_table
+from phasewire._server.local_transport import LocalTransport
 from phasewire._server.settings import Settings, is_local
 from phasewire._server.shared import SMALLEST_SHARED, SharedArrays
+from phasewire._server.transport import TURN_MESSAGES, Allowance, Transport
 from phasewire._server.wire import PROTOCOL_VERSION, Array, Message, decode, encode, wire_order
+from phasewire._server.zmtp import Part
 from phasewire._version import __version__
 from phasewire.errors import PhasewireError, make_error
 
-_KEYS: dict[str, str] = read_table("protocol")["keys"]
-_MAX_MESSAGE_BYTES = 2**31
-_WATCHED = zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED
+# Requests whose answers may still come, given-up ones included.
+_MOST_AWAITED = 64
 
 
 @dataclass(frozen=True)
@@ -90,48 +86,42 @@ def _ideal_logits(model: Mapping[str, Any]) -> tuple[float, ...] | None:
 
 
 class Connection:
-    """A DEALER socket whose peer may appear and disappear.
+    """Messages to and from a peer that may appear and disappear.
 
-    Sending never blocks, and queues nothing for an absent peer. Only the thread that made it may use it.
+    Sending never blocks, and queues nothing for an absent peer. A peer that sends too much is disconnected. Only the
+    thread that made it may use it.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.connected = False
-        """Whether a peer was present at the last `refresh`."""
-        self.losses = 0
-        """How often a peer was lost."""
         self.sharing_error: PhasewireError | None = None
         """Why arrays went by message although shared memory was agreed on. The reader clears it."""
         self._sequence = 0
         self._hello_sequence: int | None = None
+        self._awaited: deque[int] = deque(maxlen=_MOST_AWAITED)
+        self._allowance = Allowance(settings.endpoint)
         self._shared: SharedArrays | None = None
         self._has_shared = self._sharing = False
-        self._context = zmq.Context()
-        try:
-            self._socket = self._context.socket(zmq.DEALER)
-            self._configure(self._socket)
-            self._events = self._socket.get_monitor_socket(_WATCHED)
-            self._socket.connect(settings.endpoint)
-        except zmq.ZMQError as error:
-            self._context.destroy(linger=0)
-            raise make_error(
-                "BAD_OPTION",
-                f"ZeroMQ refuses the endpoint: {error}",
-                field="endpoint",
-                value=settings.endpoint,
-                remedy="give the address that `phasewire serve` prints",
-            ) from error
-        except PhasewireError:
-            self._context.destroy(linger=0)
-            raise
-        self._poller = zmq.Poller()
-        self._poller.register(self._socket, zmq.POLLIN)
-        self._poller.register(self._events, zmq.POLLIN)
+        self._transport = _make_transport(settings, self._allowance)
+
+    @property
+    def connected(self) -> bool:
+        """Whether a peer was present at the last `refresh`."""
+        return self._transport.connected
+
+    @property
+    def losses(self) -> int:
+        """How often a peer was lost."""
+        return self._transport.losses
+
+    @property
+    def problem(self) -> str:
+        """Why there is no peer, as far as it is known; empty otherwise."""
+        return self._transport.problem
 
     def watch(self, descriptor: int) -> None:
         """Let `receive` also wake when a file descriptor becomes readable."""
-        self._poller.register(descriptor, zmq.POLLIN)
+        self._transport.watch(descriptor)
 
     def hello(self) -> int | None:
         """Send ``hello``; return its sequence number, or None without a peer.
@@ -173,15 +163,18 @@ class Connection:
         sequence = self._sequence
         ordered = {name: wire_order(array) for name, array in (arrays or {}).items()}
         offsets, more = self._share(sequence, ordered, result_bytes)
-        try:
-            parts = encode({**header, **more, "sequence": sequence}, ordered, offsets)
-            self._socket.send_multipart(parts, zmq.NOBLOCK, copy=True)
-        except zmq.Again:
+        if not self._transport.send(encode({**header, **more, "sequence": sequence}, ordered, offsets)):
             if self._shared is not None:
                 self._shared.forget(sequence)
             return None
+        self._transport.allow(result_bytes)
+        self._awaited.append(sequence)
         self._sequence += 1
         return sequence
+
+    def give_up(self) -> None:
+        """Let go of the arrays of messages that are not sent yet: the caller no longer waits for an answer."""
+        self._transport.drop_unsent()
 
     def settle(self, sequence: int) -> None:
         """Free the shared memory of a frame that was answered, and of all before it."""
@@ -193,7 +186,7 @@ class Connection:
         self._sharing = False
 
     def receive(self, seconds: float) -> list[Message | PhasewireError]:
-        """Wait for an event, and return the messages that have arrived.
+        """Wait for an event, and return the messages that have arrived, up to a bounded number of them.
 
         Parameters
         ----------
@@ -203,47 +196,67 @@ class Connection:
         Returns
         -------
         list
-            Messages, or an error in place of a message that could not be decoded.
+            Messages, or an error in place of a message that could not be decoded, and of a peer that was disconnected
+            because it sent too much (``MESSAGE_FLOOD``, ``MESSAGE_LENGTH``) or something else than messages.
         """
-        self._poller.poll(max(0, round(1000 * seconds)))
-        # Messages come first: those that a peer sent before it disappeared still count.
-        messages = self._read_messages()
-        self.refresh()
+        self._transport.wait(seconds)
+        messages: list[Message | PhasewireError] = []
+        try:
+            while len(messages) < TURN_MESSAGES and (parts := self._transport.read()) is not None:
+                messages.append(self._read(parts))
+        except PhasewireError as error:
+            self._transport.drop(error)
+        if self._transport.fault is not None:
+            messages.append(self._transport.fault)
+            self._transport.fault = None
         return messages
+
+    def refresh(self) -> None:
+        """Update `connected` and `losses`."""
+        self._transport.wait(0.0)
 
     def wait_for_peer(self, deadline: float) -> bool:
         """Wait until a peer is present or the monotonic clock reaches the deadline."""
         self.refresh()
-        while not self.connected and time.monotonic() < deadline:
-            self._poller.poll(max(1, round(1000 * (deadline - time.monotonic()))))
-            self.refresh()
+        while not self.connected and (left := deadline - time.monotonic()) > 0:
+            self._transport.wait(left)
         return self.connected
 
-    def close(self) -> None:
-        """Close the socket and discard unsent messages."""
-        self._end_sharing()
-        if not self._socket.closed:
-            self._socket.disable_monitor()
-            self._events.close(linger=0)
-            self._socket.close(linger=0)
-            self._context.term()
+    def part(self, seconds: float) -> None:
+        """Send ``goodbye``, wait for its answer, and close.
 
-    def _read_messages(self) -> list[Message | PhasewireError]:
-        messages: list[Message | PhasewireError] = []
-        while True:
-            try:
-                # Arrays are copied once, out of ZeroMQ's memory.
-                parts = [frame.buffer for frame in self._socket.recv_multipart(zmq.NOBLOCK, copy=False)]
-            except zmq.Again:
-                return messages
-            try:
-                message = decode(parts, self._shared if self._has_shared else None)
-            except PhasewireError as error:
-                messages.append(error)
-                continue
-            if message.type == "welcome" and message.sequence == self._hello_sequence:
-                self._begin_sharing(message.header.get("shared") is True)
-            messages.append(message)
+        Parameters
+        ----------
+        seconds : float
+            The longest wait. Without keys the kernel has the message at once, and none is needed.
+        """
+        sequence = self.send({"type": "goodbye"})
+        deadline = time.monotonic() + seconds
+        while sequence is not None and (left := deadline - time.monotonic()) > 0 and self.connected:
+            answers = self.receive(left)
+            if any(isinstance(answer, Message) and answer.sequence == sequence for answer in answers):
+                break
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection and discard unsent messages."""
+        self._end_sharing()
+        self._transport.close()
+
+    def _read(self, parts: list[Part]) -> Message | PhasewireError:
+        """Decode a message; raise ``MESSAGE_FLOOD`` if it is one too many."""
+        try:
+            message = decode(parts, self._shared if self._has_shared else None)
+        except PhasewireError as error:
+            self._allowance.spend()
+            return error
+        if message.sequence is not None and message.sequence in self._awaited:
+            self._awaited.remove(message.sequence)
+        else:
+            self._allowance.spend()
+        if message.type == "welcome" and message.sequence == self._hello_sequence:
+            self._begin_sharing(message.header.get("shared") is True)
+        return message
 
     def _begin_sharing(self, accepted: bool) -> None:
         if self._shared is None:
@@ -281,48 +294,11 @@ class Connection:
         offsets, space = stored
         return offsets, {"resultSpace": space} if room else {}
 
-    def refresh(self) -> None:
-        """Update `connected` and `losses`."""
-        while self._events.poll(0):
-            event = recv_monitor_message(self._events)["event"]
-            if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                self.connected = True
-            elif event == zmq.EVENT_DISCONNECTED:
-                self.losses += self.connected
-                self.connected = False
 
-    def _configure(self, socket: zmq.Socket[bytes]) -> None:
-        options = {
-            zmq.LINGER: 0,
-            zmq.IMMEDIATE: 1,
-            zmq.SNDHWM: limits.whole("transport", "clientSendMark"),
-            zmq.RCVHWM: limits.whole("transport", "clientReceiveMark"),
-            zmq.MAXMSGSIZE: _MAX_MESSAGE_BYTES,
-            zmq.HEARTBEAT_IVL: limits.whole("transport", "heartbeatMs"),
-            zmq.HEARTBEAT_TIMEOUT: limits.whole("transport", "heartbeatTimeoutMs"),
-            zmq.HEARTBEAT_TTL: limits.whole("transport", "heartbeatTimeoutMs"),
-            zmq.RECONNECT_IVL: limits.whole("transport", "reconnectMs"),
-            zmq.RECONNECT_IVL_MAX: limits.whole("transport", "longestReconnectMs"),
-        }
-        for option, value in options.items():
-            socket.setsockopt(option, value)
-        if self.settings.keys is not None:
-            server_public, _ = _certificate(self.settings.keys / _KEYS["server"])
-            client_public, client_secret = _certificate(self.settings.keys / _KEYS["clientSecret"])
-            socket.curve_serverkey = server_public
-            socket.curve_publickey = client_public
-            socket.curve_secretkey = client_secret or b""
+def _make_transport(settings: Settings, allowance: Allowance) -> Transport:
+    if settings.keys is None:
+        return LocalTransport(settings.endpoint, allowance)
+    # Only keys need libzmq.
+    from phasewire._server.keyed_transport import KeyedTransport
 
-
-def _certificate(path: Path) -> tuple[bytes, bytes | None]:
-    try:
-        return zmq.auth.load_certificate(path)
-    except (OSError, ValueError) as error:
-        raise make_error(
-            "BAD_OPTION",
-            f"the key file cannot be read: {error}",
-            field="keys",
-            value=str(path),
-            remedy="make keys with `phasewire serve --generate-keys DIR`; "
-            "a client needs server.key and client.key_secret",
-        ) from error
+    return KeyedTransport(settings.endpoint, settings.keys)

@@ -17,11 +17,11 @@ from phasewire._frame.frame import Frame
 from phasewire._frame.options import Options
 from phasewire._frame.result import FIELD_DTYPES, Result, field_shape
 from phasewire._server.shared import HEAD_BYTES, SharedArrays, aligned
+from phasewire._server.zmtp import MOST_HEADER_BYTES, Part
 from phasewire.errors import make_error
 
 _PROTOCOL = read_table("protocol")
 PROTOCOL_VERSION: int = _PROTOCOL["version"]
-MAX_HEADER_BYTES = limits.whole("message", "mostHeaderBytes")
 MAX_DEPTH = limits.whole("message", "deepest")
 MAX_VALUES = limits.whole("message", "mostValues")
 MAX_ARRAYS = limits.whole("message", "mostArrays")
@@ -32,12 +32,11 @@ _LONGEST_NAME = limits.whole("message", "longestName")
 _SAME_RELEASE = "install the same release of phasewire on both sides"
 
 Array = NDArray[Any]
-Part = bytes | memoryview
 
 
 @dataclass(frozen=True, eq=False)
 class Message:
-    """A decoded message; ``arrays`` are copies of its array parts."""
+    """A decoded message; no other message uses the memory of its ``arrays``."""
 
     header: Mapping[str, Any]
     arrays: Mapping[str, Array]
@@ -278,8 +277,8 @@ def _sequence(header: Mapping[str, Any]) -> int | None:
 
 
 def _decode_header(part: Part) -> dict[str, Any]:
-    if len(part) > MAX_HEADER_BYTES:
-        _refuse("MESSAGE_FORMAT", f"the header must have at most {MAX_HEADER_BYTES} bytes", "header", len(part))
+    if len(part) > MOST_HEADER_BYTES:
+        _refuse("MESSAGE_FORMAT", f"the header must have at most {MOST_HEADER_BYTES} bytes", "header", len(part))
     try:
         header = msgpack.unpackb(part, raw=False, strict_map_key=True, ext_hook=_no_extension, timestamp=0)
     except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:
@@ -355,7 +354,10 @@ def _copy_part(descriptor: _Descriptor, part: Part) -> Array:
     expected = math.prod(shape) * dtype.itemsize
     if len(part) != expected:
         _refuse("MESSAGE_LENGTH", f"{name} should have {expected} bytes and has {len(part)}", name, len(part))
-    return np.frombuffer(part, dtype).reshape(shape).astype(dtype.newbyteorder("="), copy=True)
+    array = np.frombuffer(part, dtype).reshape(shape)
+    # Memory that may be written to belongs to this message alone.
+    usable = array.flags.writeable and array.flags.aligned
+    return array.astype(dtype.newbyteorder("="), copy=not usable)
 
 
 def _is_extent(value: Any) -> TypeGuard[int | float]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import os
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -137,6 +139,7 @@ class Client(Analyser):
         super().__init__()
         self._settings = settings
         self._connection: Connection | None = None
+        self._leaving: weakref.finalize[..., Client] | None = None
         self._welcome: Welcome | None = None
         self._session_open = False
         self._losses_at_welcome = 0
@@ -258,10 +261,10 @@ class Client(Analyser):
         """Send ``goodbye`` and close the connection, after any running call of another thread."""
         with self._turn:
             if self._connection is not None:
+                if self._leaving is not None:
+                    self._leaving.detach()
                 if self._session_open:
-                    self._connection.send({"type": "goodbye"})
-                    # The reply shows that the goodbye has left this process; LINGER 0 would discard it.
-                    self._connection.receive(_PARTING_SECONDS)
+                    self._connection.part(_PARTING_SECONDS)
                 self._connection.close()
             self._connection = None
             self._variables = None
@@ -401,8 +404,11 @@ class Client(Analyser):
             reply = self._await(sequence, deadline, accept)
             connection.settle(sequence)
             return reply
-        except PhasewireError as error:
-            self._session_open = self._session_open and error.code == "SHARED_MEMORY"
+        except BaseException as error:
+            connection.give_up()
+            self._session_open = (
+                self._session_open and isinstance(error, PhasewireError) and error.code == "SHARED_MEMORY"
+            )
             raise
 
     def _await(self, sequence: int, deadline: _Deadline, accept: Accept = _accept_all) -> Message:
@@ -424,11 +430,12 @@ class Client(Analyser):
             for message in connection.receive(remaining):
                 if isinstance(message, PhasewireError):
                     raise message
+                if message.type == "error" and message.sequence in (sequence, None):
+                    # Without a number it answers a message whose number the server could not read.
+                    raise error_from_wire(message.header)
                 if message.sequence != sequence:
                     # This answer came after its deadline; it belongs to an earlier request.
                     continue
-                if message.type == "error":
-                    raise error_from_wire(message.header)
                 if not accept(message):
                     strays += 1
                     continue
@@ -440,16 +447,24 @@ class Client(Analyser):
     def _connect(self) -> Connection:
         if self._connection is None:
             self._connection = Connection(self._settings)
+            self._leaving = weakref.finalize(self, _leave, self._connection, os.getpid())
         return self._connection
 
     def _unreachable(self, problem: str) -> PhasewireError:
+        reason = self._connect().problem
         return make_error(
             "SERVER_UNREACHABLE",
-            f"{problem} at {self.endpoint}",
+            f"{problem} at {self.endpoint}" + (f": {reason}" if reason else ""),
             field="endpoint",
             value=self.endpoint,
             remedy=_START_SERVER,
         )
+
+
+def _leave(connection: Connection, process: int) -> None:
+    """End the session of a client that was not closed; a forked process leaves that of its parent alone."""
+    if os.getpid() == process:
+        connection.part(0.0 if connection.settings.keys is None else _PARTING_SECONDS)
 
 
 def _unexpected(message: Message, wanted: str) -> PhasewireError:

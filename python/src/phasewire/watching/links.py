@@ -120,14 +120,22 @@ class QueuedLink(Link):
 
     def close(self) -> None:
         """End the thread; snapshots that still wait count as dropped."""
+        self.stop()
+        self.wait_until_stopped()
+        with self._state:
+            self._dropped += len(self._queue)
+            self._queue.clear()
+
+    def stop(self) -> None:
+        """Let the thread end after its present turn."""
         with self._state:
             self._stopping = True
             self._state.notify_all()
         self._wake()
-        self._thread.join()
-        with self._state:
-            self._dropped += len(self._queue)
-            self._queue.clear()
+
+    def wait_until_stopped(self, seconds: float | None = None) -> None:
+        """Wait until the thread has ended."""
+        self._thread.join(seconds)
 
     @property
     def dropped(self) -> int:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import math
+import os
 import socket
 import time
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -19,9 +22,12 @@ from phasewire._server.wire import Message, analyse_message, check_limits, resul
 from phasewire.errors import PhasewireError, as_phasewire_error, error_from_wire, make_error
 from phasewire.watching.links import Deliver, Outcome, QueuedLink, Report
 
+_PARTING_SECONDS = limits.number("transport", "partingMs") / 1000
 UNSETTLED_FRAMES = limits.whole("server", "monitorQueue")
 FIRST_PAUSE = limits.number("transport", "reconnectMs") / 1000
 LONGEST_PAUSE = limits.number("transport", "longestReconnectMs") / 1000
+PING_SECONDS = limits.number("transport", "pingMs") / 1000
+"""Silence after which the link asks whether the server is still there, which also keeps the session alive."""
 
 
 class ServerLink(QueuedLink):
@@ -46,15 +52,21 @@ class ServerLink(QueuedLink):
         self._next_hello = 0.0
         self._pause = FIRST_PAUSE
         self._losses = 0
+        self._heard = 0.0
+        """When the server last answered, or the session began."""
+        self._ping: tuple[int, float] | None = None
+        """Number and time of a ping without an answer."""
         self._awake, self._waker = socket.socketpair()
         self._awake.setblocking(False)
         self._waker.setblocking(False)
         self._connection = Connection(settings)
         self._connection.watch(self._awake.fileno())
         self._thread.start()
+        _running.add(self)
 
     def close(self) -> None:
         """End the thread; snapshots that wait or are unanswered count as dropped."""
+        _running.discard(self)
         if self._thread.is_alive():
             super().close()
         self._awake.close()
@@ -80,8 +92,7 @@ class ServerLink(QueuedLink):
                     self._lose(as_phasewire_error(error))
                     time.sleep(FIRST_PAUSE)
             if self._in_session:
-                self._connection.send({"type": "goodbye"})
-                self._connection.receive(0.1)
+                self._connection.part(_PARTING_SECONDS)
         finally:
             with self._state:
                 self._dropped += len(self._under_way)
@@ -92,6 +103,7 @@ class ServerLink(QueuedLink):
         now = time.monotonic()
         if self._in_session:
             self._send_frames()
+            self._send_ping(now)
         elif now >= self._next_hello:
             self._say_hello(now)
         was_connected = self._connection.connected
@@ -120,10 +132,25 @@ class ServerLink(QueuedLink):
     def _wait(self, now: float) -> float:
         if not self._in_session:
             return max(0.0, self._next_hello - now)
-        if self._under_way:
-            oldest = next(iter(self._under_way.values()))[2]
-            return max(0.0, oldest + self._settings.timeout - now)
-        return LONGEST_PAUSE
+        asked = self._asked()
+        if asked is not None:
+            return max(0.0, asked + self._settings.timeout - now)
+        return max(0.0, self._heard + PING_SECONDS - now)
+
+    def _asked(self) -> float | None:
+        """Return the time of the oldest message that waits for its answer."""
+        times = [sent for _, _, sent in self._under_way.values()]
+        times += [] if self._ping is None else [self._ping[1]]
+        return min(times, default=None)
+
+    def _send_ping(self, now: float) -> None:
+        if now < self._heard + PING_SECONDS or self._asked() is not None:
+            return
+        sequence = self._connection.send({"type": "ping"})
+        if sequence is None:
+            self._heard = now
+        else:
+            self._ping = sequence, now
 
     def _drain_wakes(self) -> None:
         try:
@@ -198,6 +225,9 @@ class ServerLink(QueuedLink):
                     remedy="start it again with `phasewire serve`; the run continues and finds it",
                 )
             )
+        elif message.type == "pong":
+            if self._ping is not None and message.sequence == self._ping[0]:
+                self._settle_ping()
         elif message.type == "error":
             self._handle_error(message)
         elif message.type == "result":
@@ -208,24 +238,29 @@ class ServerLink(QueuedLink):
         self._in_session = True
         self._dropped_by_server = 0
         self._pause = FIRST_PAUSE
+        self._settle_ping()
         self._settings = replace(self._settings, run=welcome.run)
         self._connection.settings = self._settings
         self._report("connected", None)
 
     def _handle_error(self, message: Message) -> None:
         error = error_from_wire(message.header)
+        sequence = message.sequence
+        if sequence is None:
+            # The server could not read the number of a message: it answers in order, so this was the oldest.
+            sequence = next(iter(self._under_way), None)
         if error.code == "NO_SESSION":
             # Outside a session it answers a frame of an earlier one, while a hello is under way.
             if self._in_session:
                 self._lose(error)
                 self._next_hello = 0.0
-        elif message.sequence is not None and message.sequence in self._under_way:
+        elif sequence is not None and sequence in self._under_way:
             self._count_server_drops(message)
             if error.code == "SHARED_MEMORY":
-                self._forget_shared(message.sequence, error)
+                self._forget_shared(sequence, error)
                 return
-            self._settle_up_to(message.sequence, lambda snapshot, _, dropped: Outcome(snapshot, dropped, error=error))
-        elif message.sequence is None or message.sequence == self._hello_sequence:
+            self._settle_up_to(sequence, lambda snapshot, _, dropped: Outcome(snapshot, dropped, error=error))
+        elif sequence is None or sequence == self._hello_sequence:
             self._report("refused", error)
 
     def _handle_result(self, message: Message) -> None:
@@ -269,18 +304,20 @@ class ServerLink(QueuedLink):
         self._remove_up_to(sequence)
         self._report("shared", error)
 
+    def _settle_ping(self) -> None:
+        self._ping, self._heard = None, time.monotonic()
+
     def _remove_up_to(self, sequence: int) -> None:
         self._connection.settle(sequence)
+        self._settle_ping()
         with self._state:
             for earlier in [number for number in self._under_way if number <= sequence]:
                 del self._under_way[earlier]
             self._state.notify_all()
 
     def _check_deadline(self) -> None:
-        if not self._under_way:
-            return
-        oldest = next(iter(self._under_way.values()))[2]
-        if time.monotonic() - oldest >= self._settings.timeout:
+        asked = self._asked()
+        if asked is not None and time.monotonic() - asked >= self._settings.timeout:
             self._lose(
                 make_error(
                     "TIMEOUT",
@@ -293,14 +330,33 @@ class ServerLink(QueuedLink):
 
     def _lose(self, error: PhasewireError) -> None:
         """Give up the session and unanswered frames, and look for the server again after a pause."""
+        self._connection.give_up()
         with self._state:
             self._dropped += len(self._under_way)
             self._under_way.clear()
             self._state.notify_all()
         self._in_session = False
+        self._ping = None
         self._hello_sequence = None
         self._next_hello = time.monotonic() + self._pause
         self._report("lost", error)
+
+
+_running: weakref.WeakSet[ServerLink] = weakref.WeakSet()
+if hasattr(os, "register_at_fork"):
+    # A forked process has none of the threads.
+    os.register_at_fork(after_in_child=_running.clear)
+
+
+@atexit.register
+def _part() -> None:
+    """End the sessions of links that a script left open, without holding it up."""
+    links = list(_running)
+    for link in links:
+        link.stop()
+    deadline = time.monotonic() + _PARTING_SECONDS
+    for link in links:
+        link.wait_until_stopped(max(0.0, deadline - time.monotonic()))
 
 
 def _finite(observables: Mapping[str, float]) -> dict[str, float] | None:
