@@ -17,13 +17,17 @@ export interface FileCase extends Case {
   /** The reader that it is for. */
   readonly kind: FileKind;
   readonly name: string;
-  /** Its text, or its bytes, or the entries of an npz file. */
+  /** Its text, or its bytes. */
   readonly text?: string;
   readonly base64?: string;
-  readonly entries?: readonly Entry[];
+  /** Entries of a correct npz file that have other bytes, or are missing. */
+  readonly changes?: readonly (readonly [name: string, base64: string | null])[];
 }
 
 type Entry = readonly [name: string, base64: string];
+
+/** The entry with the JSON of an npz file. */
+const aboutEntry = "about.npy";
 
 const kinds = ["structure", "variablesFile", "columns", "restart", "checkpoint"] as const;
 type FileKind = (typeof kinds)[number];
@@ -133,19 +137,22 @@ function packed(
   what: string,
   random: Random,
 ): FileCase {
-  const at = random.below(entries.length);
-  const [entry, content] = entries[at]!;
-  const bytes = Buffer.from(content, "base64");
-  const about = entries.findIndex(([known]) => known === "about.npy");
-  const put = (index: number, ...others: Entry[]): Entry[] => entries.toSpliced(index, 1, ...others);
-  const changed = random.choose<readonly Entry[]>([
-    [3, () => put(at, [entry, mutateBytes(bytes, random).toString("base64")])],
-    [1, () => put(at)],
-    [1, () => put(at, [random.pick(["0/other.npy", "positions.npy", "about.npy", "x"]), content])],
-    [1, () => put(at, [entry, random.pick(entries)[1]])],
-    [4, () => put(about, ["about.npy", mutateAbout(entries[about]![1], random)])],
+  const [entry, content] = random.pick(entries);
+  const about = entries.find(([known]) => known === aboutEntry)![1];
+  const changes = random.choose<NonNullable<FileCase["changes"]>>([
+    [3, () => [[entry, mutateBytes(Buffer.from(content, "base64"), random).toString("base64")]]],
+    [1, () => [[entry, null]]],
+    [
+      1,
+      () => [
+        [entry, null],
+        [random.pick(["0/other.npy", "positions.npy", "x"]), content],
+      ],
+    ],
+    [1, () => [[entry, random.pick(entries)[1]]]],
+    [4, () => [[aboutEntry, mutateAbout(about, random)]]],
   ]);
-  return { target: "files", what, kind, name, entries: changed };
+  return { target: "files", what, kind, name, changes };
 }
 
 /** The JSON of an npz file with mistakes. Its length stands in the head of the entry, so both change. */
@@ -183,14 +190,16 @@ async function write(input: FileCase, folder: string, samples: Samples, python: 
   const place = isCheckpoint ? join(folder, "step-000000000001") : folder;
   mkdirSync(place, { recursive: true });
   const pack = async (name: string, entries: readonly Entry[]): Promise<void> => {
-    await python.ask({ kind: "pack", path: join(place, name), text: JSON.stringify(entries) }, null);
+    const changes = name === input.name ? (input.changes ?? []) : [];
+    const changed = new Map<string, string | null>([...entries, ...changes]);
+    const left = [...changed].filter(([, content]) => content !== null);
+    await python.ask({ kind: "pack", path: join(place, name), text: JSON.stringify(left) }, null);
   };
-  if (isCheckpoint) {
+  const { kind, name, text, base64 } = input;
+  if (kind === "restart") await pack(name, samples.restart);
+  else if (isCheckpoint) {
     await pack("ase.npz", samples.checkpoint[0]);
     await pack("bias.npz", samples.checkpoint[1]);
-  }
-  const { name, text, base64, entries } = input;
-  if (entries !== undefined) await pack(name, entries);
-  else writeFileSync(join(place, name), text ?? Buffer.from(base64!, "base64"));
+  } else writeFileSync(join(place, name), text ?? Buffer.from(base64!, "base64"));
   return isCheckpoint ? folder : join(place, name);
 }

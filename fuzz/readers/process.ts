@@ -1,5 +1,6 @@
 /** The readers of both languages as child processes. */
 
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { packageRoot } from "../../src/package.js";
@@ -10,12 +11,16 @@ import { heldBy } from "../lib/proc.js";
 import type { Tally } from "../lib/tally.js";
 import type { Question, Verdict } from "./questions.js";
 
-/** Seconds within which an input is read or refused. */
+/** Seconds within which an input is read or refused, and the same for each MiB beyond the first. */
 const readLimit = 2;
 /** Seconds in which a reader starts, on a busy machine too. */
 const startLimit = 120;
 /** Inputs after which memory must be flat; it may vary by this factor and these MiB. */
-const [warmUp, factor, slack] = [100, 1.2, 48];
+const [warmUp, factor, slack] = [300, 1.5, 192];
+
+function sizeOf({ path, text = "" }: Question): number {
+  return path === undefined ? text.length : statSync(path).size;
+}
 
 export type Language = "TypeScript" | "Python";
 
@@ -41,14 +46,15 @@ export class Reader {
     if (this.child === null) await this.start();
     const { tally, language } = this;
     const watch = new Stopwatch([this.child!.pid]);
-    const verdict = await this.exchange(question, source === null ? startLimit : readLimit);
+    const limit = readLimit * Math.max(1, sizeOf(question) / 2 ** 20);
+    const verdict = await this.exchange(question, source === null ? startLimit : limit);
     if (source === null) return verdict;
     tally.checks++;
     tally.took(watch.elapsed, `${question.kind} in ${language}`);
     const held = this.child === null ? null : heldBy(this.child.pid);
     if (++this.asked <= warmUp) this.warm = Math.max(this.warm, held?.memory ?? 0);
     if (verdict === null) {
-      const what = this.child === null ? "ended" : `did not answer within ${readLimit} s`;
+      const what = this.child === null ? "ended" : `did not answer within ${limit.toFixed(0)} s`;
       tally.breach(`the reader in ${language} ${what} (${question.kind}, ${source.what})`, [source]);
       this.kill();
     } else if ("fault" in verdict) {

@@ -52,7 +52,7 @@ def manifest(path: str, text: str) -> list[Any]:
     before = os.environ.get(ENVIRONMENT_VARIABLE)
     os.environ[ENVIRONMENT_VARIABLE] = path
     try:
-        return [info.name for info in shipped_models()]
+        return sorted(info.name for info in shipped_models())
     finally:
         os.environ.pop(ENVIRONMENT_VARIABLE)
         if before is not None:

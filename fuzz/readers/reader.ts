@@ -44,7 +44,7 @@ const readers: Readonly<Record<string, (question: Question) => Promise<readonly 
   },
   async manifest({ path }) {
     const { models } = await readManifest(path!);
-    return models.map(({ name }) => name);
+    return models.map(({ name }) => name).sort();
   },
   async variables({ text }) {
     const variables = readVariables(JSON.parse(text!) as unknown, "variables");

@@ -14,7 +14,7 @@ export interface VariablesCase extends Case {
 
 const names = {
   classes: ["disordered", "fcc", "hcp", "bcc", "ccp", "ice-II"],
-  species: ["Cu", "Zn", 0, 1],
+  species: ["Cu", "Zn"],
   atoms: 32,
 };
 const rules = { binary: false };
@@ -22,6 +22,8 @@ const rules = { binary: false };
 export async function attackVariables(run: Run): Promise<void> {
   const [typescript, python] = [new Reader("TypeScript", run.tally), new Reader("Python", run.tally)];
   const compare = async (input: VariablesCase): Promise<void> => {
+    // No variables are an answer in TypeScript, where an analysis may have some, and a mistake in Python.
+    if (input.text === "[]") return;
     const question = { kind: "variables", text: input.text };
     const [mine, theirs] = await Promise.all([typescript.ask(question, input), python.ask(question, input)]);
     run.tally.sent("list of variables");

@@ -343,6 +343,19 @@ def test_files_that_are_no_restart(local, tmp_path):
         driver.restore(path)
 
 
+def test_a_state_without_its_arrays_is_a_damaged_file(local, tmp_path):
+    driver = make_driver(local)
+    driver.apply(frame_at(3))
+    path = tmp_path / "state.npz"
+    driver.checkpoint(path)
+    with np.load(path) as stored:
+        entries = dict(stored)
+    for name in (key for key in entries if key.startswith("0/")):
+        np.savez(path, **{key: array for key, array in entries.items() if key != name})
+        with pytest.raises(phasewire.InputError, match="FILE_FORMAT"):
+            driver.restore(path)
+
+
 def test_a_file_is_whole_or_the_old_one(tmp_path):
     path = tmp_path / "file"
     replace_file(path, lambda stream: stream.write(b"old"))

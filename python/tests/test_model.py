@@ -241,7 +241,9 @@ def test_a_damaged_class_is_named(original, refusal, listed, field):
         ("classes", [], "MODEL_FORMAT"),
         ("cutoff", "far", "MODEL_FORMAT"),
         ("cutoff", 0, "MODEL_FORMAT"),
-        ("epsilon", math.nan, "MODEL_NON_FINITE"),
+        # JSON has no NaN, but it has numbers beyond all doubles.
+        ("epsilon", math.nan, "MODEL_FORMAT"),
+        ("epsilon", 10**400, "MODEL_NON_FINITE"),
         ("channels", 12, "MODEL_SHAPE"),
         ("lmax", 7, "MODEL_SHAPE"),
         ("innerWidth", 60, "MODEL_SHAPE"),
@@ -304,13 +306,20 @@ def test_a_missing_tensor_and_a_wrong_shape(original, refusal):
     assert (error.code, error.field) == ("MODEL_SHAPE", "network2.bias1")
 
     header, data = split(original)
-    header["standard.mean"]["shape"] = [64, 2]
+    (width,) = header["standard.mean"]["shape"]
+    header["standard.mean"]["shape"] = [width // 2, 2]
     error = refusal(rehash(header, data))
     assert (error.code, error.field) == ("MODEL_SHAPE", "standard.mean")
 
     header, data = split(original)
-    header["standard.mean"]["dtype"] = "F64"
+    header["standard.mean"]["dtype"] = "I32"
     assert refusal(rehash(header, data)).code == "MODEL_SHAPE"
+
+    header, data = split(original)
+    header["standard.mean"]["shape"] = [width, 2]
+    error = refusal(rehash(header, data))
+    assert error.code == "MODEL_FORMAT"
+    assert "its offsets span" in str(error)
 
 
 def test_offsets_outside_the_file(original, refusal):

@@ -4,6 +4,23 @@ export const model = {
   "version": 1,
   "mostHeaderBytes": 16777216,
   "firstClass": "disordered",
+  "itemBytes": {
+    "BOOL": 1,
+    "U8": 1,
+    "I8": 1,
+    "F8_E4M3": 1,
+    "F8_E5M2": 1,
+    "U16": 2,
+    "I16": 2,
+    "F16": 2,
+    "BF16": 2,
+    "U32": 4,
+    "I32": 4,
+    "F32": 4,
+    "U64": 8,
+    "I64": 8,
+    "F64": 8
+  },
   "sizes": {
     "classCount": {
       "meaning": "Classes, with class 0",

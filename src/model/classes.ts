@@ -2,7 +2,7 @@
  * Finding classes by their names, and the weights that users give them (docs/maths.md, "Prior over classes").
  */
 import { limits } from "../contract/limits.js";
-import { refusal } from "../errors/index.js";
+import { refusal, show } from "../errors/index.js";
 
 /** Names of a class. */
 export interface ClassNames {
@@ -37,7 +37,7 @@ export function findClass(name: string, classes: readonly ClassNames[], field: s
       ? "`phasewire models --search TEXT` finds classes by all their names."
       : `The classes are ${classes.map((known) => known.name).join(", ")}.`;
   const remedy = near.length > 0 ? `Did you mean ${near.join(" or ")}? ${all}` : all;
-  throw refusal("unknownClass", { field, name: JSON.stringify(name) }, { value: name, remedy });
+  throw refusal("unknownClass", { field, name: show(name) }, { value: name, remedy });
 }
 
 /**
@@ -90,6 +90,8 @@ function entries(given: ClassWeights): (readonly [string, unknown])[] {
 
 /** Names and aliases that resemble a name, the most similar first. */
 function suggestions(name: string, classes: readonly ClassNames[]): string[] {
+  // The comparison takes time in proportion to the length of both names, and names come from peers, too.
+  if (name.length > limits.message.longestName) return [];
   const wanted = plain(name);
   const ranked = classes.flatMap((known) => {
     const names = [known.name, ...known.aliases].map((own) => ({ own, rank: rank(wanted, plain(own)) }));

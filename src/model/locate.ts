@@ -109,16 +109,16 @@ async function readModelFile(path: string, value: string): Promise<Buffer> {
 function isManifest(content: unknown): content is Omit<Manifest, "folder"> {
   if (typeof content !== "object" || content === null) return false;
   const { default: defaultName, models } = content as Record<string, unknown>;
-  return typeof defaultName === "string" && Array.isArray(models) && models.every(isEntry);
+  return Array.isArray(models) && models.every(isEntry) && models.some(({ name }) => name === defaultName);
 }
 
-function isEntry(entry: unknown): boolean {
+function isEntry(entry: unknown): entry is ManifestEntry {
   if (typeof entry !== "object" || entry === null) return false;
   const { name, file, sha256, classCount, description } = entry as Record<string, unknown>;
   const isFileName = typeof file === "string" && !/[\\/]/.test(file);
   return (
     isFileName &&
     [name, sha256, description].every((text) => typeof text === "string") &&
-    Number.isInteger(classCount)
+    Number.isSafeInteger(classCount)
   );
 }

@@ -52,16 +52,19 @@ export function parseModel(file: Uint8Array, source: string): Model {
   const description = parseDescription(container, source);
   checkHash(container, source);
   const fields = new FieldReader(description, source);
+  // Python checks in the same order, so a file with several faults is refused for the same one.
+  const name = fields.text("name");
   const classes = fields.classes();
   const shape = fields.shape(classes.length);
-  const tensors = readTensors(container, shape, source);
+  const constants = fields.constants();
+  const idealLogits = fields.numbers("idealLogits", classes.length);
   return {
-    name: fields.text("name"),
+    name,
     classes,
     ...shape,
-    ...fields.constants(),
-    idealLogits: fields.numbers("idealLogits", classes.length),
-    tensors,
+    ...constants,
+    idealLogits,
+    tensors: readTensors(container, shape, source),
     sha256: createHash("sha256").update(file).digest("hex"),
     training: description.training ?? null,
   };

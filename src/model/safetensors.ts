@@ -28,23 +28,7 @@ export interface Safetensors {
 /** Bytes. */
 const longestHeader = model.mostHeaderBytes;
 
-const itemBytes: Readonly<Record<string, number>> = {
-  BOOL: 1,
-  U8: 1,
-  I8: 1,
-  F8_E4M3: 1,
-  F8_E5M2: 1,
-  U16: 2,
-  I16: 2,
-  F16: 2,
-  BF16: 2,
-  U32: 4,
-  I32: 4,
-  F32: 4,
-  U64: 8,
-  I64: 8,
-  F64: 8,
-};
+const itemBytes: Readonly<Record<string, number>> = model.itemBytes;
 
 /**
  * Splits a safetensors file into its parts.
@@ -119,7 +103,7 @@ type Fail = (message: string, value?: unknown) => PhasewireError;
 function parseHeader(bytes: Uint8Array, fail: Fail): Record<string, unknown> {
   let header: unknown;
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+    header = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch {
     throw fail("the header is not JSON in UTF-8");
   }

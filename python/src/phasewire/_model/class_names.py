@@ -13,6 +13,7 @@ from phasewire.errors import PhasewireError, refusal, show
 _MOST_LISTED = limits.whole("names", "mostClassesListed")
 _MOST_SUGGESTED = limits.whole("names", "mostClassesSuggested")
 _SIMILAR = 0.6
+_LONGEST_NAME = limits.whole("message", "longestName")
 
 
 def class_number(name: str, phases: Sequence[str], aliases: Mapping[str, str], where: str) -> int:
@@ -42,6 +43,9 @@ def unknown_class(name: Any, phases: Sequence[str], aliases: Mapping[str, str], 
 
 def _near(name: str, known: Sequence[str]) -> list[str]:
     """Return the names that resemble a name, the most similar first."""
+    # The comparison takes time in proportion to the length of both names.
+    if len(name) > _LONGEST_NAME:
+        return []
     # Of two names that read the same the first one stays, so a class comes before its aliases.
     plain = {_letters(other): other for other in reversed(known)}
     found = difflib.get_close_matches(_letters(name), plain, n=_MOST_SUGGESTED, cutoff=_SIMILAR)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import math
+import operator
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,14 @@ FORMAT_VERSION: int = _FORMAT["version"]
 _FIRST_CLASS: str = _FORMAT["firstClass"]
 _HEADER_LIMIT: int = _FORMAT["mostHeaderBytes"]
 _CONSTANTS: dict[str, dict[str, Any]] = _FORMAT["constants"]
+_ITEM_BYTES: dict[str, int] = _FORMAT["itemBytes"]
+# White space as JavaScript counts it, and the separators of lists of classes.
+_NOT_IN_NAMES = frozenset(
+    "\t\n\v\f\r \xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000\ufeff,="
+)
+# Whole numbers below this are exact in double precision.
+_EXACT = 2**53
 
 
 @dataclass(frozen=True)
@@ -206,25 +216,27 @@ def read_model(path: Path, *, expected_sha256: str | None = None) -> Model:
             remedy="check the path, or leave the model out to use the one that ships",
         ) from error
     header, data = _split(content, path)
-    metadata = header.pop("__metadata__", None)
-    described = metadata.get("phasewire") if isinstance(metadata, dict) else None
-    if not isinstance(described, str):
+    metadata = header.pop("__metadata__", {})
+    described = metadata.get("phasewire")
+    if described is None:
         raise refusal("notAModel", source=str(path))
     settings = _settings(described, path)
     stored_hash = metadata.get("sha256")
-    computed = hashlib.sha256(described.encode() + data).hexdigest()
+    computed = hashlib.sha256(_utf8(described) + data).hexdigest()
     file_hash = hashlib.sha256(content).hexdigest()
     if stored_hash != computed:
         raise refusal("modelContents", source=str(path), found=computed, stated=stored_hash or "none", value=computed)
     if expected_sha256 is not None and file_hash != expected_sha256:
         raise refusal("modelHash", source=path.name, found=file_hash, stated=expected_sha256, value=file_hash)
-    _check_settings(settings, path)
-    tensors = _tensors(header, data, settings, path)
+    if not isinstance(settings.get("name"), str) or not settings["name"]:
+        _key_error(path, "name", settings.get("name"), "a text")
+    classes = _classes(settings, path)
+    _check_numbers(settings, path)
     return Model(
         name=settings["name"],
-        classes=_classes(settings, path),
+        classes=classes,
         settings=settings,
-        tensors=tensors,
+        tensors=_tensors(header, data, settings, path),
         sha256=file_hash,
         path=path,
     )
@@ -240,28 +252,61 @@ def _split(content: bytes, path: Path) -> tuple[dict[str, Any], bytes]:
     if 8 + length > size:
         _format_error(path, f"the header claims {length} bytes, but the file ends after {size}; it is truncated")
     try:
-        header = json.loads(content[8 : 8 + length])
-    except (UnicodeDecodeError, json.JSONDecodeError):
+        header = _read_json(content[8 : 8 + length].decode())
+    except ValueError:
         _format_error(path, "the header is not JSON in UTF-8")
     if not isinstance(header, dict):
         _format_error(path, "the header is not a JSON object")
     data = content[8 + length :]
+    _check_metadata(header.get("__metadata__", {}), path)
     _check_ranges({name: entry for name, entry in header.items() if name != "__metadata__"}, len(data), path)
     return header, data
+
+
+def _read_json(text: str) -> Any:
+    """Read JSON as JavaScript does, so that both languages refuse the same: all numbers are doubles.
+
+    Raises
+    ------
+    ValueError
+        Also for NaN and infinity, which JSON lacks, and for values nested too deeply.
+    """
+
+    def number(digits: str) -> float:
+        value = float(digits)
+        return int(value) if value.is_integer() and abs(value) < _EXACT else value
+
+    def refuse(name: str) -> NoReturn:
+        raise ValueError(f"{name} is not JSON")
+
+    try:
+        return json.loads(text, parse_int=number, parse_float=number, parse_constant=refuse)
+    except RecursionError as error:
+        raise ValueError("the values are nested too deeply") from error
+
+
+def _utf8(text: str) -> bytes:
+    """Encode text; halves of surrogate pairs become replacement characters."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").encode()
+
+
+def _check_metadata(metadata: Any, path: Path) -> None:
+    if not isinstance(metadata, dict):
+        _format_error(path, "__metadata__ is not an object")
+    for key, text in metadata.items():
+        if not isinstance(text, str):
+            _format_error(path, f"__metadata__.{key} is not a string")
 
 
 def _check_ranges(entries: Mapping[str, Any], size: int, path: Path) -> None:
     """Refuse gaps and overlaps between tensors: every byte of the file has exactly one meaning."""
     ranges = []
     for name, entry in entries.items():
-        match entry:
-            case {"data_offsets": [int(begin), int(end)]} if 0 <= begin <= end:
-                ranges.append((begin, end, name))
-            case _:
-                _format_error(path, f"tensor {name} has no valid data_offsets")
+        begin, end = _range_of(name, entry, path)
         if end > size:
             section = f"the data section, which has {size} bytes"
             _format_error(path, f"tensor {name} ends at byte {end} of {section}; the file is truncated")
+        ranges.append((begin, end, name))
     covered = 0
     for begin, end, name in sorted(ranges):
         if begin != covered:
@@ -271,15 +316,39 @@ def _check_ranges(entries: Mapping[str, Any], size: int, path: Path) -> None:
         _format_error(path, f"{size - covered} bytes after the last tensor belong to no tensor")
 
 
+def _range_of(name: str, entry: Any, path: Path) -> tuple[int, int]:
+    """Return the offsets of a tensor, which agree with its dtype and shape."""
+    if not isinstance(entry, dict):
+        _format_error(path, f"the entry of tensor {name} is not an object")
+    dtype, shape, offsets = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    if not isinstance(dtype, str) or dtype not in _ITEM_BYTES:
+        _format_error(path, f"tensor {name} has the unknown dtype {json.dumps(dtype)}")
+    if not _are_counts(shape):
+        _format_error(path, f"tensor {name} has no valid shape")
+    if not _are_counts(offsets) or len(offsets) != 2:
+        _format_error(path, f"tensor {name} has no valid data_offsets")
+    begin, end = offsets
+    # In double precision: exact up to any real size, and quick however many numbers a shape has.
+    items = functools.reduce(operator.mul, map(float, shape), 1.0)
+    needed = _ITEM_BYTES[dtype] * items
+    if end - begin != needed:
+        _format_error(path, f"tensor {name} of shape {shape} needs {needed:.0f} bytes; its offsets span {end - begin}")
+    return begin, end
+
+
+def _are_counts(value: Any) -> TypeGuard[list[int]]:
+    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
+
+
 def _settings(described: str, path: Path) -> dict[str, Any]:
     try:
-        settings = json.loads(described)
-    except json.JSONDecodeError:
+        settings = _read_json(described)
+    except ValueError:
         settings = None
     if not isinstance(settings, dict):
         _format_error(path, "the metadata entry phasewire is not a JSON object")
     found = (settings.get("format"), settings.get("version"))
-    if found != (FORMAT_NAME, FORMAT_VERSION):
+    if found != (FORMAT_NAME, FORMAT_VERSION) or isinstance(found[1], bool):
         raise refusal(
             "modelVersion",
             source=str(path),
@@ -292,36 +361,30 @@ def _settings(described: str, path: Path) -> dict[str, Any]:
     return settings
 
 
-def _check_settings(settings: Mapping[str, Any], path: Path) -> None:
-    if not isinstance(settings.get("name"), str) or not settings["name"]:
-        _key_error(path, "name", settings.get("name"), "a text")
-    listed = settings.get("classes")
-    least, most = CLASS_COUNTS
-    if not isinstance(listed, list) or not least <= len(listed) <= most:
-        _key_error(path, "classes", listed, f"a list of {least} to {most} classes")
-    for key in (*_CONSTANTS, "basisCount"):
-        _require_number(settings.get(key), key, path)
+def _check_numbers(settings: Mapping[str, Any], path: Path) -> None:
+    count = len(settings["classes"])
     wrong = ModelShape.of(settings).find_bad_size()
     if wrong is not None:
         name, size, expected = wrong
         _key_error(path, name, size, expected, "modelSize")
     for key, constant in _CONSTANTS.items():
+        _require_number(settings.get(key), key, path)
         if constant["isPositive"] and settings[key] <= 0:
             _key_error(path, key, settings[key], "a positive number")
     ideal = settings.get("idealLogits")
-    if not isinstance(ideal, list) or len(ideal) != len(listed):
-        _key_error(path, "idealLogits", ideal, f"a list of {len(listed)} numbers", "modelSize")
-    if not all(_is_number(number) for number in ideal):
-        _key_error(path, "idealLogits", ideal, f"a list of {len(listed)} numbers", "modelSize")
+    if not isinstance(ideal, list) or len(ideal) != count or not all(_is_number(number) for number in ideal):
+        _key_error(path, "idealLogits", ideal, f"a list of {count} numbers", "modelSize")
     for item, number in enumerate(ideal):
         if not math.isfinite(number):
             _item_error(path, "idealLogits", item, number)
 
 
 def _classes(settings: Mapping[str, Any], path: Path) -> tuple[PhaseClass, ...]:
-    found = tuple(
-        _phase_class(entry, settings["name"], number, path) for number, entry in enumerate(settings["classes"])
-    )
+    listed = settings.get("classes")
+    least, most = CLASS_COUNTS
+    if not isinstance(listed, list) or not least <= len(listed) <= most:
+        _key_error(path, "classes", listed, f"a list of {least} to {most} classes")
+    found = tuple(_phase_class(entry, settings["name"], number, path) for number, entry in enumerate(listed))
     if found[0].name != _FIRST_CLASS:
         _key_error(path, "classes[0].name", found[0].name, _FIRST_CLASS)
     names = Counter(name for phase in found for name in (phase.name, *phase.aliases))
@@ -335,10 +398,9 @@ def _phase_class(entry: Any, model: str, number: int, path: Path) -> PhaseClass:
     where = f"classes[{number}]"
     if not isinstance(entry, dict):
         _key_error(path, where, entry, "an object")
-    name, aliases, prototype = entry.get("name"), entry.get("aliases"), entry.get("prototype")
-    if not isinstance(name, str) or not name or any(letter.isspace() or letter in ",=" for letter in name):
+    name, aliases, prototype = entry.get("name"), entry.get("aliases", []), entry.get("prototype")
+    if not isinstance(name, str) or not name or any(letter in _NOT_IN_NAMES for letter in name):
         _key_error(path, f"{where}.name", name, "a text without white space, commas and equals signs")
-    aliases = [] if aliases is None else aliases
     if not isinstance(aliases, list) or not all(isinstance(alias, str) for alias in aliases):
         _key_error(path, f"{where}.aliases", aliases, "a list of texts")
     texts = {key: entry.get(key) for key in ("strukturbericht", "pearson", "aflow", "water")}
@@ -365,15 +427,9 @@ def _tensors(header: Mapping[str, Any], data: bytes, settings: Mapping[str, Any]
         entry = header.get(name)
         if not isinstance(entry, dict):
             _tensor_error(path, name, "missing", shape)
-        if entry.get("dtype") != "F32" or tuple(entry.get("shape") or ()) != shape:
-            _tensor_error(path, name, f"{entry.get('dtype')} {entry.get('shape')}", shape)
-        begin, end = entry["data_offsets"]
-        byte_count = 4 * math.prod(shape)
-        if end - begin != byte_count:
-            _format_error(
-                path, f"tensor {name} of shape {list(shape)} needs {byte_count} bytes; its offsets span {end - begin}"
-            )
-        tensor = np.frombuffer(data, "<f4", count=byte_count // 4, offset=begin).reshape(shape)
+        if entry["dtype"] != "F32" or tuple(entry["shape"]) != shape:
+            _tensor_error(path, name, f"{entry['dtype']} {entry['shape']}", shape)
+        tensor = np.frombuffer(data, "<f4", count=math.prod(shape), offset=entry["data_offsets"][0]).reshape(shape)
         if not np.isfinite(tensor).all():
             item = int(np.argmin(np.isfinite(tensor)))
             _item_error(path, name, item, float(tensor.flat[item]))
@@ -387,21 +443,33 @@ def _tensors(header: Mapping[str, Any], data: bytes, settings: Mapping[str, Any]
 def _read_manifest() -> dict[str, Any]:
     path = data_file("manifest.json")
     try:
-        manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        if not manifest["models"] or manifest["default"] not in [entry["name"] for entry in manifest["models"]]:
-            raise ValueError("the default model is not in the list")
-    except (ValueError, KeyError, TypeError) as error:
+        manifest = _read_json(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
         _format_error(path, f"the list of models is damaged: {error}")
-    return manifest
+    models = manifest.get("models") if isinstance(manifest, dict) else None
+    if not isinstance(models, list) or not all(_is_manifest_entry(entry) for entry in models):
+        _format_error(path, "the list of models is damaged")
+    if manifest.get("default") not in [entry["name"] for entry in models]:
+        _format_error(path, "the default model is not in the list of models")
+    return {"default": manifest["default"], "models": models}
+
+
+def _is_manifest_entry(entry: Any) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    texts = [entry.get(key) for key in ("name", "file", "sha256", "description")]
+    if not all(isinstance(text, str) for text in texts) or type(entry.get("classCount")) is not int:
+        return False
+    return not any(separator in entry["file"] for separator in "/\\")
 
 
 def _manifest_entry(entry: Mapping[str, Any]) -> ModelInfo:
     return ModelInfo(
-        name=str(entry["name"]),
-        file=data_folder() / str(entry["file"]),
-        sha256=str(entry["sha256"]),
-        class_count=int(entry["classCount"]),
-        description=str(entry.get("description", "")),
+        name=entry["name"],
+        file=data_folder() / entry["file"],
+        sha256=entry["sha256"],
+        class_count=entry["classCount"],
+        description=entry["description"],
     )
 
 

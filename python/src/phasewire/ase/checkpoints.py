@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from phasewire.ase.biasing import BiasCalculator
 from phasewire.ase.frames import atoms_of
 from phasewire.errors import make_error
 from phasewire.files.checkpoints import latest, remove_all_but, step_folder
-from phasewire.files.npz import read_npz, write_npz
+from phasewire.files.npz import damage_named, read_npz, write_npz
 
 _ENGINE, _BIAS = "ase.npz", "bias.npz"
 _FORMAT, _VERSION = "phasewire ASE restart", 1
@@ -111,22 +112,27 @@ def _store(dynamics: MolecularDynamics, atoms: Atoms, path: Path) -> None:
 
 def _restore(dynamics: MolecularDynamics, atoms: Atoms, path: Path) -> None:
     about, arrays = read_npz(path, _FORMAT, _VERSION)
-    positions, momenta, numbers, cell, pbc = (arrays[name] for name in _ARRAYS)
-    if about["dynamics"] != type(dynamics).__name__ or not np.array_equal(numbers, atoms.numbers):
-        raise make_error(
-            "BAD_OPTION",
-            f"the run to continue has {len(numbers)} atoms and {about['dynamics']}",
-            field="dynamics",
-            value=f"{len(atoms)} atoms, {type(dynamics).__name__}",
-            remedy="give the atoms and the dynamics of that run, or another folder",
-        )
-    atoms.set_cell(cell)
-    atoms.set_pbc(pbc)
-    atoms.arrays["positions"][:] = positions
-    # Not through `set_momenta`, which constraints would change.
-    atoms.set_array("momenta", momenta)
-    dynamics.nsteps = int(about["nsteps"])
-    _set_random_state(dynamics, about["random"])
+    with damage_named(path, _FORMAT):
+        positions, momenta, numbers, cell, pbc = (arrays[name] for name in _ARRAYS)
+        if about["dynamics"] != type(dynamics).__name__ or not np.array_equal(numbers, atoms.numbers):
+            raise make_error(
+                "BAD_OPTION",
+                f"the run to continue has {len(numbers)} atoms and {about['dynamics']}",
+                field="dynamics",
+                value=f"{len(atoms)} atoms, {type(dynamics).__name__}",
+                remedy="give the atoms and the dynamics of that run, or another folder",
+            )
+        for array, shape in ((positions, atoms.positions.shape), (momenta, atoms.positions.shape), (cell, (3, 3))):
+            if array.shape != shape or not np.isfinite(array).all():
+                raise ValueError("positions, momenta or cell have another shape, or are not finite")
+        step = operator.index(about["nsteps"])
+        atoms.set_cell(cell)
+        atoms.set_pbc(pbc)
+        atoms.arrays["positions"][:] = positions
+        # Not through `set_momenta`, which constraints would change.
+        atoms.set_array("momenta", momenta)
+        dynamics.nsteps = step
+        _set_random_state(dynamics, about["random"])
 
 
 def _random_state(dynamics: MolecularDynamics) -> Any:

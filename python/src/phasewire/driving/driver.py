@@ -26,9 +26,10 @@ from phasewire._frame.options import check_every
 from phasewire._frame.result import Evaluation, FailedFrame
 from phasewire._model.weights import Classes, as_weights
 from phasewire.analysers.base import Analyser
-from phasewire.driving.restart import Restart, read_restart, write_restart
+from phasewire.driving.restart import FORMAT, Restart, read_restart, write_restart
 from phasewire.errors import PhasewireError, as_phasewire_error, make_error
 from phasewire.files.colvars import ColumnWriter
+from phasewire.files.npz import damage_named
 from phasewire.variables import Variable, variable_names
 
 if TYPE_CHECKING:
@@ -297,9 +298,10 @@ class Driver:
             field names the first difference, and the driver stays unchanged.
         """
         stored = read_restart(Path(path))
-        stored.refuse_unless_like(self._restart(), self.biases)
-        for bias, state in zip(self.biases, stored.states, strict=True):
-            bias.restore(state)
+        with damage_named(Path(path), FORMAT):
+            stored.refuse_unless_like(self._restart(), self.biases)
+            for bias, state in zip(self.biases, stored.states, strict=True):
+                bias.restore(state)
         self._scale = stored.length_scale
         self._step = self._moved_step = self._row_step = stored.step
         self._time = stored.time

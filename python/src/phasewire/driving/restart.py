@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from numpy.typing import NDArray
 
 from phasewire.errors import PhasewireError, make_error
-from phasewire.files.npz import read_npz, write_npz
+from phasewire.files.npz import damage_named, read_npz, write_npz
 
 if TYPE_CHECKING:
     from phasewire.bias import BiasPotential
@@ -87,14 +88,16 @@ def read_restart(path: Path) -> Restart:
         ``FILE_ACCESS``; ``FILE_FORMAT`` if it is damaged, or has another kind or version.
     """
     about, arrays = read_npz(path, FORMAT, VERSION)
-    return Restart(
-        settings=about["settings"],
-        biases=about["biases"],
-        states=[_state_of(index, arrays) for index in range(len(about["biases"]))],
-        step=about["step"],
-        time=about["time"],
-        length_scale=about["length_scale"],
-    )
+    with damage_named(path, FORMAT):
+        step, time, scale = about["step"], about["time"], about["length_scale"]
+        return Restart(
+            settings=about["settings"],
+            biases=about["biases"],
+            states=[_state_of(index, arrays) for index in range(len(about["biases"]))],
+            step=None if step is None else operator.index(step),
+            time=None if time is None else float(time),
+            length_scale=scale if scale in (None, "cell") else float(scale),
+        )
 
 
 def _state_of(index: int, arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phasewire.errors import make_error
+from phasewire.errors import PhasewireError, make_error
 from phasewire.files.atomic import access_error, replace_file
 
 # The entry that holds the JSON object, with `format` and `version` among its keys.
@@ -47,21 +47,39 @@ def read_npz(path: Path, kind: str, version: int) -> tuple[dict[str, Any], dict[
     InputError
         ``FILE_ACCESS``; ``FILE_FORMAT`` if it is damaged, or has another format or version.
     """
-    try:
+    with damage_named(path, kind):
         # Opened here, since numpy does not close a damaged file.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {key: stored[key] for key in stored.files}
         about = json.loads(arrays.pop(_ABOUT).tobytes())
         if (about["format"], about["version"]) != (kind, version):
             raise ValueError(f"{about['format']}, version {about['version']}")
+        return about, arrays
+
+
+@contextmanager
+def damage_named(path: Path, kind: str) -> Iterator[None]:
+    """Turn errors about the contents of a file into ``FILE_FORMAT``.
+
+    A damaged file can hold any value in any place. numpy, JSON and the code that uses the values raise whatever they
+    trip over.
+
+    Raises
+    ------
+    InputError
+        ``FILE_ACCESS``, ``FILE_FORMAT``.
+    """
+    try:
+        yield
+    except PhasewireError:
+        raise
     except OSError as error:
         raise access_error(path, error) from error
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except Exception as error:
         raise make_error(
             "FILE_FORMAT",
             f"this is not a readable {kind}: {error}",
             field="path",
             value=str(path),
-            remedy=f"give a file that this release wrote (version {version})",
+            remedy="give a file that this release wrote and that was not changed since",
         ) from error
-    return about, arrays
