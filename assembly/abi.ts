@@ -361,6 +361,8 @@ export const STATUS_REFERENCE_OVERFLOW: i32 = 10;
 export const STATUS_BAD_PRIOR: i32 = 11;
 /** COUNT_ABORT was set. The statuses from 12 to 19 are those of variables. */
 export const STATUS_ABORTED: i32 = 20;
+/** Not an error: denoiseFor made all decisions that it was allowed, and more are to come. */
+export const STATUS_UNFINISHED: i32 = 21;
 
 // ---- features of a frame ------------------------------------------------------------------------
 

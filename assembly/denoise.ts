@@ -44,6 +44,7 @@ import {
   COUNT_FUSED,
   STATUS_COINCIDENT_ATOMS,
   STATUS_OK,
+  STATUS_UNFINISHED,
   VALUE_DENOISE_FACTOR,
   VALUE_DENOISE_INITIAL,
   VALUE_DENOISE_LARGEST,
@@ -228,11 +229,11 @@ function finish(ctx: usize): i32 {
 }
 
 /**
- * The whole loop on one thread, after startDenoise. Continues where an overflow of the pairs
- * stopped it.
+ * At most so many decisions of the loop on one thread, after startDenoise. Continues where an
+ * overflow of the pairs or the last call stopped it; returns STATUS_UNFINISHED if more are to come.
  */
-export function denoise(ctx: usize): i32 {
-  while (true) {
+export function denoiseFor(ctx: usize, decisions: i32): i32 {
+  for (; decisions > 0; --decisions) {
     const phase = count(ctx, COUNT_DENOISE_PHASE);
     if (phase == PHASE_DONE) return STATUS_OK;
     if (phase == PHASE_SCORE) {
@@ -247,4 +248,10 @@ export function denoise(ctx: usize): i32 {
     }
     if (advanceDenoise(ctx) == DENOISE_DONE) return STATUS_OK;
   }
+  return STATUS_UNFINISHED;
+}
+
+/** The whole loop on one thread, after startDenoise. */
+export function denoise(ctx: usize): i32 {
+  return denoiseFor(ctx, i32.MAX_VALUE);
 }

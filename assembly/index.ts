@@ -36,12 +36,14 @@ export { seedLogDensity } from "./readout";
 export {
   advanceDenoise,
   denoise,
+  denoiseFor,
   DENOISE_DONE,
   DENOISE_LOAD,
   DENOISE_SCORE,
   seedDenoise,
   startDenoise,
 } from "./denoise";
+export { forgetFrames } from "./forget";
 export { backwardReference, forwardReference, seedReference } from "./reference";
 export { exponentials } from "./vector";
 export { splatNumbers } from "./product";

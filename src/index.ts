@@ -10,7 +10,7 @@
  * ```
  */
 export * from "./analysis/index.js";
-export { type BuildChoice, type CoreBuild, coresGiven } from "./core/index.js";
+export { type BuildChoice, type CallLimits, type CoreBuild, coresGiven } from "./core/index.js";
 export {
   asPhasewireError,
   type CatalogueEntry,

@@ -39,7 +39,7 @@ import { formExponentials } from "./softmax";
 export function evaluateVariables(vctx: usize): i32 {
   const status = startVariables(vctx);
   if (status != STATUS_OK) return status;
-  sumVariables(vctx);
+  sumVariables(vctx, 0, count(vctx, COUNT_VARIABLES_ATOMS));
   return finishVariables(vctx);
 }
 
@@ -57,13 +57,12 @@ export function startVariables(vctx: usize): i32 {
   return STATUS_OK;
 }
 
-/** Adds the atoms to the sums. */
-export function sumVariables(vctx: usize): void {
-  const atoms = count(vctx, COUNT_VARIABLES_ATOMS);
+/** Adds the atoms [first, end) to the sums, after those before them. */
+export function sumVariables(vctx: usize, first: i32, end: i32): void {
   const records = count(vctx, COUNT_VARIABLES_RECORDS);
   const block = region(vctx, ADDRESS_VARIABLES_SCRATCH);
-  for (let begin = 0; begin < atoms; begin += ATOMS) {
-    const length = min(ATOMS, atoms - begin);
+  for (let begin = first; begin < end; begin += ATOMS) {
+    const length = min(ATOMS, end - begin);
     for (let i = 0; i < length; ++i) storeF8(block + BLOCK_NEEDED, i, 0);
     let isNeeded = false;
     for (let r = 0; r < records; ++r) {

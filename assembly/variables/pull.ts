@@ -70,7 +70,7 @@ import { formExponentials, logitOf } from "./softmax";
 /** Seed, gradient, virial and dE/dlog a0. */
 export function pullVariables(vctx: usize): i32 {
   const status = startPull(vctx);
-  if (status == STATUS_OK) pullAtoms(vctx);
+  if (status == STATUS_OK) pullAtoms(vctx, 0, count(vctx, COUNT_VARIABLES_ATOMS));
   return status;
 }
 
@@ -111,12 +111,11 @@ function hasRegion(record: usize): bool {
   return <i32>value(record, RECORD_REGION) != REGION_NONE;
 }
 
-/** Overwrites the seed of the atoms and, if there is one, their gradient. */
-export function pullAtoms(vctx: usize): void {
-  const atoms = count(vctx, COUNT_VARIABLES_ATOMS);
+/** Overwrites the seed of the atoms [first, end) and, if there is one, their gradient. */
+export function pullAtoms(vctx: usize, first: i32, end: i32): void {
   const block = region(vctx, ADDRESS_VARIABLES_SCRATCH);
-  for (let begin = 0; begin < atoms; begin += ATOMS) {
-    pullBlock(vctx, block, begin, min(ATOMS, atoms - begin));
+  for (let begin = first; begin < end; begin += ATOMS) {
+    pullBlock(vctx, block, begin, min(ATOMS, end - begin));
   }
 }
 

@@ -79,8 +79,15 @@ export interface FrameAnalyser {
    * @param frame the atoms
    * @param request the requested results
    * @param weights of the C classes, as `classWeights` gives them; null for equal ones
-   * @throws PhasewireError for a frame that cannot be analysed; any other error is a fault of the server
+   * @param signal ends the analysis soon, with `ABORTED`
+   * @throws PhasewireError for a frame that cannot be analysed, `ABORTED`, `OVER_BUDGET`; any other error is
+   *   a fault of the server
    */
-  analyse(frame: FrameSource, request: Analyse, weights: Float64Array | null): Promise<Analysis>;
+  analyse(
+    frame: FrameSource,
+    request: Analyse,
+    weights: Float64Array | null,
+    signal?: AbortSignal,
+  ): Promise<Analysis>;
   close(): Promise<void>;
 }

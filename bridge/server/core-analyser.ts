@@ -3,8 +3,10 @@ import { knownInput } from "../../src/analysis/frame-variables.js";
 import { runPass, type VariablesQuestion } from "../../src/analysis/pass.js";
 import {
   type BackwardResult,
+  type CallLimits,
   type CoreBuild,
   type CoreOptions,
+  checkBudget,
   type FrameRoom,
   type LoadOptions,
   PhaseCore,
@@ -25,8 +27,9 @@ const gradientFields: ReadonlySet<ResultField> = new Set(["score", "forces", "vi
 /** Fields that need tables of logits and probabilities. */
 const tableFields: ReadonlySet<ResultField> = new Set(["probabilities", "logits"]);
 
-/** Threads and build of the core, and the skin of its neighbour lists. */
-export type CoreAnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build" | "skin">;
+/** Threads and build of the core, the skin of its neighbour lists, and the time that a frame may take. */
+export type CoreAnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build" | "skin"> &
+  Pick<CallLimits, "budget">;
 
 /**
  * An analyser that uses the core. A fault may leave the core's memory in any state; the next frame then gets
@@ -71,17 +74,30 @@ export class CoreAnalyser implements FrameAnalyser {
   /**
    * Starts the core for a model.
    *
-   * @throws PhasewireError `BAD_OPTION` if `threads` is not a positive whole number, or the build is not
-   *   available
+   * @throws PhasewireError `BAD_OPTION` if `threads` is not a whole number from 1 to 256, the budget is not
+   *   above 0, or the build is not available
    */
   static async create(model: Model, options: CoreAnalyserOptions = {}): Promise<CoreAnalyser> {
+    checkBudget(options.budget);
     const core = await PhaseCore.create(model, options);
     return new CoreAnalyser(model, options, core, core.threads, core.cores, core.build);
   }
 
-  async analyse(frame: FrameSource, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
+  async analyse(
+    frame: FrameSource,
+    request: Analyse,
+    weights: Float64Array | null,
+    signal?: AbortSignal,
+  ): Promise<Analysis> {
     try {
-      return await this.run(frame, request, weights);
+      this.core ??= await PhaseCore.create(this.phases, this.options);
+      const { core } = this;
+      const { budget } = this.options;
+      return await core.within(
+        { signal, budget },
+        () => frame.atomCount,
+        () => this.run(core, frame, request, weights),
+      );
     } catch (error) {
       if (!(error instanceof PhasewireError) || error.code === "INTERNAL") await this.abandonCore();
       throw error;
@@ -93,12 +109,15 @@ export class CoreAnalyser implements FrameAnalyser {
     this.core = null;
   }
 
-  private async run(frame: FrameSource, request: Analyse, weights: Float64Array | null): Promise<Analysis> {
+  private async run(
+    core: PhaseCore,
+    frame: FrameSource,
+    request: Analyse,
+    weights: Float64Array | null,
+  ): Promise<Analysis> {
     const { fields, denoise, coefficients } = request;
     const variables = resolveVariables(request.variables, this.phases.classes);
     const seed = request.seed === null ? null : readSeed(request.seed, this.phases.classCount);
-    this.core ??= await PhaseCore.create(this.phases, this.options);
-    const { core } = this;
     const { read, values, energy, derivatives, score, denoised } = await runPass(core, {
       load: this.loading(core, frame, request, weights),
       variables: variables.length === 0 ? null : this.question(variables, frame, request, weights),

@@ -9,7 +9,7 @@ import {
   parseCount,
 } from "../../src/cli/index.js";
 import { limits } from "../../src/contract/limits.js";
-import { type BuildChoice, coresGiven } from "../../src/core/index.js";
+import { type BuildChoice, checkBudget, coresGiven } from "../../src/core/index.js";
 import { PhasewireError } from "../../src/errors/index.js";
 import { classWeights, loadModel } from "../../src/model/index.js";
 import { packageVersion } from "../../src/package.js";
@@ -31,6 +31,7 @@ interface ServeOptions {
   nice: number;
   sharedMemory: boolean;
   maxAtoms: number;
+  budget: number;
   classes?: Record<string, number>;
   keys?: string;
   generateKeys?: string;
@@ -64,6 +65,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
   const weights = options.classes === undefined ? null : classWeights(options.classes, model.classes);
   const analyser = await CoreAnalyser.create(model, {
     spareCores,
+    budget: options.budget,
     ...(options.threads === undefined ? {} : { threads: options.threads }),
     ...(options.build === undefined ? {} : { build: options.build }),
   });
@@ -112,6 +114,13 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
   return 0;
 }
 
+/** @throws PhasewireError `BAD_OPTION` */
+function parseBudget(text: string): number {
+  const budget = text.trim() === "" ? Number.NaN : Number(text);
+  checkBudget(budget);
+  return budget;
+}
+
 function counted(count: number, name: string): string {
   return `${count} ${name}${count === 1 ? "" : "s"}`;
 }
@@ -147,6 +156,11 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
       new Option("--max-atoms <count>", "refuse larger frames")
         .default(limits.server.mostAtoms)
         .argParser((text) => parseCount("max-atoms", text, limits.frame.mostAtoms)),
+    )
+    .addOption(
+      new Option("--budget <seconds>", "end an analysis that takes longer than this")
+        .default(limits.server.budget)
+        .argParser(parseBudget),
     )
     .option("--keys <dir>", "folder with CURVE keys; required for addresses that other machines can reach")
     .option("--generate-keys <dir>", "write keys of a server and a client to a folder, and exit")

@@ -155,6 +155,8 @@ class Server {
   private readonly startedAt = now();
   private analysed = 0;
   private stopping = false;
+  /** Ends the running analysis when the server stops. */
+  private readonly ending = new AbortController();
   /** The running analyses; null while no frame waits. */
   private work: Promise<void> | null = null;
 
@@ -193,6 +195,7 @@ class Server {
     const sessions = this.sessions.all();
     for (const session of sessions) session.clear();
     clearInterval(this.orphanCheck);
+    this.ending.abort();
     await this.work;
     for (const session of sessions) session.close();
     await Promise.all(sessions.map((s) => this.reply(s.routingId, { type: "goodbye", reason: "shutdown" })));
@@ -350,7 +353,7 @@ class Server {
       }
       const weights = this.priors.read(frame.classes, session.weights);
       const source = new MessageFrame(frame);
-      const analysis = await this.analyser.analyse(source, frame, weights);
+      const analysis = await this.analyser.analyse(source, frame, weights, this.ending.signal);
       const { classes } = this.analyser.model;
       const scalars = resultScalars(frame, analysis, {
         run: session.run,

@@ -3,15 +3,18 @@
  */
 import { limits } from "../contract/limits.js";
 import {
+  abortedError,
+  type CallLimits,
   type CoreBuild,
   type CoreFrame,
   type CoreOptions,
+  checkBudget,
   type ForwardResult,
   PhaseCore,
 } from "../core/index.js";
 import { inBatch, RefusedFrame } from "../core/refused-frame.js";
 import { PhasewireError, refusal } from "../errors/index.js";
-import type { Frame } from "../frame/index.js";
+import { atomCount, type Frame } from "../frame/index.js";
 import { type ClassWeights, classWeights, type Model } from "../model/index.js";
 import type { Variable } from "../variables/index.js";
 import { type EnergyAnalysis, type EvaluateOptions, evaluateEnergy, lengthScaleOfCell } from "./energy.js";
@@ -22,7 +25,7 @@ import { forwardBySlabs } from "./slabs.js";
 
 const { mostSteps } = limits.denoising;
 
-export interface AnalyseOptions extends FrameOptions {
+export interface AnalyseOptions extends FrameOptions, CallLimits {
   /** Denoise for this many steps, or until converged, and label the denoised frame; raw labels by default. */
   readonly denoise?: number | "converged";
   /**
@@ -166,12 +169,15 @@ export class Analyser {
    * they are until the result arrives.
    *
    * @throws PhasewireError the errors of `prepareFrame`; `COINCIDENT_ATOMS`, `TOO_LARGE`; `BAD_OPTION` for a
-   *   number of steps that is not a whole number from 1 to 10000, and for classes that `classWeights` refuses
+   *   number of steps that is not a whole number from 1 to 10000, for a budget that is not above 0, and for
+   *   classes that `classWeights` refuses; `ABORTED`, `OVER_BUDGET`
    */
   analyse(frame: Frame, options: AnalyseOptions = {}): Promise<FrameAnalysis> {
-    const result = this.last.then(() => this.run(frame, options));
-    this.last = result.catch(() => undefined);
-    return result;
+    return this.inTurn(
+      options,
+      () => [frame],
+      () => this.run(frame, options),
+    );
   }
 
   /**
@@ -182,12 +188,18 @@ export class Analyser {
    * @returns the analyses in the order of the frames; `seconds` of a small frame is its share of the time of
    *   all frames computed with it
    * @throws PhasewireError the error of `analyse` for the first frame that is refused, with its number in the
-   *   batch
+   *   batch; `ABORTED`, `OVER_BUDGET` for the batch as a whole
    */
   analyseBatch(frames: Iterable<Frame>, options: AnalyseOptions = {}): Promise<FrameAnalysis[]> {
-    const result = this.last.then(() => this.runBatch([...frames], options));
-    this.last = result.catch(() => undefined);
-    return result;
+    let all: readonly Frame[] = [];
+    return this.inTurn(
+      options,
+      () => all,
+      () => {
+        all = [...frames];
+        return this.runBatch(all, options);
+      },
+    );
   }
 
   /**
@@ -198,12 +210,14 @@ export class Analyser {
    *   `TOO_LARGE`
    */
   estimateLengthScale(frame: Frame, options: FrameOptions = {}): Promise<number> {
-    const result = this.last.then(() => {
-      const { lengthScale: _given, ...core } = prepareFrame(frame, options).core;
-      return this.core.lengthScaleOf(core);
-    });
-    this.last = result.catch(() => undefined);
-    return result;
+    return this.inTurn(
+      {},
+      () => [frame],
+      async () => {
+        const { lengthScale: _given, ...core } = prepareFrame(frame, options).core;
+        return this.core.lengthScaleOf(core);
+      },
+    );
   }
 
   /**
@@ -223,26 +237,47 @@ export class Analyser {
     variables: readonly Variable[],
     options: EvaluateOptions = {},
   ): Promise<EnergyAnalysis> {
-    const result = this.last.then(() => {
-      const { lengthScale, classes, ...atoms } = options;
-      const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
-      const known = new FrameVariables(this.model, variables);
-      const isNumber = typeof lengthScale === "number";
-      const prepared = prepareFrame(frame, { ...atoms, ...(isNumber ? { lengthScale } : {}) });
-      const scaled: PreparedFrame =
-        lengthScale === "cell"
-          ? { ...prepared, core: { ...prepared.core, lengthScale: lengthScaleOfCell(prepared) } }
-          : prepared;
-      return evaluateEnergy(this.core, known, frame, scaled, weights, options);
-    });
-    this.last = result.catch(() => undefined);
-    return result;
+    return this.inTurn(
+      options,
+      () => [frame],
+      async () => {
+        const { lengthScale, classes, ...atoms } = options;
+        const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
+        const known = new FrameVariables(this.model, variables);
+        const isNumber = typeof lengthScale === "number";
+        const prepared = prepareFrame(frame, { ...atoms, ...(isNumber ? { lengthScale } : {}) });
+        const scaled: PreparedFrame =
+          lengthScale === "cell"
+            ? { ...prepared, core: { ...prepared.core, lengthScale: lengthScaleOfCell(prepared) } }
+            : prepared;
+        return evaluateEnergy(this.core, known, frame, scaled, weights, options);
+      },
+    );
   }
 
   /** Ends the worker threads after the analyses that have begun. */
   async dispose(): Promise<void> {
     await this.last;
     await this.core.dispose();
+  }
+
+  /** Runs a call after those before it, within its limits. */
+  private inTurn<Result>(
+    { signal, budget }: CallLimits,
+    frames: () => readonly Frame[],
+    action: () => Promise<Result>,
+  ): Promise<Result> {
+    const before = this.last;
+    const atoms = () => frames().reduce((sum, frame) => sum + atomCount(frame), 0);
+    const run = async (): Promise<Result> => {
+      checkBudget(budget);
+      await unlessAborted(signal, before);
+      return this.core.within({ signal, budget }, atoms, action);
+    };
+    const result = run();
+    // A call that ends while it waits leaves the turn of the others as it is.
+    this.last = Promise.allSettled([before, result]);
+    return result;
   }
 
   private async runBatch(frames: readonly Frame[], options: AnalyseOptions): Promise<FrameAnalysis[]> {
@@ -436,6 +471,20 @@ export class Analyser {
  */
 export async function createAnalyser(model: Model, options: AnalyserOptions = {}): Promise<Analyser> {
   return new Analyser(model, await PhaseCore.create(model, options));
+}
+
+/** Waits for a promise; throws `ABORTED` as soon as the signal aborts. */
+async function unlessAborted(signal: AbortSignal | undefined, promise: Promise<unknown>): Promise<void> {
+  if (signal === undefined) return void (await promise);
+  await new Promise<void>((resolve, reject) => {
+    const onAbort = (): void => reject(abortedError(signal.reason));
+    if (signal.aborted) onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    void promise.then(() => {
+      signal.removeEventListener("abort", onAbort);
+      resolve();
+    });
+  });
 }
 
 /** Returns the result without logits and probabilities, which were needed only for variables. */

@@ -1,5 +1,5 @@
 /** Variables of frames, and energies of them, for users of the library. */
-import type { BackwardResult, PhaseCore } from "../core/index.js";
+import type { BackwardResult, CallLimits, PhaseCore } from "../core/index.js";
 import { PhasewireError, refusal } from "../errors/index.js";
 import { cellGeometry } from "../frame/geometry.js";
 import type { Frame } from "../frame/index.js";
@@ -8,7 +8,7 @@ import type { FrameVariables } from "./frame-variables.js";
 import { type EnergyOfValues, runPass } from "./pass.js";
 import type { FrameOptions, PreparedFrame } from "./prepare.js";
 
-export interface EvaluateOptions extends Omit<FrameOptions, "lengthScale"> {
+export interface EvaluateOptions extends Omit<FrameOptions, "lengthScale">, CallLimits {
   /**
    * a0 in the length unit of the positions, a constant in all derivatives; estimated from the frame by
    * default. With `"cell"` it is (V/N)^(1/3), where N counts the analysed atoms; it then follows the cell and

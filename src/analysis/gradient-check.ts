@@ -92,7 +92,7 @@ async function derivativesOf(
   core.setPrior(weights);
   core.load(prepared.core);
   const evaluation = variables.evaluate(frame, prepared, await core.forward(), weights);
-  const inCore = evaluateInCore(core, variables.resolved, variables.known(frame, prepared, weights));
+  const inCore = await evaluateInCore(core, variables.resolved, variables.known(frame, prepared, weights));
   const gradients: Float64Array[] = [];
   const virials: Float64Array[] = [];
   const gradientScales: number[] = [];

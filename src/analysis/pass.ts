@@ -90,7 +90,7 @@ async function evaluate(
   core: PhaseCore,
   { resolved, input, energy: energyOf, wantsDerivatives, followsCell }: VariablesQuestion,
 ): Promise<Pick<Answer, "values" | "energy" | "derivatives">> {
-  const evaluation: CoreEvaluation = evaluateInCore(core, resolved, input());
+  const evaluation: CoreEvaluation = await evaluateInCore(core, resolved, input());
   const values = [...evaluation.values];
   const energy = energyOf === null ? null : energyOf(values);
   const derivatives =

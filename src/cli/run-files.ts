@@ -112,6 +112,7 @@ async function runAll(
           progress.update(fileIndex, file, framesDone);
           const analysis = await analyser.analyse(frame, {
             ...analyseOptions(task),
+            signal: io.signal,
             onProgress: (share) => progress.updateFrame(share),
           });
           await writeFrame(writer, task, frame, analysis);
@@ -124,6 +125,7 @@ async function runAll(
       } catch (thrown) {
         if (thrown instanceof OutputFailure) throw thrown;
         const error = asPhasewireError(thrown);
+        if (error.code === "ABORTED") return exitCodes.interrupted;
         exitCode = exitCodes.failure;
         await writeError(io, located(error, file, frameIndex));
         await task.reportError(file, frameIndex, error);

@@ -156,6 +156,16 @@ export const errors = {
       "meaning": "An answer did not arrive within its deadline.",
       "remedy": "Allow more time, send fewer frames, or give the server more threads."
     },
+    "ABORTED": {
+      "kind": "aborted",
+      "meaning": "The analysis was ended before it was done: its caller asked for that, or the server shut down.",
+      "remedy": "Analyse the frame again; an analysis that was ended leaves no trace."
+    },
+    "OVER_BUDGET": {
+      "kind": "deadline",
+      "meaning": "The analysis took longer than its budget of time allows.",
+      "remedy": "Analyse fewer atoms or fewer denoising steps at a time, or raise the budget (--budget; budget in TypeScript and Python)."
+    },
     "BAD_OPTION": {
       "kind": "input",
       "meaning": "An option has a value that it cannot take, or two options exclude each other.",
@@ -266,10 +276,26 @@ export const errors = {
       "remedy": "Give (volume per atom)^(1/3) of the phase of interest, in the length unit of the positions."
     },
     "aborted": {
-      "code": "TIMEOUT",
+      "code": "ABORTED",
       "field": "frame",
-      "message": "the analysis of the frame was ended before it was done",
-      "remedy": "Analyse the frame again; the core takes it as if nothing had happened."
+      "message": "the analysis was ended before it was done"
+    },
+    "overBudget": {
+      "code": "OVER_BUDGET",
+      "field": "budget",
+      "message": "the analysis of {atoms} atoms was ended after {budget} s, its budget"
+    },
+    "budget": {
+      "code": "BAD_OPTION",
+      "field": "budget",
+      "message": "budget is {found}; a number of seconds above 0 and at most {most} is needed",
+      "remedy": "Omit it for an analysis that may take any time."
+    },
+    "threads": {
+      "code": "BAD_OPTION",
+      "field": "threads",
+      "message": "threads is {found}; a whole number from 1 to {most} is needed",
+      "remedy": "Omit it for one thread per core that the process may use."
     },
     "coincidentAtoms": {
       "code": "COINCIDENT_ATOMS",

@@ -30,7 +30,7 @@ export const limits = {
   },
   core: {
     /** Version of the names, shapes and order of calls of the core (docs/core-abi.md), not of the offsets. */
-    abiVersion: 5,
+    abiVersion: 6,
     /**
      * Factor by which the room for pairs exceeds the need of the frame that made it grow, so that later
      * frames fit.
@@ -40,6 +40,13 @@ export const limits = {
     mostPairs: 2147483640,
     /** Longest skin of neighbour lists. Beyond this, lists cost more than searching again. Unit: a0. */
     mostSkin: 2,
+    /**
+     * A host that computes on one thread hands the core at most so many atoms at a time. In between, a call
+     * can be ended. Unit: atoms.
+     */
+    slice: 4096,
+    /** Longest budget of an analysis. Unit: s. */
+    mostBudget: 1000000,
     /** Most worker threads that may be requested. Unit: threads. */
     mostThreads: 256,
     /** Most worker threads by default. Unit: threads. */
@@ -74,6 +81,11 @@ export const limits = {
     niceness: 10,
     /** Most atoms of a frame that a server takes by default. Unit: atoms. */
     mostAtoms: 1000000,
+    /**
+     * Time that an analysis may take on a server, and in a monitor that computes in its own process, by
+     * default. Unit: s.
+     */
+    budget: 120,
     /**
      * Frames in mode monitor that may wait in a session, and unanswered ones that a client may have. Unit:
      * frames.

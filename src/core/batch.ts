@@ -25,6 +25,7 @@ interface LaidOutFrame {
 /** Frames in the memory after a model. */
 export class FrameBatch {
   private end: number;
+  private group: LaidOutFrame[] = [];
 
   /**
    * @param model a context with a model
@@ -36,6 +37,8 @@ export class FrameBatch {
     private readonly modelEnd: number,
     private readonly pool: WorkerPool | null,
     private readonly classCount: number,
+    /** Lets the event loop turn; throws if the batch was ended. */
+    private readonly pause: () => Promise<void>,
   ) {
     this.end = modelEnd;
   }
@@ -48,12 +51,14 @@ export class FrameBatch {
     const results: ForwardResult[] = [];
     for (let first = 0; first < frames.length; ) {
       const group: LaidOutFrame[] = [];
+      this.group = group;
       this.end = this.modelEnd;
       while (first < frames.length && group.length < mostFramesOfAJob && this.hasRoom()) {
         group.push(refusedAs(first, () => this.layOut(frames[first]!, options)));
         first += 1;
       }
       const statuses = await this.evaluate(group);
+      await this.pause();
       for (const [index, laidOut] of group.entries()) {
         const context = refusedAs(results.length, () => this.settle(laidOut, statuses[index]!, options));
         const classCount = options.arrays === "atoms" ? 0 : this.classCount;
@@ -61,6 +66,11 @@ export class FrameBatch {
       }
     }
     return results;
+  }
+
+  /** Makes the frames in progress end soon. */
+  abort(): void {
+    for (const { context } of this.group) context.abort();
   }
 
   private hasRoom(): boolean {
@@ -86,7 +96,12 @@ export class FrameBatch {
   private async evaluate(group: readonly LaidOutFrame[]): Promise<number[]> {
     const addresses = group.map(({ context }) => context.address);
     if (this.pool !== null && group.length > 1) return this.pool.evaluateFrames(addresses);
-    return addresses.map((address) => this.evaluateHere(address));
+    const statuses: number[] = [];
+    for (const address of addresses) {
+      statuses.push(this.evaluateHere(address));
+      await this.pause();
+    }
+    return statuses;
   }
 
   private evaluateHere(address: number): number {

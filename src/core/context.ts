@@ -95,6 +95,11 @@ export class CoreContext {
     this.counts(name)[0] = value;
   }
 
+  /** Makes the calls at work on the frame of this context end soon, on whichever thread they are. */
+  abort(): void {
+    Atomics.store(this.counts("ABORT"), 0, 1);
+  }
+
   /** Byte address of a region. */
   region(name: string): number {
     return new Uint32Array(this.memory.buffer, this.address + this.constant(`ADDRESS_${name}`), 1)[0]!;

@@ -31,6 +31,7 @@ interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
     workers: number,
     features: number,
   ): number;
+  forgetFrames(context: number): void;
   binAtoms(context: number): number;
   loadFrame(context: number): number;
   finishPairs(context: number): number;
@@ -60,10 +61,10 @@ interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
   evaluateVariables(context: number): number;
   pullVariables(context: number): number;
   startVariables(context: number): number;
-  sumVariables(context: number): void;
+  sumVariables(context: number, begin: number, end: number): void;
   finishVariables(context: number): number;
   startPull(context: number): number;
-  pullAtoms(context: number): void;
+  pullAtoms(context: number, begin: number, end: number): void;
   scaleSeed(to: number, from: number, length: number): number;
   combineDerivatives(
     gradient: number,

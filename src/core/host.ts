@@ -48,6 +48,8 @@ export interface CoreHost {
   cores(): number;
   /** Bytes of memory that this process can still allocate. */
   freeMemory(): number;
+  /** Lets the event loop turn once: timers, messages and input. */
+  nextTurn(): Promise<void>;
   /** Starts a thread that runs worker-loop.js. */
   startWorker(start: WorkerStart, listener: WorkerListener): WorkerHandle;
 }

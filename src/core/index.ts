@@ -1,6 +1,7 @@
 /** The compiled core behind a typed interface: neighbours, logits, gradients, denoising. */
 export { coreAlone } from "./alone.js";
 export { type BuildChoice, buildChoices, type CoreBuild } from "./build.js";
+export { abortedError, type CallLimits, checkBudget } from "./call-limits.js";
 export type { CoreContext } from "./context.js";
 export { coresGiven } from "./cores.js";
 export type { CoreExports } from "./exports.js";

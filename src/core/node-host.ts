@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { freemem } from "node:os";
 import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { Worker } from "node:worker_threads";
 import { PhasewireError } from "../errors/index.js";
@@ -27,6 +28,7 @@ export const nodeHost: CoreHost = {
   acceptsRelaxed,
   cores: coresGiven,
   freeMemory: () => Math.min(freemem(), process.availableMemory?.() ?? Number.POSITIVE_INFINITY),
+  nextTurn,
   startWorker,
 };
 

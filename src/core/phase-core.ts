@@ -1,15 +1,16 @@
 /** The host of the compiled core: one model, one frame at a time. */
 import { limits } from "../contract/limits.js";
-import { PhasewireError, refusal } from "../errors/index.js";
+import { PhasewireError, refusal, show } from "../errors/index.js";
 import { FrameBatch } from "./batch.js";
 import { type CoreBuild, chooseBuild } from "./build.js";
+import { abortedError, type CallLimits, watch } from "./call-limits.js";
 import { CoreContext } from "./context.js";
 import type { CoreExports, StageName } from "./exports.js";
 import type { CoreHost } from "./host.js";
 import { createMemory, instantiateCore } from "./instance.js";
 import { lengthScaleOf } from "./length-scale.js";
 import { PairRoom } from "./pair-room.js";
-import { WorkerPool } from "./pool.js";
+import { stagesFrom, WorkerPool } from "./pool.js";
 import { readForward } from "./read-forward.js";
 import { roomForSeed } from "./seed-room.js";
 import type { ModelShape } from "./shape.js";
@@ -35,7 +36,11 @@ import { writeModel } from "./write-model.js";
 
 /** Atoms per thread below which another thread does not pay: the frame is done before it wakes. */
 const fewestAtomsPerThread = 200;
-const { mostDefaultThreads, mostPairs, mostSkin } = limits.core;
+/** Pairs per atom of a crystal: atoms with more take that much longer. */
+const usualPairs = 64;
+/** Longest time between turns of the event loop while this thread computes. */
+const longestTurnMs = 20;
+const { mostDefaultThreads, mostPairs, mostSkin, mostThreads, slice } = limits.core;
 const { convergedSteps, convergedTolerance, mostSteps } = limits.denoising;
 
 /** The sizes that the regions of a frame were laid out for. */
@@ -52,6 +57,9 @@ type Progress = "empty" | "loaded" | "paired" | "evaluated";
  * Evaluates a model on frames. Load a frame, then call passes; each returns copies of its results. Calls run
  * one at a time: a call during another is refused with `BAD_OPTION`. Results do not depend on the number of
  * threads.
+ *
+ * `abort`, and the limits of `within`, end calls before they are done. After that, and after every error of
+ * the core, no frame is loaded, and the next one gets the results that it gets from a new core.
  */
 export class PhaseCore {
   private atomCount = 0;
@@ -67,6 +75,14 @@ export class PhaseCore {
   private atomNumber: ((atom: number) => number) | undefined;
   private busy = false;
   private disposed = false;
+  /** Whether `within` runs. */
+  private limited = false;
+  /** The error with which the running calls end; null while they may go on. */
+  private ending: PhasewireError | null = null;
+  /** The batch in progress. */
+  private batch: FrameBatch | null = null;
+  /** When the event loop last turned during a call, milliseconds. */
+  private turnedAt = 0;
 
   private constructor(
     private readonly core: CoreExports,
@@ -86,8 +102,8 @@ export class PhaseCore {
   /**
    * Compiles and instantiates the core, hands it the model and starts the worker threads.
    *
-   * @throws PhasewireError `BAD_OPTION` if `threads` is not a positive integer, `skin` is not from 0 to 2, or
-   *   the build is not available; `MODEL_SHAPE` if a tensor's length is wrong; `MODEL_NON_FINITE`
+   * @throws PhasewireError `BAD_OPTION` if `threads` is not a whole number from 1 to 256, `skin` is not from
+   *   0 to 2, or the build is not available; `MODEL_SHAPE` if a tensor's length is wrong; `MODEL_NON_FINITE`
    */
   static async create(model: CoreModel, options: CoreOptions = {}): Promise<PhaseCore> {
     // Imported only here, so that this module also loads in hosts without Node.
@@ -95,12 +111,8 @@ export class PhaseCore {
     const cores = host.cores();
     const threads =
       options.threads ?? Math.max(1, Math.min(mostDefaultThreads, cores - (options.spareCores ?? 0)));
-    if (!Number.isInteger(threads) || threads < 1) {
-      throw new PhasewireError("BAD_OPTION", {
-        message: `threads is ${threads}; a positive whole number is needed`,
-        field: "threads",
-        value: threads,
-      });
+    if (!Number.isInteger(threads) || threads < 1 || threads > mostThreads) {
+      throw refusal("threads", { found: show(threads), most: mostThreads }, { value: threads });
     }
     const skin = options.skin ?? 0;
     if (!(skin >= 0 && skin <= mostSkin)) {
@@ -115,6 +127,47 @@ export class PhaseCore {
     context.setValue("SKIN", skin);
     const pool = threads > 1 ? new WorkerPool(host, module, memory, threads) : null;
     return new PhaseCore(core, context, pool, modelEnd, model, host, skin, build, threads, cores);
+  }
+
+  /**
+   * Runs calls that the limits may end before they are done. A call that is ended throws `ABORTED` or
+   * `OVER_BUDGET` within a fraction of a second; so does every later call of the action.
+   *
+   * @param atoms returns the number of atoms in all frames of the action, for the message
+   */
+  async within<Result>(
+    limits: CallLimits,
+    atoms: () => number,
+    action: () => Promise<Result>,
+  ): Promise<Result> {
+    this.refuseIfBusy();
+    this.restart();
+    this.limited = true;
+    const endWatch = watch(limits, atoms, (error) => this.end(error));
+    try {
+      return await this.unlessEnded(action);
+    } finally {
+      endWatch();
+      this.limited = false;
+    }
+  }
+
+  /** Ends the running call with `ABORTED`, and the action of `within`. Without either it has no effect. */
+  abort(): void {
+    if (this.busy || this.limited) this.end(abortedError());
+  }
+
+  /**
+   * Lets the event loop turn, unless it has in the last few milliseconds. For longer work between calls.
+   *
+   * @throws PhasewireError `ABORTED` or `OVER_BUDGET` if the call, or the action of `within`, was ended
+   */
+  async pause(): Promise<void> {
+    if (performance.now() - this.turnedAt > longestTurnMs) {
+      await this.host.nextTurn();
+      this.turnedAt = performance.now();
+    }
+    this.throwIfEnding();
   }
 
   /**
@@ -172,6 +225,7 @@ export class PhaseCore {
    */
   load(frame: CoreFrame, options: LoadOptions = {}): void {
     this.refuseIfBusy();
+    if (this.limited) this.throwIfEnding();
     const atomCount = checkShapes(frame);
     const room = this.room(atomCount, options);
     const { context } = this;
@@ -287,10 +341,14 @@ export class PhaseCore {
     this.progress = "empty";
     this.layout = null;
     this.busy = true;
+    if (!this.limited) this.restart();
+    const pause = () => this.pause();
+    const batch = new FrameBatch(this.context, this.modelEnd, this.pool, this.shape.classCount, pause);
+    this.batch = batch;
     try {
-      const batch = new FrameBatch(this.context, this.modelEnd, this.pool, this.shape.classCount);
-      return await batch.forward(frames, options);
+      return await this.unlessEnded(() => batch.forward(frames, options));
     } finally {
+      this.batch = null;
       this.busy = false;
     }
   }
@@ -428,11 +486,47 @@ export class PhaseCore {
     this.refuseIfBusy();
     this.requireFrame();
     this.busy = true;
+    if (!this.limited) this.restart();
     try {
-      return await action();
+      return await this.unlessEnded(action);
     } finally {
       this.busy = false;
     }
+  }
+
+  /** Begins a call, or the action of `within`, that nothing has ended. */
+  private restart(): void {
+    this.ending = null;
+    this.turnedAt = performance.now();
+  }
+
+  /** Runs an action, and throws the error with which it was ended, however far it was. */
+  private async unlessEnded<Result>(action: () => Promise<Result>): Promise<Result> {
+    this.throwIfEnding();
+    const result = await action();
+    this.throwIfEnding();
+    return result;
+  }
+
+  /** Makes the running calls end soon; the first reason counts. */
+  private end(error: PhasewireError): void {
+    if (this.ending !== null) return;
+    this.ending = error;
+    this.context.abort();
+    this.batch?.abort();
+  }
+
+  private throwIfEnding(): void {
+    if (this.ending === null) return;
+    this.lose();
+    throw this.ending;
+  }
+
+  /** Drops the loaded frame, and all that it and earlier ones have left in the core. */
+  private lose(): void {
+    this.progress = "empty";
+    this.pairRoom.forget();
+    this.core.forgetFrames(this.context.address);
   }
 
   private refuseIfBusy(): void {
@@ -524,38 +618,37 @@ export class PhaseCore {
     });
   }
 
-  private async findNeighbours(): Promise<void> {
-    if (this.progress !== "loaded") return;
-    try {
-      await this.findPairs();
-    } catch (error) {
-      this.pairRoom.forget();
-      throw error;
-    }
-    this.pairRoom.used(this.context.count("PAIRS_NEEDED"), this.atomCount);
-    this.progress = "paired";
-  }
-
-  private async findPairs(): Promise<void> {
+  /** Finds the neighbours of a loaded frame; returns the status. */
+  private async findNeighbours(): Promise<number> {
     const { core, context, pairRoom, atomCount } = this;
+    if (this.progress !== "loaded") return core.STATUS_OK.value;
     for (;;) {
-      await this.share("findPairs", "findPairs", () => core.findPairs(context.address, 0, 0, atomCount));
+      await this.share("findPairs", "findPairs");
       const status = core.finishPairs(context.address);
-      if (status !== core.STATUS_PAIR_OVERFLOW.value) return this.check(status);
-      this.layOut(pairRoom.grow(context.count("PAIRS_NEEDED"), atomCount));
+      if (status === core.STATUS_OK.value) {
+        pairRoom.used(context.count("PAIRS_NEEDED"), atomCount);
+        this.progress = "paired";
+      }
+      if (status !== core.STATUS_PAIR_OVERFLOW.value) return status;
+      this.layOutMore(context.count("PAIRS_NEEDED"));
       this.check(core.binAtoms(context.address));
     }
   }
 
+  private layOutMore(pairs: number): void {
+    try {
+      this.layOut(this.pairRoom.grow(pairs, this.atomCount));
+    } catch (error) {
+      this.lose();
+      throw error;
+    }
+  }
+
   private async evaluate(): Promise<void> {
-    const { core, context } = this;
-    await this.findNeighbours();
+    this.check(await this.findNeighbours());
     if (this.progress !== "paired") return;
-    await this.share("forwardDensity", "forwardLogits", () => {
-      core.forwardDensity(context.address, 0, 0, this.atomCount);
-      core.forwardLogits(context.address, 0, 0, this.atomCount);
-    });
-    core.finishForward(context.address);
+    await this.share("forwardDensity", "forwardLogits");
+    this.core.finishForward(this.context.address);
     this.progress = "evaluated";
   }
 
@@ -567,42 +660,62 @@ export class PhaseCore {
     const { core, context } = this;
     this.check(core.binAtoms(context.address));
     this.progress = "loaded";
-    try {
-      await this.evaluate();
-    } catch (error) {
-      if (!(error instanceof PhasewireError) || error.code !== "COINCIDENT_ATOMS") throw error;
+    const status = await this.findNeighbours();
+    if (status === core.STATUS_COINCIDENT_ATOMS.value) {
       context.setValue("LOG_DENSITY", Number.NEGATIVE_INFINITY);
+      return;
     }
+    this.check(status);
+    await this.evaluate();
   }
 
   private async differentiate(): Promise<void> {
-    const { core, context } = this;
-    await this.share("backwardLogits", "gatherGradient", () => {
-      core.backwardLogits(context.address, 0, 0, this.atomCount);
-      core.backwardDensity(context.address, 0, 0, this.atomCount);
-      core.gatherGradient(context.address, 0, 0, this.atomCount);
-    });
-    core.finishBackward(context.address);
+    await this.share("backwardLogits", "gatherGradient");
+    this.core.finishBackward(this.context.address);
   }
 
-  /** Runs stages on the workers if the frame is large enough, else with `alone` on this thread. */
-  private async share(first: StageName, last: StageName, alone: () => void): Promise<void> {
+  /**
+   * Runs stages on the workers if the frame is large enough. Otherwise it runs them on this thread, in slices
+   * between which the event loop turns.
+   */
+  private async share(first: StageName, last: StageName): Promise<void> {
     const { pool, context, core, atomCount } = this;
     const workers = Math.min(this.threads, Math.floor(atomCount / fewestAtomsPerThread));
+    const block = core.BLOCK.value;
     if (pool !== null && workers > 1) {
-      const block = core.BLOCK.value;
-      await pool.run({ first, last, context: context.address, atomCount, block, workers });
+      try {
+        await pool.run({ first, last, context: context.address, atomCount, block, workers });
+      } catch (error) {
+        this.lose();
+        throw error;
+      }
+      this.throwIfEnding();
       return;
     }
+    const perAtom = first === "findPairs" ? 0 : context.count("PAIRS_NEEDED") / atomCount;
+    const atOnce = Math.ceil((slice * Math.min(1, usualPairs / perAtom)) / block) * block;
+    for (const stage of stagesFrom(first, last)) {
+      for (let begin = 0; begin < atomCount; begin += atOnce) {
+        this.runSlice(stage, begin, Math.min(begin + atOnce, atomCount));
+        await this.pause();
+      }
+    }
+  }
+
+  private runSlice(stage: StageName, begin: number, end: number): void {
     try {
-      alone();
+      this.core[stage](this.context.address, 0, begin, end);
     } catch (cause) {
+      this.lose();
       throw new PhasewireError("INTERNAL", { message: `the core failed: ${String(cause)}`, cause });
     }
   }
 
   private check(status: number): void {
-    if (status !== this.core.STATUS_OK.value) throw statusError(status, this.context, this.atomNumber);
+    if (status === this.core.STATUS_OK.value) return;
+    const error = statusError(status, this.context, this.atomNumber);
+    this.lose();
+    throw this.ending ?? error;
   }
 
   private forwardResult(options: PassOptions): ForwardResult {

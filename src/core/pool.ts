@@ -21,6 +21,11 @@ const stageNames: readonly (StageName | typeof wholeFrames)[] = [
   wholeFrames,
 ];
 
+/** The stages from one to another. */
+export function stagesFrom(first: StageName, last: StageName): readonly StageName[] {
+  return stageNames.slice(stageNames.indexOf(first), stageNames.indexOf(last) + 1) as StageName[];
+}
+
 /**
  * Mean number of chunks per worker and stage: enough to even out busy cores, and few enough to cost nothing.
  */

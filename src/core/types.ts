@@ -156,7 +156,7 @@ export interface DenoiseResult extends ForwardResult {
 /** Options of the core. */
 export interface CoreOptions {
   /**
-   * Worker threads, a positive integer; if absent, one per core that the process may use except `spareCores`,
+   * Worker threads, 1 to 256; if absent, one per core that the process may use except `spareCores`,
    * at least 1 and at most 16.
    */
   readonly threads?: number;

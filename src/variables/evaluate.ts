@@ -4,7 +4,7 @@
  */
 import { type CoreContext, coreAlone } from "../core/index.js";
 import { copiedAtoms } from "./atoms.js";
-import { Evaluation } from "./evaluation.js";
+import { atOnce, Evaluation } from "./evaluation.js";
 import type { VariableInput } from "./frame.js";
 import type { ResolvedVariable } from "./resolve.js";
 
@@ -53,7 +53,7 @@ export function evaluateVariables(
   const context = alone;
   const evaluation = new Evaluation(context.core, variables, input, copiedAtoms(context));
   return {
-    values: evaluation.values,
+    values: atOnce(evaluation.evaluate()),
     derivatives: (coefficients) => collect(evaluation, coefficients, input),
   };
 }
@@ -67,13 +67,14 @@ function collect(
   const { context } = evaluation;
   const seed = new Float64Array(logits.length);
   let gradient: Float64Array | null = null;
-  evaluation.pull(coefficients, (begin, end) => {
+  const take = (begin: number, end: number): void => {
     const atoms = end - begin;
     seed.set(context.doubles("VARIABLES_SEED", atoms * classCount), begin * classCount);
     if (!evaluation.hasGradient) return;
     gradient ??= new Float64Array(3 * (logits.length / classCount));
     gradient.set(context.doubles("VARIABLES_GRADIENT", 3 * atoms), 3 * begin);
-  });
+  };
+  atOnce(evaluation.pull(coefficients, take));
   return {
     seed,
     gradient,

@@ -1,4 +1,5 @@
 /** One evaluation of variables by the core: first the values, then the derivatives of their energy. */
+import { limits } from "../contract/limits.js";
 import type { CoreContext, CoreExports } from "../core/index.js";
 import type { Atoms, AtomsOf } from "./atoms.js";
 import { type CustomResult, evaluateCustom } from "./custom.js";
@@ -8,6 +9,28 @@ import { refusal, type Subject } from "./refusals.js";
 import type { ResolvedVariable } from "./resolve.js";
 import { type FrameSpecies, frameSpecies } from "./species.js";
 import { LogitTables } from "./tables.js";
+
+/** Most atoms of a slice: a fraction of a second for any variables. */
+const slice = 4 * limits.core.slice;
+
+/** Work that stops after each slice, so that its caller can end it. */
+export type Slices<Result> = Generator<void, Result>;
+
+/** Does work on so many atoms a slice at a time. */
+function* inSlices(atoms: number, work: (first: number, last: number) => void): Slices<void> {
+  for (let first = 0; first < atoms; first += slice) {
+    work(first, Math.min(first + slice, atoms));
+    yield;
+  }
+}
+
+/** Does all slices at once. */
+export function atOnce<Result>(work: Slices<Result>): Result {
+  for (;;) {
+    const step = work.next();
+    if (step.done) return step.value;
+  }
+}
 
 /** The result of a custom variable, and its record. */
 interface Custom {
@@ -23,8 +46,6 @@ interface ActiveCustom {
 }
 
 export class Evaluation {
-  /** One per variable. */
-  readonly values: readonly number[];
   private readonly program: Program;
   private readonly subject: Subject;
   private readonly customs: readonly Custom[];
@@ -33,12 +54,9 @@ export class Evaluation {
    * A copy of context, records and lists, made after the values are known: another evaluation may use the
    * memory before `pull`.
    */
-  private readonly state: Uint8Array;
+  private state: Uint8Array = new Uint8Array(0);
 
-  /**
-   * @throws PhasewireError `EMPTY_SELECTION`, `MISSING_CELL`, `SINGULAR_CELL`; `BAD_OPTION` for a region that
-   *   meets its own image, or a custom variable of the wrong shape
-   */
+  /** @throws PhasewireError `BAD_OPTION` for a custom variable of the wrong shape */
   constructor(
     core: CoreExports,
     variables: readonly ResolvedVariable[],
@@ -60,8 +78,29 @@ export class Evaluation {
       result: evaluateCustom(variable, frame),
     }));
     this.atoms = atomsOf(frame, this.program.needs, this.program.needs.species ? species().numbers : null);
-    this.values = this.evaluate();
+  }
+
+  /**
+   * Computes the values, one per variable, a slice of atoms at a time.
+   *
+   * @throws PhasewireError `EMPTY_SELECTION`, `MISSING_CELL`, `SINGULAR_CELL`; `BAD_OPTION` for a region that
+   *   meets its own image
+   */
+  *evaluate(): Slices<number[]> {
+    const { program, customs, context } = this;
+    const { core } = context;
+    this.layOut(0);
+    this.describe();
+    program.write(context);
+    for (const { record, result } of customs) program.setField(context, record, "VALUE", result.value);
+    this.atoms.attach();
+    this.check(core.startVariables(context.address));
+    for (const [begin, end] of this.parts()) {
+      yield* inSlices(end - begin, (first, last) => core.sumVariables(context.address, first, last));
+    }
+    this.check(core.finishVariables(context.address));
     this.state = this.save();
+    return program.tops.map((record) => program.field(context, record, "VALUE"));
   }
 
   /** The context of variables, with the results of `pull`. */
@@ -75,16 +114,17 @@ export class Evaluation {
   }
 
   /**
-   * Computes the derivatives of E in the core's memory: seed, explicit gradient and virial, dE/dlog a0.
+   * Computes the derivatives of E in the core's memory, a slice of atoms at a time: seed, explicit gradient
+   * and virial, dE/dlog a0.
    *
    * @param coefficients dE/dV, one per variable
    * @param onPart called with the seed and gradient of atoms [begin, end) in place, before the next part
    * @throws PhasewireError `BAD_OPTION` if a region that counts has a sharp edge
    */
-  pull(
+  *pull(
     coefficients: readonly number[],
     onPart: (begin: number, end: number) => void = () => undefined,
-  ): void {
+  ): Slices<void> {
     const { program, customs, context } = this;
     const { core } = context;
     this.restore();
@@ -98,31 +138,17 @@ export class Evaluation {
     if (active.some(({ result }) => result.gradient !== undefined)) {
       context.setCount("VARIABLES_HAS_GRADIENT", 1);
     }
-    this.forParts((begin, end) => {
-      core.pullAtoms(context.address);
+    for (const [begin, end] of this.parts()) {
+      yield* inSlices(end - begin, (first, last) => core.pullAtoms(context.address, first, last));
       for (const custom of active) this.addToAtoms(custom, begin, end);
       onPart(begin, end);
-    });
+    }
     for (const { result, weight } of active) {
       const { virial, logLengthScale = 0 } = result;
       if (virial !== undefined) add(context.values("VARIABLES_VIRIAL", 9), virial, weight, 0);
       const growth = context.value("VARIABLES_LOG_LENGTH_SCALE") + weight * logLengthScale;
       context.setValue("VARIABLES_LOG_LENGTH_SCALE", growth);
     }
-  }
-
-  private evaluate(): number[] {
-    const { program, customs, context } = this;
-    const { core } = context;
-    this.layOut(0);
-    this.describe();
-    program.write(context);
-    for (const { record, result } of customs) program.setField(context, record, "VALUE", result.value);
-    this.atoms.attach();
-    this.check(core.startVariables(context.address));
-    this.forParts(() => core.sumVariables(context.address));
-    this.check(core.finishVariables(context.address));
-    return program.tops.map((record) => program.field(context, record, "VALUE"));
   }
 
   /** Assigns the regions. Those of derivatives come last, so the others keep their addresses. */
@@ -156,7 +182,8 @@ export class Evaluation {
     context.setValue("VARIABLES_LOGIT_LENGTH", logitLength);
   }
 
-  private forParts(work: (begin: number, end: number) => void): void {
+  /** Hands the atoms to the core part by part. */
+  private *parts(): Generator<readonly [begin: number, end: number], void> {
     const { atoms, context } = this;
     const { atomCount } = this.subject.frame;
     for (let begin = 0; begin < atomCount; begin += atoms.atOnce) {
@@ -164,7 +191,7 @@ export class Evaluation {
       atoms.take(begin, end);
       context.setCount("VARIABLES_ATOMS", end - begin);
       context.setCount("VARIABLES_FIRST_ATOM", begin);
-      work(begin, end);
+      yield [begin, end];
     }
   }
 

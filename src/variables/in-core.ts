@@ -1,7 +1,7 @@
 /** Variables of the frame that a core has evaluated. Nothing of size N x C is copied. */
 import type { BackwardResult, PhaseCore } from "../core/index.js";
 import { evaluatedAtoms } from "./atoms.js";
-import { Evaluation } from "./evaluation.js";
+import { Evaluation, type Slices } from "./evaluation.js";
 import type { VariableInput } from "./frame.js";
 import type { ResolvedVariable } from "./resolve.js";
 
@@ -23,15 +23,15 @@ export interface CoreEvaluation {
 }
 
 /**
- * Evaluates variables of the frame that the core has evaluated.
+ * Evaluates variables of the frame that the core has evaluated. The event loop turns between slices of atoms.
  *
- * @throws PhasewireError the errors of `evaluateVariables`
+ * @throws PhasewireError the errors of `evaluateVariables` and of `PhaseCore.pause`
  */
-export function evaluateInCore(
+export async function evaluateInCore(
   core: PhaseCore,
   variables: readonly ResolvedVariable[],
   input: KnownInput,
-): CoreEvaluation {
+): Promise<CoreEvaluation> {
   const evaluated = core.evaluatedFrame();
   const { context } = evaluated;
   const atomCount = context.count("ATOMS");
@@ -47,11 +47,19 @@ export function evaluateInCore(
     evaluatedAtoms(evaluated),
   );
   return {
-    values: evaluation.values,
-    pull(coefficients, followsCell) {
-      evaluation.pull(coefficients);
+    values: await withPauses(core, evaluation.evaluate()),
+    async pull(coefficients, followsCell) {
+      await withPauses(core, evaluation.pull(coefficients));
       const { address } = evaluation.context;
       return core.pull(evaluation.context.region("VARIABLES_SEED"), { address, followsCell });
     },
   };
+}
+
+async function withPauses<Result>(core: PhaseCore, work: Slices<Result>): Promise<Result> {
+  for (;;) {
+    const step = work.next();
+    if (step.done) return step.value;
+    await core.pause();
+  }
 }

@@ -9,6 +9,7 @@ const browserHost = {
   acceptsRelaxed: validatesRelaxed,
   cores: () => navigator.hardwareConcurrency,
   freeMemory: () => 2 ** 30,
+  nextTurn: () => new Promise((resolve) => setTimeout(resolve)),
   startWorker(start, listener) {
     const thread = new Worker("/test/browser/worker.js", { type: "module" });
     thread.onmessage = ({ data }) => listener.message(data);

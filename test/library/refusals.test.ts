@@ -8,6 +8,7 @@ import { type AddCommand, runCli } from "../../src/cli/index.js";
 import {
   asPhasewireError,
   createAnalyser,
+  createFrame,
   type ErrorObject,
   loadModel,
   PhasewireError,
@@ -15,6 +16,7 @@ import {
   type Variable,
 } from "../../src/index.js";
 import { readVariables } from "../../src/variables/index.js";
+import { shakenCrystal } from "../core/support.js";
 import {
   casesOf,
   changedModel,
@@ -103,7 +105,17 @@ async function inLibrary(given: Given): Promise<Outcome> {
   return { error: await errorOf(situations[given.situation!]!) };
 }
 
+const hot = shakenCrystal(3, 0.15, 1);
+const shaken = createFrame({ positions: hot.positions, cell: hot.cell! });
+
 const situations: Readonly<Record<string, () => unknown>> = {
+  "an analysis that its caller ends": () => {
+    const ending = new AbortController();
+    const analysis = analyser.analyse(shaken, { denoise: 10_000, signal: ending.signal });
+    setTimeout(() => ending.abort(), 50);
+    return analysis;
+  },
+  "an analysis beyond its budget": () => analyser.analyse(shaken, { denoise: 10_000, budget: 0.01 }),
   "a fault of the software": () => {
     throw asPhasewireError(new TypeError("nothing of undefined"));
   },

@@ -226,7 +226,7 @@ describe.each(structures)("variables on the core, %s", (_, frame) => {
   it.each(cores)("are the same in single precision, build $build", async (core) => {
     core.load(frame);
     await core.forward();
-    const evaluation = evaluateInCore(core, resolveVariables(one.declared, classes), knownInput(one));
+    const evaluation = await evaluateInCore(core, resolveVariables(one.declared, classes), knownInput(one));
     expectClose("values", evaluation.values, referenceValues(one), 1e-4, 1);
     for (const [index, expected] of known.entries()) {
       const { gradient, virial } = await evaluation.pull(
@@ -319,7 +319,7 @@ describe("a length scale that follows the cell", () => {
   it.each(cores)("has that virial in single precision too, build $build", async (core) => {
     core.load(one.frame);
     await core.forward();
-    const evaluation = evaluateInCore(core, resolveVariables(one.declared, classes), knownInput(one));
+    const evaluation = await evaluateInCore(core, resolveVariables(one.declared, classes), knownInput(one));
     for (const [index, expected] of referenceDerivatives(one, true).entries()) {
       const unit = one.declared.map((_other, place) => Number(place === index));
       const { virial } = await evaluation.pull(unit, true);

@@ -134,7 +134,7 @@ describe.each(builds)("variables of the build %s", (build) => {
     const values = records.map((_, record) => whole.field(record, "VALUE"));
     const parts = new RawVariables(core, input);
     const { context } = parts;
-    const inParts = (work: () => void): void => {
+    const inParts = (work: (atoms: number) => void): void => {
       const regions = [
         ["VARIABLES_LOGITS", 8 * 6],
         ["VARIABLES_POSITIONS", 24],
@@ -149,7 +149,7 @@ describe.each(builds)("variables of the build %s", (build) => {
         });
         context.setCount("VARIABLES_ATOMS", Math.min(length, 70 - begin));
         context.setCount("VARIABLES_FIRST_ATOM", begin);
-        work();
+        work(Math.min(length, 70 - begin));
       }
       regions.forEach(([name], index) => {
         context.setRegion(name, first[index]!);
@@ -157,14 +157,18 @@ describe.each(builds)("variables of the build %s", (build) => {
     };
     const { core: exports } = context;
     expect(parts.named(exports.startVariables(context.address))).toBe("STATUS_OK");
-    inParts(() => exports.sumVariables(context.address));
+    inParts((atoms) => {
+      const half = Math.floor(atoms / 2);
+      exports.sumVariables(context.address, 0, half);
+      exports.sumVariables(context.address, half, atoms);
+    });
     expect(parts.named(exports.finishVariables(context.address))).toBe("STATUS_OK");
     expect(records.map((_, record) => parts.field(record, "VALUE"))).toEqual(values);
     slopes.forEach((slope, record) => {
       parts.setField(record, "SLOPE", slope);
     });
     expect(parts.named(exports.startPull(context.address))).toBe("STATUS_OK");
-    inParts(() => exports.pullAtoms(context.address));
+    inParts((atoms) => exports.pullAtoms(context.address, 0, atoms));
     expect(parts.seed).toEqual(seed);
     expect(parts.gradient).toEqual(gradient);
     expect(parts.virial).toEqual(virial);

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from phasewire.bias.plumed import Plumed as Plumed
     from phasewire.driving.driver import Applied as Applied
     from phasewire.driving.driver import Driver as Driver
+    from phasewire.errors import AbortedError as AbortedError
     from phasewire.errors import DeadlineError as DeadlineError
     from phasewire.errors import InputError as InputError
     from phasewire.errors import InternalError as InternalError
@@ -86,6 +87,7 @@ if TYPE_CHECKING:
 else:
     # The same names at run time.
     _HOMES = {
+        "AbortedError": "phasewire.errors",
         "Analyser": "phasewire.analysers.base",
         "Applied": "phasewire.driving.driver",
         "AtomSelection": "phasewire.variables",

@@ -78,6 +78,10 @@ class DeadlineError(PhasewireError, TimeoutError):
     """The server is running but did not answer in time."""
 
 
+class AbortedError(PhasewireError, RuntimeError):
+    """An analysis that was ended before it was done, on request or because the server shut down."""
+
+
 class InternalError(PhasewireError, RuntimeError):
     """A condition that should not occur: please report it."""
 
@@ -89,6 +93,7 @@ _KINDS: dict[str, type[PhasewireError]] = {
     "protocol": ProtocolError,
     "unreachable": ServerUnreachableError,
     "deadline": DeadlineError,
+    "aborted": AbortedError,
     "internal": InternalError,
 }
 _CODES: dict[str, dict[str, str]] = _TABLE["codes"]
