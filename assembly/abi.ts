@@ -147,8 +147,12 @@ export const COUNT_LIST_REUSED: i32 = COUNT_DENOISE_CONVERGED + COUNT;
 
 // ---- counts: internal ---------------------------------------------------------------------------
 
+/** The most species that a class needs, formed by prepareModel (see nameable.ts). */
+export const COUNT_SPECIES_WANTED: i32 = COUNT_LIST_REUSED + COUNT;
+/** Species of the frame, counted up to COUNT_SPECIES_WANTED. */
+export const COUNT_SPECIES_FOUND: i32 = COUNT_SPECIES_WANTED + COUNT;
 /** 3 numbers: cells along each axis of the search grid (see cells.ts). */
-export const COUNT_GRID_CELLS: i32 = COUNT_LIST_REUSED + COUNT;
+export const COUNT_GRID_CELLS: i32 = COUNT_SPECIES_FOUND + COUNT;
 /** 3 numbers: cells on either side that reach the search distance. */
 export const COUNT_GRID_REACH: i32 = COUNT_GRID_CELLS + 3 * COUNT;
 /** 1 if a slot is the index of its cell, 0 if slots are found by hashing. */
@@ -200,11 +204,13 @@ export const ADDRESS_NETWORK2_BIAS0: i32 = ADDRESS_NETWORK2_WEIGHT0 + ADDRESS; /
 export const ADDRESS_NETWORK2_WEIGHT1: i32 = ADDRESS_NETWORK2_BIAS0 + ADDRESS; // f32 C x U
 export const ADDRESS_NETWORK2_BIAS1: i32 = ADDRESS_NETWORK2_WEIGHT1 + ADDRESS; // f32 C
 export const ADDRESS_IDEAL_LOGITS: i32 = ADDRESS_NETWORK2_BIAS1 + ADDRESS; // f64 C
+/** i32 Cp, of which C are in: the species that a class needs around an atom (see nameable.ts) */
+export const ADDRESS_CLASS_SPECIES: i32 = ADDRESS_IDEAL_LOGITS + ADDRESS;
 
 // ---- addresses: model, prior over the classes (see prior.ts) ------------------------------------
 
 /** f64 C, in: all 1 after prepareModel. Call setPrior after a change. */
-export const ADDRESS_CLASS_WEIGHTS: i32 = ADDRESS_IDEAL_LOGITS + ADDRESS;
+export const ADDRESS_CLASS_WEIGHTS: i32 = ADDRESS_CLASS_SPECIES + ADDRESS;
 /** f64 C, formed by setPrior: the log-weights. */
 export const ADDRESS_LOG_PRIOR: i32 = ADDRESS_CLASS_WEIGHTS + ADDRESS;
 
@@ -252,8 +258,10 @@ export const ADDRESS_RAW_LABELS: i32 = ADDRESS_GRADIENT + ADDRESS;
 
 // ---- addresses: frame, internal; rows in sorted order unless stated otherwise -------------------
 
+/** u8 N, species around each atom, in the order given (see nameable.ts) */
+export const ADDRESS_SPECIES_AROUND: i32 = ADDRESS_RAW_LABELS + ADDRESS;
 /** i32 N, the atom given at each sorted place */
-export const ADDRESS_ORDER: i32 = ADDRESS_RAW_LABELS + ADDRESS;
+export const ADDRESS_ORDER: i32 = ADDRESS_SPECIES_AROUND + ADDRESS;
 export const ADDRESS_WRAPPED: i32 = ADDRESS_ORDER + ADDRESS; // f64 3N, positions inside the cell
 /** f32 3 x (N + 8), x, y, z in units of a0, for the prefilter */
 export const ADDRESS_LOCAL: i32 = ADDRESS_WRAPPED + ADDRESS;
@@ -318,7 +326,9 @@ export const ADDRESS_REFERENCE_INVARIANTS: i32 = ADDRESS_REFERENCE_DENSITY + ADD
 export const ADDRESS_REFERENCE_HIDDEN: i32 = ADDRESS_REFERENCE_INVARIANTS + ADDRESS; // f64 N x H
 export const ADDRESS_REFERENCE_MESSAGES: i32 = ADDRESS_REFERENCE_HIDDEN + ADDRESS; // f64 N x M
 export const ADDRESS_REFERENCE_LOGITS: i32 = ADDRESS_REFERENCE_MESSAGES + ADDRESS; // f64 N x C
-export const ADDRESS_REFERENCE_SEED: i32 = ADDRESS_REFERENCE_LOGITS + ADDRESS; // f64 N x C, in
+export const ADDRESS_REFERENCE_PROBABILITIES: i32 = ADDRESS_REFERENCE_LOGITS + ADDRESS; // f64 N x C
+/** f64 N x C, in */
+export const ADDRESS_REFERENCE_SEED: i32 = ADDRESS_REFERENCE_PROBABILITIES + ADDRESS;
 export const ADDRESS_REFERENCE_GRADIENT: i32 = ADDRESS_REFERENCE_SEED + ADDRESS; // f64 3N
 
 // ---- addresses: double-precision reference, internal --------------------------------------------
@@ -353,7 +363,10 @@ export const STATUS_COINCIDENT_ATOMS: i32 = 7;
  * frame that has so many on average: the length scale is far too large.
  */
 export const STATUS_TOO_DENSE: i32 = 8;
-/** A weight or constant is not finite, a length is not positive, or row 0 of W4 is not zero. */
+/**
+ * A weight or constant is not finite, a length is not positive, row 0 of W4 is not zero, or a class
+ * needs no species or too many.
+ */
 export const STATUS_MODEL_NON_FINITE: i32 = 9;
 /** The reference's pair list is too small: lay it out with COUNT_REFERENCE_NEEDED. */
 export const STATUS_REFERENCE_OVERFLOW: i32 = 10;

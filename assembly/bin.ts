@@ -35,8 +35,9 @@ import { LONGEST_LENGTH_SCALE, SHORTEST_LENGTH_SCALE } from "./contract";
 import { formLengthScale } from "./lengthscale";
 import { beginLists, LISTS_HOLD, LISTS_NONE, renewLists, wantedSkin } from "./lists";
 import { count, region, value } from "./memory";
+import { countSpecies } from "./nameable";
 import { clearCursors } from "./reverse";
-import { SCRATCH_UNIT_X } from "./scratch";
+import { SCRATCH_SPECIES, SCRATCH_UNIT_X } from "./scratch";
 import { isAborted, judgeWork, mostCrowdedAtom, WORK_CROWDED, WORK_MODERATE } from "./work";
 
 /** Checks the frame, determines the length scale and sorts the atoms into cells. One thread. */
@@ -54,6 +55,7 @@ export function binAtoms(ctx: usize): i32 {
   if (status != STATUS_OK) return status;
   status = formBasis(ctx);
   if (status != STATUS_OK) return status;
+  countSpecies(ctx, region(ctx, ADDRESS_SCRATCH) + SCRATCH_SPECIES);
   const given = value(ctx, VALUE_LENGTH_SCALE_GIVEN);
   // Squares and reciprocals of the length scale must not overflow.
   if (given != 0 && !(given > SHORTEST_LENGTH_SCALE && given < LONGEST_LENGTH_SCALE)) return STATUS_BAD_LENGTH_SCALE;

@@ -16,11 +16,13 @@ export const FEWEST_OF_CLUSTER: i32 = 13;
  * Version of the names, shapes and order of calls of the core (docs/core-abi.md), not of the
  * offsets.
  */
-export const ABI_VERSION: i32 = 6;
+export const ABI_VERSION: i32 = 7;
 /** Most pairs of a frame: they are counted in 32-bit integers. */
 export const MOST_PAIRS: i32 = 2147483640;
 /** Log-weight of a class that is left out: finite, and far below any difference of logits. */
 export const LEFT_OUT: f64 = -1000;
+/** Most species that a class of a model may need. */
+export const MOST_CLASS_SPECIES: i32 = 8;
 /** Below this total weight a selection counts as empty. */
 export const LEAST_WEIGHT: f64 = 0.000001;
 /** Scale on which a distance is smoothed near its ideal phase: h(u) = u^3 / (u^2 + corner). */

@@ -60,6 +60,7 @@ import { forward } from "./forward";
 import { loadFrame } from "./load";
 import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
 import { adjointsReady, PHASE_BEGIN, PHASE_DONE, PHASE_RETURN, PHASE_SCORE, PHASE_TRIAL } from "./phases";
+import { seedRow } from "./readout";
 
 /** Requests of advanceDenoise: nothing more; the gradient; neighbours and a forward pass. */
 export const DENOISE_DONE: i32 = 0;
@@ -140,8 +141,8 @@ function objective(ctx: usize): f64 {
 }
 
 /**
- * The seed of L: D_ac = p_ac for the atoms that the raw pass calls crystalline, else 0. Not formed
- * if the forward pass has already continued with the adjoints.
+ * The seed of L: D_ac = dlogP_a/dl_ac for the atoms that the raw pass calls crystalline, else 0.
+ * Not formed if the forward pass has already continued with the adjoints.
  */
 export function seedDenoise(ctx: usize): void {
   if (adjointsReady(ctx)) return;
@@ -149,12 +150,10 @@ export function seedDenoise(ctx: usize): void {
   const n = count(ctx, COUNT_ATOMS);
   const row = <usize>(count(ctx, COUNT_CLASSES) << 2);
   let seed = region(ctx, ADDRESS_SEED);
-  let probabilities = region(ctx, ADDRESS_PROBABILITIES);
   for (let i = 0; i < n; ++i) {
-    if (load<u16>(at2(raw, i)) != 0) memory.copy(seed, probabilities, row);
+    if (load<u16>(at2(raw, i)) != 0) seedRow(ctx, seed, i);
     else memory.fill(seed, 0, row);
     seed += row;
-    probabilities += row;
   }
 }
 

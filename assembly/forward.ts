@@ -32,6 +32,7 @@ import { clearFillers, densityForward } from "./density";
 import { invariantsForward, mixForward } from "./invariants";
 import { at2, at4, count, loadF4, region } from "./memory";
 import { gatherRows } from "./messages";
+import { speciesAround } from "./nameable";
 import { layerForward } from "./network";
 import { backwardNetwork2, network1, network2 } from "./networks";
 import { readOut, sumLogDensity } from "./readout";
@@ -43,6 +44,7 @@ import {
   SCRATCH_LOGITS,
   SCRATCH_MIXED_ADJOINT,
   SCRATCH_OUTER_OUT,
+  SCRATCH_SPECIES,
 } from "./scratch";
 import { paddedClasses } from "./shape";
 import { isAborted } from "./work";
@@ -126,7 +128,8 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
     layerForward(logits, a0, region(ctx, ADDRESS_FORWARD2_1), region(ctx, ADDRESS_BIAS2_1), classes, outer);
     for (let s = first; s < until; ++s) {
       const row = (s - first) * classes;
-      readOut(ctx, load<i32>(at4(order, s)), at4(logits, row), at4(scratch + SCRATCH_EXPONENTIALS, row));
+      const around = speciesAround(ctx, scratch + SCRATCH_SPECIES, s);
+      readOut(ctx, load<i32>(at4(order, s)), around, at4(logits, row), at4(scratch + SCRATCH_EXPONENTIALS, row));
     }
     if (fused) {
       for (let s = first; s < until; ++s) {

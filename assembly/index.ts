@@ -44,7 +44,7 @@ export {
   startDenoise,
 } from "./denoise";
 export { forgetFrames } from "./forget";
-export { backwardReference, forwardReference, seedReference } from "./reference";
+export { backwardReference, forwardReference, readReference, seedReference } from "./reference";
 export { exponentials } from "./vector";
 export { splatNumbers } from "./product";
 export { layoutVariables } from "./variables/layout";

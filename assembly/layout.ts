@@ -10,6 +10,7 @@ import {
   ADDRESS_BACKWARD2_1,
   ADDRESS_BIAS2_1,
   ADDRESS_BLOCK_VIRIAL,
+  ADDRESS_CLASS_SPECIES,
   ADDRESS_CLASS_WEIGHTS,
   ADDRESS_COMPACTION,
   ADDRESS_CONFIDENCE,
@@ -72,6 +73,7 @@ import {
   ADDRESS_REFERENCE_LINK,
   ADDRESS_REFERENCE_LOGITS,
   ADDRESS_REFERENCE_MESSAGES,
+  ADDRESS_REFERENCE_PROBABILITIES,
   ADDRESS_REFERENCE_SCRATCH,
   ADDRESS_REFERENCE_SEED,
   ADDRESS_REFERENCE_START,
@@ -82,6 +84,7 @@ import {
   ADDRESS_SLOT_START,
   ADDRESS_SORTED_SPECIES,
   ADDRESS_SPECIES,
+  ADDRESS_SPECIES_AROUND,
   ADDRESS_STANDARD_MEAN,
   ADDRESS_STANDARD_SCALE,
   ADDRESS_TABLE,
@@ -175,6 +178,7 @@ export function layoutModel(ctx: usize, base: i32): f64 {
   end = place(ctx, ADDRESS_NETWORK2_WEIGHT1, end, 4 * u * c);
   end = place(ctx, ADDRESS_NETWORK2_BIAS1, end, 4 * c);
   end = place(ctx, ADDRESS_IDEAL_LOGITS, end, 8 * c);
+  end = place(ctx, ADDRESS_CLASS_SPECIES, end, 4 * padded);
   end = place(ctx, ADDRESS_TABLE, end, <f64>tableBytes(count(ctx, COUNT_CHANNELS)));
   end = place(ctx, ADDRESS_HARMONICS, end, <f64>HARMONIC_CONSTANTS * 4);
   end = place(ctx, ADDRESS_COMPACTION, end, 4 * 16 * 4);
@@ -257,6 +261,7 @@ export function layoutFrame(
   end = place(ctx, ADDRESS_DISTANCE, end, 4 * n);
   end = place(ctx, ADDRESS_GRADIENT, end, 24 * n * gradient);
   end = place(ctx, ADDRESS_RAW_LABELS, end, 2 * n * gradient);
+  end = place(ctx, ADDRESS_SPECIES_AROUND, end, n);
   end = place(ctx, ADDRESS_ORDER, end, 4 * n);
   end = place(ctx, ADDRESS_WRAPPED, end, 24 * n);
   end = place(ctx, ADDRESS_LOCAL, end, 12 * (n + 8));
@@ -319,6 +324,7 @@ export function layoutReference(ctx: usize, base: i32, pairCapacity: i32): f64 {
   end = place(ctx, ADDRESS_REFERENCE_HIDDEN, end, h * n);
   end = place(ctx, ADDRESS_REFERENCE_MESSAGES, end, m * n);
   end = place(ctx, ADDRESS_REFERENCE_LOGITS, end, 8 * c * n);
+  end = place(ctx, ADDRESS_REFERENCE_PROBABILITIES, end, 8 * c * n);
   end = place(ctx, ADDRESS_REFERENCE_SEED, end, 8 * c * n);
   end = place(ctx, ADDRESS_REFERENCE_GRADIENT, end, 24 * n);
   end = place(ctx, ADDRESS_REFERENCE_SCRATCH, end, 8 * <f64>REFERENCE_ADJOINTS + (h + m) * n);

@@ -43,6 +43,7 @@ import { prepareHarmonics } from "./harmonics";
 import { prepareInvariants } from "./invariants";
 import { at4, count, loadF4, loadF8, region, value } from "./memory";
 import { turn } from "./network";
+import { prepareNameable } from "./nameable";
 import { clearPrior } from "./prior";
 import { prepareRadial } from "./radial";
 import { degreeCount, invariantCount, paddedClasses } from "./shape";
@@ -74,7 +75,7 @@ export function prepareModel(ctx: usize): i32 {
   sound = finite(ctx, ADDRESS_NETWORK2_BIAS0, outer) && sound;
   sound = finite(ctx, ADDRESS_NETWORK2_WEIGHT1, classCount * outer) && sound;
   sound = finite(ctx, ADDRESS_NETWORK2_BIAS1, classCount) && sound;
-  if (!sound) return STATUS_MODEL_NON_FINITE;
+  if (!sound || !prepareNameable(ctx)) return STATUS_MODEL_NON_FINITE;
 
   prepareRadial(ctx);
   prepareHarmonics(ctx, region(ctx, ADDRESS_HARMONICS));

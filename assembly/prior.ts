@@ -25,7 +25,7 @@ import { paddedClasses } from "./shape";
  * Logit of the padding that fills up a register tile. Its exponential is negligible next to that of
  * any class.
  */
-const PADDING: f64 = -1e9;
+export const PADDING: f64 = -1e9;
 
 /** Gives every class weight 1: the prior of a model that was just loaded. */
 export function clearPrior(ctx: usize): void {

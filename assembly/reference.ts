@@ -20,6 +20,7 @@ import {
   ADDRESS_REFERENCE_LINK,
   ADDRESS_REFERENCE_LOGITS,
   ADDRESS_REFERENCE_MESSAGES,
+  ADDRESS_REFERENCE_PROBABILITIES,
   ADDRESS_REFERENCE_SCRATCH,
   ADDRESS_REFERENCE_SEED,
   ADDRESS_REFERENCE_START,
@@ -38,9 +39,10 @@ import { densityReference, densityReferenceBackward } from "./density";
 import { invariantsReference, invariantsReferenceBackward } from "./invariants";
 import { addF8, at4, at8, count, loadF8, region, value } from "./memory";
 import { addRowReference, dotReference } from "./messages";
+import { speciesAroundReference } from "./nameable";
 import { layerReference, layerReferenceBackward, siluReference, siluReferenceBackward } from "./network";
 import { radialReference } from "./radial";
-import { logDensityReference, probabilitiesReference } from "./readout";
+import { logDensityReference, probabilitiesReference, seedAtomReference } from "./readout";
 import {
   REFERENCE_A0,
   REFERENCE_ADJOINTS,
@@ -100,13 +102,25 @@ export function forwardReference(ctx: usize): f64 {
   return logDensity;
 }
 
+/** The probabilities in ADDRESS_REFERENCE_PROBABILITIES, after forwardReference. */
+export function readReference(ctx: usize): void {
+  const n = count(ctx, COUNT_ATOMS);
+  const classCount = count(ctx, COUNT_CLASSES);
+  const found = region(ctx, ADDRESS_REFERENCE_SCRATCH);
+  for (let i = 0; i < n; ++i) {
+    const probabilities = at8(region(ctx, ADDRESS_REFERENCE_PROBABILITIES), classCount * i);
+    const logits = at8(region(ctx, ADDRESS_REFERENCE_LOGITS), classCount * i);
+    probabilitiesReference(ctx, probabilities, logits, speciesAroundReference(ctx, found, i));
+  }
+}
+
 /** The seed of logP in ADDRESS_REFERENCE_SEED, after forwardReference. */
 export function seedReference(ctx: usize): void {
   const n = count(ctx, COUNT_ATOMS);
   const classCount = count(ctx, COUNT_CLASSES);
   for (let i = 0; i < n; ++i) {
     const seed = at8(region(ctx, ADDRESS_REFERENCE_SEED), classCount * i);
-    probabilitiesReference(seed, at8(region(ctx, ADDRESS_REFERENCE_LOGITS), classCount * i), classCount);
+    seedAtomReference(seed, at8(region(ctx, ADDRESS_REFERENCE_LOGITS), classCount * i), classCount);
   }
 }
 

@@ -4,6 +4,7 @@
  * that array.
  */
 import { ROW_CAPACITY } from "./abi";
+import { MOST_CLASS_SPECIES } from "./contract";
 import {
   MAX_CHANNELS,
   MAX_CLASSES,
@@ -87,11 +88,13 @@ export const SCRATCH_OUTER_OUT: i32 = SCRATCH_OUTER + FOUR * MAX_OUTER;
 /** f32 4 x Cp, and the exponentials of the same rows. */
 export const SCRATCH_LOGITS: i32 = SCRATCH_OUTER_OUT + FOUR * MAX_OUTER;
 export const SCRATCH_EXPONENTIALS: i32 = SCRATCH_LOGITS + FOUR * (MAX_CLASSES + 1);
+/** i32 MOST_CLASS_SPECIES: the species around an atom. */
+export const SCRATCH_SPECIES: i32 = SCRATCH_EXPONENTIALS + FOUR * (MAX_CLASSES + 1);
 
 // ---- the neighbour search -----------------------------------------------------------------------
 
 /** One row of pairs: f32 x, y, z and i32 link, ROW_CAPACITY and room for one more, each. */
-export const SCRATCH_PAIRS: i32 = SCRATCH_EXPONENTIALS + FOUR * (MAX_CLASSES + 1);
+export const SCRATCH_PAIRS: i32 = SCRATCH_SPECIES + 4 * MOST_CLASS_SPECIES;
 export const ROW_STRIDE: i32 = 4 * ROW_CAPACITY + 64;
 
 /**

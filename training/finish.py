@@ -49,6 +49,17 @@ def ideal_logits(config: ModelConfig, params: Params, prototypes: list[Prototype
     return np.concatenate([[float(params["network2.bias1"][0])], np.add.reduceat(own, starts[:-1]) / counts])
 
 
+def species_around(prototype: Prototype, cutoff: float) -> int:
+    """Fewest species among a site and its neighbours, over all sites and markings: what the class needs at an atom."""
+    table = neighbour_table(prototype.positions, prototype.cell, True, cutoff, None)
+    around = [
+        len({species[site], *species[table.indices[site][table.mask[site]]]})
+        for species in (prototype.species, *prototype.markings)
+        for site in range(len(species))
+    ]
+    return min(around)
+
+
 def _commit() -> str:
     answer = subprocess.run(
         ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
@@ -78,9 +89,10 @@ def finish_model(
     # Ideal logits come from the stored, single-precision weights, since every reader computes with those.
     stored = {key: jnp.asarray(np.asarray(value, np.float32), jnp.float64) for key, value in params.items()}
     path = folder / f"{name}.safetensors"
-    entries = [prototype.info() for prototype in prototypes]
+    entries = [{**prototype.info(), "species": species_around(prototype, config.cutoff)} for prototype in prototypes]
     nameless = dict.fromkeys(entries[0])
-    info: list[dict[str, Any]] = [{**nameless, "name": DISORDERED, "aliases": ["liquid", "amorphous"]}, *entries]
+    disordered = {**nameless, "name": DISORDERED, "aliases": ["liquid", "amorphous"], "species": 1}
+    info: list[dict[str, Any]] = [disordered, *entries]
     settings = asdict(training) | {
         # Names only: the paths mean nothing on another machine.
         "files": [Path(file).name for file in training.files],

@@ -89,6 +89,8 @@ def changed_model(change) -> bytes:
     settings["classes"] = settings["classes"][: change.get("classes")]
     if "firstClass" in change:
         settings["classes"][0]["name"] = change["firstClass"]
+    if "classSpecies" in change:
+        settings["classes"][-1]["species"] = change["classSpecies"]
     entries, data = {}, b""
     for name, entry in header.items():
         changed = change.get("tensors", {}).get(name, 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase.build import bulk
 
 import phasewire
 from phasewire._model.weights import as_weights, class_weights
@@ -176,3 +177,16 @@ def test_a_monitor_hands_its_classes_on(local):
     monitor.observe(phasewire.Snapshot(positions, cell, (True, True, True)))
     assert monitor.last.fractions["bcc"] == 1
     monitor.close()
+
+
+def test_a_compound_is_not_named_where_its_species_are_missing(local):
+    b2 = bulk("NiAl", "cesiumchloride", a=2.88) * (4, 4, 4)
+    two = local.analyse(b2.positions, b2.cell.array, species=b2.get_chemical_symbols(), fields=("labels", "confidence"))
+    assert two.fractions["B2"] == 1
+    needed = np.array([phase.species_count for phase in local.model.classes])
+    assert dict(zip(local.phases, needed, strict=True))["perovskite"] == 3
+    for species in (None, ["Ni"] * len(b2)):
+        one = local.analyse(b2.positions, b2.cell.array, species=species, fields=("labels", "probabilities"))
+        assert one.fractions["bcc"] == 1
+        assert (one.probabilities[:, needed > 1] == 0).all()
+        assert one.probabilities.sum(axis=1) == pytest.approx(1, abs=1e-6)

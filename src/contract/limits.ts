@@ -30,7 +30,7 @@ export const limits = {
   },
   core: {
     /** Version of the names, shapes and order of calls of the core (docs/core-abi.md), not of the offsets. */
-    abiVersion: 6,
+    abiVersion: 7,
     /**
      * Factor by which the room for pairs exceeds the need of the frame that made it grow, so that later
      * frames fit.
@@ -53,6 +53,8 @@ export const limits = {
     mostDefaultThreads: 16,
     /** Log-weight of a class that is left out: finite, and far below any difference of logits. */
     leftOut: -1000,
+    /** Most species that a class of a model may need. Unit: species. */
+    mostClassSpecies: 8,
   },
   names: {
     /** A message lists the classes of a model in full only up to this number. Unit: classes. */

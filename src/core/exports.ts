@@ -46,6 +46,7 @@ interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
   layoutReference(context: number, base: number, pairCapacity: number): number;
   referencePairs(context: number): number;
   forwardReference(context: number): number;
+  readReference(context: number): void;
   seedReference(context: number): void;
   backwardReference(context: number): void;
   exponentials(out: number, input: number, quads: number): void;

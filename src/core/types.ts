@@ -20,6 +20,11 @@ export interface CoreModel extends ModelShape {
   readonly logitLength: number;
   /** Logit of each class on its own prototype, C numbers. */
   readonly idealLogits: ArrayLike<number>;
+  /**
+   * Species that the prototype of each class has around each of its sites, C numbers from 1 to 8; 1 for all
+   * if absent. An atom with fewer species around it cannot be named after the class.
+   */
+  readonly speciesCounts?: ArrayLike<number>;
   readonly tensors: CoreTensors;
 }
 
@@ -82,13 +87,13 @@ export interface BatchOptions {
 export interface ForwardResult {
   /** N x C, log-weights of the prior included. */
   readonly logits: Float32Array;
-  /** N x C, softmax over all classes. */
+  /** N x C, softmax over the classes that the atom can be named after (`speciesCounts`); 0 for others. */
   readonly probabilities: Float32Array;
-  /** N, class of the largest logit; class 0 is `disordered`. */
+  /** N, class of the largest logit among those that the atom can be named after; class 0 is `disordered`. */
   readonly labels: Uint16Array;
   /** N, probability of the label. */
   readonly confidence: Float32Array;
-  /** N, best minus second-best logit. */
+  /** N, best minus second-best logit of these classes. */
   readonly margin: Float32Array;
   /** N, log of the sum of exp(logit) over the classes. */
   readonly atomLogDensity: Float32Array;

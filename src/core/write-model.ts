@@ -45,6 +45,9 @@ export function writeModel(model: CoreModel, context: CoreContext): number {
   }
   checkLength("idealLogits", model.idealLogits.length, model.classCount);
   context.doubles("IDEAL_LOGITS", model.classCount).set(model.idealLogits);
+  const { speciesCounts = new Int32Array(model.classCount).fill(1) } = model;
+  checkLength("speciesCounts", speciesCounts.length, model.classCount);
+  context.integers("CLASS_SPECIES", model.classCount).set(speciesCounts);
   const status = core.prepareModel(context.address);
   if (status !== core.STATUS_OK.value) throw statusError(status, context);
   return end;

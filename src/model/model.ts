@@ -2,6 +2,7 @@
  * A phase model in memory: the contents of a file (models/FORMAT.md), checked in full.
  */
 import { createHash } from "node:crypto";
+import { limits } from "../contract/limits.js";
 import { model as table } from "../contract/model.js";
 import { findBadSize, type ModelShape, tensorShapes, usualShape } from "../core/shape.js";
 import type { CoreModel, CoreTensors } from "../core/types.js";
@@ -28,6 +29,11 @@ export interface PhaseClass {
    * aliases.
    */
   readonly water: string | null;
+  /**
+   * Species that the prototype has around each of its sites: 2 for `B2`. An atom with fewer species around it
+   * never gets this label.
+   */
+  readonly speciesCount: number;
 }
 
 /** A model: numbers for the core, and the names of its classes. Class 0 is `disordered`. */
@@ -64,6 +70,7 @@ export function parseModel(file: Uint8Array, source: string): Model {
     ...shape,
     ...constants,
     idealLogits,
+    speciesCounts: classes.map(({ speciesCount }) => speciesCount),
     tensors: readTensors(container, shape, source),
     sha256: createHash("sha256").update(file).digest("hex"),
     training: description.training ?? null,
@@ -138,6 +145,12 @@ function readTensor(
   if (item < 0) return values;
   const number = values[item]!;
   throw refusal("modelItem", { source, item, field: name, number }, { value: number });
+}
+
+const { mostClassSpecies } = limits.core;
+
+function isSpeciesCount(value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= mostClassSpecies;
 }
 
 /** Reads the fields of the description, naming the one that is wrong. */
@@ -233,6 +246,10 @@ class FieldReader {
     if (water !== null && water !== name && !aliases.includes(water)) {
       throw this.error(`${field}.water`, "the name, one of the aliases or null", water);
     }
+    const speciesCount = fields.species ?? 1;
+    if (!isSpeciesCount(speciesCount)) {
+      throw this.error(`${field}.species`, `a whole number from 1 to ${mostClassSpecies}`, speciesCount);
+    }
     return {
       name,
       aliases,
@@ -242,6 +259,7 @@ class FieldReader {
       pearson: optional("pearson"),
       aflow: optional("aflow"),
       water,
+      speciesCount,
     };
   }
 

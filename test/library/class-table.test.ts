@@ -11,6 +11,7 @@ const phase = (name: string, names: Partial<PhaseClass> = {}): PhaseClass => ({
   pearson: null,
   aflow: null,
   water: null,
+  speciesCount: 1,
   ...names,
 });
 

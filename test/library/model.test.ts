@@ -38,6 +38,7 @@ describe("reading a model", () => {
       pearson: null,
       aflow: null,
       water: null,
+      speciesCount: 1,
     });
     expect(model.cutoff).toBe(2.3);
     expect(model.idealLogits).toEqual([0, 0, 0, 0]);
@@ -47,12 +48,24 @@ describe("reading a model", () => {
     expect(model.training).toEqual({ seed: 1 });
   });
 
+  test("a class may need several species", () => {
+    const classes = [
+      { name: "disordered" },
+      { name: "fcc" },
+      { name: "B2", species: 2 },
+      { name: "E2_1", species: 3 },
+    ];
+    const model = parseModel(modelFile({ description: { classes } }), "m");
+    expect(model.classes.map(({ speciesCount }) => speciesCount)).toEqual([1, 1, 2, 3]);
+    expect(model.speciesCounts).toEqual([1, 1, 2, 3]);
+  });
+
   test("a class may have names of several kinds", () => {
     const names = { strukturbericht: "A4", pearson: "cF8", aflow: "A_cF8_227_a", water: "ice-Ic" };
     const diamond = { name: "diamond", aliases: ["ice-Ic"], prototype: "C", spaceGroup: 227, ...names };
     const classes = [{ name: "disordered" }, diamond, { name: "hcp", pearson: null }, { name: "bcc" }];
     const model = parseModel(modelFile({ description: { classes } }), "m");
-    expect(model.classes[1]).toEqual(diamond);
+    expect(model.classes[1]).toEqual({ ...diamond, speciesCount: 1 });
     expect(model.classes[2]).toMatchObject({
       strukturbericht: null,
       pearson: null,

@@ -36,6 +36,8 @@ export interface ModelChange {
   readonly tensors?: Readonly<Record<string, null | "nan" | number>>;
   readonly classes?: number;
   readonly firstClass?: string;
+  /** Species of the last class. */
+  readonly classSpecies?: number;
 }
 
 export interface Given {
@@ -125,6 +127,7 @@ export function changedModel(change: ModelChange): Buffer {
   const description = { ...JSON.parse(metadata.phasewire), ...change.description };
   if (change.classes !== undefined) description.classes = description.classes.slice(0, change.classes);
   if (change.firstClass !== undefined) description.classes[0].name = change.firstClass;
+  if (change.classSpecies !== undefined) description.classes.at(-1).species = change.classSpecies;
   const chunks: Buffer[] = [];
   const entries: Record<string, unknown> = {};
   let offset = 0;

@@ -251,6 +251,7 @@ class Core(Instance):
         for name, tensor in model.tensors.items():
             self._fields.array(name.upper().replace(".", "_"), np.float32, tensor.shape)[:] = tensor
         self._fields.array("IDEAL_LOGITS", np.float64, (self._class_count,))[:] = model.ideal_logits
+        self._fields.array("CLASS_SPECIES", np.int32, (self._class_count,))[:] = model.species_counts
         self._run("prepareModel")
         return end
 

@@ -17,6 +17,7 @@ from typing import Any, NoReturn, TypeGuard
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._contract import limits
 from phasewire._contract.tables import read_table
 from phasewire._model.data import data_file, data_folder
 from phasewire._model.shape import CLASS_COUNTS, ModelShape
@@ -36,6 +37,7 @@ _NOT_IN_NAMES = frozenset(
 )
 # Whole numbers below this are exact in double precision.
 _EXACT = 2**53
+_MOST_CLASS_SPECIES = limits.whole("core", "mostClassSpecies")
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,9 @@ class PhaseClass:
         Name of the model.
     number : int
         The class number, as in ``Result.labels``.
+    species_count : int
+        Species that the prototype has around each of its sites: 2 for ``B2``. An atom with fewer species around it
+        never gets this label.
     """
 
     name: str
@@ -84,6 +89,7 @@ class PhaseClass:
     water: str | None
     model: str
     number: int
+    species_count: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +138,11 @@ class Model:
     def shape(self) -> ModelShape:
         """The sizes that determine the shapes of the tensors."""
         return ModelShape.of(self.settings)
+
+    @property
+    def species_counts(self) -> NDArray[np.int32]:
+        """Species that each class needs around an atom, shape ``(C,)``."""
+        return np.array([phase.species_count for phase in self.classes], dtype=np.int32)
 
     @property
     def ideal_logits(self) -> NDArray[np.float64]:
@@ -409,6 +420,9 @@ def _phase_class(entry: Any, model: str, number: int, path: Path) -> PhaseClass:
             _key_error(path, f"{where}.{key}", text, "a text or null")
     if texts["water"] not in (None, name, *aliases):
         _key_error(path, f"{where}.water", texts["water"], "the name, one of the aliases or null")
+    species_count = 1 if entry.get("species") is None else entry["species"]
+    if not _is_species_count(species_count):
+        _key_error(path, f"{where}.species", species_count, f"a whole number from 1 to {_MOST_CLASS_SPECIES}")
     space_group = entry.get("spaceGroup")
     return PhaseClass(
         name=name,
@@ -417,6 +431,7 @@ def _phase_class(entry: Any, model: str, number: int, path: Path) -> PhaseClass:
         space_group=space_group if isinstance(space_group, (int, str)) else None,
         model=model,
         number=number,
+        species_count=species_count,
         **texts,
     )
 
@@ -478,6 +493,10 @@ def _require_number(value: Any, key: str, path: Path) -> None:
         _key_error(path, key, value, "a number")
     if not math.isfinite(value):
         raise refusal("modelNumber", source=str(path), field=key, number=value, value=value)
+
+
+def _is_species_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST_CLASS_SPECIES
 
 
 def _is_number(value: Any) -> bool:
