@@ -182,6 +182,12 @@ BAD_RESULTS = {
     "a fraction of no class": ("MESSAGE_FORMAT", {"fractions": {"bcc": 1}}, b"\1\0\1\0"),
     "no fractions": ("MESSAGE_FORMAT", {"fractions": None}, b"\1\0\1\0"),
     "text for a number": ("MESSAGE_FORMAT", {"lengthScale": "wide"}, b"\1\0\1\0"),
+    "of another step": ("MESSAGE_FORMAT", {"step": 1}, b"\1\0\1\0"),
+    "of other atoms": (
+        "MESSAGE_FORMAT",
+        {"atomCount": 1, "arrays": [{"name": "labels", "dtype": "u16", "shape": [1]}]},
+        b"\1\0",
+    ),
     "another type": ("MESSAGE_TYPE", {"type": "pong"}, b"\1\0\1\0"),
 }
 

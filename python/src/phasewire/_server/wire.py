@@ -183,6 +183,13 @@ def forces_space(atom_count: int) -> int:
     return aligned(24 * atom_count) + aligned(72)
 
 
+def require_answer_to(frame: Frame, message: Message) -> None:
+    """Raise ``MESSAGE_FORMAT`` unless a ``result`` message is about a frame."""
+    for key, value in (("step", frame.step), ("atomCount", len(frame))):
+        if _integer(message.header, key) != value:
+            _refuse("MESSAGE_FORMAT", f"the frame that was sent has the {key} {value}", key, message.header.get(key))
+
+
 def result_from_message(
     message: Message, phases: Sequence[str], aliases: Mapping[str, str], dropped: int | None = None
 ) -> Result:

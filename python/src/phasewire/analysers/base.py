@@ -83,6 +83,10 @@ class Analyser(ABC):
         """Settings of the server that computes; None if this process computes."""
         return None
 
+    def available(self) -> bool:
+        """Return whether the analyser can be asked now; it looks for a lost server, but never waits for it."""
+        return True
+
     @property
     def water_names(self) -> Mapping[str, str]:
         """Names of classes if the atoms are the oxygens of water, by class name."""

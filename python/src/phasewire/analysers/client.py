@@ -23,6 +23,7 @@ from phasewire._server.wire import (
     Message,
     analyse_message,
     check_limits,
+    require_answer_to,
     result_from_message,
     result_space,
 )
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
 _RETRY_PAUSE = 0.05
 # Errors that asking again may cure: a restarted server, or memory that could not be shared.
 _CURABLE = ("NO_SESSION", "SERVER_UNREACHABLE", "SHARED_MEMORY")
+# Pause between two greetings of a server that does not answer them.
+_GREETING_SECONDS = 5.0
 _SEED = "seed"
 _PARTING_SECONDS = limits.number("transport", "partingMs") / 1000
 _START_SERVER = "start one with `phasewire serve`, and compare the addresses"
@@ -143,6 +146,8 @@ class Client(Analyser):
         self._welcome: Welcome | None = None
         self._session_open = False
         self._losses_at_welcome = 0
+        self._greeting: int | None = None
+        self._next_greeting = 0.0
         self._variables: CoreVariables | None = None
         # SHA-256 of the model that gave forces: a run must not continue with another model.
         self._driving_model: str | None = None
@@ -214,10 +219,29 @@ class Client(Analyser):
         """
         self._open(_Deadline(self._settings.timeout))
 
+    def available(self) -> bool:
+        """Return whether the server has begun a session. Never waits, and greets a server that has appeared."""
+        with self._turn:
+            connection = self._connect()
+            answers = connection.receive(0.0)
+            if self._in_session():
+                return True
+            for message in answers:
+                if isinstance(message, Message) and message.sequence == self._greeting and message.type == "welcome":
+                    self._begin(message)
+                    return True
+            if connection.connected and time.monotonic() >= self._next_greeting:
+                self._greeting = connection.hello()
+                self._next_greeting = time.monotonic() + _GREETING_SECONDS
+            return False
+
     def _open(self, deadline: _Deadline) -> None:
         message = self._greet(deadline)
         if message.type != "welcome":
             raise _unexpected(message, "welcome")
+        self._begin(message)
+
+    def _begin(self, message: Message) -> None:
         self._welcome = Welcome.from_message(message)
         self._session_open = True
         # Later connections of this client, and a restarted server, get the same run.
@@ -276,10 +300,14 @@ class Client(Analyser):
 
     def _analyse(self, frame: Frame, options: Options) -> Result:
         header, arrays = analyse_message(frame, options)
-        space = result_space(options.fields, len(frame), len(self.phases))
-        reply = self._ask({**header, "mode": "request"}, arrays, space)
+        reply = self._ask(
+            {**header, "mode": "request"},
+            arrays,
+            lambda welcome: result_space(options.fields, len(frame), len(welcome.phases)),
+        )
         if reply.type != "result":
             raise _unexpected(reply, "result")
+        require_answer_to(frame, reply)
         return result_from_message(reply, self.phases, self.aliases)
 
     def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
@@ -350,7 +378,7 @@ class Client(Analyser):
             return bool(answer.get("step") == step and answer.get("session", session) == session)
 
         try:
-            if not self._session_open or self._connect().losses != self._losses_at_welcome:
+            if not self._in_session():
                 raise self._unreachable("the connection was lost between two requests of a frame")
             limit = {"timeoutMs": max(1.0, 1000 * deadline.remaining)}
             reply = self._exchange({**header, **limit}, arrays, result_bytes, deadline, is_of_this_step)
@@ -363,13 +391,20 @@ class Client(Analyser):
         return reply
 
     def _ensure_session(self, deadline: _Deadline) -> None:
-        connection = self._connect()
-        connection.refresh()
-        if not self._session_open or connection.losses != self._losses_at_welcome:
+        self._connect().refresh()
+        if not self._in_session():
             self._open(deadline)
 
-    def _ask(self, header: Mapping[str, Any], arrays: Mapping[str, Array], result_bytes: int = 0) -> Message:
-        """Send a message and return its answer, whose arrays take ``result_bytes``.
+    def _in_session(self) -> bool:
+        return self._session_open and self._connect().losses == self._losses_at_welcome
+
+    def _ask(
+        self,
+        header: Mapping[str, Any],
+        arrays: Mapping[str, Array],
+        result_bytes: Callable[[Welcome], int] = lambda welcome: 0,
+    ) -> Message:
+        """Send a message and return its answer; a function of the server's model gives the bytes of its arrays.
 
         If shared memory failed, a second try goes by message. If the server no longer knows the session, or was lost
         before it answered, a second try opens a new session: one call finds a restarted server, even if the loss of
@@ -378,7 +413,7 @@ class Client(Analyser):
         for last_try in (False, True):
             self._ensure_session(_Deadline(self._settings.timeout))
             try:
-                return self._exchange(header, arrays, result_bytes, _Deadline(self._settings.timeout))
+                return self._exchange(header, arrays, result_bytes(self.server), _Deadline(self._settings.timeout))
             except PhasewireError as error:
                 if last_try or error.code not in _CURABLE:
                     raise

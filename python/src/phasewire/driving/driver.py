@@ -9,6 +9,7 @@ Examples
 
 from __future__ import annotations
 
+import time
 import warnings
 import weakref
 from collections.abc import Sequence
@@ -26,6 +27,7 @@ from phasewire._frame.options import check_every
 from phasewire._frame.result import Evaluation, FailedFrame
 from phasewire._model.weights import Classes, as_weights
 from phasewire.analysers.base import Analyser
+from phasewire.driving.outage import Outage
 from phasewire.driving.restart import FORMAT, Restart, read_restart, write_restart
 from phasewire.errors import PhasewireError, as_phasewire_error, make_error
 from phasewire.files.colvars import ColumnWriter
@@ -110,7 +112,8 @@ class Driver:
         Seconds that a step may wait for its forces from a server.
     on_failure : {"stop", "unbiased"}
         Reaction to a step without forces. ``"stop"``: raise the error. ``"unbiased"``: the step has no bias, the column
-        ``biased`` of COLVAR records it, and the first such step gives a warning.
+        ``biased`` of COLVAR records it, and the first such step gives a warning. Later steps do not wait for a server
+        that is gone; the bias acts again as soon as it is back.
     colvar : path, optional
         File for time, variables, columns of the biases, their total energy ``bias``, and ``biased``: one row per step.
     colvar_every : int, optional
@@ -178,6 +181,7 @@ class Driver:
         self._moved_step: int | None = None
         self._row_step: int | None = None
         self._warned = False
+        self._outage = Outage()
         self._colvar_path = None if colvar is None else Path(folder or ".") / colvar
         self._colvar_every = self.every if colvar_every is None else check_every(colvar_every)
         self._colvar: ColumnWriter | None = None
@@ -221,10 +225,16 @@ class Driver:
         self._step, self._time = frame.step, frame.time
         if frame.step % self.every:
             return self._between(frame)
+        outage = self._outage.error(self.analyser) if self.on_failure == "unbiased" else None
+        if outage is not None:
+            return self.fail(outage, frame.step, frame.time, len(frame))
+        began = time.monotonic()
         try:
             evaluation = self._evaluate(frame)
         except Exception as error:
+            self._outage.begin(error, time.monotonic() - began)
             return self.fail(error, frame.step, frame.time, len(frame))
+        self._outage.end()
         if frame.step != self._row_step and frame.step % self._colvar_every == 0:
             self._write_row(frame.step, frame.time, evaluation)
             self._row_step = frame.step

@@ -40,6 +40,7 @@ _EXPLAINED = {
     "action": "a custom function raised",
     "record": "the labelled snapshot could not be written",
     "observe": "the snapshot could not be taken",
+    "model": "snapshots are not labelled, because the server has another model,",
 }
 
 
@@ -50,7 +51,8 @@ class Incident:
     Attributes
     ----------
     kind : str
-        ``connected``, ``lost``, ``refused``, ``garbled``: the connection. ``shared``: shared memory failed, and frames
+        ``connected``, ``lost``, ``refused``, ``garbled``: the connection. ``model``: the server was restarted with
+        another model; snapshots are dropped until the earlier one is back. ``shared``: shared memory failed, and frames
         go by message until the next session. ``action``: a function of the user raised. ``record``: a file could not be
         written. ``observe``: a snapshot could not be taken.
     step : int or None

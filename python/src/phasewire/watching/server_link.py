@@ -18,7 +18,14 @@ from phasewire._frame.options import Options
 from phasewire._frame.snapshot import Snapshot
 from phasewire._server.connection import Connection, Welcome
 from phasewire._server.settings import Settings
-from phasewire._server.wire import Message, analyse_message, check_limits, result_from_message, result_space
+from phasewire._server.wire import (
+    Message,
+    analyse_message,
+    check_limits,
+    require_answer_to,
+    result_from_message,
+    result_space,
+)
 from phasewire.errors import PhasewireError, as_phasewire_error, error_from_wire, make_error
 from phasewire.watching.links import Deliver, Outcome, QueuedLink, Report
 
@@ -46,6 +53,9 @@ class ServerLink(QueuedLink):
         self._between = False
         """Whether a snapshot has left the queue and is not yet sent."""
         self._welcome: Welcome | None = None
+        """That of the last session."""
+        self._other_model: str | None = None
+        """SHA-256 of a model that was refused."""
         self._in_session = False
         self._dropped_by_server = 0
         self._hello_sequence: int | None = None
@@ -234,7 +244,10 @@ class ServerLink(QueuedLink):
             self._handle_result(message)
 
     def _begin(self, welcome: Welcome) -> None:
-        self._welcome = welcome
+        if self._welcome is not None and self._welcome.model_sha256 != welcome.model_sha256:
+            self._refuse_model(self._welcome, welcome)
+            return
+        self._welcome, self._other_model = welcome, None
         self._in_session = True
         self._dropped_by_server = 0
         self._pause = FIRST_PAUSE
@@ -242,6 +255,28 @@ class ServerLink(QueuedLink):
         self._settings = replace(self._settings, run=welcome.run)
         self._connection.settings = self._settings
         self._report("connected", None)
+
+    def _refuse_model(self, before: Welcome, now: Welcome) -> None:
+        """Leave a server whose labels do not belong into the series, and look for the one with the model before."""
+        self._connection.send({"type": "goodbye"})
+        self._hello_sequence = None
+        self._next_hello = time.monotonic() + LONGEST_PAUSE
+        if self._other_model == now.model_sha256:
+            return
+        self._other_model = now.model_sha256
+        self._report(
+            "model",
+            make_error(
+                "MODEL_HASH",
+                f"the server at {self._settings.endpoint} has the model {now.model_name} (SHA-256 "
+                f"{now.model_sha256[:12]}...), but the series is of {before.model_name} "
+                f"({before.model_sha256[:12]}...)",
+                field="model",
+                value=now.model_name,
+                remedy="start the server with the earlier model, and the series continues; "
+                "for the other model make a new monitor",
+            ),
+        )
 
     def _handle_error(self, message: Message) -> None:
         error = error_from_wire(message.header)
@@ -273,6 +308,7 @@ class ServerLink(QueuedLink):
 
         def outcome(snapshot: Snapshot, frame: Frame, dropped: int) -> Outcome:
             try:
+                require_answer_to(frame, message)
                 result = result_from_message(message, welcome.phases, welcome.aliases, dropped)
                 result = result.with_atoms_of(frame, welcome.water_names)
             except PhasewireError as error:
