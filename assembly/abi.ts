@@ -20,7 +20,7 @@
  * The shape of a model: C classes, F basis functions, K channels, L the largest degree of the
  * harmonics, Y harmonics of D degrees (D = L + 1 and Y = (L + 1)^2 unless one is left out),
  * I = K (D + 1) invariants, and the widths V (first layer of network 1), H (hidden numbers), M
- * (messages), U (last hidden layer). Cp is C rounded up to a multiple of 8.
+ * (messages), U (last hidden layer), T (known surroundings). Cp is C rounded up to a multiple of 8.
  *
  * A frame: N atoms, P = COUNT_PAIR_CAPACITY, `slots` of the search grid (slotCapacity), `blocks` of
  * BLOCK atoms, `groups` of four atoms, as the networks take them, and N4 = 4 groups.
@@ -106,11 +106,13 @@ export const COUNT_INNER: i32 = COUNT_SKIPPED_DEGREE + COUNT; // V
 export const COUNT_HIDDEN: i32 = COUNT_INNER + COUNT; // H
 export const COUNT_MESSAGE: i32 = COUNT_HIDDEN + COUNT; // M
 export const COUNT_OUTER: i32 = COUNT_MESSAGE + COUNT; // U
+/** T, 0 for a model that does not ask whether surroundings are known. */
+export const COUNT_KNOWN: i32 = COUNT_OUTER + COUNT;
 
 // ---- counts: frame and options, in --------------------------------------------------------------
 
 /** Bit 0, 1, 2 is set where cell vector 0, 1, 2 is periodic. */
-export const COUNT_PERIODIC: i32 = COUNT_OUTER + COUNT;
+export const COUNT_PERIODIC: i32 = COUNT_KNOWN + COUNT;
 /** 1 to tell species apart, 0 to treat all atoms as one species. */
 export const COUNT_SPECIES_USED: i32 = COUNT_PERIODIC + COUNT;
 /** Steps that denoising may take. */
@@ -203,7 +205,10 @@ export const ADDRESS_NETWORK2_WEIGHT0: i32 = ADDRESS_NETWORK1_BIAS1 + ADDRESS; /
 export const ADDRESS_NETWORK2_BIAS0: i32 = ADDRESS_NETWORK2_WEIGHT0 + ADDRESS; // f32 U
 export const ADDRESS_NETWORK2_WEIGHT1: i32 = ADDRESS_NETWORK2_BIAS0 + ADDRESS; // f32 C x U
 export const ADDRESS_NETWORK2_BIAS1: i32 = ADDRESS_NETWORK2_WEIGHT1 + ADDRESS; // f32 C
-export const ADDRESS_IDEAL_LOGITS: i32 = ADDRESS_NETWORK2_BIAS1 + ADDRESS; // f64 C
+export const ADDRESS_KNOWN_WEIGHT0: i32 = ADDRESS_NETWORK2_BIAS1 + ADDRESS; // f32 T x (H + M)
+export const ADDRESS_KNOWN_BIAS0: i32 = ADDRESS_KNOWN_WEIGHT0 + ADDRESS; // f32 T
+export const ADDRESS_KNOWN_WEIGHT1: i32 = ADDRESS_KNOWN_BIAS0 + ADDRESS; // f32 T
+export const ADDRESS_IDEAL_LOGITS: i32 = ADDRESS_KNOWN_WEIGHT1 + ADDRESS; // f64 C
 /** i32 Cp, of which C are in: the species that a class needs around an atom (see nameable.ts) */
 export const ADDRESS_CLASS_SPECIES: i32 = ADDRESS_IDEAL_LOGITS + ADDRESS;
 
@@ -232,11 +237,12 @@ export const ADDRESS_FORWARD2_1: i32 = ADDRESS_FORWARD2_0 + ADDRESS; // f32 U x 
 export const ADDRESS_BACKWARD2_1: i32 = ADDRESS_FORWARD2_1 + ADDRESS; // f32 Cp x U
 /** f32 Cp, c4 plus the log-weights */
 export const ADDRESS_BIAS2_1: i32 = ADDRESS_BACKWARD2_1 + ADDRESS;
+export const ADDRESS_FORWARD_KNOWN: i32 = ADDRESS_BIAS2_1 + ADDRESS; // f32 (H + M) x T
 
 // ---- addresses: frame, in -----------------------------------------------------------------------
 
 /** f64 3N, simulation length unit. Denoising writes the denoised positions here. */
-export const ADDRESS_POSITIONS: i32 = ADDRESS_BIAS2_1 + ADDRESS;
+export const ADDRESS_POSITIONS: i32 = ADDRESS_FORWARD_KNOWN + ADDRESS;
 /** i32 N, any numbers; only equality counts. */
 export const ADDRESS_SPECIES: i32 = ADDRESS_POSITIONS + ADDRESS;
 /** f32 N x C, dL/dl in the order of the atoms given. */
@@ -255,11 +261,15 @@ export const ADDRESS_DISTANCE: i32 = ADDRESS_ATOM_LOG_DENSITY + ADDRESS;
 export const ADDRESS_GRADIENT: i32 = ADDRESS_DISTANCE + ADDRESS; // f64 3N, unit of L over length
 /** u16 N, the labels before the first denoising step */
 export const ADDRESS_RAW_LABELS: i32 = ADDRESS_GRADIENT + ADDRESS;
+/** u8 N, 1 for the atoms that take part in denoising; see denoise.ts */
+export const ADDRESS_TAKES_PART: i32 = ADDRESS_RAW_LABELS + ADDRESS;
+/** f32 N, log-odds after denoising that the surroundings are those of a class; see known.ts */
+export const ADDRESS_KNOWN: i32 = ADDRESS_TAKES_PART + ADDRESS;
 
 // ---- addresses: frame, internal; rows in sorted order unless stated otherwise -------------------
 
 /** u8 N, species around each atom, in the order given (see nameable.ts) */
-export const ADDRESS_SPECIES_AROUND: i32 = ADDRESS_RAW_LABELS + ADDRESS;
+export const ADDRESS_SPECIES_AROUND: i32 = ADDRESS_KNOWN + ADDRESS;
 /** i32 N, the atom given at each sorted place */
 export const ADDRESS_ORDER: i32 = ADDRESS_SPECIES_AROUND + ADDRESS;
 export const ADDRESS_WRAPPED: i32 = ADDRESS_ORDER + ADDRESS; // f64 3N, positions inside the cell
@@ -327,8 +337,9 @@ export const ADDRESS_REFERENCE_HIDDEN: i32 = ADDRESS_REFERENCE_INVARIANTS + ADDR
 export const ADDRESS_REFERENCE_MESSAGES: i32 = ADDRESS_REFERENCE_HIDDEN + ADDRESS; // f64 N x M
 export const ADDRESS_REFERENCE_LOGITS: i32 = ADDRESS_REFERENCE_MESSAGES + ADDRESS; // f64 N x C
 export const ADDRESS_REFERENCE_PROBABILITIES: i32 = ADDRESS_REFERENCE_LOGITS + ADDRESS; // f64 N x C
+export const ADDRESS_REFERENCE_KNOWN: i32 = ADDRESS_REFERENCE_PROBABILITIES + ADDRESS; // f64 N
 /** f64 N x C, in */
-export const ADDRESS_REFERENCE_SEED: i32 = ADDRESS_REFERENCE_PROBABILITIES + ADDRESS;
+export const ADDRESS_REFERENCE_SEED: i32 = ADDRESS_REFERENCE_KNOWN + ADDRESS;
 export const ADDRESS_REFERENCE_GRADIENT: i32 = ADDRESS_REFERENCE_SEED + ADDRESS; // f64 3N
 
 // ---- addresses: double-precision reference, internal --------------------------------------------

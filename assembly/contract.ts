@@ -16,7 +16,7 @@ export const FEWEST_OF_CLUSTER: i32 = 13;
  * Version of the names, shapes and order of calls of the core (docs/core-abi.md), not of the
  * offsets.
  */
-export const ABI_VERSION: i32 = 7;
+export const ABI_VERSION: i32 = 8;
 /** Most pairs of a frame: they are counted in 32-bit integers. */
 export const MOST_PAIRS: i32 = 2147483640;
 /** Log-weight of a class that is left out: finite, and far below any difference of logits. */
@@ -53,3 +53,5 @@ export const MAX_HIDDEN: i32 = 64;
 export const MAX_OUTER: i32 = 512;
 /** Step between the values of outerWidth. */
 export const OUTER_STEP: i32 = 16;
+/** Largest value of knownWidth. */
+export const MAX_KNOWN: i32 = 128;

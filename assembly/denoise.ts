@@ -1,7 +1,7 @@
 /**
  * Denoising (docs/maths.md, "Denoising"): ascends L along (s a0)^2 dL/dr.
  *
- *     L = sum of logP_a over the atoms that the raw pass calls crystalline
+ *     L = sum of logP_a over the atoms that take part
  *     r <- r + eta delta,  eta = 1 at first
  *     If L fell:          back to where the step began, eta <- eta / 2, and again from there
  *     If L did not fall:  a new gradient delta', and
@@ -11,9 +11,11 @@
  * This eta is the step length that the curvature along the last step suggests (Barzilai and
  * Borwein, IMA J. Numer. Anal. 8, 141, 1988, the longer of their two).
  *
- * Atoms that are disordered at first never enter L, so a crystal cannot grow into a liquid from one
- * step to the next. A forward pass at the new place decides, so a step that is taken back costs no
- * gradient. Every step counts, also those that are taken back.
+ * The atoms that the raw pass calls crystalline take part. If the model can decide afterwards
+ * whether their surroundings are known (known.ts), so do those whose best crystalline logit is
+ * less than CANDIDATE_LEAD below that of class 0. Others never enter L, so a crystal cannot grow
+ * into a liquid from one step to the next. A forward pass at the new place decides, so a step that
+ * is taken back costs no gradient. Every step counts, also those that are taken back.
  *
  * The loop is a machine of four phases. A host can run it itself, because neighbours, forward and
  * backward passes can run on threads:
@@ -34,6 +36,7 @@ import {
   ADDRESS_PROBABILITIES,
   ADDRESS_RAW_LABELS,
   ADDRESS_SEED,
+  ADDRESS_TAKES_PART,
   COUNT_ADJOINTS_READY,
   COUNT_ATOMS,
   COUNT_CLASSES,
@@ -57,8 +60,10 @@ import {
 } from "./abi";
 import { backward } from "./backward";
 import { forward } from "./forward";
+import { applyKnown, asksKnown, evaluateKnown, isCandidate } from "./known";
 import { loadFrame } from "./load";
 import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
+import { workerScratch } from "./record";
 import { adjointsReady, PHASE_BEGIN, PHASE_DONE, PHASE_RETURN, PHASE_SCORE, PHASE_TRIAL } from "./phases";
 import { seedRow } from "./readout";
 
@@ -97,7 +102,7 @@ export function advanceDenoise(ctx: usize): i32 {
   const steps = count(ctx, COUNT_DENOISE_STEPS);
   const limit = count(ctx, COUNT_DENOISE_LIMIT);
   if (phase == PHASE_BEGIN) {
-    memory.copy(region(ctx, ADDRESS_RAW_LABELS), region(ctx, ADDRESS_LABELS), <usize>n << 1);
+    chooseAtoms(ctx);
     store<f64>(ctx + VALUE_DENOISE_INITIAL, value(ctx, VALUE_LOG_DENSITY));
     return steps < limit ? ask(ctx, PHASE_SCORE) : finish(ctx);
   }
@@ -127,31 +132,50 @@ export function advanceDenoise(ctx: usize): i32 {
   return finish(ctx);
 }
 
+/** Keeps the raw labels, and notes which atoms take part. */
+function chooseAtoms(ctx: usize): void {
+  const n = count(ctx, COUNT_ATOMS);
+  const labels = region(ctx, ADDRESS_LABELS);
+  const takesPart = region(ctx, ADDRESS_TAKES_PART);
+  const asks = asksKnown(ctx);
+  memory.copy(region(ctx, ADDRESS_RAW_LABELS), labels, <usize>n << 1);
+  for (let i = 0; i < n; ++i) {
+    const chosen = load<u16>(at2(labels, i)) != 0 || (asks && isCandidate(ctx, i));
+    store<u8>(takesPart + <usize>i, u8(chosen));
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function isChosen(takesPart: usize, i: i32): bool {
+  return load<u8>(takesPart + <usize>i) != 0;
+}
+
 /** L, or minus infinity if logP is. */
 function objective(ctx: usize): f64 {
   if (value(ctx, VALUE_LOG_DENSITY) == -Infinity) return -Infinity;
-  const raw = region(ctx, ADDRESS_RAW_LABELS);
+  const takesPart = region(ctx, ADDRESS_TAKES_PART);
   const perAtom = region(ctx, ADDRESS_ATOM_LOG_DENSITY);
   const n = count(ctx, COUNT_ATOMS);
   let sum: f64 = 0;
   for (let i = 0; i < n; ++i) {
-    if (load<u16>(at2(raw, i)) != 0) sum += <f64>loadF4(perAtom, i);
+    if (isChosen(takesPart, i)) sum += <f64>loadF4(perAtom, i);
   }
   return sum;
 }
 
 /**
- * The seed of L: D_ac = dlogP_a/dl_ac for the atoms that the raw pass calls crystalline, else 0.
- * Not formed if the forward pass has already continued with the adjoints.
+ * The seed of L: D_ac = dlogP_a/dl_ac for the atoms that take part, else 0. Not formed if the
+ * forward pass has already continued with the adjoints.
  */
 export function seedDenoise(ctx: usize): void {
   if (adjointsReady(ctx)) return;
-  const raw = region(ctx, ADDRESS_RAW_LABELS);
+  const takesPart = region(ctx, ADDRESS_TAKES_PART);
   const n = count(ctx, COUNT_ATOMS);
   const row = <usize>(count(ctx, COUNT_CLASSES) << 2);
   let seed = region(ctx, ADDRESS_SEED);
   for (let i = 0; i < n; ++i) {
-    if (load<u16>(at2(raw, i)) != 0) seedRow(ctx, seed, i);
+    if (isChosen(takesPart, i)) seedRow(ctx, seed, i);
     else memory.fill(seed, 0, row);
     seed += row;
   }
@@ -209,16 +233,21 @@ function makeStep(ctx: usize): void {
 }
 
 /**
- * Atoms that were disordered before the first step stay so. Their confidence is the probability of
- * class 0.
+ * Atoms that took no part stay disordered. Their confidence is the probability of class 0. Of the
+ * others, the model decides whether their surroundings are known, if it can.
  */
 function finish(ctx: usize): i32 {
   const n = count(ctx, COUNT_ATOMS);
   const classCount = count(ctx, COUNT_CLASSES);
-  const raw = region(ctx, ADDRESS_RAW_LABELS);
+  const takesPart = region(ctx, ADDRESS_TAKES_PART);
   const labels = region(ctx, ADDRESS_LABELS);
+  const asks = asksKnown(ctx);
+  if (asks) evaluateKnown(ctx, workerScratch(ctx, 0));
   for (let i = 0; i < n; ++i) {
-    if (load<u16>(at2(raw, i)) != 0) continue;
+    if (isChosen(takesPart, i)) {
+      if (asks) applyKnown(ctx, i);
+      continue;
+    }
     store<u16>(at2(labels, i), 0);
     const probability = loadF4(region(ctx, ADDRESS_PROBABILITIES), i * classCount);
     store<f32>(at4(region(ctx, ADDRESS_CONFIDENCE), i), probability);

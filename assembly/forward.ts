@@ -16,7 +16,7 @@ import {
   ADDRESS_PAIR_X,
   ADDRESS_PAIR_Y,
   ADDRESS_PAIR_Z,
-  ADDRESS_RAW_LABELS,
+  ADDRESS_TAKES_PART,
   COUNT_ADJOINTS_READY,
   COUNT_ATOMS,
   COUNT_CHANNELS,
@@ -30,7 +30,7 @@ import {
 } from "./abi";
 import { clearFillers, densityForward } from "./density";
 import { invariantsForward, mixForward } from "./invariants";
-import { at2, at4, count, loadF4, region } from "./memory";
+import { at4, count, loadF4, region } from "./memory";
 import { gatherRows } from "./messages";
 import { speciesAround } from "./nameable";
 import { layerForward } from "./network";
@@ -143,14 +143,14 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
 
 /**
  * The adjoints of an atom's logits (f32, one per padded class) in denoising: its probabilities if
- * the raw pass called it crystalline, else zero.
+ * it takes part, else zero.
  */
 function seedAtom(ctx: usize, atom: i32, adjoints: usize, probabilities: usize): void {
   const classCount = count(ctx, COUNT_CLASSES);
   const padded = paddedClasses(classCount);
-  const crystalline = load<u16>(at2(region(ctx, ADDRESS_RAW_LABELS), atom)) != 0;
+  const takesPart = load<u8>(region(ctx, ADDRESS_TAKES_PART) + <usize>atom) != 0;
   for (let c = 0; c < padded; ++c) {
-    store<f32>(at4(adjoints, c), crystalline && c < classCount ? loadF4(probabilities, c) : 0);
+    store<f32>(at4(adjoints, c), takesPart && c < classCount ? loadF4(probabilities, c) : 0);
   }
 }
 

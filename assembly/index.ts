@@ -13,6 +13,7 @@ export {
   MAX_CLASSES,
   MAX_HIDDEN,
   MAX_INNER,
+  MAX_KNOWN,
   MAX_LMAX,
   MAX_OUTER,
   MIN_LMAX,
@@ -33,6 +34,7 @@ export { loadFrame } from "./load";
 export { finishForward, forward, forwardDensity, forwardLogits } from "./forward";
 export { backward, backwardDensity, backwardLogits, finishBackward, gatherGradient, score } from "./backward";
 export { seedLogDensity } from "./readout";
+export { knownReference } from "./known";
 export {
   advanceDenoise,
   denoise,

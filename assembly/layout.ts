@@ -26,7 +26,12 @@ import {
   ADDRESS_HARMONICS,
   ADDRESS_HIDDEN,
   ADDRESS_HIDDEN_ADJOINT,
+  ADDRESS_FORWARD_KNOWN,
   ADDRESS_IDEAL_LOGITS,
+  ADDRESS_KNOWN,
+  ADDRESS_KNOWN_BIAS0,
+  ADDRESS_KNOWN_WEIGHT0,
+  ADDRESS_KNOWN_WEIGHT1,
   ADDRESS_INVARIANTS_MIX,
   ADDRESS_KEPT,
   ADDRESS_LABELS,
@@ -70,6 +75,7 @@ import {
   ADDRESS_REFERENCE_GRADIENT,
   ADDRESS_REFERENCE_HIDDEN,
   ADDRESS_REFERENCE_INVARIANTS,
+  ADDRESS_REFERENCE_KNOWN,
   ADDRESS_REFERENCE_LINK,
   ADDRESS_REFERENCE_LOGITS,
   ADDRESS_REFERENCE_MESSAGES,
@@ -88,6 +94,7 @@ import {
   ADDRESS_STANDARD_MEAN,
   ADDRESS_STANDARD_SCALE,
   ADDRESS_TABLE,
+  ADDRESS_TAKES_PART,
   ADDRESS_WRAPPED,
   BLOCK,
   COUNT_ADJOINTS_READY,
@@ -100,6 +107,7 @@ import {
   COUNT_FUSED,
   COUNT_HIDDEN,
   COUNT_INNER,
+  COUNT_KNOWN,
   COUNT_LIST_CAPACITY,
   COUNT_LIST_REUSED,
   COUNT_LIST_STATE,
@@ -164,6 +172,7 @@ export function layoutModel(ctx: usize, base: i32): f64 {
   const x = h + <f64>count(ctx, COUNT_MESSAGE);
   const u = <f64>count(ctx, COUNT_OUTER);
   const padded = <f64>paddedClasses(count(ctx, COUNT_CLASSES));
+  const t = <f64>count(ctx, COUNT_KNOWN);
   let end: f64 = Math.ceil(<f64>(<u32>base) / 64) * 64;
   end = place(ctx, ADDRESS_RADIAL_MIX, end, 8 * (k + 1) * basis);
   end = place(ctx, ADDRESS_INVARIANTS_MIX, end, 4 * degrees * k * k);
@@ -177,6 +186,9 @@ export function layoutModel(ctx: usize, base: i32): f64 {
   end = place(ctx, ADDRESS_NETWORK2_BIAS0, end, 4 * u);
   end = place(ctx, ADDRESS_NETWORK2_WEIGHT1, end, 4 * u * c);
   end = place(ctx, ADDRESS_NETWORK2_BIAS1, end, 4 * c);
+  end = place(ctx, ADDRESS_KNOWN_WEIGHT0, end, 4 * t * x);
+  end = place(ctx, ADDRESS_KNOWN_BIAS0, end, 4 * t);
+  end = place(ctx, ADDRESS_KNOWN_WEIGHT1, end, 4 * t);
   end = place(ctx, ADDRESS_IDEAL_LOGITS, end, 8 * c);
   end = place(ctx, ADDRESS_CLASS_SPECIES, end, 4 * padded);
   end = place(ctx, ADDRESS_TABLE, end, <f64>tableBytes(count(ctx, COUNT_CHANNELS)));
@@ -190,6 +202,7 @@ export function layoutModel(ctx: usize, base: i32): f64 {
   end = place(ctx, ADDRESS_FORWARD2_1, end, 4 * u * padded);
   end = place(ctx, ADDRESS_BACKWARD2_1, end, 4 * u * padded);
   end = place(ctx, ADDRESS_BIAS2_1, end, 4 * padded);
+  end = place(ctx, ADDRESS_FORWARD_KNOWN, end, 4 * t * x);
   end = place(ctx, ADDRESS_CLASS_WEIGHTS, end, 8 * c);
   end = place(ctx, ADDRESS_LOG_PRIOR, end, 8 * c);
   return checked(end);
@@ -261,6 +274,8 @@ export function layoutFrame(
   end = place(ctx, ADDRESS_DISTANCE, end, 4 * n);
   end = place(ctx, ADDRESS_GRADIENT, end, 24 * n * gradient);
   end = place(ctx, ADDRESS_RAW_LABELS, end, 2 * n * gradient);
+  end = place(ctx, ADDRESS_TAKES_PART, end, n * gradient);
+  end = place(ctx, ADDRESS_KNOWN, end, 4 * n * gradient);
   end = place(ctx, ADDRESS_SPECIES_AROUND, end, n);
   end = place(ctx, ADDRESS_ORDER, end, 4 * n);
   end = place(ctx, ADDRESS_WRAPPED, end, 24 * n);
@@ -325,6 +340,7 @@ export function layoutReference(ctx: usize, base: i32, pairCapacity: i32): f64 {
   end = place(ctx, ADDRESS_REFERENCE_MESSAGES, end, m * n);
   end = place(ctx, ADDRESS_REFERENCE_LOGITS, end, 8 * c * n);
   end = place(ctx, ADDRESS_REFERENCE_PROBABILITIES, end, 8 * c * n);
+  end = place(ctx, ADDRESS_REFERENCE_KNOWN, end, 8 * n);
   end = place(ctx, ADDRESS_REFERENCE_SEED, end, 8 * c * n);
   end = place(ctx, ADDRESS_REFERENCE_GRADIENT, end, 24 * n);
   end = place(ctx, ADDRESS_REFERENCE_SCRATCH, end, 8 * <f64>REFERENCE_ADJOINTS + (h + m) * n);

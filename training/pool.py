@@ -1,4 +1,4 @@
-"""The pool of toy fluids: generated once (this takes minutes, see fluids.py), then read from its file."""
+"""The pools of toy fluids and networks: generated once (fluids.py, networks.py), then read from their files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
+from tqdm import tqdm
 
 
 def load_or_generate(path: Path, runs: int, snapshots: int, seed: int) -> dict[str, np.ndarray]:
@@ -20,6 +21,25 @@ def load_or_generate(path: Path, runs: int, snapshots: int, seed: int) -> dict[s
         np.savez_compressed(path, atoms=np.concatenate(frames), starts=starts, families=np.array(families))
     with np.load(path) as pool:
         return {name: pool[name] for name in pool.files}
+
+
+def load_networks(folder: Path, runs: int, seed: int) -> tuple[list[np.ndarray], list[int]]:
+    """Snapshots of so many runs, and the run of each. Runs are kept in files of `folder`; missing ones are made."""
+    folder.mkdir(parents=True, exist_ok=True)
+    frames: list[np.ndarray] = []
+    of_run: list[int] = []
+    for run in tqdm(range(runs), desc="toy networks"):
+        path = folder / f"{seed}-{run:04d}.npz"
+        if not path.exists():
+            from .networks import generate
+
+            name, made = generate(run, seed)
+            np.savez_compressed(path, family=np.array(name), **{str(index): frame for index, frame in enumerate(made)})
+        with np.load(path) as kept:
+            found = [kept[name] for name in kept.files if name != "family"]
+        frames += found
+        of_run += [run] * len(found)
+    return frames, of_run
 
 
 if __name__ == "__main__":

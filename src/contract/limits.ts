@@ -30,7 +30,7 @@ export const limits = {
   },
   core: {
     /** Version of the names, shapes and order of calls of the core (docs/core-abi.md), not of the offsets. */
-    abiVersion: 7,
+    abiVersion: 8,
     /**
      * Factor by which the room for pairs exceeds the need of the frame that made it grow, so that later
      * frames fit.

@@ -123,6 +123,17 @@ export const model = {
         "most": "MAX_OUTER",
         "step": "OUTER_STEP"
       }
+    },
+    "knownWidth": {
+      "meaning": "Layer of the network that decides whether denoised surroundings are those of a class, or 0 for none",
+      "core": "KNOWN",
+      "least": 0,
+      "most": 128,
+      "step": 8,
+      "usual": 0,
+      "constants": {
+        "most": "MAX_KNOWN"
+      }
     }
   },
   "constants": {
@@ -236,6 +247,25 @@ export const model = {
     "network2.bias1": [
       [
         "classCount"
+      ]
+    ],
+    "known.weight0": [
+      [
+        "knownWidth"
+      ],
+      [
+        "hiddenWidth",
+        "messageWidth"
+      ]
+    ],
+    "known.bias0": [
+      [
+        "knownWidth"
+      ]
+    ],
+    "known.weight1": [
+      [
+        "knownWidth"
       ]
     ]
   }

@@ -45,6 +45,7 @@ interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
   advanceDenoise(context: number): number;
   layoutReference(context: number, base: number, pairCapacity: number): number;
   referencePairs(context: number): number;
+  knownReference(context: number): void;
   forwardReference(context: number): number;
   readReference(context: number): void;
   seedReference(context: number): void;

@@ -20,6 +20,8 @@ export interface ReferenceResult {
   readonly messages: Float64Array;
   /** N x C */
   readonly logits: Float64Array;
+  /** N, log-odds that the surroundings are those of a class; empty if the model does not ask for them. */
+  readonly known: Float64Array;
 }
 
 /**
@@ -35,6 +37,8 @@ export function forwardReference(frame: LoadedFrame): ReferenceResult {
   const starts = context.integers("REFERENCE_START", atomCount + 1);
   const rows = (name: string, width: number) =>
     context.doubles(`REFERENCE_${name}`, width * atomCount).slice();
+  const asksKnown = context.count("KNOWN") > 0;
+  if (asksKnown) core.knownReference(address);
   return {
     lengthScale: context.value("LENGTH_SCALE"),
     logDensity,
@@ -44,6 +48,7 @@ export function forwardReference(frame: LoadedFrame): ReferenceResult {
     hidden: rows("HIDDEN", context.count("HIDDEN")),
     messages: rows("MESSAGES", context.count("MESSAGE")),
     logits: rows("LOGITS", context.count("CLASSES")),
+    known: rows("KNOWN", asksKnown ? 1 : 0),
   };
 }
 

@@ -23,6 +23,8 @@ export interface ModelShape {
   readonly messageWidth: number;
   /** U, width of the last hidden layer. */
   readonly outerWidth: number;
+  /** T, width of the network that decides whether denoised surroundings are known; 0 for none. */
+  readonly knownWidth: number;
 }
 
 type SizeName = keyof ModelShape;
@@ -80,19 +82,20 @@ export function invariantCount(shape: ModelShape): number {
   return shape.channels * (degreeCount(shape) + 1);
 }
 
-/** Returns the shape of each tensor, output x input. */
-export function tensorShapes(shape: ModelShape): Record<TensorName, number[]> {
+/** Returns the shape of each tensor of a model, output x input. */
+export function tensorShapes(shape: ModelShape): Partial<Record<TensorName, number[]>> {
   const known: Readonly<Record<string, number>> = {
     ...shape,
     degrees: degreeCount(shape),
     invariants: invariantCount(shape),
   };
   const size = (term: string | number): number => (typeof term === "number" ? term : known[term]!);
-  const shapes = Object.entries(table.tensors).map(([name, extents]) => [
+  const shapes = Object.entries(table.tensors).map(([name, extents]): [string, number[]] => [
     name,
     extents.map((terms: readonly (string | number)[]) =>
       terms.reduce<number>((sum, term) => sum + size(term), 0),
     ),
   ]);
-  return Object.fromEntries(shapes);
+  // A model without a part has no tensors for it.
+  return Object.fromEntries(shapes.filter(([, extents]) => !extents.includes(0)));
 }

@@ -28,8 +28,12 @@ export interface CoreModel extends ModelShape {
   readonly tensors: CoreTensors;
 }
 
+/** Tensors that a model without the network of known surroundings lacks. */
+type OptionalTensor = Extract<TensorName, `known.${string}`>;
+
 /** The weights, with the shapes of `tensorShapes` (shape.ts). */
-export type CoreTensors = Readonly<Record<TensorName, Float32Array>>;
+export type CoreTensors = Readonly<Record<Exclude<TensorName, OptionalTensor>, Float32Array>> &
+  Readonly<Partial<Record<OptionalTensor, Float32Array>>>;
 
 /** Atoms at one moment. Lengths in the simulation's unit. */
 export interface CoreFrame {

@@ -38,9 +38,9 @@ export function writeModel(model: CoreModel, context: CoreContext): number {
     throw new PhasewireError("INTERNAL", { message: "the core refuses a model of a valid shape" });
   context.reserve(end, "model");
   for (const [name, shape] of Object.entries(tensorShapes(model))) {
-    const tensor = model.tensors[name as keyof CoreTensors];
+    const tensor = model.tensors[name as keyof CoreTensors] ?? new Float32Array();
     const length = shape.reduce((product, size) => product * size);
-    checkLength(name, tensor?.length, length);
+    checkLength(name, tensor.length, length);
     context.singles(tensorField(name), length).set(tensor);
   }
   checkLength("idealLogits", model.idealLogits.length, model.classCount);
@@ -53,10 +53,10 @@ export function writeModel(model: CoreModel, context: CoreContext): number {
   return end;
 }
 
-function checkLength(name: string, found: number | undefined, expected: number): void {
+function checkLength(name: string, found: number, expected: number): void {
   if (found === expected) return;
   throw new PhasewireError("MODEL_SHAPE", {
-    message: `${name} has ${found ?? "no"} numbers; ${expected} are needed`,
+    message: `${name} has ${found} numbers; ${expected} are needed`,
     field: name,
     value: found,
   });

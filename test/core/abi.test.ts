@@ -102,7 +102,7 @@ const typeBytes: Readonly<Record<string, number>> = { u8: 1, u16: 2, i32: 4, f32
 
 /** Regions that only frames with gradients have. */
 const gradientRegions =
-  /^(SEED|GRADIENT|RAW_LABELS|HIDDEN_ADJOINT|MESSAGES_ADJOINT|BLOCK_VIRIAL|CURSOR|DENOISE_\w+|PAIR_REVERSE|PAIR_GRADIENT)$/;
+  /^(SEED|GRADIENT|RAW_LABELS|TAKES_PART|KNOWN|HIDDEN_ADJOINT|MESSAGES_ADJOINT|BLOCK_VIRIAL|CURSOR|DENOISE_\w+|PAIR_REVERSE|PAIR_GRADIENT)$/;
 
 const features = {
   gradient: core.FEATURE_GRADIENT.value,
@@ -125,14 +125,14 @@ type Shape = NonNullable<Parameters<typeof layoutModel>[1]>;
 /** Returns all sizes of the present layout. */
 function sizesNow(scratchBytes: number): Sizes {
   const [C, F, K, L] = ["CLASSES", "BASIS", "CHANNELS", "LMAX"].map((name) => context.count(name));
-  const [V, H, M, U] = ["INNER", "HIDDEN", "MESSAGE", "OUTER"].map((name) => context.count(name));
+  const [V, H, M, U, T] = ["INNER", "HIDDEN", "MESSAGE", "OUTER", "KNOWN"].map((name) => context.count(name));
   const skipped = context.count("SKIPPED_DEGREE");
   const D = skipped > 0 ? L! : L! + 1;
   const Y = (L! + 1) ** 2 - (skipped > 0 ? 2 * skipped + 1 : 0);
   const N = context.count("ATOMS");
   const groups = Math.ceil(N / 4);
   return {
-    ...{ C: C!, F: F!, K: K!, L: L!, V: V!, H: H!, M: M!, U: U!, D, Y, N, groups },
+    ...{ C: C!, F: F!, K: K!, L: L!, V: V!, H: H!, M: M!, U: U!, T: T!, D, Y, N, groups },
     I: K! * (D + 1),
     Cp: 8 * Math.ceil(C! / 8),
     N4: 4 * groups,
@@ -162,8 +162,17 @@ describe("statuses", () => {
 describe("the memory", () => {
   const shapes: readonly Shape[] = [
     {},
-    { CLASSES: 33, CHANNELS: 8, LMAX: 4, INNER: 32, HIDDEN: 16, MESSAGE: 8, OUTER: 16 },
-    { CLASSES: 1023, BASIS: 64, SKIPPED_DEGREE: 5, INNER: 128, HIDDEN: 64, MESSAGE: 64, OUTER: 512 },
+    { CLASSES: 33, CHANNELS: 8, LMAX: 4, INNER: 32, HIDDEN: 16, MESSAGE: 8, OUTER: 16, KNOWN: 8 },
+    {
+      CLASSES: 1023,
+      BASIS: 64,
+      SKIPPED_DEGREE: 5,
+      INNER: 128,
+      HIDDEN: 64,
+      MESSAGE: 64,
+      OUTER: 512,
+      KNOWN: 128,
+    },
     { CLASSES: 2, BASIS: 2, CHANNELS: 8, LMAX: 2, INNER: 8, HIDDEN: 8, MESSAGE: 8 },
   ];
   const sets = [0, 1, 2, 3, 4, 5, 7, 8, 12, 15];

@@ -21,6 +21,8 @@ const regionBytes = (n: number, c: number): Record<string, number> => ({
   DISTANCE: 4 * n,
   GRADIENT: 24 * n,
   RAW_LABELS: 2 * n,
+  TAKES_PART: n,
+  KNOWN: 4 * n,
   ORDER: 4 * n,
   WRAPPED: 24 * n,
   SORTED_SPECIES: 4 * n,
@@ -108,6 +110,8 @@ describe("memory", () => {
     ["HIDDEN", 72],
     ["MESSAGE", 40],
     ["MESSAGE", 0],
+    ["KNOWN", 12],
+    ["KNOWN", 136],
   ] as const)("a model with %s = %i is refused", (name, count) => {
     const memory = createMemory();
     const context = new CoreContext(instantiateCore(module, memory), memory);

@@ -263,7 +263,7 @@ export function randomModel(
   const shape: ModelShape = { ...usualShape, basisCount: 10, classCount, outerWidth, ...sizes };
   const { hiddenWidth, messageWidth, innerWidth } = shape;
   const draw = (name: keyof CoreTensors, scale: number, shift = 0): Float32Array => {
-    const length = tensorShapes(shape)[name].reduce((product, size) => product * size);
+    const length = tensorShapes(shape)[name]?.reduce((product, size) => product * size) ?? 0;
     return Float32Array.from({ length }, () => shift + scale * normal());
   };
   const last = draw("network2.weight1", 1.6 / Math.sqrt(shape.outerWidth));
@@ -290,6 +290,9 @@ export function randomModel(
       "network2.bias0": draw("network2.bias0", 0.1),
       "network2.weight1": last,
       "network2.bias1": draw("network2.bias1", 0.5),
+      "known.weight0": draw("known.weight0", 1.36 / Math.sqrt(hiddenWidth + messageWidth)),
+      "known.bias0": draw("known.bias0", 0.1),
+      "known.weight1": draw("known.weight1", 10 / Math.sqrt(Math.max(1, shape.knownWidth))),
     },
   };
 }
@@ -302,7 +305,16 @@ export function layoutModel(
   context: CoreContext,
   shape: Partial<
     Record<
-      "CLASSES" | "BASIS" | "OUTER" | "CHANNELS" | "LMAX" | "SKIPPED_DEGREE" | "INNER" | "HIDDEN" | "MESSAGE",
+      | "CLASSES"
+      | "BASIS"
+      | "OUTER"
+      | "CHANNELS"
+      | "LMAX"
+      | "SKIPPED_DEGREE"
+      | "INNER"
+      | "HIDDEN"
+      | "MESSAGE"
+      | "KNOWN",
       number
     >
   > = {},
@@ -317,6 +329,7 @@ export function layoutModel(
     INNER: 64,
     HIDDEN: 32,
     MESSAGE: 32,
+    KNOWN: 0,
   };
   for (const [name, count] of Object.entries({ ...full, ...shape })) context.setCount(name, count);
   context.setValue("CUTOFF", 2.3);

@@ -190,6 +190,19 @@ class Core(Instance):
         """Return the labels, shape ``(N,)``."""
         return self._fields.array("LABELS", np.uint16, (self._atom_count,)).copy()
 
+    def takes_part(self) -> NDArray[np.bool_]:
+        """Return which atoms took part in denoising, shape ``(N,)``."""
+        return self._fields.array("TAKES_PART", np.uint8, (self._atom_count,)).astype(bool)
+
+    def surroundings(self) -> NDArray[np.float32]:
+        """Return hidden numbers and messages of the last forward pass, shape ``(N, H + M)``."""
+        shape, count = self.model.shape, self._atom_count
+        given = self._fields.array("ORDER", np.int32, (count,))
+        inputs = np.empty((count, shape.hiddenWidth + shape.messageWidth), np.float32)
+        inputs[given, : shape.hiddenWidth] = self._fields.array("HIDDEN", np.float32, (count, shape.hiddenWidth))
+        inputs[given, shape.hiddenWidth :] = self._fields.array("MESSAGES", np.float32, (count, shape.messageWidth))
+        return inputs
+
     def per_atom(self, name: str) -> NDArray[np.float32]:
         """Return ``CONFIDENCE``, ``MARGIN``, ``DISTANCE`` or ``ATOM_LOG_DENSITY``, shape ``(N,)``."""
         return self._fields.array(name, np.float32, (self._atom_count,)).copy()

@@ -41,6 +41,7 @@ class ModelShape:
     hiddenWidth: int  # noqa: N815
     messageWidth: int  # noqa: N815
     outerWidth: int  # noqa: N815
+    knownWidth: int  # noqa: N815
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> ModelShape:
@@ -77,10 +78,11 @@ class ModelShape:
         return least, most if getattr(self, only["size"]) == only["is"] else least, step, bound
 
     def tensor_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Return the tensors of a model and their shapes, output x input."""
+        """Return the tensors of a model and their shapes, output x input. Parts of width 0 have none."""
         degrees = self.lmax + 1 - (self.skippedDegree != 0)
         known = {**dict(self.sizes()), "degrees": degrees, "invariants": self.channels * (degrees + 1)}
-        return {
+        shapes = {
             name: tuple(sum(term if isinstance(term, int) else known[term] for term in terms) for terms in extents)
             for name, extents in _TENSORS.items()
         }
+        return {name: shape for name, shape in shapes.items() if 0 not in shape}

@@ -1,0 +1,165 @@
+/**
+ * Whether denoised surroundings are those of a class (docs/maths.md, "Known surroundings").
+ *
+ *     k_a = v . silu(V [h_a, n_a] + c)                     log-odds; H + M -> T -> 1
+ *     l_a0 := log sum_(c >= 1) exp l_ac - k_a + log w_0    so that p_a0 = 1 / (1 + exp(k_a) / w_0)
+ *
+ * After the last denoising step, the second line takes the place of the constant logit of class 0
+ * for the atoms that took part: label, confidence, margin and probabilities follow from it as in
+ * readout.ts. The stored logits, logP, its gradient and the distance stay as they are.
+ *
+ * Kernel: four sorted atoms at a time, f32. Results are stored at the place of the atom in the
+ * order given.
+ */
+import {
+  ADDRESS_CLASS_SPECIES,
+  ADDRESS_CLASS_WEIGHTS,
+  ADDRESS_CONFIDENCE,
+  ADDRESS_FORWARD_KNOWN,
+  ADDRESS_HIDDEN,
+  ADDRESS_KNOWN,
+  ADDRESS_KNOWN_BIAS0,
+  ADDRESS_KNOWN_WEIGHT0,
+  ADDRESS_KNOWN_WEIGHT1,
+  ADDRESS_LABELS,
+  ADDRESS_LOG_PRIOR,
+  ADDRESS_LOGITS,
+  ADDRESS_MARGIN,
+  ADDRESS_MESSAGES,
+  ADDRESS_ORDER,
+  ADDRESS_PROBABILITIES,
+  ADDRESS_REFERENCE_HIDDEN,
+  ADDRESS_REFERENCE_KNOWN,
+  ADDRESS_REFERENCE_MESSAGES,
+  ADDRESS_REFERENCE_SCRATCH,
+  ADDRESS_SPECIES_AROUND,
+  COUNT_ATOMS,
+  COUNT_CLASSES,
+  COUNT_HIDDEN,
+  COUNT_KNOWN,
+  COUNT_MESSAGE,
+} from "./abi";
+import { at2, at4, at8, count, loadF4, loadF8, region, storeF8 } from "./memory";
+import { layerForward, layerReference, siluForward, siluReference } from "./network";
+import { gatherInput } from "./networks";
+import { REFERENCE_A0, REFERENCE_X, REFERENCE_Z0, SCRATCH_INPUT, SCRATCH_OUTER, SCRATCH_OUTER_OUT } from "./scratch";
+
+/** Below this sum the probabilities of crystalline classes have no useful ratios. */
+const LEAST_SHARE: f64 = 1e-30;
+
+/** Lead of class 0 up to which an atom can still be called a crystal: a difference of logits. */
+const CANDIDATE_LEAD: f32 = 2.302585; // log 10
+
+/** Whether the model asks the question at all. */
+// @ts-ignore: decorator
+@inline
+export function asksKnown(ctx: usize): bool {
+  return count(ctx, COUNT_KNOWN) > 0;
+}
+
+/**
+ * Whether the best crystalline logit of an atom (order given), of those that it can be named after,
+ * is that close to class 0's.
+ */
+export function isCandidate(ctx: usize, atom: i32): bool {
+  const classCount = count(ctx, COUNT_CLASSES);
+  const logits = at4(region(ctx, ADDRESS_LOGITS), atom * classCount);
+  const needed = region(ctx, ADDRESS_CLASS_SPECIES);
+  const seen = <i32>load<u8>(region(ctx, ADDRESS_SPECIES_AROUND) + <usize>atom);
+  const least = loadF4(logits, 0) - CANDIDATE_LEAD;
+  for (let c = 1; c < classCount; ++c) {
+    if (loadF4(logits, c) > least && load<i32>(at4(needed, c)) <= seen) return true;
+  }
+  return false;
+}
+
+/** k_a of all atoms, from the hidden numbers and messages of the last forward pass. */
+export function evaluateKnown(ctx: usize, scratch: usize): void {
+  const n = count(ctx, COUNT_ATOMS);
+  const width = count(ctx, COUNT_KNOWN);
+  const input = count(ctx, COUNT_HIDDEN) + count(ctx, COUNT_MESSAGE);
+  const order = region(ctx, ADDRESS_ORDER);
+  const known = region(ctx, ADDRESS_KNOWN);
+  const weights = region(ctx, ADDRESS_KNOWN_WEIGHT1);
+  const z = scratch + SCRATCH_OUTER;
+  const a = scratch + SCRATCH_OUTER_OUT;
+  for (let first = 0; first < n; first += 4) {
+    gatherInput(ctx, scratch, first);
+    layerForward(z, scratch + SCRATCH_INPUT, region(ctx, ADDRESS_FORWARD_KNOWN), region(ctx, ADDRESS_KNOWN_BIAS0), width, input);
+    siluForward(a, z, 4 * width);
+    const until = min(first + 4, n);
+    for (let s = first; s < until; ++s) {
+      const row = at4(a, (s - first) * width);
+      // Terms are summed in f64 and in order, so that both builds round them alike.
+      let sum: f64 = 0;
+      for (let i = 0; i < width; ++i) sum += <f64>loadF4(row, i) * <f64>loadF4(weights, i);
+      store<f32>(at4(known, load<i32>(at4(order, s))), <f32>sum);
+    }
+  }
+}
+
+/** Gives an atom (order given) the logit of class 0 that k_a stands for, and all that follows. */
+export function applyKnown(ctx: usize, atom: i32): void {
+  const classCount = count(ctx, COUNT_CLASSES);
+  const logits = at4(region(ctx, ADDRESS_LOGITS), atom * classCount);
+  const probabilities = at4(region(ctx, ADDRESS_PROBABILITIES), atom * classCount);
+  const needed = region(ctx, ADDRESS_CLASS_SPECIES);
+  const seen = <i32>load<u8>(region(ctx, ADDRESS_SPECIES_AROUND) + <usize>atom);
+  let crystal = 0;
+  let first: f32 = -Infinity;
+  let second: f32 = -Infinity;
+  let crystalline: f64 = 0;
+  for (let c = 1; c < classCount; ++c) {
+    if (load<i32>(at4(needed, c)) > seen) continue;
+    const logit = loadF4(logits, c);
+    if (logit > first) {
+      second = first;
+      first = logit;
+      crystal = c;
+    } else {
+      second = max(second, logit);
+    }
+    crystalline += <f64>loadF4(probabilities, c);
+  }
+  // So far from every class that it can be named after that single precision holds no share of the
+  // crystals: it stays class 0.
+  if (crystalline < LEAST_SHARE) return;
+  const known = <f64>loadF4(region(ctx, ADDRESS_KNOWN), atom);
+  // p_a0 / (1 - p_a0)
+  const odds = loadF8(region(ctx, ADDRESS_CLASS_WEIGHTS), 0) * Math.exp(-known);
+  const share = 1 / (1 + odds);
+  const best = <f64>first;
+  const bestShare = <f64>loadF4(probabilities, crystal) / crystalline;
+  const flat = best - Math.log(bestShare) + loadF8(region(ctx, ADDRESS_LOG_PRIOR), 0) - known;
+  const label = flat >= best ? 0 : crystal;
+  for (let c = 1; c < classCount; ++c) {
+    store<f32>(at4(probabilities, c), <f32>((<f64>loadF4(probabilities, c) / crystalline) * share));
+  }
+  const none = odds / (1 + odds);
+  store<f32>(probabilities, <f32>none);
+  store<u16>(at2(region(ctx, ADDRESS_LABELS), atom), <u16>label);
+  store<f32>(at4(region(ctx, ADDRESS_CONFIDENCE), atom), <f32>(label > 0 ? bestShare * share : none));
+  const rival = label > 0 ? max(<f64>second, flat) : best;
+  store<f32>(at4(region(ctx, ADDRESS_MARGIN), atom), <f32>((label > 0 ? best : flat) - rival));
+}
+
+/** k_a of all atoms in f64, after forwardReference. */
+export function knownReference(ctx: usize): void {
+  const n = count(ctx, COUNT_ATOMS);
+  const width = count(ctx, COUNT_KNOWN);
+  const hidden = count(ctx, COUNT_HIDDEN);
+  const message = count(ctx, COUNT_MESSAGE);
+  const scratch = region(ctx, ADDRESS_REFERENCE_SCRATCH);
+  const x = at8(scratch, REFERENCE_X);
+  const z = at8(scratch, REFERENCE_Z0);
+  const a = at8(scratch, REFERENCE_A0);
+  for (let i = 0; i < n; ++i) {
+    memory.copy(x, at8(region(ctx, ADDRESS_REFERENCE_HIDDEN), hidden * i), hidden << 3);
+    memory.copy(at8(x, hidden), at8(region(ctx, ADDRESS_REFERENCE_MESSAGES), message * i), message << 3);
+    layerReference(z, x, region(ctx, ADDRESS_KNOWN_WEIGHT0), region(ctx, ADDRESS_KNOWN_BIAS0), width, hidden + message);
+    siluReference(a, z, width);
+    let sum: f64 = 0;
+    for (let t = 0; t < width; ++t) sum += loadF8(a, t) * <f64>loadF4(region(ctx, ADDRESS_KNOWN_WEIGHT1), t);
+    storeF8(region(ctx, ADDRESS_REFERENCE_KNOWN), i, sum);
+  }
+}

@@ -1,0 +1,92 @@
+"""The network of known surroundings: it learns what can be told apart, and enters a model file without changing it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from phasewire import Local, load_model
+
+from training.export import TENSORS, add_known
+from training.known import KNOWN, UNKNOWN, KnownConfig, Surroundings, balance, fit, log_odds, report
+
+SETTINGS = KnownConfig(updates=1000, batch=512, width=32, learning_rate=1e-2)
+MODELS = Path(__file__).resolve().parents[2] / "models"
+
+
+def surroundings(seed: int = 0) -> Surroundings:
+    """Two shells of points: the inner one is known. No straight cut separates them."""
+    rng = np.random.default_rng(seed)
+    count = 3000
+    known = (rng.random(count) < 0.3).astype(int)
+    points = rng.normal(size=(count, 4))
+    points *= (np.where(known == KNOWN, 1.0, 3.0) / np.linalg.norm(points, axis=1))[:, None]
+    sample = np.arange(count) // 10
+    return Surroundings(5.0 + points * [1.0, 2.0, 0.5, 1.0], known, sample, sample % 4 == 0)
+
+
+def test_it_learns_what_no_straight_cut_separates() -> None:
+    data = surroundings()
+    tensors = fit(data, SETTINGS)
+    shares = report(data, tensors)
+    assert shares["kept"] > 0.98 and shares["rejected"] > 0.98, shares
+    odds = log_odds(tensors, data.inputs)
+    assert odds[data.known == KNOWN].mean() > 2.0 > -2.0 > odds[data.known == UNKNOWN].mean()
+
+
+def test_samples_count_by_the_root_of_their_atoms() -> None:
+    data = Surroundings(np.zeros((6, 1)), np.array([1, 1, 1, 1, 1, 0]), np.array([0, 0, 0, 0, 1, 2]), np.zeros(6, bool))
+    odds = balance(data)
+    assert np.isclose(odds[0] * 4, 2 * odds[4])
+    assert np.isclose(odds.sum(), 1.0) and odds[5] < odds[:5].sum()
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name in ("core.safetensors", "manifest.json"):
+        shutil.copy(MODELS / name, tmp_path)
+    return tmp_path
+
+
+def test_a_model_file_gains_it_and_keeps_all_else(folder) -> None:
+    path = folder / "core.safetensors"
+    before = load_model(path)
+    width, inputs = 8, before.shape.hiddenWidth + before.shape.messageWidth
+    tensors = {
+        "known.weight0": np.zeros((width, inputs), np.float32),
+        "known.bias0": np.ones(width, np.float32),
+        "known.weight1": np.full(width, -10.0, np.float32),
+    }
+    add_known(path, tensors, {"heldOut": {}})
+    after = load_model(path)
+    assert after.shape.knownWidth == width and after.classes == before.classes
+    for name in TENSORS:
+        np.testing.assert_array_equal(after.tensors[name], before.tensors[name])
+    entry = next(one for one in json.loads((folder / "manifest.json").read_text())["models"] if one["name"] == "core")
+    assert entry["sha256"] == after.sha256 != before.sha256
+    add_known(path, {**tensors, "known.bias0": np.zeros(width, np.float32)}, {"heldOut": {}})
+    assert not load_model(path).tensors["known.bias0"].any()
+    add_known(path, tensors, {"heldOut": {}})
+    # Nothing is known to this network, so every atom is rejected after denoising, and only then.
+    frame = (3.6 * np.array([[0, 0, 0], [0.5, 0.5, 0], [0.5, 0, 0.5], [0, 0.5, 0.5]]), np.eye(3) * 3.6)
+    with Local(path) as doubting, Local(MODELS / "core.safetensors") as shipped:
+        assert doubting.analyse(*frame).fractions["fcc"] == shipped.analyse(*frame).fractions["fcc"] == 1.0
+        rejected = doubting.analyse(*frame, denoise=2, fields=("labels", "confidence"))
+        assert rejected.fractions["disordered"] == 1.0 and (rejected.confidence > 0.999).all()
+
+
+def test_weights_that_are_not_finite_are_refused(folder) -> None:
+    path = folder / "core.safetensors"
+    broken = {"known.weight0": np.full((8, 64), np.nan), "known.bias0": np.ones(8), "known.weight1": np.ones(8)}
+    with pytest.raises(ValueError, match="non-finite"):
+        add_known(path, broken, {})
+
+
+def test_unknown_settings_are_refused(tmp_path) -> None:
+    path = tmp_path / "known.json"
+    path.write_text('{"with": 64}')
+    with pytest.raises(ValueError, match="with"):
+        KnownConfig.load(path)
