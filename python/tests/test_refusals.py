@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 import time
 
 import msgpack
 import numpy as np
 import pytest
+from ase.build import bulk
 
 import phasewire
 from fake_server import Flooding, deaf_after_hello
@@ -107,11 +109,32 @@ def test_in_process(case, local, tmp_path):
     check(case, error_of(act))
 
 
+def shaken():
+    atoms = bulk("Cu", cubic=True) * 3
+    return atoms.positions + np.random.default_rng(1).normal(0, 0.1, atoms.positions.shape), atoms.cell.array
+
+
+def end_by_its_caller():
+    with phasewire.Local() as analyser:
+        timer = threading.Timer(0.05, analyser.abort)
+        timer.start()
+        analyser.analyse(*shaken(), denoise=10_000)
+
+
+def exceed_a_budget():
+    with phasewire.Local(budget=0.01) as analyser:
+        analyser.analyse(*shaken(), denoise=10_000)
+
+
 def call_what_is_not_there():
     Core(load_model()).call("noSuchFunction")
 
 
-IN_PROCESS = {"a fault of the software": call_what_is_not_there}
+IN_PROCESS = {
+    "an analysis that its caller ends": end_by_its_caller,
+    "an analysis beyond its budget": exceed_a_budget,
+    "a fault of the software": call_what_is_not_there,
+}
 
 
 @pytest.mark.parametrize("case", cases_of("server"), ids=name_of)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 import msgpack
@@ -142,6 +143,27 @@ def test_a_killed_server_is_an_error_and_its_successor_is_found(mortal_server):
             client.analyse(positions, cell)
         mortal_server.start()
         assert client.analyse(positions, cell).log_density == before.log_density
+
+
+def test_a_server_that_stops_in_the_middle_of_an_analysis_does_so_at_once_and_its_successor_is_asked(mortal_server):
+    atoms = bulk("Cu", cubic=True) * 10
+    positions = atoms.positions + np.random.default_rng(4).normal(0, 0.1, atoms.positions.shape)
+    seconds = []
+
+    def restart():
+        started = time.monotonic()
+        mortal_server.stop()
+        seconds.append(time.monotonic() - started)
+        mortal_server.start()
+
+    with phasewire.connect(mortal_server.endpoint, timeout=120) as analyser:
+        timer = threading.Timer(0.5, restart)
+        timer.start()
+        result = analyser.analyse(positions, atoms.cell.array, denoise=32)
+        timer.join()
+    assert result.denoising_steps == 32
+    # The analysis takes many times as long.
+    assert seconds[0] < 4
 
 
 def test_a_monitor_and_its_series_on_the_server(server):

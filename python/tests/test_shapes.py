@@ -79,8 +79,8 @@ def reference(core, count):
     )
     end = core.call("layoutReference", core._fields.address, int(end), 0)
     core.grow(int(end))
-    core._run("loadFrame")
-    core._run("referencePairs")
+    for stage in ("loadFrame", "referencePairs"):
+        assert core.call(stage, core._fields.address) == core.constants["STATUS_OK"]
     log_density = core.call("forwardReference", core._fields.address)
     logits = core._fields.array("REFERENCE_LOGITS", np.float64, (count, core.model.shape.classCount)).copy()
     core.call("seedReference", core._fields.address)

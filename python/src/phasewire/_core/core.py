@@ -1,11 +1,14 @@
 """The compiled core in this process: `phasewire.wasm` hosted by wasmtime (docs/core-abi.md).
 
-Python computes nothing of the model. This module lays out memory, copies arrays in and out, calls the core's stages
-and turns its status codes into errors.
+Python computes nothing of the model. This module lays out memory, copies arrays in and out and calls the core's stages.
+Large frames go through the stages in slices, between which Python can end a call: signals arrive, aborts and budgets
+are checked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +18,20 @@ from numpy.typing import NDArray
 from phasewire._contract import limits
 from phasewire._contract.tables import read_table
 from phasewire._core.build import Build, build_file, choose_build
+from phasewire._core.ending import Ending
 from phasewire._core.instance import Fields, Instance, too_large
 from phasewire._core.pair_room import PairRoom
-from phasewire._frame.frame import Frame, cell_not_finite, flat_cell
+from phasewire._core.status import status_error
+from phasewire._frame.frame import Frame
 from phasewire._model.model import Model
-from phasewire.errors import STATUS_REASONS, PhasewireError, make_error, refusal, show
+from phasewire.errors import PhasewireError, make_error, refusal, show
 
 _MOST_PAIRS = limits.whole("core", "mostPairs")
 _MOST_SKIN = limits.number("core", "mostSkin")
+_SLICE = limits.whole("core", "slice")
 _PAIR_GRADIENT_BYTES = 16
+# Pairs per atom of a crystal: atoms with more take that much longer.
+_USUAL_PAIRS = 64
 _CONVERGED = "converged"
 _CONVERGED_TOLERANCE = limits.number("denoising", "convergedTolerance")
 _CONVERGED_LIMIT = limits.whole("denoising", "convergedSteps")
@@ -32,6 +40,9 @@ _MODEL = read_table("model")
 
 class Core(Instance):
     """An instance of the core with a model.
+
+    After an error, or an exception such as ``KeyboardInterrupt`` in the middle of a call, load a frame: it gets the
+    results that it gets from a new core.
 
     Parameters
     ----------
@@ -68,9 +79,31 @@ class Core(Instance):
         # Sizes that the regions of the frame were laid out for; frames with the same needs share the layout.
         self._layout: tuple[int, int, int] | None = None
         self._pair_room = PairRoom()
+        # False after a call that did not end well.
+        self._sound = True
         super().__init__(build_file(self.build) if wasm is None else wasm)
         self._fields = Fields(self, self.end)
+        self.grow(self._fields.address + self.constants["CONTEXT_BYTES"])
+        self._ending = Ending(self._fields.integer("ABORT"))
         self._frame_base = self._load_model()
+
+    def begin(self, budget: float | None = None) -> None:
+        """Begin a call: aborts so far do not end it.
+
+        Parameters
+        ----------
+        budget : float, optional
+            Seconds after which the calls on a frame raise ``OVER_BUDGET``. Default: none.
+        """
+        self._ending.begin(budget)
+
+    def abort(self, thread: int | None = None) -> None:
+        """Make the calls since `begin` raise ``ABORTED`` soon, if they are of this thread. Any thread may call this."""
+        self._ending.abort(thread)
+
+    def pause(self) -> None:
+        """Raise ``ABORTED`` or ``OVER_BUDGET`` if the calls since `begin` must end."""
+        self._ending.check(self._atom_count)
 
     def set_prior(self, weights: NDArray[np.float64] | None) -> None:
         """Set the prior over classes for all later calls.
@@ -92,7 +125,7 @@ class Core(Instance):
             return
         self._prior_set = False
         region[:] = wanted
-        self._run("setPrior")
+        self._check("setPrior", self._stage("setPrior"))
         self._prior_set = True
 
     def load(self, frame: Frame, length_scale: float | None, *, gradient: bool, per_class: bool = True) -> None:
@@ -113,6 +146,8 @@ class Core(Instance):
         InputError
             If the core refuses the frame.
         """
+        if not self._sound:
+            self._recover()
         self._atom_count = len(frame)
         self._features = self._features_for(gradient, per_class)
         self._lay_out_what_fits()
@@ -124,7 +159,8 @@ class Core(Instance):
         self._fields.values("CELL", 9)[:] = cell.ravel()
         self._fields.set_count("PERIODIC", sum(1 << axis for axis, flag in enumerate(frame.periodic) if flag))
         self._fields.values("LENGTH_SCALE_GIVEN")[0] = 0.0 if length_scale is None else length_scale
-        self._run("loadFrame")
+        with self._whole():
+            self._check("loadFrame", self._search())
         self._pair_room.used(self._fields.count("PAIRS_NEEDED"), self._atom_count)
 
     def forget(self) -> None:
@@ -138,15 +174,22 @@ class Core(Instance):
 
     def forward(self) -> None:
         """Compute logits and all per-atom results of the loaded frame."""
-        self._run("forward")
+        with self._whole():
+            self._pass("forward", "forwardDensity", "forwardLogits", "finishForward")
 
     def score(self) -> None:
         """Compute the gradient and the virial of logP, after `forward`."""
-        self._run("score")
+        with self._whole():
+            if self._is_small:
+                self._check("score", self._stage("score"))
+            else:
+                self.call("seedLogDensity", self._fields.address)
+                self._differentiate()
 
     def backward(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Compute gradient and virial of an L whose dL/dl is in `seed`, after `forward`, and return views of them."""
-        self._run("backward")
+        with self._whole():
+            self._differentiate()
         return self._fields.array("GRADIENT", np.float64, (self._atom_count, 3)), self._virial()
 
     def denoise(self, steps: int | str) -> None:
@@ -154,8 +197,11 @@ class Core(Instance):
         converged = steps == _CONVERGED
         self._fields.set_count("DENOISE_LIMIT", _CONVERGED_LIMIT if converged else int(steps))
         self._fields.values("DENOISE_TOLERANCE")[0] = _CONVERGED_TOLERANCE if converged else 0.0
-        self.call("startDenoise", self._fields.address)
-        self._run("denoise")
+        with self._whole():
+            if self._is_small:
+                self._denoise_whole()
+            else:
+                self._denoise_in_slices()
 
     def frame_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays that variables depend on, after `forward`: views that hold until the next `load`."""
@@ -245,7 +291,6 @@ class Core(Instance):
     def _load_model(self) -> int:
         model, context = self.model, self._fields.address
         base = context + self.constants["CONTEXT_BYTES"]
-        self.grow(base)
         for key, size in _MODEL["sizes"].items():
             self._fields.set_count(size["core"], getattr(model.shape, key))
         for key, constant in _MODEL["constants"].items():
@@ -265,7 +310,7 @@ class Core(Instance):
             self._fields.array(name.upper().replace(".", "_"), np.float32, tensor.shape)[:] = tensor
         self._fields.array("IDEAL_LOGITS", np.float64, (self._class_count,))[:] = model.ideal_logits
         self._fields.array("CLASS_SPECIES", np.int32, (self._class_count,))[:] = model.species_counts
-        self._run("prepareModel")
+        self._check("prepareModel", self._stage("prepareModel"))
         return end
 
     def _features_for(self, gradient: bool, per_class: bool) -> int:
@@ -310,58 +355,103 @@ class Core(Instance):
             self._pair_room.forget()
             self._lay_out_frame(self._pair_room.per_atom)
 
-    def _run(self, stage: str) -> None:
-        """Call a stage, and again with more memory if it needs more."""
-        while True:
-            status = self.call(stage, self._fields.address)
-            if status == self.constants["STATUS_OK"]:
-                return
-            if status != self.constants["STATUS_PAIR_OVERFLOW"]:
-                self._pair_room.forget()
-                raise self._status_error(stage, status)
-            try:
-                self._lay_out_frame(self._pair_room.grow(self._fields.count("PAIRS_NEEDED"), self._atom_count))
-            except PhasewireError:
-                self._pair_room.forget()
-                raise
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Note that the core must recover if a call does not end well, for whichever reason."""
+        self.pause()
+        try:
+            yield
+        except BaseException:
+            self._sound = False
+            raise
 
-    def _status_error(self, stage: str, status: int) -> PhasewireError:
-        name = self.status_name(status)
-        reason = STATUS_REASONS.get(name)
-        atom, other = self._fields.count("ERROR_ATOM"), self._fields.count("ERROR_OTHER")
-        if reason == "positionNotFinite":
-            position = self._fields.array("POSITIONS", np.float64, (self._atom_count, 3))[atom]
-            axis = int(np.argmin(np.isfinite(position)))
-            number = float(position[axis])
-            return refusal(reason, axis="xyz"[axis], atom=atom, number=number, value=number)
-        if reason == "coincidentAtoms":
-            distance = float(self._fields.values("ERROR_DISTANCE")[0])
-            return refusal(
-                reason,
-                atom=atom,
-                other="an image of itself" if other == atom else f"atom {other}",
-                distance=distance,
-                least=limits.number("frame", "coincident"),
-                scale=self.length_scale,
-                value=[atom, other, distance],
-            )
-        if reason == "tooDense":
-            most = self.constants["ROW_CAPACITY"]
-            return refusal(reason, scale=self.length_scale, atom=atom, most=most, value=self.length_scale)
-        if reason == "noLengthScale":
-            return refusal(reason, fewest=limits.whole("frame", "fewestOfCluster"))
-        if reason == "extremeLengthScale":
-            number = float(self._fields.values("LENGTH_SCALE_GIVEN")[0])
-            least, most_length = (limits.number("frame", f"{bound}LengthScale") for bound in ("shortest", "longest"))
-            return refusal(reason, number=number, least=least, most=most_length, value=number)
-        if reason in ("flatCell", "cellNotFinite"):
-            cell = self._fields.values("CELL", 9).reshape(3, 3)
-            bits = self._fields.count("PERIODIC")
-            periodic = [bool(bits >> axis & 1) for axis in range(3)]
-            return flat_cell(cell.tolist(), periodic) if reason == "flatCell" else cell_not_finite(cell)
-        if reason in ("aborted", "modelNotFinite", "prior"):
-            return refusal(reason)
-        return make_error("INTERNAL", f"the core's {stage} returned {name}", field=stage)
+    def _recover(self) -> None:
+        """Drop all that earlier frames have left."""
+        self._pair_room.forget()
+        self.forget()
+        self.call("forgetFrames", self._fields.address)
+        self._sound = True
+
+    @property
+    def _is_small(self) -> bool:
+        """Whether a pass over the frame is short enough for one call."""
+        return self._atom_count <= _SLICE
+
+    def _stage(self, name: str) -> int:
+        return int(self.call(name, self._fields.address))
+
+    def _in_slices(self, stages: tuple[str, ...], atoms: int) -> None:
+        """Run stages, so many atoms at a time; between them, signals arrive and the call may end."""
+        for stage in stages:
+            for begin in range(0, self._atom_count, atoms):
+                self.call(stage, self._fields.address, 0, begin, min(begin + atoms, self._atom_count))
+                self.pause()
+
+    def _search(self) -> int:
+        """Find the neighbours of the frame whose inputs are in place; return the status."""
+        return self._with_room(lambda: self._stage("loadFrame") if self._is_small else self._search_in_slices())
+
+    def _search_in_slices(self) -> int:
+        status = self._stage("binAtoms")
+        if status != self.constants["STATUS_OK"]:
+            return status
+        self._in_slices(("findPairs",), _SLICE)
+        return self._stage("finishPairs")
+
+    def _pass(self, whole: str, *stages: str) -> None:
+        """Run a pass in one call, or its stages in slices; the last one is not for a range of atoms."""
+        if self._is_small:
+            self._check(whole, self._stage(whole))
+            return
+        pairs = self._fields.count("PAIRS_NEEDED") / self._atom_count
+        block = self.constants["BLOCK"]
+        self._in_slices(stages[:-1], -(-int(_SLICE * min(1.0, _USUAL_PAIRS / max(pairs, 1.0))) // block) * block)
+        self.call(stages[-1], self._fields.address)
+
+    def _differentiate(self) -> None:
+        self._pass("backward", "backwardLogits", "backwardDensity", "gatherGradient", "finishBackward")
+
+    def _denoise_whole(self) -> None:
+        """Denoise a small frame, several decisions per call."""
+        decisions = max(1, _SLICE // self._atom_count)
+        self.call("startDenoise", self._fields.address)
+        while True:
+            status = self._with_room(lambda: int(self.call("denoiseFor", self._fields.address, decisions)))
+            if status != self.constants["STATUS_UNFINISHED"]:
+                self._check("denoise", status)
+                return
+            self.pause()
+
+    def _denoise_in_slices(self) -> None:
+        self._pass("forward", "forwardDensity", "forwardLogits", "finishForward")
+        self.call("startDenoise", self._fields.address)
+        while True:
+            wanted = self._stage("advanceDenoise")
+            if wanted == self.constants["DENOISE_DONE"]:
+                return
+            if wanted == self.constants["DENOISE_SCORE"]:
+                self.call("seedDenoise", self._fields.address)
+                self._differentiate()
+                continue
+            status = self._search()
+            if status == self.constants["STATUS_COINCIDENT_ATOMS"]:
+                self._fields.values("LOG_DENSITY")[0] = -np.inf
+                continue
+            self._check("denoise", status)
+            self._pass("forward", "forwardDensity", "forwardLogits", "finishForward")
+
+    def _with_room(self, search: Callable[[], int]) -> int:
+        """Run a search for pairs, again with more memory if it needs more; return its status."""
+        while True:
+            status = search()
+            if status != self.constants["STATUS_PAIR_OVERFLOW"]:
+                return status
+            self._lay_out_frame(self._pair_room.grow(self._fields.count("PAIRS_NEEDED"), self._atom_count))
+
+    def _check(self, stage: str, status: int) -> None:
+        if status != self.constants["STATUS_OK"]:
+            name, most = self.status_name(status), self.constants["ROW_CAPACITY"]
+            raise status_error(name, stage, self._fields, self._atom_count, most)
 
 
 def _check_skin(skin: float) -> None:

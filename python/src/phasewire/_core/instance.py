@@ -103,6 +103,9 @@ class Instance:
                 remedy="please report this with the frame that shows it",
             ) from error
 
+    def pause(self) -> None:
+        """Do nothing. Long computations call this between their slices, and it may raise to end them."""
+
     def status_name(self, status: int) -> str:
         """Return the name of a status without its prefix."""
         return self._status_names.get(status, str(status))
@@ -182,6 +185,10 @@ class Fields:
     def set_count(self, name: str, value: int) -> None:
         """Set a whole number."""
         self._field("COUNT", name, np.int32)[0] = value
+
+    def integer(self, name: str) -> NDArray[np.int32]:
+        """Return a whole number in place, as an array of one."""
+        return self._field("COUNT", name, np.int32)
 
     def _field(self, kind: str, name: str, dtype: DTypeLike, count: int = 1) -> NDArray[Any]:
         offset = self._instance.constants[f"{kind}_{self._prefix}{name}"]

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from phasewire._contract import limits
 from phasewire._core.instance import Fields, Instance, too_large
 from phasewire._frame.frame import Frame
 from phasewire._model.facts import ModelFacts
@@ -23,6 +24,8 @@ F64 = NDArray[np.float64]
 Arrays = Mapping[str, NDArray[Any]]
 
 _ALIGNMENT = 64
+# Most atoms of a slice: a fraction of a second for any variables.
+_SLICE = 4 * limits.whole("core", "slice")
 _NUMBER_BYTES = 8
 _LOGITS = {4: "PLACE_LOGITS_SINGLE", 8: "PLACE_LOGITS_DOUBLE"}
 # The flag that makes room for another array, and the type of its numbers.
@@ -126,7 +129,12 @@ class CoreVariables:
         self._records()[:] = program.numbers
         for record, numbers in given.items():
             self._give(record, numbers)
-        self._check(self.instance.call("evaluateVariables", self._fields.address))
+        if len(self.seed) <= _SLICE:
+            self._check(self.instance.call("evaluateVariables", self._fields.address))
+        else:
+            self._check(self.instance.call("startVariables", self._fields.address))
+            self._in_slices("sumVariables")
+            self._check(self.instance.call("finishVariables", self._fields.address))
         values: F64 = self._column("VALUE")[program.tops]
         return values
 
@@ -139,7 +147,11 @@ class CoreVariables:
             ``BAD_OPTION`` for a region with a sharp edge.
         """
         self._column("SLOPE")[self._program.tops] = slopes
-        self._check(self.instance.call("pullVariables", self._fields.address))
+        if len(self.seed) <= _SLICE:
+            self._check(self.instance.call("pullVariables", self._fields.address))
+        else:
+            self._check(self.instance.call("startPull", self._fields.address))
+            self._in_slices("pullAtoms")
 
     def adjoint(self, record: int) -> float:
         """Return the derivative of the energy by a record, after `pull`."""
@@ -207,6 +219,13 @@ class CoreVariables:
             raise too_large(atoms)
         self._free = int(end)
         instance.grow(self._free, atoms)
+
+    def _in_slices(self, stage: str) -> None:
+        """Run a stage for all atoms, a slice at a time."""
+        atoms = len(self.seed)
+        for begin in range(0, atoms, _SLICE):
+            self.instance.call(stage, self._fields.address, begin, min(begin + _SLICE, atoms))
+            self.instance.pause()
 
     def _room(self, size: int) -> int:
         """Return the address of unused bytes."""

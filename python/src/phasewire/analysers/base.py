@@ -292,6 +292,17 @@ class Analyser(ABC):
         By default an analyser keeps no such data.
         """
 
+    def abort(self, thread: int | None = None) -> None:  # noqa: B027
+        """End the call that another thread has running in this process; it raises ``ABORTED``.
+
+        It has no effect if no call runs, and on calls that a server answers.
+
+        Parameters
+        ----------
+        thread : int, optional
+            Identifier of a thread (``threading.get_ident``), to end a call only if it is of that thread.
+        """
+
     @abstractmethod
     def close(self) -> None:
         """Free the memory or close the connection. May be called more than once."""

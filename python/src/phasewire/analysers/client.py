@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from phasewire._core.variables import CoreVariables
 
 _RETRY_PAUSE = 0.05
-# Errors that asking again may cure: a restarted server, or memory that could not be shared.
-_CURABLE = ("NO_SESSION", "SERVER_UNREACHABLE", "SHARED_MEMORY")
+# Errors that asking again may cure: a restarted server, one that stops, or memory that could not be shared.
+_CURABLE = ("NO_SESSION", "SERVER_UNREACHABLE", "SHARED_MEMORY", "ABORTED")
 # Pause between two greetings of a server that does not answer them.
 _GREETING_SECONDS = 5.0
 _SEED = "seed"

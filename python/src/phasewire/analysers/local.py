@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from phasewire._core.build import Build
 from phasewire._core.core import Core
+from phasewire._core.ending import check_budget
 from phasewire._core.variables import CoreVariables
 from phasewire._frame.frame import Frame
 from phasewire._frame.options import Options
@@ -31,7 +32,8 @@ class Local(Analyser):
     A server can share the work of a frame among several threads (`phasewire.connect`).
 
     A call takes about ten microseconds per atom, and three times as long per denoising step. It releases Python's
-    interpreter lock.
+    interpreter lock. `abort`, a budget and Ctrl-C end it within a fraction of a second; the next call gets the results
+    of a new analyser.
 
     Parameters
     ----------
@@ -48,13 +50,15 @@ class Local(Analyser):
         Skin of the neighbour lists in units of a0. With a skin, the frames of a run share lists of candidates until
         an atom has moved by half of it; the results are the same. It pays if frames follow each other closely, as
         for forces at every step (0.1); a frame that begins new lists costs more. Default: none.
+    budget : float, optional
+        Seconds that a call may take; then it raises ``OVER_BUDGET``. Default: no limit.
 
     Raises
     ------
     ModelError
         If the model or the core is missing or damaged.
     InputError
-        ``BAD_OPTION`` for a class that the model lacks or an invalid weight.
+        ``BAD_OPTION`` for a class that the model lacks, an invalid weight or an invalid budget.
     """
 
     def __init__(
@@ -65,8 +69,10 @@ class Local(Analyser):
         wasm: str | Path | None = None,
         build: Build = "auto",
         skin: float = 0.0,
+        budget: float | None = None,
     ) -> None:
         super().__init__()
+        self._budget = check_budget(budget)
         self._model = model if isinstance(model, Model) else load_model(model)
         self._weights = self._weights_of(as_weights(classes))
         self._open_core: Core | None = Core(self._model, None if wasm is None else Path(wasm), build=build, skin=skin)
@@ -112,6 +118,18 @@ class Local(Analyser):
         """Names of classes if the atoms are the oxygens of water."""
         return self._model.water_names
 
+    def abort(self, thread: int | None = None) -> None:
+        """End the call that another thread has running; it raises ``ABORTED``. Without a call it has no effect.
+
+        Parameters
+        ----------
+        thread : int, optional
+            Identifier of a thread (``threading.get_ident``), to end a call only if it is of that thread.
+        """
+        core = self._open_core
+        if core is not None:
+            core.abort(thread)
+
     def forget(self) -> None:
         """Begin new neighbour lists with the next frame; old lists change the last digits of results."""
         with self._turn:
@@ -148,6 +166,7 @@ class Local(Analyser):
     def _analyse(self, frame: Frame, options: Options) -> Result:
         started = time.perf_counter()
         core = self._core
+        core.begin(self._budget)
         core.set_prior(self._prior(options))
         gradient = bool(options.denoise) or "score" in options.fields
         per_class = "probabilities" in options.fields or "logits" in options.fields
@@ -192,6 +211,7 @@ class Local(Analyser):
     def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
         started = time.perf_counter()
         core, settings = self._core, self._model.settings
+        core.begin(self._budget)
         model = ModelFacts(
             phases=self.phases,
             aliases=self.aliases,

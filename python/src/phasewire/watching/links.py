@@ -25,6 +25,8 @@ from phasewire.analysers.base import Analyser
 from phasewire.errors import PhasewireError, as_phasewire_error
 
 _NICENESS = limits.whole("server", "niceness")
+# Seconds between two tries to end an analysis.
+_PATIENCE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,6 +166,15 @@ class WorkerLink(QueuedLink):
         self._options = options
         self._working = False
         self._thread.start()
+
+    def close(self) -> None:
+        """End the thread and its analysis; snapshots that still wait count as dropped."""
+        self.stop()
+        while self._thread.is_alive():
+            # Others may share the analyser: only a call of this thread is ended, also one that waits for its turn.
+            self._analyser.abort(self._thread.ident)
+            self.wait_until_stopped(_PATIENCE)
+        super().close()
 
     def _busy(self) -> bool:
         return self._working

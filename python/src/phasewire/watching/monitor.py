@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Literal, TypedDict
 
 from phasewire import analysers
+from phasewire._contract import limits
 from phasewire._frame.frame import Frame
 from phasewire._frame.options import Denoise, Options, check_options
 from phasewire._frame.result import DEFAULT_FIELDS, FailedFrame, Result
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _KEPT_INCIDENTS = 1000
+_BUDGET = limits.number("server", "budget")
 _ABOUT_CONNECTION = ("connected", "lost", "refused", "garbled", "shared")
 _EXPLAINED = {
     "action": "a custom function raised",
@@ -124,7 +126,8 @@ class Monitor:
     Parameters
     ----------
     analyser : Analyser or str, optional
-        `phasewire.Local`, `phasewire.connect`, or a server's address. Default: ``Local()``.
+        `phasewire.Local`, `phasewire.connect`, or a server's address. Default: ``Local(budget=120)``, whose analyses
+        take at most 120 s each.
 
         With a server, the monitor sends frames on its own thread and over its own connection: the simulation copies its
         arrays and continues. The server may start late, die and return.
@@ -202,7 +205,7 @@ class Monitor:
                 remedy="leave it out to compute the phases in this process",
             )
         if analyser is None:
-            analyser = self._owned = analysers.Local()
+            analyser = self._owned = analysers.Local(budget=_BUDGET)
         elif isinstance(analyser, str):
             analyser = analysers.Client(make_settings(analyser, engine=engine))
         self._analyser = analyser
@@ -425,7 +428,10 @@ class Monitor:
         return settled
 
     def close(self, timeout: float = 10.0) -> None:
-        """Wait for outstanding results as `flush` does, then stop watching. May be called more than once."""
+        """Wait for outstanding results as `flush` does, then end what is left and stop watching.
+
+        May be called more than once.
+        """
         if self._closed:
             return
         # A server that has not been found by now will hardly answer.
