@@ -1,4 +1,4 @@
-// npm run fuzz: set up, then run a program of fuzz/ with the remaining arguments.
+// npm run fuzz, npm run soak: set up, then run a program of fuzz/ with the remaining arguments.
 import "./lib/require-node.mjs";
 
 const { spawnSync } = await import("node:child_process");

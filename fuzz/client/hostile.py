@@ -3,8 +3,8 @@
 It reads one line of JSON, ``{"seed", "cases", "inputs", "seconds"}``, and prints lines of JSON: ``sent`` and
 ``answered`` counts, ``broken`` promises with their cases, and ``memory`` at the end.
 
-A case is a call of the client and a list of answers to its requests, in order; requests after the list are answered
-correctly. An answer is a header with parts, or one of these actions:
+A case is a call of the client, which is a new one if the case is ``fresh``, and a list of answers to its requests, in
+order; requests after the list are answered correctly. An answer is a header with parts, or one of these actions:
 
 - ``{"silence": true}``: no answer
 - ``{"flood": n}``: n messages that answer nothing, then no answer
@@ -62,9 +62,8 @@ def main() -> None:
         began = time.monotonic()
         number = 0
         while attack.inputs < task["inputs"] and time.monotonic() - began < task["seconds"]:
-            if number % CASES_PER_CLIENT == 0:
-                attack.renew_client()
-            attack.play(generate(task["seed"], number))
+            case = generate(task["seed"], number)
+            attack.play({**case, "fresh": True} if number % CASES_PER_CLIENT == 0 else case)
             number += 1
             share = max(attack.inputs / task["inputs"], (time.monotonic() - began) / task["seconds"])
             attack.look_at_memory(share)
@@ -113,13 +112,13 @@ class Attack:
         self._slowest = 0.0
         self._played: list[Case] = []
         self._warm = self._memory = 0.0
-        self._client_is_new = False
+        self._has_client = False
 
     # -- cases ------------------------------------------------------------------------------------------------------
 
     def play(self, case: Case) -> None:
         """Play a case, and check how the call ended."""
-        if not self._client_is_new:
+        if case.get("fresh") or not self._has_client:
             self.renew_client()
         self._played.append(case)
         outcome = self._call(case["call"], list(case["answers"]))
@@ -129,7 +128,7 @@ class Attack:
     def renew_client(self) -> None:
         """Let the victim make a new client."""
         self._played = []
-        self._client_is_new = True
+        self._has_client = True
         self._call({"do": "connect", "endpoint": self._endpoint, "timeout": TIMEOUT}, [])
 
     def _call(self, call: Header, answers: list[Header]) -> Header | None:
@@ -292,7 +291,7 @@ class Attack:
     def _restart(self) -> None:
         self._victim.wait()
         self._victim = self._start()
-        self._client_is_new = False
+        self._has_client = False
         self._warm = 0.0
 
 

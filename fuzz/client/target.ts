@@ -29,8 +29,7 @@ export async function attackClient({ seed, cases, inputs, seconds, tally, progre
     if (broken !== undefined) tally.breach(broken, culprits);
     if (memory !== undefined) tally.grew(memory);
   });
-  // JSON has no infinity.
-  attacker.write({ seed, cases, seconds, inputs: Math.min(inputs, Number.MAX_SAFE_INTEGER) });
+  attacker.write({ seed, cases, seconds, inputs });
   const end = await attacker.ended;
   if (end !== "exit code 0") tally.breach(`the attacker ended by ${end}: ${attacker.lastErrors}`);
 }

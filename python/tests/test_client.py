@@ -180,6 +180,15 @@ BAD_RESULTS = {
     "labels of floats": ("MESSAGE_SHAPE", {"arrays": [{"name": "labels", "dtype": "f32", "shape": [2]}]}, bytes(8)),
     "no such class": ("MESSAGE_FORMAT", {}, b"\1\0\0\1"),
     "a fraction of no class": ("MESSAGE_FORMAT", {"fractions": {"bcc": 1}}, b"\1\0\1\0"),
+    "another step": ("MESSAGE_FORMAT", {"step": 1}, b"\1\0\1\0"),
+    "a step beyond all others": ("MESSAGE_FORMAT", {"step": 2**63}, b"\1\0\1\0"),
+    "no atoms": ("MESSAGE_FORMAT", {"atomCount": 0, "arrays": None}, None),
+    "300 extents": ("MESSAGE_SHAPE", {"arrays": [{"name": "x", "dtype": "u8", "shape": [1] * 300}]}, b"\1"),
+    "an extent beyond numpy": (
+        "MESSAGE_SHAPE",
+        {"arrays": [{"name": "x", "dtype": "u8", "shape": [0, 2**52, 2**52]}]},
+        b"",
+    ),
     "no fractions": ("MESSAGE_FORMAT", {"fractions": None}, b"\1\0\1\0"),
     "text for a number": ("MESSAGE_FORMAT", {"lengthScale": "wide"}, b"\1\0\1\0"),
     "of another step": ("MESSAGE_FORMAT", {"step": 1}, b"\1\0\1\0"),
@@ -199,7 +208,7 @@ def test_results_that_break_the_protocol(endpoint, name):
     def garble(header, server):
         if header["type"] != "analyse":
             return answer(header, server)
-        return [result_for(header, **changes)[0], labels]
+        return [result_for(header, **changes)[0], *([] if labels is None else [labels])]
 
     with FakeServer(endpoint, garble), phasewire.connect(endpoint) as client:
         with pytest.raises(phasewire.ProtocolError) as caught:

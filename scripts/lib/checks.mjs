@@ -108,6 +108,16 @@ function pytest(name, folder, without) {
   );
 }
 
+/** A minute of attacks, with a fixed seed; see fuzz/README.md. */
+const attacks = suite(
+  "attacks (fuzz)",
+  1,
+  node,
+  (report) => ["dist/fuzz/main.js", "--quick", "--seed", "14", `--report=${report}`],
+  "fuzz.json",
+  JSON.parse,
+);
+
 /**
  * The suites of tests, the longest first.
  *
@@ -118,6 +128,7 @@ export const suites = (without = []) => {
   return [
     vitest("core, library, server (vitest)", below("test")),
     pytest("Python package", "python/tests", below("python/tests")),
+    attacks,
     pytest("training", "training/tests", below("training/tests")),
     pytest("examples", "examples", below("examples")),
     pytest("accuracy suite", "accuracy/tests", below("accuracy/tests")),

@@ -25,6 +25,8 @@ PROTOCOL_VERSION: int = _PROTOCOL["version"]
 MAX_DEPTH = limits.whole("message", "deepest")
 MAX_VALUES = limits.whole("message", "mostValues")
 MAX_ARRAYS = limits.whole("message", "mostArrays")
+MAX_EXTENTS = limits.whole("message", "mostExtents")
+MAX_EXTENT = 2**53 - 1
 DTYPES: dict[str, np.dtype[Any]] = {name: np.dtype(f"<{name[0]}{size}") for name, size in _PROTOCOL["dtypes"].items()}
 _NAMES = {dtype: name for name, dtype in DTYPES.items()}
 # Longest name in a header, in bytes (bridge/PROTOCOL.md, section 4).
@@ -343,9 +345,13 @@ def _read_descriptor(descriptor: Any, where: str, may_share: bool) -> _Descripto
         _refuse(
             "MESSAGE_SHAPE", f"the dtype must be one of {', '.join(DTYPES)}", f"{where}.dtype", descriptor.get("dtype")
         )
-    if not isinstance(shape, list) or not all(_is_extent(extent) for extent in shape):
-        _refuse("MESSAGE_SHAPE", "the shape must be a list of whole numbers of at least 0", f"{where}.shape", shape)
+    if not isinstance(shape, list) or len(shape) > MAX_EXTENTS or not all(_is_extent(extent) for extent in shape):
+        expected = f"a list of at most {MAX_EXTENTS} whole numbers from 0 to {MAX_EXTENT}"
+        _refuse("MESSAGE_SHAPE", f"the shape must be {expected}", f"{where}.shape", shape)
     extents = tuple(int(extent) for extent in shape)
+    # An array with a 0 has no bytes, but numpy makes none of this size.
+    if 0 in extents and math.prod(max(extent, 1) for extent in extents) > MAX_EXTENT:
+        _refuse("MESSAGE_SHAPE", "there is no array of this shape", f"{where}.shape", shape)
     if not shared:
         return _Descriptor(name, dtype, extents, None)
     offset = descriptor.get("offset")
@@ -368,7 +374,7 @@ def _copy_part(descriptor: _Descriptor, part: Part) -> Array:
 
 
 def _is_extent(value: Any) -> TypeGuard[int | float]:
-    return _is_whole(value) and not isinstance(value, bool) and value >= 0
+    return _is_whole(value) and not isinstance(value, bool) and 0 <= value <= MAX_EXTENT
 
 
 def _require_shape(array: Array, name: str, dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
