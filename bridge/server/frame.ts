@@ -17,9 +17,10 @@ export class MessageFrame implements FrameSource {
   /** Time for copying and checking the arrays, in seconds. */
   secondsRead = 0;
 
-  /** @throws PhasewireError `NON_FINITE_CELL`, `MISSING_CELL`, `SINGULAR_CELL` */
+  /** @throws PhasewireError `NON_FINITE_CELL`, `MISSING_CELL`, `SINGULAR_CELL`, `SHARED_MEMORY` */
   constructor(private readonly message: Analyse) {
-    const { atomCount, cell, periodic, lengthScale, ignoreSpecies, species } = message;
+    const { atomCount, periodic, lengthScale, ignoreSpecies, species } = message;
+    const cell = message.cell && (readArray(message.cell).data as Float64Array);
     this.atomCount = atomCount;
     this.periodic = periodic;
     this.cell = completeCell(cell, periodic);
@@ -35,8 +36,9 @@ export class MessageFrame implements FrameSource {
     const { message } = this;
     if (message.positions.dtype === "f64") message.positions.copyTo(bytesOf(positions));
     else positions.set(readArray(message.positions).data);
-    const { cell, periodic } = message;
-    validateFrame({ positions, cell, periodic, species: null, info: {}, arrays: {} });
+    const { box } = this;
+    const { periodic } = message;
+    validateFrame({ positions, cell: box, periodic, species: null, info: {}, arrays: {} });
     // Species are read even if they are not needed: a message that contradicts itself is refused.
     const numbers = species ?? (message.species === null ? null : new Int32Array(this.atomCount));
     if (message.species !== null && numbers !== null) {

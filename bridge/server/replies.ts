@@ -133,7 +133,7 @@ export function observedArrays(
         });
         break;
       case "cell":
-        if (frame.cell !== null) arrays.set(field, { dtype: "f64", shape: [3, 3], data: frame.cell });
+        if (frame.cell !== null) arrays.set(field, readArray(frame.cell));
         break;
       case "species":
         if (frame.species !== null) arrays.set(field, readArray(frame.species));

@@ -14,14 +14,18 @@ import { PhasewireError } from "../../src/errors/index.js";
 import { classWeights, loadModel } from "../../src/model/index.js";
 import { packageVersion } from "../../src/package.js";
 import { CoreAnalyser } from "./core-analyser.js";
-import { defaultEndpoint } from "./endpoint.js";
-import { generateKeys, readServerKeys } from "./keys.js";
 import { createLogger, type LogLevel } from "./log.js";
 import { defaultNiceness, parseNiceness, yieldToOthers } from "./priority.js";
 import { startServer } from "./server.js";
+import { defaultEndpoint } from "./transport/endpoint.js";
+import { generateKeys, readServerKeys } from "./transport/keys.js";
 
 /** Cores left to a simulation on the same machine if the number of threads is not given. */
 const spareCores = 1;
+
+const mebibyte = 2 ** 20;
+/** Most memory that can be given: a tebibyte. */
+const mostMebibytes = 2 ** 20;
 
 interface ServeOptions {
   endpoint: string;
@@ -32,6 +36,7 @@ interface ServeOptions {
   sharedMemory: boolean;
   maxAtoms: number;
   budget: number;
+  maxMemory?: number;
   classes?: Record<string, number>;
   keys?: string;
   generateKeys?: string;
@@ -76,6 +81,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
     version,
     maxAtoms,
     logger,
+    ...(options.maxMemory === undefined ? {} : { maxMemory: options.maxMemory * mebibyte }),
     ...(options.sharedMemory ? {} : { sharedFolder: null }),
     ...(keys === undefined ? {} : { keys }),
     ...(options.classes === undefined ? {} : { classes: options.classes }),
@@ -161,6 +167,12 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
       new Option("--budget <seconds>", "end an analysis that takes longer than this")
         .default(limits.server.budget)
         .argParser(parseBudget),
+    )
+    .addOption(
+      new Option(
+        "--max-memory <MiB>",
+        "memory for frames that arrive or wait; half of it for one client. Default: a quarter of what the process may use",
+      ).argParser((text) => parseCount("max-memory", text, mostMebibytes)),
     )
     .option("--keys <dir>", "folder with CURVE keys; required for addresses that other machines can reach")
     .option("--generate-keys <dir>", "write keys of a server and a client to a folder, and exit")

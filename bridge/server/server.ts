@@ -1,29 +1,45 @@
 /**
- * The server: one ROUTER socket, sessions with bounded queues, one analysis at a time.
+ * The server: sessions with bounded queues over a transport, one analysis at a time.
  *
  * Receiving never waits for an analysis, and no answer waits for a client that does not read it. A bad
  * message causes at most an error in reply.
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
-import { Context, Router } from "zeromq";
 import { limits } from "../../src/contract/limits.js";
 import { protocol } from "../../src/contract/protocol.js";
 import { asPhasewireError, PhasewireError } from "../../src/errors/index.js";
 import type { ClassWeights } from "../../src/model/index.js";
 import type { Analysis, FrameAnalyser } from "./analyser.js";
-import { bindEndpoint, checkEndpoint, isLocalEndpoint, releaseEndpoint } from "./endpoint.js";
 import { MessageFrame } from "./frame.js";
-import { admitClients, type ServerKeys, zapDomain } from "./keys.js";
+import { MessageIntake, RefusedIntake } from "./intake.js";
 import { type Logger, silentLogger } from "./log.js";
+import { heldBytes } from "./memory.js";
 import { errorMessage, observedArrays, resultArrays, resultScalars } from "./replies.js";
-import { Outbox } from "./sessions/outbox.js";
+import { Admission, type Grant } from "./sessions/admission.js";
 import { Priors } from "./sessions/prior.js";
 import { SeriesStore } from "./sessions/series.js";
 import { type Job, Session } from "./sessions/session.js";
 import { type Replaced, Sessions } from "./sessions/sessions.js";
-import { encodeMessage, type Placement, receiveArrays, receiveHeader, SequencedError } from "./wire/codec.js";
+import { checkEndpoint, isLocalEndpoint } from "./transport/endpoint.js";
+import { listenKeyed } from "./transport/keyed.js";
+import type { ServerKeys } from "./transport/keys.js";
+import { listenPlain } from "./transport/plain.js";
+import {
+  type Connection,
+  type Intake,
+  type Receiver,
+  strangers,
+  type Transport,
+} from "./transport/transport.js";
+import {
+  ArrivingArrays,
+  encodeMessage,
+  type Placement,
+  receiveHeader,
+  SequencedError,
+} from "./wire/codec.js";
 import { serverLimits } from "./wire/limits.js";
-import { needsSession, readClientMessage } from "./wire/messages.js";
+import { frameArrays, needsSession, readClientMessage } from "./wire/messages.js";
 import { SharedFile, sharedFolder } from "./wire/shared-file.js";
 import { UnsupportedError } from "./wire/unsupported.js";
 import type {
@@ -34,6 +50,7 @@ import type {
   Hello,
   Limits,
   Peer,
+  ReceivedHeader,
   ResultScalars,
   ServerMessage,
   WireArray,
@@ -44,9 +61,14 @@ export const protocolVersions: readonly number[] = [protocol.version];
 
 const { capabilities, sharedCapability } = protocol;
 
-const { alignment, orphanCheckMs } = limits.shared;
-const { mostSessions, sessionsListed } = limits.server;
-const { partingMs } = limits.transport;
+const { alignment } = limits.shared;
+const { mostSessions, mostSessionsOfPeer, sessionsListed, silentMs } = limits.server;
+const { mostConnections } = limits.transport;
+
+/** Longest time in which messages that have arrived are read before an analysis begins, in milliseconds. */
+const readingMs = 5;
+const noGrant: Grant = { release() {} };
+const noArrays: ReadonlySet<string> = new Set();
 
 export interface ServerOptions {
   /** Address to bind; see bridge/PROTOCOL.md. */
@@ -63,8 +85,11 @@ export interface ServerOptions {
   sharedFolder?: string | null;
   /** CURVE keys; needed for an address that other machines can reach. */
   keys?: ServerKeys;
-  /** Sessions at once; a further one replaces another. */
+  /** Sessions at once, in all and of one peer; a further one replaces another. */
   mostSessions?: number;
+  mostSessionsOfPeer?: number;
+  /** Bytes that frames may hold while they arrive or wait; a share of the machine's if absent. */
+  maxMemory?: number;
   logger?: Logger;
 }
 
@@ -75,10 +100,7 @@ export interface RunningServer {
   readonly limits: Limits;
   /** Settles when the server no longer receives: after `close`, or with the error of its socket. */
   readonly finished: Promise<void>;
-  /**
-   * Sends goodbye to the clients, lets the current analysis finish, and frees socket and analyser. ZeroMQ
-   * frees the address a moment later, when the goodbyes are sent.
-   */
+  /** Sends goodbye to the clients, lets the current analysis finish, and frees socket and analyser. */
   close(): Promise<void>;
 }
 
@@ -91,58 +113,40 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { endpoint, keys } = options;
   checkEndpoint(endpoint, keys !== undefined);
   const priors = new Priors(options.analyser.model, options.classes);
+  const memory = heldBytes(options.maxMemory);
   const announced = serverLimits(
     options.maxAtoms ?? limits.server.mostAtoms,
     options.analyser.model.classes.length,
+    memory.ofPeer,
   );
-  const context = new Context();
-  const router = new Router({
-    context,
-    linger: 0,
-    // Otherwise messages to clients that are gone or do not read would vanish without an error.
-    mandatory: true,
-    sendTimeout: 0,
-    sendHighWaterMark: limits.transport.serverSendMark,
-    receiveHighWaterMark: limits.transport.serverReceiveMark,
-    maxMessageSize: announced.maxFrameBytes,
-    heartbeatInterval: limits.transport.heartbeatMs,
-    heartbeatTimeout: limits.transport.heartbeatTimeoutMs,
-    heartbeatTimeToLive: limits.transport.heartbeatTimeoutMs,
-  });
-  let stopAdmitting = (): void => {};
+  const server = new Server(announced, priors, new Admission(memory), options);
+  const { maxHeaderBytes, maxFrameBytes } = announced;
+  const bounds = { maxHeaderBytes, maxFrameBytes, mostUnsentBytes: memory.inAll, mostConnections };
   try {
-    if (keys !== undefined) {
-      stopAdmitting = await admitClients(context, keys);
-      router.zapDomain = zapDomain;
-      router.curveServer = true;
-      router.curveSecretKey = keys.secretKey;
-    }
-    const address = await bindEndpoint(router, endpoint);
-    const server = new Server(router, announced, priors, options);
-    const finished = server.receive();
-    return {
-      endpoint: address,
-      limits: announced,
-      finished,
-      close: async () => {
-        await server.stop();
-        await releaseEndpoint(address);
-        router.linger = partingMs;
-        router.close();
-        stopAdmitting();
-        await options.analyser.close();
-        await finished;
-      },
-    };
+    server.transport =
+      keys === undefined
+        ? await listenPlain(endpoint, server, bounds)
+        : await listenKeyed(endpoint, keys, server, bounds);
   } catch (error) {
-    router.close();
-    stopAdmitting();
+    await server.stop();
     throw error;
   }
+  const { transport } = server;
+  return {
+    endpoint: transport.endpoint,
+    limits: announced,
+    finished: transport.finished,
+    close: async () => {
+      await server.stop();
+      await transport.close();
+      await options.analyser.close();
+    },
+  };
 }
 
-class Server {
-  private readonly outbox: Outbox;
+class Server implements Receiver {
+  /** Set when it listens; before, nothing arrives. */
+  transport: Transport | null = null;
   private readonly sessions: Sessions;
   private readonly series: SeriesStore;
   private readonly analyser: FrameAnalyser;
@@ -151,7 +155,7 @@ class Server {
   /** Folder of shared files; null if no client can be on this host. */
   private readonly folder: string | null;
   private readonly capabilities: readonly Capability[];
-  private readonly orphanCheck: NodeJS.Timeout;
+  private readonly check: NodeJS.Timeout;
   private readonly startedAt = now();
   private analysed = 0;
   private stopping = false;
@@ -161,13 +165,15 @@ class Server {
   private work: Promise<void> | null = null;
 
   constructor(
-    private readonly router: Router,
     private readonly limits: Limits,
     private readonly priors: Priors,
+    private readonly admission: Admission,
     options: ServerOptions,
   ) {
-    this.outbox = new Outbox(router);
-    this.sessions = new Sessions(options.mostSessions ?? mostSessions);
+    this.sessions = new Sessions({
+      inAll: options.mostSessions ?? mostSessions,
+      ofPeer: options.mostSessionsOfPeer ?? mostSessionsOfPeer,
+    });
     this.analyser = options.analyser;
     this.series = new SeriesStore(options.analyser.model.classes);
     this.logger = options.logger ?? silentLogger;
@@ -175,71 +181,129 @@ class Server {
     const folder = options.sharedFolder === undefined ? sharedFolder() : options.sharedFolder;
     this.folder = isLocalEndpoint(options.endpoint) ? folder : null;
     this.capabilities = this.folder === null ? capabilities : [...capabilities, sharedCapability];
-    this.orphanCheck = setInterval(() => this.closeOrphans(), orphanCheckMs).unref();
-  }
-
-  /** Receives until the socket is closed. */
-  async receive(): Promise<void> {
-    for await (const [routingId, ...parts] of this.router) {
-      if (routingId === undefined || this.stopping) continue;
-      try {
-        this.handle(routingId, parts);
-      } catch (error) {
-        this.refuse(routingId, error);
-      }
-    }
+    this.check = setInterval(() => this.checkSessions(), silentMs).unref();
   }
 
   async stop(): Promise<void> {
     this.stopping = true;
     const sessions = this.sessions.all();
     for (const session of sessions) session.clear();
-    clearInterval(this.orphanCheck);
+    clearInterval(this.check);
     this.ending.abort();
     await this.work;
     for (const session of sessions) session.close();
-    await Promise.all(sessions.map((s) => this.reply(s.routingId, { type: "goodbye", reason: "shutdown" })));
+    await Promise.all(sessions.map((s) => this.reply(s.connection, { type: "goodbye", reason: "shutdown" })));
   }
 
-  private handle(routingId: Buffer, [header, ...parts]: Buffer[]): void {
-    const head = receiveHeader(header);
-    const session = this.sessions.get(routingId);
+  begin(connection: Connection, header: Uint8Array | null, bytes: number): Intake {
+    const session = this.sessions.get(connection);
     if (session !== undefined) session.lastHeard = now();
-    // Arrays mean something only within a session, which may have a shared file.
-    else if (needsSession(head.type)) throw new SequencedError(withoutSession(head.type), head.header);
-    const arrays = receiveArrays(head, parts, session?.shared ?? null);
     try {
-      const request = readClientMessage({ ...head, arrays }, this.limits);
-      if (session === undefined) this.handleStranger(routingId, request);
-      else this.handleKnown(session, request);
+      const head = receiveHeader(header, bytes);
+      return this.beginMessage(connection, session, head);
     } catch (error) {
-      throw error instanceof PhasewireError ? new SequencedError(error, head.header) : error;
+      return new RefusedIntake(() => this.refuse(connection, error));
     }
   }
 
-  private handleStranger(routingId: Buffer, request: ClientMessage): void {
+  gone(connection: Connection): void {
+    const session = this.sessions.get(connection);
+    if (session !== undefined && !this.stopping) this.lose(session);
+  }
+
+  /**
+   * Checks all that the header tells, before any array arrives.
+   *
+   * @throws SequencedError if the message is refused whatever follows
+   */
+  private beginMessage(
+    connection: Connection,
+    session: Session | undefined,
+    head: ReceivedHeader,
+  ): MessageIntake {
+    const sequenced = (error: unknown): unknown =>
+      error instanceof PhasewireError ? new SequencedError(error, head.header) : error;
+    const refuse = (error: unknown): void => this.refuse(connection, sequenced(error));
+    let arrays: ArrivingArrays;
+    try {
+      // Arrays mean something only within a session, which may have a shared file.
+      if (session === undefined && needsSession(head.type)) throw withoutSession(head.type);
+      arrays = new ArrivingArrays(head, session?.shared ?? null);
+    } catch (error) {
+      throw sequenced(error);
+    }
+    try {
+      const request = readClientMessage({ ...head, arrays: arrays.sources }, this.limits);
+      const grant =
+        request.type === "analyse" ? this.admit(session!, request, arrays.bytesOf(frameArrays)) : noGrant;
+      const accept = (): void => {
+        try {
+          this.accept(connection, session, request, grant);
+        } catch (error) {
+          grant.release();
+          refuse(error);
+        }
+      };
+      const kept = request.type === "analyse" ? frameArrays : noArrays;
+      return new MessageIntake(arrays, kept, grant, null, { accept, refuse });
+    } catch (error) {
+      return new MessageIntake(arrays, noArrays, noGrant, error, { accept: () => undefined, refuse });
+    }
+  }
+
+  /**
+   * Grants the memory of a frame. A monitor frame may take that of older ones of its session.
+   *
+   * @throws PhasewireError `OVERLOADED`, `TOO_LARGE`, `QUEUE_FULL`
+   */
+  private admit(session: Session, { mode }: Analyse, bytes: number): Grant {
+    session.checkRoom(mode);
+    for (;;) {
+      try {
+        return this.admission.grant(session.peer, bytes);
+      } catch (error) {
+        if (mode !== "monitor" || !session.dropOldest()) throw error;
+      }
+    }
+  }
+
+  /** Handles a complete message. Its session may have ended while it arrived. */
+  private accept(
+    connection: Connection,
+    session: Session | undefined,
+    request: ClientMessage,
+    grant: Grant,
+  ): void {
+    if (this.stopping) return;
+    const present = this.sessions.get(connection);
+    if (present === undefined && needsSession(request.type)) throw withoutSession(request.type);
+    if (request.type === "analyse") {
+      if (present !== session) throw withoutSession(request.type);
+      present!.enqueue({ message: request, receivedAt: now(), grant });
+      this.work ??= this.analyseAll();
+    } else if (present === undefined) this.handleStranger(connection, request);
+    else this.handleKnown(present, request);
+  }
+
+  private handleStranger(connection: Connection, request: ClientMessage): void {
     const { type, sequence } = request;
-    if (request.type === "hello") this.welcome(routingId, request);
-    else if (type === "ping") void this.reply(routingId, { type: "pong", sequence });
-    else void this.reply(routingId, { type: "goodbye", sequence, reason: "asked" });
+    if (request.type === "hello") this.welcome(connection, request);
+    else if (type === "ping") void this.reply(connection, { type: "pong", sequence });
+    else void this.reply(connection, { type: "goodbye", sequence, reason: "asked" });
   }
 
   private handleKnown(session: Session, request: ClientMessage): void {
-    const { routingId } = session;
+    const { connection } = session;
     const { sequence } = request;
     switch (request.type) {
-      case "analyse":
-        session.enqueue({ message: request, receivedAt: now() });
-        this.work ??= this.analyseAll();
-        break;
       case "series": {
         const run = request.run ?? session.run;
         const { columns, classes, arrays } = this.series.table(run, request.after);
-        void this.reply(routingId, { type: "series", sequence, run, columns, classes }, arrays);
+        void this.reply(connection, { type: "series", sequence, run, columns, classes }, arrays);
         break;
       }
       case "status":
-        void this.reply(routingId, {
+        void this.reply(connection, {
           type: "status",
           sequence,
           server: this.self,
@@ -257,23 +321,23 @@ class Server {
       case "subscribe":
         session.watch = request;
         session.missed = 0;
-        void this.reply(routingId, { type: "subscribed", sequence, runs: this.series.names() });
+        void this.reply(connection, { type: "subscribed", sequence, runs: this.series.names() });
         break;
       case "unsubscribe":
         session.watch = null;
-        void this.reply(routingId, { type: "unsubscribed", sequence });
+        void this.reply(connection, { type: "unsubscribed", sequence });
         break;
       case "goodbye":
-        this.sessions.remove(session);
-        void this.reply(routingId, { type: "goodbye", sequence, reason: "asked" });
+        this.end(session);
+        void this.reply(connection, { type: "goodbye", sequence, reason: "asked" });
         this.logger.info("session ended", { session: session.id, run: session.run });
         break;
       default:
-        this.handleStranger(routingId, request);
+        this.handleStranger(connection, request);
     }
   }
 
-  private welcome(routingId: Buffer, hello: Hello): void {
+  private welcome(connection: Connection, hello: Hello): void {
     const version = Math.max(...hello.versions.filter((offered) => protocolVersions.includes(offered)));
     if (version === Number.NEGATIVE_INFINITY) {
       throw refusedHello("versions", hello.versions, protocolVersions);
@@ -286,10 +350,11 @@ class Server {
     const weights = this.priors.read(hello.classes, this.priors.ofServer);
     const { folder } = this;
     const shared = hello.shared === null || folder === null ? null : SharedFile.open(hello.shared, folder);
-    const session = new Session(routingId, hello, this.limits, now(), weights, shared);
+    const session = new Session(connection, hello, this.limits, now(), weights, shared);
     const replaced = this.sessions.add(session);
+    connection.peer = session.peer;
     if (replaced !== null) this.endReplaced(replaced);
-    void this.reply(routingId, {
+    void this.reply(connection, {
       type: "welcome",
       sequence: hello.sequence,
       version,
@@ -313,31 +378,57 @@ class Server {
 
   /** Answers the frames of a session that had to end, so that its client begins another. */
   private endReplaced({ session, unanswered }: Replaced): void {
-    const { id, run, dropped } = session;
+    const { id, run, dropped, connection } = session;
+    if (this.sessions.get(connection) === undefined) connection.peer = strangers;
     this.logger.info("session replaced", { session: id, run, frames: unanswered.length });
-    for (const { message } of unanswered) {
-      const { mode, step, sequence } = message;
-      const error = errorMessage(withoutSession(message.type), sequence);
-      void this.reply(session.routingId, { ...error, mode, step, dropped });
+    for (const { type, mode, step, sequence } of unanswered) {
+      const error = errorMessage(withoutSession(type), sequence);
+      void this.reply(connection, { ...error, mode, step, dropped });
     }
   }
 
-  /** Closes the shared files of ended clients. */
-  private closeOrphans(): void {
-    for (const { shared } of this.sessions.all()) if (shared?.isOrphaned) shared.close();
+  private end(session: Session): void {
+    this.sessions.remove(session);
+    session.connection.peer = strangers;
+  }
+
+  /** Ends the session of a client that has left. */
+  private lose(session: Session): void {
+    this.end(session);
+    this.logger.info("client is gone", { session: session.id, run: session.run });
+  }
+
+  /** Closes the shared files of ended clients, and looks whether silent ones are still there. */
+  private checkSessions(): void {
+    const silentSince = now() - silentMs / 1000;
+    for (const session of this.sessions.all()) {
+      const { connection, shared } = session;
+      if (shared?.isOrphaned) shared.close();
+      if (connection.noticesItsEnd || session.lastHeard > silentSince) continue;
+      void this.reply(connection, { type: "pong" }).then((delivery) => {
+        if (delivery === "gone" && this.sessions.includes(session)) this.lose(session);
+      });
+    }
   }
 
   /** Analyses frames until none waits. */
   private async analyseAll(): Promise<void> {
     for (;;) {
-      // A turn of the event loop receives waiting messages, so that the chosen frame is the newest one.
-      await nextTurn();
+      await this.readWaiting();
       const next = this.sessions.next();
       if (next === null) break;
       await this.analyse(next.session, next.job);
       next.session.finish();
+      next.job.grant.release();
     }
     this.work = null;
+  }
+
+  /** Reads messages that have arrived, so that the next frame is the newest one. */
+  private async readWaiting(): Promise<void> {
+    const began = performance.now();
+    do await nextTurn();
+    while (this.transport?.isBusy && performance.now() - began < readingMs);
   }
 
   private async analyse(session: Session, { message: frame, receivedAt }: Job): Promise<void> {
@@ -394,12 +485,9 @@ class Server {
     arrays?: ReadonlyMap<string, WireArray>,
   ): Promise<void> {
     const parts = encodeMessage(message, arrays, spaceFor(session, frame));
-    const delivery = await this.outbox.send(session.routingId, parts);
+    const delivery = await session.connection.send(parts);
     if (delivery === "full" && frame.mode === "monitor") session.dropped++;
-    if (delivery === "gone") {
-      this.sessions.remove(session);
-      this.logger.info("client is gone", { session: session.id, run: session.run });
-    }
+    if (delivery === "gone" && this.sessions.includes(session)) this.lose(session);
   }
 
   /** Encodes the messages to the watchers of a run, and returns actions that send them. */
@@ -417,28 +505,28 @@ class Server {
       const { missed } = watcher;
       const parts = encodeMessage({ type: "observed", session: source.id, ...scalars, missed }, arrays);
       return () => {
-        void this.outbox.send(watcher.routingId, parts).then((delivery) => {
+        void watcher.connection.send(parts).then((delivery) => {
           if (delivery === "full") watcher.missed++;
-          if (delivery === "gone") this.sessions.remove(watcher);
+          if (delivery === "gone" && this.sessions.includes(watcher)) this.lose(watcher);
         });
       };
     });
   }
 
   /** Answers a message that could not be handled. */
-  private refuse(routingId: Buffer, error: unknown): void {
+  private refuse(connection: Connection, error: unknown): void {
     const header = error instanceof SequencedError ? error.header : {};
     const { sequence } = header;
     const known = Number.isSafeInteger(sequence) ? (sequence as number) : null;
     const message = this.reported(error, known);
-    const session = this.sessions.get(routingId);
+    const session = this.sessions.get(connection);
     if (header.type === "analyse") {
       const { mode, step } = header;
       if (mode === "monitor" || mode === "request" || mode === "bias") message.mode = mode;
       if (Number.isSafeInteger(step)) message.step = step as number;
       if (session !== undefined) message.dropped = session.dropped;
     }
-    void this.reply(routingId, message);
+    void this.reply(connection, message);
   }
 
   private frameError(error: unknown, session: Session, frame: Analyse): ErrorMessage {
@@ -459,8 +547,8 @@ class Server {
     return message;
   }
 
-  private reply(routingId: Buffer, message: ServerMessage, arrays?: ReadonlyMap<string, WireArray>) {
-    return this.outbox.send(routingId, encodeMessage(message, arrays));
+  private reply(connection: Connection, message: ServerMessage, arrays?: ReadonlyMap<string, WireArray>) {
+    return connection.send(encodeMessage(message, arrays));
   }
 }
 

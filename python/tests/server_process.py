@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import phasewire
@@ -17,15 +18,16 @@ MAIN = REPOSITORY / "dist" / "bridge" / "server" / "main.js"
 class ServerProcess:
     """`phasewire serve` at an endpoint."""
 
-    def __init__(self, endpoint: str, keys: Path | None = None) -> None:
+    def __init__(self, endpoint: str, keys: Path | None = None, options: Sequence[str] = ()) -> None:
         self.endpoint = endpoint
         self._keys = keys
+        self._options = options
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         assert MAIN.is_file(), f"{MAIN} is missing: run `npm run build` first"
-        options = [] if self._keys is None else ["--keys", str(self._keys)]
+        options = [*self._options, *([] if self._keys is None else ["--keys", str(self._keys)])]
         self._process = subprocess.Popen(
             ["node", str(MAIN), "serve", "--endpoint", self.endpoint, "--threads", "1", *options],
             cwd=REPOSITORY,

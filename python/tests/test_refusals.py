@@ -217,6 +217,7 @@ class Wire:
 REQUEST = {"type": "analyse", "mode": "request", "step": 0, "periodic": [False, False, False], "lengthScale": 1.0}
 ATOM = {"positions": np.zeros((1, 3))}
 MANY = {"positions": np.stack(np.meshgrid(*[np.arange(16.0)] * 3), axis=-1).reshape(-1, 3)}
+LARGE = {"positions": np.stack(np.meshgrid(*[np.arange(40.0, dtype=np.float32)] * 3), axis=-1).reshape(-1, 3)}
 
 
 @pytest.mark.parametrize("case", cases_of("wire"), ids=name_of)
@@ -300,6 +301,21 @@ def ask_too_much_at_once(server):
         wire.read(wire.answers(count))
 
 
+def hold_too_many_bytes(server):
+    # Half of the memory is for one client.
+    small = ServerProcess(f"{server.endpoint}-small", options=["--max-memory", "4"])
+    small.start()
+    try:
+        with Wire(small.endpoint) as wire:
+            wire.greet()
+            for _ in range(3):
+                while wire.connection.send(REQUEST, LARGE) is None:
+                    time.sleep(0.001)
+            wire.read(wire.answers(3))
+    finally:
+        small.stop()
+
+
 def send_too_many_atoms(server):
     with Wire(server.endpoint) as wire:
         wire.greet().ask(REQUEST, {"positions": np.zeros((1_000_001, 3), dtype=np.float32)})
@@ -311,6 +327,7 @@ ON_THE_WIRE = {
     "a frame before hello": begin_without_hello,
     "no protocol version in common": speak_another_protocol,
     "more requests than the queue holds": ask_too_much_at_once,
+    "more bytes than the server may hold": hold_too_many_bytes,
     "more atoms than the server takes": send_too_many_atoms,
 }
 

@@ -136,6 +136,11 @@ export const errors = {
       "meaning": "The session already has as many unanswered requests as the server keeps.",
       "remedy": "Wait for answers before sending more, or use monitor mode, which drops the oldest frame instead."
     },
+    "OVERLOADED": {
+      "kind": "protocol",
+      "meaning": "The server holds as many bytes of frames as it may, of this client or of all.",
+      "remedy": "Send the frame again after answers to earlier ones, send fewer or smaller frames at once, or start the server with a larger --max-memory."
+    },
     "ENDPOINT_IN_USE": {
       "kind": "input",
       "meaning": "Another process is listening at the address.",

@@ -99,6 +99,17 @@ export const limits = {
     mostObservables: 32,
     /** Most sessions of a server. Unit: sessions. */
     mostSessions: 256,
+    /** Most sessions of one peer. Unit: sessions. */
+    mostSessionsOfPeer: 128,
+    /**
+     * How often a server closes the shared files of clients that have ended, and asks silent clients with
+     * keys whether they are there. Unit: ms.
+     */
+    silentMs: 30000,
+    /** Share of the usable memory that frames may hold in a server while they arrive or wait. */
+    heldShare: 0.25,
+    /** Share of that memory that the frames of one peer may hold. */
+    heldShareOfPeer: 0.5,
     /** Most sessions in the answer to `status`. Unit: sessions. */
     sessionsListed: 64,
     /** Runs whose results a server keeps. Unit: runs. */
@@ -138,12 +149,30 @@ export const limits = {
     /** Silence after which a client in mode monitor sends a ping. Unit: ms. */
     pingMs: 5000,
     /**
-     * ZeroMQ's high-water mark for what a server sends to each client. ZeroMQ notices what a client has read
-     * in steps of half the mark, so half of it must hold the answers of a full queue. Unit: messages.
+     * ZeroMQ's high-water mark for what a server sends to each client. Half of it must hold the answers of a
+     * full queue: with keys, ZeroMQ notices what a client has read in steps of half the mark. Unit: messages.
      */
     serverSendMark: 32,
-    /** ZeroMQ's high-water mark for what a server receives. Unit: messages. */
-    serverReceiveMark: 16,
+    /**
+     * Most connections of a server without keys. A further one ends the oldest of those without a session.
+     * Unit: connections.
+     */
+    mostConnections: 1024,
+    /** Time within which a connection must finish ZeroMQ's handshake. Unit: ms. */
+    handshakeMs: 10000,
+    /**
+     * Time that each part of a message may take to arrive, in addition to that at the slowest rate. Unit: ms.
+     */
+    messageMs: 30000,
+    /** Slowest rate at which a part of a message may arrive. Unit: bytes/ms. */
+    slowestBytesPerMs: 100,
+    /**
+     * Silence after which the server's system asks the other end of a TCP connection whether it is there.
+     * Unit: ms.
+     */
+    keepAliveMs: 10000,
+    /** How often a server looks for connections that are silent or slow. Unit: ms. */
+    checkMs: 1000,
     /** Interval of ZMTP heartbeats. Unit: ms. */
     heartbeatMs: 2000,
     /** Timeout and time to live of ZMTP heartbeats. Unit: ms. */
@@ -165,8 +194,6 @@ export const limits = {
     alignment: 64,
     /** Text at the start of a shared file; the token follows it. Unit: text. */
     mark: "phasewire-shared",
-    /** How often a server closes the shared files of clients that have ended. Unit: ms. */
-    orphanCheckMs: 30000,
     /** Age from which a client removes the shared file of a client that has ended. Unit: ms. */
     staleMs: 60000,
   },

@@ -46,7 +46,7 @@ const request: Analyse = {
   resultSpace: null,
   atomCount: 4,
   positions: { dtype: "f64", shape: [4, 3], copyTo: () => undefined },
-  cell: crystal.cell,
+  cell: null,
   species: null,
   ids: null,
   seed: null,

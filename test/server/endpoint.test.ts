@@ -4,9 +4,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Context, curveKeyPair } from "zeromq";
-import { checkEndpoint } from "../../bridge/server/endpoint.js";
-import { decodeZ85, generateKeys, readServerKeys, type ServerKeys } from "../../bridge/server/keys.js";
 import { type RunningServer, startServer } from "../../bridge/server/server.js";
+import { checkEndpoint } from "../../bridge/server/transport/endpoint.js";
+import {
+  decodeZ85,
+  generateKeys,
+  readServerKeys,
+  type ServerKeys,
+} from "../../bridge/server/transport/keys.js";
 import { FakeAnalyser } from "./fake-analyser.js";
 import { FakeClient } from "./fake-client.js";
 

@@ -14,6 +14,10 @@ export interface FakeClientOptions {
   /** Bytes of the kernel's receive buffer. */
   receiveBufferSize?: number;
   context?: Context;
+  /** Milliseconds between heartbeats of ZeroMQ. */
+  heartbeatInterval?: number;
+  /** Milliseconds after which a heartbeat without an answer ends the connection. */
+  heartbeatTimeout?: number;
 }
 
 export class FakeClient {

@@ -69,7 +69,7 @@ const plain: Analyse = {
   resultSpace: null,
   atomCount,
   positions: array(crystal.positions, [atomCount, 3]),
-  cell: crystal.cell,
+  cell: array(crystal.cell!, [3, 3]),
   species: null,
   ids: null,
   seed: null,

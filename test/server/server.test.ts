@@ -301,7 +301,7 @@ describe("analysing", () => {
     analyser.onAnalyse = ({ step }) => {
       if (step !== 1) return;
       for (let later = 2; later <= 6; later++) void client.send(...frame({ mode: "monitor", step: later }));
-      // The frames arrive on ZeroMQ's thread while this one sleeps.
+      // The frames are sent on ZeroMQ's thread while this one sleeps.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
     };
     await client.send(...frame({ mode: "monitor", step: 1 }));

@@ -7,12 +7,14 @@ import type { Analyse, Mode, ResultScalars } from "../../bridge/server/wire/wire
 
 const limits = serverLimits(1000);
 
-function session(name: string, lastHeard = 0): Session {
+function session(name: string, lastHeard = 0, process: string | null = null): Session {
+  const connection = { name, noticesItsEnd: true, peer: "", send: async () => "sent" as const };
   const hello = {
     type: "hello" as const,
     sequence: 0,
     versions: [2],
     client: { name, version: "0" },
+    process,
     requires: [],
     run: name,
     engine: null,
@@ -20,12 +22,20 @@ function session(name: string, lastHeard = 0): Session {
     classes: null,
     shared: null,
   };
-  return new Session(Buffer.from(name), hello, limits, lastHeard);
+  return new Session(connection, hello, limits, lastHeard);
+}
+
+/** The runs and steps of frames that gave their memory back. */
+const released: string[] = [];
+
+function many(inAll: number, ofPeer = inAll): Sessions {
+  return new Sessions({ inAll, ofPeer });
 }
 
 function enqueue(target: Session, mode: Mode, ...steps: number[]): void {
   for (const step of steps) {
-    target.enqueue({ message: { mode, step, sequence: step } as Analyse, receivedAt: 0 });
+    const grant = { release: () => void released.push(`${target.run}${step}`) };
+    target.enqueue({ message: { mode, step, sequence: step } as Analyse, receivedAt: 0, grant });
   }
 }
 
@@ -61,7 +71,7 @@ describe("a session's queues", () => {
 
 describe("turns", () => {
   it("rotate among the sessions", () => {
-    const sessions = new Sessions(8);
+    const sessions = many(8);
     const [a, b] = [session("a"), session("b")];
     for (const one of [a, b]) sessions.add(one);
     enqueue(a, "request", 1, 2, 3);
@@ -70,7 +80,7 @@ describe("turns", () => {
   });
 
   it("put frames that a simulation waits for first, but one of four is a monitor frame", () => {
-    const sessions = new Sessions(8);
+    const sessions = many(8);
     const [a, b] = [session("a"), session("b")];
     for (const one of [b, a]) sessions.add(one);
     enqueue(a, "bias", 1, 2, 3, 4, 5, 6, 7);
@@ -79,7 +89,7 @@ describe("turns", () => {
   });
 
   it("skip sessions that ended", () => {
-    const sessions = new Sessions(8);
+    const sessions = many(8);
     const a = session("a");
     sessions.add(a);
     enqueue(a, "request", 1);
@@ -91,7 +101,7 @@ describe("turns", () => {
 
 describe("a full server", () => {
   it("replaces the session that has been silent longest", () => {
-    const sessions = new Sessions(2);
+    const sessions = many(2);
     const [a, b, c] = [session("a", 5), session("b", 1), session("c", 6)];
     expect(sessions.add(a)).toBeNull();
     expect(sessions.add(b)).toBeNull();
@@ -100,7 +110,7 @@ describe("a full server", () => {
   });
 
   it("replaces a session without frames first, and names the frames of one that had some", () => {
-    const sessions = new Sessions(3);
+    const sessions = many(3);
     const [a, b, c, d, e] = [
       session("a", 1),
       session("b", 2),
@@ -115,16 +125,16 @@ describe("a full server", () => {
     enqueue(b, "bias", 10);
     expect(sessions.add(d)!.session).toBe(c);
     enqueue(d, "request", 1);
-    expect(sessions.add(e)).toEqual({ session: a, unanswered: [expect.objectContaining({ receivedAt: 0 })] });
+    expect(sessions.add(e)).toEqual({ session: a, unanswered: [expect.objectContaining({ step: 7 })] });
     sessions.remove(d);
     sessions.remove(e);
     // The frame that is being analysed is one of them.
-    expect(sessions.remove(b).map(({ message }) => message.step)).toEqual([8, 9, 10]);
+    expect(sessions.remove(b).map(({ step }) => step)).toEqual([8, 9, 10]);
     expect(b.isIdle).toBe(true);
   });
 
   it("replaces the session of the same connection even when it is not full", () => {
-    const sessions = new Sessions(8);
+    const sessions = many(8);
     const [first, second] = [session("a"), session("a")];
     sessions.add(first);
     expect(sessions.add(second)!.session).toBe(first);

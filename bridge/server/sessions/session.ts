@@ -1,15 +1,22 @@
 /** One client's session: its identity, and the frames that wait for their analysis. */
 import { randomUUID } from "node:crypto";
 import { PhasewireError } from "../../../src/errors/index.js";
+import type { Connection } from "../transport/transport.js";
 import type { SharedFile } from "../wire/shared-file.js";
-import type { Analyse, Hello, Limits, SessionStatus, Subscribe } from "../wire/wire.js";
+import type { Analyse, Hello, Limits, Mode, SessionStatus, Subscribe } from "../wire/wire.js";
+import type { Grant } from "./admission.js";
 
 /** A frame that waits. */
 export interface Job {
   readonly message: Analyse;
   /** Time of arrival, in seconds of a monotonic clock. */
   readonly receivedAt: number;
+  /** The memory of its arrays, which is given back when the job ends. */
+  readonly grant: Grant;
 }
+
+/** The peer of all sessions whose clients do not name their process. */
+export const unnamed = "unnamed";
 
 /**
  * A session and its two queues. The newest `limits.monitorQueue` monitor frames are kept; the oldest is
@@ -19,6 +26,8 @@ export interface Job {
 export class Session {
   readonly id: string = randomUUID();
   readonly run: string;
+  /** The process of the client, which may have several sessions: peers take turns. */
+  readonly peer: string;
   /** Monitor frames that were dropped, here or because the client did not read. */
   dropped = 0;
   analysed = 0;
@@ -35,9 +44,8 @@ export class Session {
   /** The frame that is being analysed. */
   private running: Job | null = null;
 
-  /** @param routingId ZeroMQ's name of the connection */
   constructor(
-    readonly routingId: Buffer,
+    readonly connection: Connection,
     private readonly hello: Hello,
     private readonly limits: Limits,
     now: number,
@@ -47,7 +55,23 @@ export class Session {
     readonly shared: SharedFile | null = null,
   ) {
     this.run = hello.run ?? `run-${this.id.slice(0, 8)}`;
+    this.peer = hello.process ?? unnamed;
     this.lastHeard = now;
+  }
+
+  /**
+   * Checks that there is room for a frame.
+   *
+   * @throws PhasewireError `QUEUE_FULL` in the modes request and bias
+   */
+  checkRoom(mode: Mode): void {
+    const { length } = this.waitingJobs;
+    if (mode === "monitor" || length < this.limits.requestQueue) return;
+    throw new PhasewireError("QUEUE_FULL", {
+      field: "mode",
+      value: length,
+      message: `${length} frames of this session are already waiting; at most ${this.limits.requestQueue} are allowed`,
+    });
   }
 
   /**
@@ -56,22 +80,22 @@ export class Session {
    * @throws PhasewireError `QUEUE_FULL` in the modes request and bias
    */
   enqueue(job: Job): void {
-    if (job.message.mode === "monitor") {
+    const { mode } = job.message;
+    this.checkRoom(mode);
+    if (mode !== "monitor") this.waitingJobs.push(job);
+    else {
       this.monitorJobs.push(job);
-      while (this.monitorJobs.length > this.limits.monitorQueue) {
-        this.monitorJobs.shift();
-        this.dropped++;
-      }
-      return;
+      while (this.monitorJobs.length > this.limits.monitorQueue) this.dropOldest();
     }
-    if (this.waitingJobs.length >= this.limits.requestQueue) {
-      throw new PhasewireError("QUEUE_FULL", {
-        field: "mode",
-        value: this.waitingJobs.length,
-        message: `${this.waitingJobs.length} frames of this session are already waiting; at most ${this.limits.requestQueue} are allowed`,
-      });
-    }
-    this.waitingJobs.push(job);
+  }
+
+  /** Drops and counts the oldest monitor frame that waits; false if there is none. */
+  dropOldest(): boolean {
+    const oldest = this.monitorJobs.shift();
+    if (oldest === undefined) return false;
+    oldest.grant.release();
+    this.dropped++;
+    return true;
   }
 
   /** Takes the oldest frame of a queue. It counts as running until `finish`. */
@@ -86,9 +110,9 @@ export class Session {
     this.running = null;
   }
 
-  /** Whether no frame waits or is being analysed. */
-  get isIdle(): boolean {
-    return this.queued === 0 && this.running === null;
+  /** Number of frames that wait in a queue. */
+  waiting(queue: Queue): number {
+    return this.jobs(queue).length;
   }
 
   /** Frames that wait in both queues. */
@@ -96,20 +120,26 @@ export class Session {
     return this.monitorJobs.length + this.waitingJobs.length;
   }
 
+  /** Whether no frame waits or is being analysed. */
+  get isIdle(): boolean {
+    return this.queued === 0 && this.running === null;
+  }
+
   /** Forgets all frames that wait. */
   clear(): void {
+    for (const { grant } of [...this.monitorJobs, ...this.waitingJobs]) grant.release();
     this.monitorJobs.length = 0;
     this.waitingJobs.length = 0;
   }
 
   /** Ends the session and closes its shared file. Returns its frames without an answer, the oldest first. */
-  close(): Job[] {
-    const unanswered = [...this.monitorJobs, ...this.waitingJobs];
-    if (this.running !== null) unanswered.push(this.running);
+  close(): Analyse[] {
+    const jobs = [...this.monitorJobs, ...this.waitingJobs];
+    if (this.running !== null) jobs.push(this.running);
     this.clear();
     this.running = null;
     this.shared?.close();
-    return unanswered.sort((a, b) => a.message.sequence - b.message.sequence);
+    return jobs.map(({ message }) => message).sort((a, b) => a.sequence - b.sequence);
   }
 
   status(): SessionStatus {

@@ -71,7 +71,7 @@ export type Placement = (bytes: Uint8Array) => number | null;
  * @param message the header; keys with the value undefined are omitted
  * @param arrays by name, in the order of their descriptors. Arrays in memory shared between threads, which is
  *   the core's, are copied, because the core will overwrite them. Others are not copied, so they must not
- *   change until ZeroMQ has sent them
+ *   change until they are sent
  * @param place puts an array into the shared file
  */
 export function encodeMessage(
@@ -97,8 +97,8 @@ export function encodeMessage(
 }
 
 /**
- * Decodes the parts of one message and copies its arrays, because parts can be unaligned and ZeroMQ owns
- * their memory. An array is allocated only after its dtype, shape and byte length agree.
+ * Decodes the parts of one message and copies its arrays, because parts can be unaligned and belong to
+ * others. An array is allocated only after its dtype, shape and byte length agree.
  *
  * @throws PhasewireError as `receiveMessage`
  */
@@ -108,15 +108,18 @@ export function decodeMessage(parts: readonly Uint8Array[], limits: CodecLimits 
 }
 
 /**
- * Decodes the header of one message. Its arrays stay as they are: `receiveArrays` checks them.
+ * Decodes the header of one message.
  *
+ * @param bytes null if it is too long to be read
+ * @param length its length in bytes
  * @throws PhasewireError `MESSAGE_FORMAT`; a `SequencedError` if the header could be decoded
  */
 export function receiveHeader(
-  bytes: Uint8Array | undefined,
+  bytes: Uint8Array | null,
+  length = bytes?.byteLength ?? 0,
   limits: CodecLimits = codecLimits,
 ): ReceivedHeader {
-  const header = decodeHeader(bytes, limits);
+  const header = decodeHeader(bytes, length, limits);
   const { type } = header;
   if (typeof type === "string") return { type, header };
   const error = malformed("type", type, `type is ${show(type)}; a string was expected`);
@@ -124,38 +127,25 @@ export function receiveHeader(
 }
 
 /**
- * Checks the descriptors of a message's arrays, which stay in place.
- *
- * @param parts the parts after the header
- * @param shared the shared file of the session; null if there is none
- * @throws SequencedError `MESSAGE_FORMAT`, `MESSAGE_SHAPE` or `MESSAGE_LENGTH`
- */
-export function receiveArrays(
-  { header }: ReceivedHeader,
-  parts: readonly Uint8Array[],
-  shared: SharedFile | null,
-  limits: CodecLimits = codecLimits,
-): Map<string, ArraySource> {
-  try {
-    return findArrays(header.arrays, parts, shared, limits);
-  } catch (error) {
-    throw error instanceof PhasewireError ? new SequencedError(error, header) : error;
-  }
-}
-
-/**
- * Decodes the header of one message and checks the descriptors of its arrays, which stay in place.
+ * Checks a message that has arrived as a whole. Its arrays stay in place.
  *
  * @param shared the shared file of the session; null if there is none
- * @throws PhasewireError as `receiveHeader` and `receiveArrays`
+ * @throws PhasewireError as `receiveHeader`, `ArrivingArrays` and its `finish`
  */
 export function receiveMessage(
-  parts: readonly Uint8Array[],
+  [header, ...parts]: readonly Uint8Array[],
   shared: SharedFile | null,
   limits: CodecLimits = codecLimits,
 ): ReceivedMessage {
-  const head = receiveHeader(parts[0], limits);
-  return { ...head, arrays: receiveArrays(head, parts.slice(1), shared, limits) };
+  const head = receiveHeader(header ?? null, header?.byteLength ?? 0, limits);
+  try {
+    const arrays = new ArrivingArrays(head, shared, limits);
+    for (const part of parts) if (arrays.next(part.byteLength) !== null) arrays.take([part]);
+    arrays.finish();
+    return { ...head, arrays: arrays.sources };
+  } catch (error) {
+    throw error instanceof PhasewireError ? new SequencedError(error, head.header) : error;
+  }
 }
 
 /** An error in a message whose header could be decoded, so the reply can name the message. */
@@ -175,12 +165,16 @@ export class SequencedError extends PhasewireError {
   }
 }
 
-function decodeHeader(bytes: Uint8Array | undefined, limits: CodecLimits): Record<string, unknown> {
+function decodeHeader(
+  bytes: Uint8Array | null,
+  length: number,
+  limits: CodecLimits,
+): Record<string, unknown> {
   const refuse = (phrase: string): PhasewireError => malformed("header", null, `the header ${phrase}`);
-  if (bytes === undefined) throw refuse("is missing: the message has no parts");
-  if (bytes.byteLength > limits.maxHeaderBytes) {
-    throw refuse(`has ${bytes.byteLength} bytes; at most ${limits.maxHeaderBytes} are read`);
+  if (length > limits.maxHeaderBytes) {
+    throw refuse(`has ${length} bytes; at most ${limits.maxHeaderBytes} are read`);
   }
+  if (bytes === null) throw refuse("is missing: the message has no parts");
   const problem = scanMessagePack(bytes, scanLimits);
   if (problem !== null) throw refuse(problem);
   return packr.unpack(bytes) as Record<string, unknown>;
@@ -194,39 +188,107 @@ export function readArray(source: ArraySource): WireArray {
   return { dtype, shape, data: constructors[dtype](bytes.buffer) } as WireArray;
 }
 
-function findArrays(
-  described: unknown,
-  parts: readonly Uint8Array[],
-  shared: SharedFile | null,
-  limits: CodecLimits,
-): Map<string, ArraySource> {
-  const list = described ?? [];
-  if (!Array.isArray(list)) {
-    throw malformed("arrays", null, `arrays is ${show(described)}; a list of descriptors was expected`);
+/**
+ * The arrays of a message whose parts are still arriving. Dtypes and shapes are known at once, so a message
+ * can be checked, and refused, before there is memory for its parts.
+ */
+export class ArrivingArrays {
+  /** By name, in the order of the descriptors. Those in parts have values once these were taken. */
+  readonly sources: ReadonlyMap<string, ArraySource>;
+  private readonly inParts: PartSource[] = [];
+  private begun = 0;
+  private wrongLength: PhasewireError | null = null;
+
+  /** @throws PhasewireError `MESSAGE_FORMAT`, `MESSAGE_SHAPE` */
+  constructor({ header }: ReceivedHeader, shared: SharedFile | null, limits: CodecLimits = codecLimits) {
+    const described = header.arrays;
+    const list = described ?? [];
+    if (!Array.isArray(list)) {
+      throw malformed("arrays", null, `arrays is ${show(described)}; a list of descriptors was expected`);
+    }
+    if (list.length > limits.maxArrays) {
+      throw malformed("arrays", list.length, `${list.length} arrays; at most ${limits.maxArrays} are read`);
+    }
+    const sources = new Map<string, ArraySource>();
+    for (const item of list as unknown[]) {
+      const descriptor = readDescriptor(item, shared !== null);
+      const { name, offset } = descriptor;
+      if (sources.has(name)) throw malformed("arrays", name, `two arrays are named ${show(name)}`);
+      if (offset === null) {
+        const part = new PartSource(descriptor);
+        this.inParts.push(part);
+        sources.set(name, part);
+      } else sources.set(name, inFile(descriptor, shared!, offset));
+    }
+    this.sources = sources;
   }
-  if (list.length > limits.maxArrays) {
-    throw malformed("arrays", list.length, `${list.length} arrays; at most ${limits.maxArrays} are read`);
+
+  /** Bytes of those of the named arrays that come in parts. */
+  bytesOf(names: ReadonlySet<string>): number {
+    return this.inParts.reduce((sum, { name, bytes }) => sum + (names.has(name) ? bytes : 0), 0);
   }
-  const descriptors = list.map((item: unknown) => readDescriptor(item, shared !== null));
-  const inParts = descriptors.filter(({ offset }) => offset === null).length;
-  if (inParts !== parts.length) {
-    throw new PhasewireError("MESSAGE_LENGTH", {
-      field: "arrays",
-      value: parts.length,
-      message: `the header describes ${inParts} arrays in parts, but ${parts.length} parts follow it`,
+
+  /** A part of this many bytes begins. Returns the name of its array; null if it cannot be one. */
+  next(bytes: number): string | null {
+    const part = this.inParts[this.begun++];
+    if (part === undefined) return null;
+    if (bytes === part.bytes) return part.name;
+    this.wrongLength ??= part.otherLength(bytes);
+    return null;
+  }
+
+  /** Takes the part that began last, in the pieces in which it arrived. */
+  take(pieces: readonly Uint8Array[]): void {
+    this.inParts[this.begun - 1]!.pieces = pieces;
+  }
+
+  /** @throws PhasewireError `MESSAGE_LENGTH` if the parts were not those that the header describes */
+  finish(): void {
+    const { length } = this.inParts;
+    if (this.begun !== length) {
+      throw new PhasewireError("MESSAGE_LENGTH", {
+        field: "arrays",
+        value: this.begun,
+        message: `the header describes ${length} arrays in parts, but ${this.begun} parts follow it`,
+      });
+    }
+    if (this.wrongLength !== null) throw this.wrongLength;
+  }
+}
+
+/** An array in a part of the message. */
+class PartSource implements ArraySource {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  /** Length that the part must have. */
+  readonly bytes: number;
+  pieces: readonly Uint8Array[] = [];
+
+  constructor({ name, dtype, shape }: Descriptor) {
+    this.name = name;
+    this.dtype = dtype;
+    this.shape = shape;
+    this.bytes = byteLength(dtype, shape);
+  }
+
+  copyTo(target: Uint8Array): void {
+    let at = 0;
+    for (const piece of this.pieces) {
+      target.set(piece, at);
+      at += piece.byteLength;
+    }
+    toLittleEndian(target, itemBytes[this.dtype]);
+  }
+
+  otherLength(found: number): PhasewireError {
+    const { name, dtype, shape, bytes } = this;
+    return new PhasewireError("MESSAGE_LENGTH", {
+      field: name,
+      value: found,
+      message: `array ${name} of dtype ${dtype} and shape [${shape.join(", ")}] needs ${bytes} bytes; its part has ${found}`,
     });
   }
-  const arrays = new Map<string, ArraySource>();
-  const remaining = parts.values();
-  for (const descriptor of descriptors) {
-    const { name, offset } = descriptor;
-    if (arrays.has(name)) throw malformed("arrays", name, `two arrays are named ${show(name)}`);
-    arrays.set(
-      name,
-      offset === null ? inPart(descriptor, remaining.next().value!) : inFile(descriptor, shared!, offset),
-    );
-  }
-  return arrays;
 }
 
 interface Descriptor {
@@ -286,18 +348,6 @@ function byteLength(dtype: Dtype, shape: readonly number[]): number {
   return shape.reduce((product, extent) => product * extent, itemBytes[dtype]);
 }
 
-function inPart({ name, dtype, shape }: Descriptor, bytes: Uint8Array): ArraySource {
-  const expected = byteLength(dtype, shape);
-  if (bytes.byteLength !== expected) {
-    throw new PhasewireError("MESSAGE_LENGTH", {
-      field: name,
-      value: bytes.byteLength,
-      message: `array ${name} of dtype ${dtype} and shape [${shape.join(", ")}] needs ${expected} bytes; its part has ${bytes.byteLength}`,
-    });
-  }
-  return { dtype, shape, copyTo: (target) => target.set(littleEndian(bytes, itemBytes[dtype])) };
-}
-
 /**
  * An array in the shared file. The file's length is checked when values are read, because it can be cut at
  * any time.
@@ -308,8 +358,7 @@ function inFile({ name, dtype, shape }: Descriptor, file: SharedFile, offset: nu
     shape,
     copyTo: (target) => {
       file.read(target, offset, name);
-      const swapped = littleEndian(target, itemBytes[dtype]);
-      if (swapped !== target) target.set(swapped);
+      toLittleEndian(target, itemBytes[dtype]);
     },
   };
 }
@@ -322,6 +371,12 @@ function littleEndian(bytes: Uint8Array, size: number): Uint8Array {
   const copy = Buffer.from(bytes);
   if (size === 2) return copy.swap16();
   return size === 4 ? copy.swap32() : copy.swap64();
+}
+
+/** Changes bytes between little-endian order and this machine's. */
+function toLittleEndian(bytes: Uint8Array, size: number): void {
+  const swapped = littleEndian(bytes, size);
+  if (swapped !== bytes) bytes.set(swapped);
 }
 
 function malformed(field: string, value: unknown, message: string): PhasewireError {

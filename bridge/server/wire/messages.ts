@@ -1,13 +1,12 @@
 /**
  * Turns a received message into one of the client messages of protocol version 2. This checks required keys,
- * types, ranges, and that arrays agree with each other. Class names and the values of the atoms are checked
- * where they are used.
+ * types, ranges, and that arrays agree with each other. It reads no values of arrays, which may still be
+ * arriving. Class names and the values of the atoms are checked where they are used.
  */
 import { protocol } from "../../../src/contract/protocol.js";
 import { PhasewireError, refusal, show } from "../../../src/errors/index.js";
 import { wrongCount } from "../../../src/frame/index.js";
 import { readVariables } from "../../../src/variables/index.js";
-import { readArray } from "./codec.js";
 import { longestName, Reader } from "./reader.js";
 import { headBytes, isSharedOffer } from "./shared-file.js";
 import { UnsupportedError } from "./unsupported.js";
@@ -32,6 +31,9 @@ const sessionMessages: readonly string[] = messageTypes.filter(
   (type) => type !== "hello" && type !== "ping" && type !== "goodbye",
 );
 const resultFields = Object.keys(protocol.fields) as ResultField[];
+
+/** Arrays that a frame may have. */
+export const frameArrays: ReadonlySet<string> = new Set(["positions", "cell", "species", "ids", "seed"]);
 
 /** Whether a message means something only within a session. */
 export function needsSession(type: string): boolean {
@@ -81,6 +83,7 @@ function readHello(reader: Reader, sequence: number): Hello {
     sequence,
     versions: reader.list("versions", isSafeInteger, "a list of integers"),
     client: { name: client.name("name"), version: client.name("version") },
+    process: client.has("process") ? client.name("process") : null,
     requires: reader.has("requires") ? reader.list("requires", isString, "a list of strings") : [],
     run: reader.has("run") ? reader.name("run") : null,
     engine: reader.has("engine") ? reader.name("engine") : null,
@@ -270,13 +273,13 @@ function readPositions(arrays: Sources, limits: Limits): ArraySource {
   return array;
 }
 
-function readCell(arrays: Sources): Float64Array | null {
+function readCell(arrays: Sources): ArraySource | null {
   const array = arrays.get("cell");
   if (array === undefined) return null;
   if (array.dtype !== "f64" || array.shape.length !== 2 || array.shape[0] !== 3 || array.shape[1] !== 3) {
     throw wrongArray("cell", array, "f64 of shape 3 x 3");
   }
-  return readArray(array).data as Float64Array;
+  return array;
 }
 
 function readIntegers(name: "species" | "ids", arrays: Sources, atomCount: number): ArraySource | null {

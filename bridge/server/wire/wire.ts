@@ -90,6 +90,8 @@ export interface Hello {
   sequence: number;
   versions: number[];
   client: Peer;
+  /** The process of the client; null if it does not name it. */
+  process: string | null;
   requires: string[];
   run: string | null;
   engine: string | null;
@@ -182,8 +184,8 @@ export interface Analyse {
   atomCount: number;
   /** N x 3, f64 or f32. */
   positions: ArraySource;
-  /** Rows are the cell vectors. */
-  cell: Float64Array | null;
+  /** 3 x 3, f64; rows are the cell vectors. */
+  cell: ArraySource | null;
   /** N, i32. */
   species: ArraySource | null;
   /** N, i32: the simulation's ids of the atoms. */
@@ -299,6 +301,7 @@ export type ServerMessage =
   | ErrorMessage
   | Status
   | SeriesReply
-  | { type: "pong" | "unsubscribed"; sequence: number }
+  | { type: "pong"; sequence?: number }
+  | { type: "unsubscribed"; sequence: number }
   | { type: "subscribed"; sequence: number; runs: string[] }
   | { type: "goodbye"; sequence?: number; reason: "asked" | "shutdown" };

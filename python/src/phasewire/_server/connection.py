@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import socket
 import time
 from collections import deque
 from collections.abc import Mapping
@@ -135,7 +137,7 @@ class Connection:
             {
                 "type": "hello",
                 "versions": [PROTOCOL_VERSION],
-                "client": {"name": "phasewire-python", "version": __version__},
+                "client": {"name": "phasewire-python", "version": __version__, "process": _process()},
                 "run": self.settings.run,
                 "engine": self.settings.engine,
                 "title": self.settings.title,
@@ -302,3 +304,8 @@ def _make_transport(settings: Settings, allowance: Allowance) -> Transport:
     from phasewire._server.keyed_transport import KeyedTransport
 
     return KeyedTransport(settings.endpoint, settings.keys)
+
+
+def _process() -> str:
+    """Return a name of this process, so that the server lets processes take turns, and not their connections."""
+    return f"{socket.gethostname()[:64]}:{os.getpid()}"

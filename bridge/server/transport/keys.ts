@@ -8,8 +8,8 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Context, curveKeyPair, Reply } from "zeromq";
-import { protocol } from "../../src/contract/protocol.js";
-import { PhasewireError } from "../../src/errors/index.js";
+import { protocol } from "../../../src/contract/protocol.js";
+import { PhasewireError } from "../../../src/errors/index.js";
 
 const { keys: names } = protocol;
 

@@ -1,10 +1,12 @@
 /** Addresses: checking and binding them, with helpful errors. */
+import { once } from "node:events";
 import { chmod, lstat, unlink } from "node:fs/promises";
-import { connect } from "node:net";
+import { type AddressInfo, connect, type Server } from "node:net";
+import { isMainThread } from "node:worker_threads";
 import type { Router } from "zeromq";
-import { limits } from "../../src/contract/limits.js";
-import { protocol } from "../../src/contract/protocol.js";
-import { PhasewireError, refusal } from "../../src/errors/index.js";
+import { limits } from "../../../src/contract/limits.js";
+import { protocol } from "../../../src/contract/protocol.js";
+import { PhasewireError, refusal } from "../../../src/errors/index.js";
 
 /** Default address of a server. */
 export const defaultEndpoint: string = limits.transport.endpoint;
@@ -57,13 +59,38 @@ export function checkEndpoint(endpoint: string, hasKeys: boolean): void {
 }
 
 /**
- * Binds a socket. ZeroMQ would take over an ipc path from a live server, or delete any file at that path, so
- * the path is checked first. A socket without a listener was left by a killed server, and is replaced.
+ * Lets a server listen at an address without keys.
  *
  * @returns the address with the port that was chosen, if it was `*`
  * @throws PhasewireError `ENDPOINT_IN_USE`, `BAD_OPTION`, `FILE_ACCESS`
  */
-export async function bindEndpoint(router: Router, endpoint: string): Promise<string> {
+export async function listenAt(server: Server, endpoint: string): Promise<string> {
+  const path = socketPath(endpoint);
+  if (path !== null) await removeStaleSocket(path, endpoint);
+  try {
+    const listening = once(server, "listening");
+    if (path === null) server.listen(hostAndPort(endpoint));
+    else privately(() => server.listen(path));
+    await listening;
+  } catch (error) {
+    throw bindError(endpoint, error);
+  }
+  if (path !== null) await chmod(path, 0o600);
+  return path === null ? addressOf(server) : endpoint;
+}
+
+/**
+ * Binds a ROUTER socket. ZeroMQ would take over an ipc path from a live server, or delete any file at that
+ * path, so the path is checked first.
+ *
+ * @returns the address with the port that was chosen, if it was `*`; and what to call before the socket is
+ *   closed: it removes the file of an ipc address. As long as the server listens, no other can have taken it
+ * @throws PhasewireError `ENDPOINT_IN_USE`, `BAD_OPTION`, `FILE_ACCESS`
+ */
+export async function bindRouter(
+  router: Router,
+  endpoint: string,
+): Promise<{ address: string; release: () => Promise<void> }> {
   const path = socketPath(endpoint);
   if (path !== null) await removeStaleSocket(path, endpoint);
   else router.ipv6 = endpoint.includes("[");
@@ -72,18 +99,9 @@ export async function bindEndpoint(router: Router, endpoint: string): Promise<st
   } catch (error) {
     throw bindError(endpoint, error);
   }
-  // Only the owner may connect, for any umask.
-  if (path !== null) await chmod(path, 0o600);
-  return router.lastEndpoint ?? endpoint;
-}
-
-/**
- * Removes the file of an ipc address. The server that is bound to it calls this before it closes its socket:
- * as long as it listens, no other server can have taken the path.
- */
-export async function releaseEndpoint(endpoint: string): Promise<void> {
-  const path = socketPath(endpoint);
-  if (path !== null) await unlink(path).catch(() => undefined);
+  if (path === null) return { address: router.lastEndpoint ?? endpoint, release: async () => undefined };
+  await chmod(path, 0o600);
+  return { address: endpoint, release: () => unlink(path).catch(() => undefined) };
 }
 
 /** The path of an ipc address, else null. */
@@ -91,6 +109,35 @@ function socketPath(endpoint: string): string | null {
   return endpoint.startsWith("ipc://") ? endpoint.slice("ipc://".length) : null;
 }
 
+/** Host and port as Node names them. ZeroMQ's names for them have a meaning here, too. */
+function hostAndPort(endpoint: string): { host: string; port: number } {
+  const [, host, port] = tcpAddress.exec(endpoint)!;
+  return {
+    host: host === "localhost" ? "127.0.0.1" : host!.replace(/^\[|\]$/g, ""),
+    port: Number(port) || 0,
+  };
+}
+
+function addressOf(server: Server): string {
+  const { address, family, port } = server.address() as AddressInfo;
+  return `tcp://${family === "IPv6" ? `[${address}]` : address}:${port}`;
+}
+
+/** Runs an action whose files are for this user only, from the moment that they exist. */
+function privately(action: () => void): void {
+  if (!isMainThread) {
+    action();
+    return;
+  }
+  const before = process.umask(0o177);
+  try {
+    action();
+  } finally {
+    process.umask(before);
+  }
+}
+
+/** Removes a socket without a listener, which a killed server has left. */
 async function removeStaleSocket(path: string, endpoint: string): Promise<void> {
   const found = await lstat(path).catch(() => null);
   if (found === null) return;
