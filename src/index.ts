@@ -29,6 +29,7 @@ export {
   type FrameParts,
   type InfoValue,
   type Periodic,
+  type SpeciesMap,
 } from "./frame/index.js";
 export * from "./model/index.js";
 export * from "./variables/index.js";

@@ -56,7 +56,8 @@ def arguments_of(frame):
 
 def options_of(options):
     """Return the options of ``analyse``."""
-    given = {key: value for key, value in options.items() if key != "lengthScale"}
+    renamed = {"speciesMap": "species_map"}
+    given = {renamed.get(key, key): value for key, value in options.items() if key != "lengthScale"}
     return given | ({"length_scale": number(options["lengthScale"])} if "lengthScale" in options else {})
 
 

@@ -92,8 +92,40 @@ def test_species_follow_the_types():
 
 
 @pytest.mark.parametrize(
+    ("arguments", "species", "symbols"),
+    [
+        ({"types": {1: "Ni", 2: "Al", 3: "Co"}, "species_map": {"Ni": "A", "Co": "A"}}, [1, 0, 0], ["Al", "Co", "Ni"]),
+        ({"types": {1: "Ni", 2: "Al", 3: "Co"}, "species_map": {1: "A", 3: "A"}}, [1, 0, 0], ["Al", "Co", "Ni"]),
+        # Types of one name are told apart if only one of them gets another name.
+        ({"types": {1: "Ni", 2: "Al", 3: "Ni"}, "species_map": {3: "A"}}, [1, 2, 0], ["Al", "Ni", "Ni"]),
+        ({"species_map": {1: "A", 3: "A"}}, [1, 0, 0], ["X", "X", "X"]),
+        ({"types": "ignore", "species_map": {1: "A"}}, None, ["X", "X", "X"]),
+        (
+            {"types": {1: "Ni", 2: "Al", 3: "Co"}, "species_map": {1: "A", "Co": "A"}, "select": "A"},
+            [0, 0],
+            ["Co", "Ni"],
+        ),
+    ],
+)
+def test_species_get_other_names(arguments, species, symbols):
+    lmp = make(types=3, extra=["set atom 1 type 2", "set atom 2 type 3"])
+    monitor = phasewire.lammps.attach(lmp, 5, Scripted(), **arguments)
+    lmp.command("run 0")
+    frame = monitor.last_frame
+    assert frame is not None
+    count = len(symbols)
+    assert (None if frame.species is None else frame.species[:count].tolist()) == species
+    assert frame.symbols()[:count] == symbols
+    monitor.detach()
+    lmp.close()
+
+
+@pytest.mark.parametrize(
     ("arguments", "code", "field"),
     [
+        ({"types": {1: "Cu"}, "species_map": {"Ni": "A"}}, "BAD_OPTION", "species_map"),
+        ({"types": {1: "Cu"}, "species_map": {"Cu": "A", 1: "B"}}, "BAD_OPTION", "species_map"),
+        ({"species_map": {2: "A"}}, "BAD_OPTION", "species_map"),
         ({"types": {2: "Cu"}}, "UNKNOWN_SPECIES", "types"),
         ({"types": {1: 29}}, "UNKNOWN_SPECIES", "types"),
         ({"types": "copper"}, "BAD_OPTION", "types"),

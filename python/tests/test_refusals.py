@@ -70,7 +70,9 @@ def check(case, error):
         return
     assert error.field
     if "field" in case:
-        assert error.field == {"lengthScale": "length_scale", "{path}": "path"}.get(case["field"], case["field"])
+        assert error.field == {"lengthScale": "length_scale", "speciesMap": "species_map", "{path}": "path"}.get(
+            case["field"], case["field"]
+        )
     if "isMissing" not in case:
         assert error.value is not None, error
 

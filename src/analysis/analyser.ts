@@ -318,7 +318,7 @@ export class Analyser {
     );
     const analyses = results.map((result, index) => {
       const one = prepared[index]!;
-      const { core: _core, ...atoms } = one;
+      const { core: _core, species: _species, ...atoms } = one;
       try {
         const values = this.valuesOf(variables, frames[index]!, one, result, weights);
         const read = perClass ? result : withoutTables(result);
@@ -338,7 +338,7 @@ export class Analyser {
     const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
     const variables = this.variablesOf(options);
     const prepared = prepareFrame(frame, options);
-    const { core: coreFrame, ...atoms } = prepared;
+    const { core: coreFrame, species: _species, ...atoms } = prepared;
     const most = denoise === null ? this.atOnce(coreFrame, options) : Number.POSITIVE_INFINITY;
     if (coreFrame.positions.length / 3 > most) {
       this.core.setPrior(weights);
@@ -428,7 +428,7 @@ export class Analyser {
   private collect(
     result: LabelResult,
     logDensity: number,
-    atoms: Omit<PreparedFrame, "core">,
+    atoms: Omit<PreparedFrame, "core" | "species">,
     weights: Float64Array | undefined,
     begin: number,
   ): FrameAnalysis {

@@ -76,14 +76,13 @@ export class FrameVariables {
 }
 
 function namedAtoms(
-  { cell, periodic, species, ids = null }: Frame,
-  { selection }: PreparedFrame,
+  { cell, periodic, ids = null }: Frame,
+  { selection, species }: PreparedFrame,
 ): NamedAtoms {
   return {
     cell,
     periodic,
-    species:
-      species === null || selection === null ? species : Array.from(selection, (atom) => species[atom]!),
+    species,
     // Without ids, an atom's id is its index in the frame, not among the selected atoms.
     ids: selection === null ? ids : Float64Array.from(selection, (atom) => ids?.[atom] ?? atom),
   };

@@ -1,12 +1,25 @@
 /** Preparation of frames for the core: checks, and the choice of atoms. */
-import { species } from "../contract/species.js";
+import { species as table } from "../contract/species.js";
 import type { CoreFrame } from "../core/types.js";
 import { refusal } from "../errors/index.js";
-import { completeCell, type Frame, numberSpecies, selectAtoms, validateFrame } from "../frame/index.js";
+import {
+  completeCell,
+  type Frame,
+  numberSpecies,
+  renameSpecies,
+  type SpeciesMap,
+  selectAtoms,
+  validateFrame,
+} from "../frame/index.js";
 import { findWaterOxygens, oxygenOfWater } from "./water.js";
 
 /** The atoms of a frame to analyse, and how. */
 export interface FrameOptions {
+  /**
+   * Other names for species, before anything else looks at them: `{ Ni: "A", Co: "A" }` makes nickel and
+   * cobalt one species, so that (Ni,Co)3Al is `L1_2`. `select`, water and variables see the new names.
+   */
+  readonly speciesMap?: SpeciesMap;
   /**
    * Treat all atoms as one species. By default each name is a species, and a frame without names has one
    * species.
@@ -22,7 +35,7 @@ export interface FrameOptions {
   readonly select?: string | readonly string[];
 }
 
-const { all } = species;
+const { all } = table;
 
 /** Returns whether a selection means all atoms, even for water. */
 export function selectsAll(select: string | readonly string[] | undefined): boolean {
@@ -38,42 +51,47 @@ export interface PreparedFrame {
   readonly selected: string | null;
   /** Whether they are the oxygens of water, recognised or selected. */
   readonly water: boolean;
+  /** Names of their species, renamed if there is a `speciesMap`; null if the frame has none. */
+  readonly species: readonly string[] | null;
 }
 
 /**
  * Checks a frame in full and prepares it for the core.
  *
  * @throws PhasewireError `EMPTY_FRAME`, `SHAPE_MISMATCH`, `NON_FINITE_POSITIONS`, `NON_FINITE_CELL`,
- *   `MISSING_CELL`, `SINGULAR_CELL`, `BAD_LENGTH_SCALE`, `EMPTY_SELECTION`, `UNKNOWN_SPECIES`
+ *   `MISSING_CELL`, `SINGULAR_CELL`, `BAD_LENGTH_SCALE`, `EMPTY_SELECTION`, `UNKNOWN_SPECIES`; `BAD_OPTION`
+ *   for a species map that does not fit
  */
 export function prepareFrame(frame: Frame, options: FrameOptions = {}): PreparedFrame {
   validateFrame(frame);
   const cell = completeCell(frame.cell, frame.periodic);
   const { lengthScale } = options;
   if (lengthScale !== undefined) validateLengthScale(lengthScale);
-  const { selection, selected, water } = chooseAtoms(frame, options);
-  const names =
-    selection === null || frame.species === null
-      ? frame.species
-      : Array.from(selection, (atom) => frame.species![atom]!);
+  const renamed = renameSpecies(frame, options.speciesMap);
+  const { selection, selected, water } = chooseAtoms(renamed, options);
+  const species =
+    selection === null || renamed.species === null
+      ? renamed.species
+      : Array.from(selection, (atom) => renamed.species![atom]!);
   return {
     core: {
       positions: selection === null ? frame.positions : takeRows(frame.positions, selection, 3),
       cell,
       periodic: frame.periodic,
-      species: options.ignoreSpecies ? null : numberSpecies(names),
+      species: options.ignoreSpecies ? null : numberSpecies(species),
       ...(lengthScale === undefined ? {} : { lengthScale }),
     },
     selection,
     selected,
     water,
+    species,
   };
 }
 
 function chooseAtoms(
-  { species }: Frame,
+  { species }: Pick<Frame, "species">,
   { select, ignoreSpecies }: FrameOptions,
-): Omit<PreparedFrame, "core"> {
+): Omit<PreparedFrame, "core" | "species"> {
   const oxygens = findWaterOxygens(species);
   if (selectsAll(select) || (select === undefined && (ignoreSpecies || oxygens === null))) {
     return { selection: null, selected: null, water: false };

@@ -9,7 +9,7 @@ import { buildChoices, type CoreBuild, PhaseCore } from "../core/index.js";
 import { PhasewireError } from "../errors/index.js";
 import { type ReadOptions, readableTitles, readFrames } from "../formats/index.js";
 import { cellGeometry, spansVolume } from "../frame/geometry.js";
-import type { Frame } from "../frame/index.js";
+import { type Frame, renameSpecies } from "../frame/index.js";
 import { classWeights, loadModel, type Model } from "../model/index.js";
 import { resolveVariables, type Variable } from "../variables/index.js";
 import { cutOut } from "./cut-out.js";
@@ -17,6 +17,7 @@ import { everyKind } from "./every-kind.js";
 import { type CliIo, exitCodes, writeText } from "./io.js";
 import {
   addFrameOptions,
+  atomOptions,
   type FrameChoices,
   formatOption,
   type InputChoices,
@@ -122,13 +123,13 @@ type Scaled = PreparedFrame & { readonly core: { readonly lengthScale: number } 
 /** The atoms to check, with the length scale of the whole frame. */
 async function prepare(
   model: Model,
-  given: Frame,
-  { select, ignoreSpecies, lengthScale }: CheckOptions,
+  file: Frame,
+  { species, ...options }: CheckOptions,
 ): Promise<{ frame: Frame; prepared: Scaled; total: number }> {
-  const choices = {
-    ...(select === undefined ? {} : { select }),
-    ...(ignoreSpecies === undefined ? {} : { ignoreSpecies }),
-  };
+  const { lengthScale } = options;
+  // Renamed at once, since the atoms cut out may lack a species.
+  const given = renameSpecies(file, species);
+  const choices = atomOptions(options);
   const whole = prepareFrame(given, { ...choices, ...(lengthScale === undefined ? {} : { lengthScale }) });
   const scale = lengthScale ?? (await estimate(model, whole));
   const total = whole.core.positions.length / 3;

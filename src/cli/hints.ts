@@ -1,8 +1,8 @@
 /** Hints for the user on standard error, next to the results: once, not for every frame. */
-import { type Analyser, type FrameAnalysis, type FrameOptions, selectsAll } from "../analysis/index.js";
-import type { Frame } from "../frame/index.js";
+import { type Analyser, type FrameAnalysis, selectsAll } from "../analysis/index.js";
+import { type Frame, renameSpecies } from "../frame/index.js";
 import { type CliIo, writeText } from "./io.js";
-import type { AnalysisOptions } from "./options.js";
+import { type AnalysisOptions, atomOptions } from "./options.js";
 
 /**
  * A given length scale further than this from the estimate gets a hint; the estimate itself is good to some 3
@@ -34,7 +34,8 @@ export function createHints(
   const reported = new Set<string>();
   let fileOfDisorder: string | null = null;
   return {
-    async frameDone(file, frameIndex, frame, analysis) {
+    async frameDone(file, frameIndex, given, analysis) {
+      const frame = renameSpecies(given, options.species);
       const place = `${file}, frame ${frameIndex}`;
       for (const name of missingSpecies(frame, options.select ?? [])) {
         if (reported.has(name)) continue;
@@ -43,7 +44,7 @@ export function createHints(
       }
       if (!forPeople) return;
       const hints: (string | null)[] = [];
-      if (frameIndex === 0) hints.push(await lengthScaleHint(analyser, frame, options, analysis));
+      if (frameIndex === 0) hints.push(await lengthScaleHint(analyser, given, options, analysis));
       if (fileOfDisorder !== file) {
         const hint = disorderHint(frame, analysis);
         if (hint !== null) fileOfDisorder = file;
@@ -66,16 +67,12 @@ async function lengthScaleHint(
   options: AnalysisOptions,
   analysis: FrameAnalysis,
 ): Promise<string | null> {
-  const { lengthScale: given, select, ignoreSpecies } = options;
+  const { lengthScale: given } = options;
   if (given === undefined) return null;
   if (!frame.periodic.every(Boolean) && analysis.atomCount < fewestAtomsOfACluster) return null;
   let estimate: number;
   try {
-    const atoms: FrameOptions = {
-      ...(select === undefined ? {} : { select }),
-      ...(ignoreSpecies === undefined ? {} : { ignoreSpecies }),
-    };
-    estimate = await analyser.estimateLengthScale(frame, atoms);
+    estimate = await analyser.estimateLengthScale(frame, atomOptions(options));
   } catch {
     // The option exists for frames that allow no estimate, such as one in an extremely flat cell.
     return null;

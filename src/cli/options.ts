@@ -1,13 +1,16 @@
 /** Options that several commands share, with their checks. */
 import { type Command, Option } from "commander";
-import { validateLengthScale } from "../analysis/index.js";
+import { type FrameOptions, validateLengthScale } from "../analysis/index.js";
 import { limits } from "../contract/limits.js";
 import { type BuildChoice, buildChoices, coresGiven } from "../core/index.js";
-import { PhasewireError } from "../errors/index.js";
+import { PhasewireError, refusal } from "../errors/index.js";
 import { readableFormats, writableFormats } from "../formats/index.js";
+import type { SpeciesMap } from "../frame/index.js";
 
 /** Choice and treatment of the atoms of a frame. */
 export interface FrameChoices {
+  /** New names of species. */
+  species?: SpeciesMap;
   select?: string[];
   ignoreSpecies?: boolean;
   lengthScale?: number;
@@ -37,9 +40,24 @@ export interface OutputChoices {
 /** Worker threads that may be asked for, and that are taken otherwise. */
 export const { mostDefaultThreads, mostThreads } = limits.core;
 
+/** The choices as options of the library, without a length scale and classes. */
+export function atomOptions({ species, select, ignoreSpecies }: FrameChoices): FrameOptions {
+  return {
+    ...(species === undefined ? {} : { speciesMap: species }),
+    ...(select === undefined ? {} : { select }),
+    ...(ignoreSpecies === undefined ? {} : { ignoreSpecies }),
+  };
+}
+
 /** Adds the options of `FrameChoices` to a command. */
 export function addFrameOptions(command: Command): Command {
   return command
+    .addOption(
+      new Option(
+        "--species <names>",
+        "other names for species, such as `Ni=A,Co=A`, which makes nickel and cobalt one species",
+      ).argParser(parseSpeciesMap),
+    )
     .addOption(
       new Option(
         "--select <species>",
@@ -125,6 +143,19 @@ function parseSpecies(text: string, before: string[] | undefined): string[] {
     field: "select",
     value: text,
   });
+}
+
+function parseSpeciesMap(text: string, before: SpeciesMap | undefined): SpeciesMap {
+  const map = new Map(Object.entries(before ?? {}));
+  for (const item of text.split(",")) {
+    const [name = "", other = "", ...more] = item.split("=").map((part) => part.trim());
+    if (name === "" || other === "" || more.length > 0) {
+      throw refusal("speciesMap", { found: JSON.stringify(text) }, { value: text });
+    }
+    if (map.has(name)) throw refusal("speciesMapTwice", { name }, { value: text });
+    map.set(name, other);
+  }
+  return Object.fromEntries(map);
 }
 
 function parseClasses(text: string, before: Record<string, number> | undefined): Record<string, number> {

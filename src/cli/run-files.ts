@@ -18,7 +18,7 @@ import { classWeights, loadModel } from "../model/index.js";
 import { resolveVariables, type Variable } from "../variables/index.js";
 import { createHints } from "./hints.js";
 import { type CliIo, exitCodes, writeError } from "./io.js";
-import type { AnalysisOptions } from "./options.js";
+import { type AnalysisOptions, atomOptions } from "./options.js";
 import { createProgress } from "./progress.js";
 
 /** Work of a command on each frame. */
@@ -153,10 +153,9 @@ async function writeFrame(
 }
 
 function analyseOptions({ options, denoise, variables }: FileTask): AnalyseOptions {
-  const { select, ignoreSpecies, lengthScale, classes } = options;
+  const { lengthScale, classes } = options;
   return {
-    ...(select === undefined ? {} : { select }),
-    ...(ignoreSpecies === undefined ? {} : { ignoreSpecies }),
+    ...atomOptions(options),
     ...(lengthScale === undefined ? {} : { lengthScale }),
     ...(classes === undefined ? {} : { classes }),
     ...(denoise === undefined ? {} : { denoise }),

@@ -252,6 +252,29 @@ export const errors = {
       "field": "select",
       "message": "no atom has the species {names}"
     },
+    "speciesMap": {
+      "code": "BAD_OPTION",
+      "field": "speciesMap",
+      "message": "the species map is {found}; names of species and the names that they get are needed",
+      "remedy": "For example {\"Ni\": \"A\", \"Co\": \"A\"}, or --species Ni=A,Co=A, to make nickel and cobalt one species."
+    },
+    "speciesMapName": {
+      "code": "BAD_OPTION",
+      "field": "speciesMap",
+      "message": "the species map gives {name} the name {found}, which does not name a species",
+      "remedy": "Give each species a name of letters or digits, for example Ni=A,Co=A."
+    },
+    "speciesMapTwice": {
+      "code": "BAD_OPTION",
+      "field": "speciesMap",
+      "message": "the species map names {name} twice",
+      "remedy": "Name each species once. Several species can get the same name, and so become one."
+    },
+    "speciesMapUnknown": {
+      "code": "BAD_OPTION",
+      "field": "speciesMap",
+      "message": "the species map names {name}, but no atom has this species"
+    },
     "badLengthScale": {
       "code": "BAD_LENGTH_SCALE",
       "field": "lengthScale",
@@ -551,6 +574,7 @@ export const errors = {
     "BAD_PRIOR": "prior"
   },
   "pythonFields": {
-    "lengthScale": "length_scale"
+    "lengthScale": "length_scale",
+    "speciesMap": "species_map"
   }
 } as const;

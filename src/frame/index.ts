@@ -8,5 +8,6 @@ export {
   type InfoValue,
   type Periodic,
 } from "./frame.js";
+export { renameSpecies, type SpeciesMap } from "./rename.js";
 export { numberSpecies, selectAtoms } from "./species.js";
 export { validateFrame, validateShapes, wrongCount, wrongShape } from "./validate.js";

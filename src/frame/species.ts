@@ -6,6 +6,11 @@ import { refusal } from "../errors/index.js";
 /** Names that mean "unknown": ASE writes X for atomic number 0, other programs a question mark. */
 const unknownNames: ReadonlySet<string> = new Set(table.unknown);
 
+/** Whether a value is the name of a known species. */
+export function namesSpecies(name: unknown): name is string {
+  return typeof name === "string" && !unknownNames.has(name.trim());
+}
+
 /**
  * Numbers the species in order of first appearance.
  *
@@ -17,7 +22,7 @@ export function numberSpecies(species: readonly string[] | null): Int32Array | n
   if (species === null) return null;
   const numbers = new Map<string, number>();
   return Int32Array.from(species, (name, atom) => {
-    if (typeof name !== "string" || unknownNames.has(name.trim())) {
+    if (!namesSpecies(name)) {
       throw refusal("unusableSpecies", { atom, name: JSON.stringify(name) }, { value: name });
     }
     const known = numbers.get(name);

@@ -17,6 +17,7 @@ export interface FrameText {
 
 export interface Options {
   readonly lengthScale?: Spelled;
+  readonly speciesMap?: Readonly<Record<string, string>>;
   readonly select?: string;
   readonly denoise?: number | string;
   readonly classes?: Readonly<Record<string, number>>;

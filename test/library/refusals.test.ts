@@ -153,20 +153,20 @@ async function command(args: readonly string[]): Promise<Map<string | null, Part
   return errors;
 }
 
+function pairs(map: Readonly<Record<string, string | number>>): string {
+  return Object.entries(map)
+    .map((pair) => pair.join("="))
+    .join(",");
+}
+
 /** Options of the command line. */
-function argsOf({ lengthScale, select, denoise, classes }: Options): string[] {
+function argsOf({ lengthScale, speciesMap, select, denoise, classes }: Options): string[] {
   return [
+    ...(speciesMap === undefined ? [] : ["--species", pairs(speciesMap)]),
     ...(lengthScale === undefined ? [] : [`--length-scale=${lengthScale}`]),
     ...(select === undefined ? [] : ["--select", select]),
     ...(denoise === undefined ? [] : [`--denoise=${denoise}`]),
-    ...(classes === undefined
-      ? []
-      : [
-          "--classes",
-          Object.entries(classes)
-            .map((pair) => pair.join("="))
-            .join(","),
-        ]),
+    ...(classes === undefined ? [] : ["--classes", pairs(classes)]),
   ];
 }
 

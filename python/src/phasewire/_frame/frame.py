@@ -21,6 +21,10 @@ MAX_ATOMS = limits.whole("frame", "mostAtoms")
 _FLAT_CELL = limits.number("frame", "flatCell")
 
 
+GivenSpecies = tuple[NDArray[np.int32] | None, tuple[str, ...] | None]
+"""Species of the atoms, and names of the species 0, 1, ..."""
+
+
 @dataclass(frozen=True, eq=False)
 class Frame:
     """One snapshot of a system.
@@ -49,6 +53,8 @@ class Frame:
         Description of these atoms: the selected species, or ``oxygen of water``.
     water : bool
         Whether they are the oxygens of water, recognised or selected.
+    given : tuple, or None
+        Species and names before they got others, for files; None if they are those above.
     """
 
     positions: NDArray[np.float64]
@@ -63,15 +69,17 @@ class Frame:
     selection: NDArray[np.int64] | None = None
     selected: str | None = None
     water: bool = False
+    given: GivenSpecies | None = None
 
     def __len__(self) -> int:
         return len(self.positions)
 
     def symbols(self) -> list[str]:
         """Return a species name for each atom, ``X`` where there are none."""
-        if self.species is None or self.names is None:
+        species, names = (self.species, self.names) if self.given is None else self.given
+        if species is None or names is None:
             return ["X"] * len(self)
-        return [self.names[kind] for kind in self.species]
+        return [names[kind] for kind in species]
 
 
 def make_frame(

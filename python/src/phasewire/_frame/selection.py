@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from phasewire._contract import limits
 from phasewire._contract.tables import read_table
-from phasewire._frame.frame import Frame
+from phasewire._frame.frame import Frame, GivenSpecies
 from phasewire._frame.water import OXYGEN_OF_WATER, water_oxygens
 from phasewire.errors import PhasewireError, make_error, refusal, show
 
@@ -64,12 +64,19 @@ def take_atoms(frame: Frame, atoms: NDArray[np.int64], selected: str) -> Frame:
         frame,
         positions=frame.positions[atoms],
         species=None if frame.species is None else frame.species[atoms],
+        given=_taken(frame.given, atoms),
         ids=atoms if frame.ids is None else frame.ids[atoms],
         selection=atoms,
         selected=selected,
         water=oxygens is not None and np.array_equal(atoms, oxygens),
     )
     return require_known(taken)
+
+
+def _taken(given: GivenSpecies | None, atoms: NDArray[np.int64]) -> GivenSpecies | None:
+    if given is None or given[0] is None:
+        return given
+    return given[0][atoms], given[1]
 
 
 def require_known(frame: Frame) -> Frame:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from phasewire._frame.frame import Frame, make_frame
+from phasewire._frame.frame import Frame, GivenSpecies, make_frame
 from phasewire._frame.selection import choose_atoms, take_atoms
 
 # Share of the longest cell vector by which wrapping into the cell may change a position.
@@ -24,6 +24,8 @@ class Snapshot:
 
     Attributes
     ----------
+    given : tuple, optional
+        Species and names before they got others, for files.
     atoms : int array or "all", optional
         Indices, ascending, of the atoms to analyse as if the others were absent. Default: the oxygens where ``names``
         are those of water, else all.
@@ -43,12 +45,13 @@ class Snapshot:
     step: int = 0
     time: float | None = None
     observables: Mapping[str, float] = field(default_factory=dict)
+    given: GivenSpecies | None = None
     atoms: NDArray[np.int64] | Literal["all"] | None = None
     selected: str | None = None
 
     def checked(self) -> Frame:
         """Return the frame of the atoms to analyse, or raise the error that names the problem."""
-        frame = make_frame(
+        made = make_frame(
             self.positions,
             self.cell,
             self.periodic,
@@ -60,6 +63,7 @@ class Snapshot:
             time=self.time,
             copy=False,
         )
+        frame = made if self.given is None else replace(made, given=self.given)
         if self.atoms is None or isinstance(self.atoms, str):
             return choose_atoms(frame, self.atoms)
         return take_atoms(frame, self.atoms, self.selected or f"{len(self.atoms)} atoms")

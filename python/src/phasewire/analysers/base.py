@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from phasewire._frame.frame import Frame, make_frame
 from phasewire._frame.options import Denoise, Options, check_options
+from phasewire._frame.renaming import SpeciesMap, rename_species
 from phasewire._frame.result import DEFAULT_FIELDS, Evaluation, Result
 from phasewire._frame.selection import Select, choose_atoms
 from phasewire._model.weights import Classes, class_weights
@@ -99,6 +100,7 @@ class Analyser(ABC):
         periodic: bool | Sequence[bool] | None = None,
         species: ArrayLike | Sequence[str] | None = None,
         *,
+        species_map: SpeciesMap | None = None,
         select: Select | None = None,
         length_scale: float | None = None,
         denoise: Denoise = 0,
@@ -119,6 +121,9 @@ class Analyser(ABC):
             Default: periodic in all directions if there is a cell, in none otherwise.
         species : sequence of int or str, shape (N,), optional
             Only equality counts. None: all atoms count as one species, so that B2 is bcc.
+        species_map : mapping of str or int to str, optional
+            Other names for species, before anything else looks at them: ``{"Ni": "A", "Co": "A"}`` makes nickel and
+            cobalt one species, so that (Ni,Co)3Al is L1_2. ``select``, water and variables see the new names.
         select : str, int or sequence of those, optional
             Analyse only the atoms of these species, as if the others were absent; the result then holds only
             these atoms, and their indices as ``selection``. ``"all"``: all atoms. Default: the oxygens if the
@@ -144,7 +149,8 @@ class Analyser(ABC):
             If the server is gone or too slow.
         """
         # The arrays are read only during this call, so they need no copies.
-        frame = choose_atoms(make_frame(positions, cell, periodic, species, step=step, time=time, copy=False), select)
+        given = make_frame(positions, cell, periodic, species, step=step, time=time, copy=False)
+        frame = choose_atoms(rename_species(given, species_map), select)
         return self.analyse_frame(frame, length_scale=length_scale, denoise=denoise, fields=fields, classes=classes)
 
     def analyse_batch(self, frames: Iterable[Sequence[Any]], **options: Any) -> list[Result]:
@@ -182,6 +188,7 @@ class Analyser(ABC):
         variables: Variable | Sequence[Variable],
         energy: Energy | None = None,
         coefficients: ArrayLike | None = None,
+        species_map: SpeciesMap | None = None,
         select: Select | None = None,
         length_scale: float | Literal["cell"] | None = None,
         classes: Classes | None = None,
@@ -192,7 +199,7 @@ class Analyser(ABC):
 
         Parameters
         ----------
-        positions, cell, periodic, species, select, classes, step
+        positions, cell, periodic, species, species_map, select, classes, step
             As for `analyse`; forces on atoms that are not selected are 0.
         variables : Variable or sequence of Variable
             From `phasewire.fraction`, `phasewire.log_density`, `phasewire.smooth_min` and similar
@@ -216,7 +223,7 @@ class Analyser(ABC):
             does not fit the frame (docs/variables.md).
         """
         whole = make_frame(positions, cell, periodic, species, step=step, copy=False)
-        frame = choose_atoms(whole, select)
+        frame = choose_atoms(rename_species(whole, species_map), select)
         evaluation = self.evaluate_frame(
             frame,
             variables=variables,

@@ -13,10 +13,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from phasewire._frame.options import check_every
+from phasewire._frame.renaming import SpeciesMap
 from phasewire._frame.snapshot import Snapshot
 from phasewire._lazy import lazy
 from phasewire.analysers.base import Analyser
-from phasewire.ase.frames import AtomsReader, atoms_of, chosen, remove_observer
+from phasewire.ase.frames import AtomsReader, atoms_of, remove_observer
 from phasewire.couplings import Coupling, register
 from phasewire.driving.driver import Driver
 from phasewire.watching.monitor import Monitor as _Monitor
@@ -60,6 +61,9 @@ class Monitor(_Monitor):
         `attach` and `run` fill it in.
     ignore_species : bool
         Treat all atoms as one species.
+    species_map : mapping of str to str, optional
+        Other names for species, before anything else looks at them: ``{"Ni": "A", "Co": "A"}`` makes nickel and cobalt
+        one species. ``select``, water and variables see the new names; written files have the symbols of the atoms.
     select : str or sequence of str, optional
         Analyse only the atoms of these species, as if the others were absent; ``"all"``: all atoms. Default: the
         oxygens if the symbols are those of water (docs/cli.md, "Water"), else all atoms.
@@ -73,8 +77,8 @@ class Monitor(_Monitor):
     Raises
     ------
     InputError
-        ``EMPTY_SELECTION`` if no atom is selected. If the selected atoms vanish later, the run goes on and
-        `incidents` has the reason.
+        ``EMPTY_SELECTION`` if no atom is selected, ``BAD_OPTION`` for a species map that does not fit. If the selected
+        atoms vanish later, the run goes on and `incidents` has the reason.
     """
 
     def __init__(
@@ -84,15 +88,17 @@ class Monitor(_Monitor):
         *,
         dynamics: BaseDynamics | None = None,
         ignore_species: bool = False,
+        species_map: SpeciesMap | None = None,
         select: str | Sequence[str] | None = None,
         observables: Observables | None = None,
         **options: Unpack[MonitorOptions],
     ) -> None:
         from ase import __version__
 
-        if select is not None:
-            chosen(atoms, select)
-        self._reader = AtomsReader(ignore_species=ignore_species, select=select)
+        self._reader = AtomsReader(ignore_species=ignore_species, species_map=species_map, select=select)
+        if species_map is not None or select is not None:
+            # Choices that do not fit the atoms are refused before the run.
+            self._reader.read(atoms, 0, None)
         options.setdefault("engine", f"ASE {__version__}")
         super().__init__(analyser, **options)
         self.atoms = atoms
@@ -165,6 +171,7 @@ def attach(
     *,
     atoms: Atoms | None = None,
     ignore_species: bool = False,
+    species_map: SpeciesMap | None = None,
     select: str | Sequence[str] | None = None,
     observables: Observables | None = None,
     **options: Unpack[MonitorOptions],
@@ -181,7 +188,7 @@ def attach(
         As for `phasewire.Monitor`.
     atoms : ase.Atoms, optional
         Default: those of the run, also behind a filter.
-    ignore_species, select, observables
+    ignore_species, species_map, select, observables
         As for `Monitor`.
     **options
         As for `phasewire.Monitor`: ``denoise``, ``classes``, ``background``, ...
@@ -197,6 +204,7 @@ def attach(
         analyser,
         dynamics=dynamics,
         ignore_species=ignore_species,
+        species_map=species_map,
         select=select,
         observables=observables,
         **options,
@@ -210,6 +218,7 @@ def analyse(
     analyser: Analyser,
     *,
     ignore_species: bool = False,
+    species_map: SpeciesMap | None = None,
     select: str | Sequence[str] | None = None,
     step: int = 0,
     time: float | None = None,
@@ -223,6 +232,9 @@ def analyse(
     analyser : Analyser
     ignore_species : bool
         Treat all atoms as one species.
+    species_map : mapping of str to str, optional
+        Other names for species, before anything else looks at them: ``{"Ni": "A", "Co": "A"}`` makes nickel and cobalt
+        one species. ``select``, water and variables see the new names; written files have the symbols of the atoms.
     select : str or sequence of str, optional
         Analyse only the atoms of these species, as if the others were absent; ``"all"``: all atoms. Default: the
         oxygens if the symbols are those of water (docs/cli.md, "Water"), else all atoms. The result then holds only
@@ -237,7 +249,7 @@ def analyse(
     InputError
         ``EMPTY_SELECTION`` if no atom is selected; those of `Analyser.analyse`.
     """
-    reader = AtomsReader(ignore_species=ignore_species, select=select)
+    reader = AtomsReader(ignore_species=ignore_species, species_map=species_map, select=select)
     return analyser.analyse_frame(reader.read(atoms, step, time).checked(), **options)
 
 
@@ -247,6 +259,7 @@ def bias(
     *,
     atoms: Atoms | None = None,
     ignore_species: bool = False,
+    species_map: SpeciesMap | None = None,
     select: str | Sequence[str] | None = None,
     **options: Unpack[DriverOptions],
 ) -> BiasCalculator:
@@ -263,7 +276,7 @@ def bias(
     biases : sequence of BiasPotential, or Driver
     atoms : ase.Atoms, optional
         Default: those of the run.
-    ignore_species, select
+    ignore_species, species_map, select
         As for `Monitor`. Forces on atoms that are not selected are 0.
     **options
         As for `phasewire.Driver`: ``watch``, ``analyser``, ``every``, ``length_scale``, ``colvar``, ``on_failure``, ...
@@ -285,6 +298,7 @@ def bias(
         atoms_of(dynamics) if atoms is None else atoms,
         biases,
         ignore_species=ignore_species,
+        species_map=species_map,
         select=select,
         **options,
     )

@@ -11,6 +11,7 @@ from ase.calculators.mixing import SumCalculator
 from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
+from phasewire._frame.renaming import SpeciesMap
 from phasewire.ase.frames import AtomsReader, remove_observer
 from phasewire.driving.attached import AttachedBias
 from phasewire.driving.driver import Applied, Driver
@@ -39,6 +40,8 @@ class BiasCalculator(Calculator, AttachedBias):
         The run, which knows step and time. `phasewire.ase.bias` fills it in.
     ignore_species : bool
         Treat all atoms as one species.
+    species_map : mapping of str to str, optional
+        Other names for species, as for `phasewire.ase.Monitor`.
     select : str or sequence of str, optional
         Analyse only the atoms of these species, as for `phasewire.ase.Monitor`. Forces on the others are 0.
     **options
@@ -65,11 +68,12 @@ class BiasCalculator(Calculator, AttachedBias):
         *,
         dynamics: BaseDynamics | None = None,
         ignore_species: bool = False,
+        species_map: SpeciesMap | None = None,
         select: str | Sequence[str] | None = None,
         **options: Unpack[DriverOptions],
     ) -> None:
         super().__init__()
-        self._reader = AtomsReader(ignore_species=ignore_species, select=select)
+        self._reader = AtomsReader(ignore_species=ignore_species, species_map=species_map, select=select)
         self._take(biases, **options)
         self.dynamics = dynamics
         self.step = 0 if dynamics is None else int(dynamics.nsteps)
@@ -163,11 +167,19 @@ def attach_bias(
     biases: Driver | Sequence[BiasPotential] | BiasPotential,
     *,
     ignore_species: bool,
+    species_map: SpeciesMap | None,
     select: str | Sequence[str] | None,
     **options: Unpack[DriverOptions],
 ) -> BiasCalculator:
     """Attach biases, as `phasewire.ase.bias` documents."""
-    calculator = BiasCalculator(biases, dynamics=dynamics, ignore_species=ignore_species, select=select, **options)
+    calculator = BiasCalculator(
+        biases,
+        dynamics=dynamics,
+        ignore_species=ignore_species,
+        species_map=species_map,
+        select=select,
+        **options,
+    )
     before = atoms.calc
     combined = calculator if before is None else SumCalculator([before, calculator])
     atoms.calc = combined

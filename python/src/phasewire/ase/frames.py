@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._frame.frame import GivenSpecies
+from phasewire._frame.renaming import SpeciesMap, merged, new_names
 from phasewire._frame.selection import ALL_ATOMS, as_choice, describe_choice, empty_selection
 from phasewire._frame.snapshot import Snapshot
 from phasewire.errors import make_error
@@ -24,12 +26,19 @@ class AtomsReader:
     ----------
     ignore_species : bool
         Treat all atoms as one species.
-    select : str or sequence of str, optional
+    species_map, select
         As for `phasewire.ase.attach`.
     """
 
-    def __init__(self, *, ignore_species: bool = False, select: str | Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        ignore_species: bool = False,
+        species_map: SpeciesMap | None = None,
+        select: str | Sequence[str] | None = None,
+    ) -> None:
         self._ignore_species = ignore_species
+        self._species_map = species_map
         self._select = select
         self._described = None if select is None else describe_choice(as_choice(select))
 
@@ -39,35 +48,47 @@ class AtomsReader:
         Raises
         ------
         InputError
-            ``EMPTY_SELECTION`` if no atom is selected.
+            ``EMPTY_SELECTION`` if no atom is selected; ``BAD_OPTION`` for a species map that does not fit.
         """
-        names, species = None, None
-        if not self._ignore_species:
-            numbers, species = np.unique(atoms.get_atomic_numbers(), return_inverse=True)
-            names = tuple(_symbol(number) for number in numbers)
+        names, species, given = self._species(atoms)
+        chosen = None if self._select is None else _choose(names, species, self._select)
+        told = not self._ignore_species
         cell = atoms.cell.array.copy()
         return Snapshot(
             positions=atoms.get_positions(),
             cell=cell if cell.any() else None,
             periodic=tuple(bool(flag) for flag in atoms.pbc),  # type: ignore[arg-type]
-            species=species,
-            names=names,
+            species=species if told else None,
+            names=names if told else None,
+            given=given if told else None,
             step=step,
             time=time,
-            atoms=None if self._select is None else chosen(atoms, self._select),
+            atoms=chosen,
             selected=self._described,
         )
 
+    def _species(self, atoms: Atoms) -> tuple[tuple[str, ...], NDArray[np.int32], GivenSpecies | None]:
+        """Return names and species of the atoms, and those before they got others."""
+        numbers, places = np.unique(atoms.get_atomic_numbers(), return_inverse=True)
+        symbols = tuple(_symbol(number) for number in numbers)
+        own = places.astype(np.int32)
+        if self._species_map is None:
+            return symbols, own, None
+        names, species = merged(new_names([(symbol,) for symbol in symbols], self._species_map), own)
+        return names, species, (own, symbols)
 
-def chosen(atoms: Atoms, select: str | Sequence[str]) -> NDArray[np.int64] | Literal["all"]:
+
+def _choose(
+    names: tuple[str, ...], species: NDArray[np.int32], select: str | Sequence[str]
+) -> NDArray[np.int64] | Literal["all"]:
     """Return the indices of the selected atoms, or ``"all"``."""
     choice = as_choice(select)
     if choice == ALL_ATOMS:
         return "all"
-    symbols = np.array(atoms.get_chemical_symbols())
-    indices = np.flatnonzero(np.isin(symbols, [str(name) for name in choice]))
+    wanted = [number for number, name in enumerate(names) if name in [str(entry) for entry in choice]]
+    indices = np.flatnonzero(np.isin(species, wanted))
     if not len(indices):
-        raise empty_selection(choice, np.unique(symbols))
+        raise empty_selection(choice, names)
     return indices
 
 

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._frame.options import check_every
+from phasewire._frame.renaming import SpeciesMap
 from phasewire._frame.selection import Select
 from phasewire.analysers.base import Analyser
 from phasewire.couplings import Coupling, register
@@ -54,12 +55,13 @@ class Monitor(_Monitor):
         every: int,
         analyser: Analyser | str | None,
         types: Types,
+        species_map: SpeciesMap | None,
         select: Select | None,
         observables: Observables | None,
         **options: Unpack[MonitorOptions],
     ) -> None:
         every = check_every(every)
-        self._reader = AtomReader(lmp, types, select)
+        self._reader = AtomReader(lmp, types, select, species_map)
         options.setdefault("engine", f"LAMMPS {lmp.version()}")
         super().__init__(analyser, **options)
         self._observables = observables
@@ -163,6 +165,7 @@ def attach(
     analyser: Analyser | str | None = None,
     *,
     types: Types = None,
+    species_map: SpeciesMap | None = None,
     select: Select | None = None,
     observables: Observables | None = None,
     **options: Unpack[MonitorOptions],
@@ -186,6 +189,10 @@ def attach(
     types : mapping of int to str, or "ignore", optional
         Species of each atom type, such as ``{1: "Ni", 2: "Al"}``; types with the same name are the same species.
         Default: each type is a species. ``"ignore"``: all types are one species.
+    species_map : mapping of str or int to str, optional
+        Other names for species (names of ``types``) or LAMMPS types (numbers), before anything else looks at them:
+        ``{"Ni": "A", "Co": "A"}`` makes nickel and cobalt one species. ``select``, water and variables see the new
+        names; written snapshots have those of ``types``.
     select : str, int or sequence of those, optional
         Analyse only the atoms of these species (names of ``types``) or LAMMPS types (numbers), as if the others were
         absent; ``"all"``: all atoms. Default: the oxygens if ``types`` names the species of water (docs/cli.md,
@@ -217,7 +224,7 @@ def attach(
     To interrupt a program safely, set a flag in a handler (module ``signal``) and check it between runs, or in a
     function given to `on_result` that calls `request_stop`.
     """
-    return Monitor(lmp, every, analyser, types, select, observables, **options)
+    return Monitor(lmp, every, analyser, types, species_map, select, observables, **options)
 
 
 def bias(
@@ -225,6 +232,7 @@ def bias(
     biases: Driver | Sequence[BiasPotential] | BiasPotential,
     *,
     types: Types = None,
+    species_map: SpeciesMap | None = None,
     select: Select | None = None,
     **options: Unpack[DriverOptions],
 ) -> Bias:
@@ -239,7 +247,7 @@ def bias(
     lmp : lammps.lammps
         An instance with a simulation box, on one MPI process, without ``run_style respa``.
     biases : sequence of BiasPotential, or Driver
-    types, select
+    types, species_map, select
         As for `attach`. Forces on atoms that are not selected are 0.
     **options
         As for `phasewire.Driver`: ``watch``, ``analyser``, ``every``, ``length_scale``, ``colvar``, ``on_failure``, ...
@@ -258,7 +266,7 @@ def bias(
     >>> bias = phasewire.lammps.bias(lmp, Harmonic(fraction("fcc"), 0.5, 200.0), colvar="COLVAR")  # doctest: +SKIP
     >>> bias.run(10_000)  # doctest: +SKIP
     """
-    return Bias(lmp, biases, types=types, select=select, **options)
+    return Bias(lmp, biases, types=types, species_map=species_map, select=select, **options)
 
 
 def temperature(lmp: lammps) -> float:

