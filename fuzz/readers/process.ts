@@ -46,9 +46,9 @@ export class Reader {
     if (this.child === null) await this.start();
     const { tally, language } = this;
     const watch = new Stopwatch([this.child!.pid]);
+    if (source === null) return this.exchange(question, startLimit);
     const limit = readLimit * Math.max(1, sizeOf(question) / 2 ** 20);
-    const verdict = await this.exchange(question, source === null ? startLimit : limit);
-    if (source === null) return verdict;
+    const verdict = await this.exchange(question, limit);
     tally.checks++;
     tally.took(watch.elapsed, `${question.kind} in ${language}`);
     const held = this.child === null ? null : heldBy(this.child.pid);
