@@ -77,7 +77,9 @@ for (const name of chosen) {
   try {
     await targets[name]({
       ...{ seed, tally, progress: (share) => bar.update(share) },
-      cases: repeated?.filter(({ target }) => target === name) ?? corpusOf(name),
+      cases:
+        repeated?.filter(({ target }) => target === name) ??
+        corpusOf(name).filter(({ slow }) => !(options.quick && slow)),
       inputs: repeated === null ? (options.quick ? quick[name] : mostInputs) : 0,
       // A quick run ends with its inputs, on a slow machine too.
       seconds: options.quick ? Number.MAX_SAFE_INTEGER : (60 * options.minutes) / chosen.length,

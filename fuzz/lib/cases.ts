@@ -11,6 +11,8 @@ export interface Case {
   readonly target: TargetName;
   /** The attack in a few words. */
   readonly what: string;
+  /** Whether it takes many seconds; quick runs leave it out. */
+  readonly slow?: boolean;
 }
 
 /** A file of cases, which `--repeat` takes. */

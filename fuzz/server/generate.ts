@@ -4,9 +4,13 @@ import { type Facts, validMessage } from "./messages.js";
 import { mistaken } from "./mistakes.js";
 import type { ServerCase, Step } from "./script.js";
 import { sequence } from "./sequences.js";
+import { stream } from "./streams.js";
 
 /** The share of attacks that are sequences; the others send messages with mistakes, one after the other. */
 const sequenceShare = 0.08;
+
+/** The share of attacks that send bytes on plain connections. */
+const streamShare = 0.08;
 
 /** An attack of a few messages. */
 export function generateAttack(
@@ -20,6 +24,12 @@ export function generateAttack(
   if (random.chance(sequenceShare)) {
     const { what, steps } = sequence(random, facts);
     return { target: "server", what: `${what}; ${origin}`, steps };
+  }
+  if (random.chance(streamShare)) {
+    const { what, pieces } = stream(random, facts);
+    const steps = pieces.map((bytes): Step => ({ raw: "r", base64: bytes.toString("base64") }));
+    const check: Step = { as: "a", send: [{ header: { type: "ping" } }], answer: "one", kind: "ping" };
+    return { target: "server", what: `${what}; ${origin}`, steps: [...steps, { pause: 10 }, check] };
   }
   const messages = Array.from({ length: random.between(4, 16) }, (_, index): Step => {
     const { kind, parts } = mistaken(validMessage(random, facts), index + 1, random, golden);

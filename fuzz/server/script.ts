@@ -2,6 +2,7 @@
  * A small language for attacks on a server: what connections send, and what they expect. Cases are in it, so
  * a file repeats them byte by byte.
  */
+import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorCatalogue } from "../../src/errors/index.js";
 import type { Case } from "../lib/cases.js";
@@ -25,6 +26,9 @@ export type Step =
   | { readonly as: string; readonly share: number }
   | { readonly as: string; readonly resize: number }
   | { readonly as: string; readonly close: true }
+  /** Bytes on a plain connection to the server's socket, which reads nothing. */
+  | { readonly raw: string; readonly base64: string }
+  | { readonly raw: string; readonly close: true }
   | { readonly pause: number }
   | { readonly times: number; readonly steps: readonly Step[] };
 
@@ -61,6 +65,7 @@ export async function play(attack: ServerCase, victim: Victim, tally: Tally): Pr
 
 class Player {
   private readonly attackers = new Map<string, Attacker>();
+  private readonly connections = new Map<string, Socket>();
   private sequence = 0;
 
   constructor(
@@ -75,7 +80,8 @@ class Player {
       if ("pause" in step) await sleep(step.pause);
       else if ("times" in step) {
         for (let turn = 0; turn < step.times; turn++) await this.play(step.steps);
-      } else await this.act(step);
+      } else if ("raw" in step) await this.actOnBytes(step);
+      else await this.act(step);
     }
   }
 
@@ -92,9 +98,28 @@ class Player {
 
   close(): void {
     for (const attacker of this.attackers.values()) attacker.close();
+    for (const connection of this.connections.values()) connection.destroy();
   }
 
-  private async act(step: Exclude<Step, { pause: number } | { times: number }>): Promise<void> {
+  private async actOnBytes(step: Extract<Step, { raw: string }>): Promise<void> {
+    const known = this.connections.get(step.raw);
+    if ("close" in step) {
+      known?.destroy();
+      return;
+    }
+    this.tally.sent("stream");
+    const connection = known ?? connect(this.victim.endpoint.replace("ipc://", ""));
+    this.connections.set(step.raw, connection);
+    if (known === undefined) {
+      // The server may close it at any time.
+      connection.on("error", () => undefined);
+      connection.pause();
+    }
+    connection.write(Buffer.from(step.base64, "base64"));
+    await sleep(1);
+  }
+
+  private async act(step: Extract<Step, { as: string }>): Promise<void> {
     if ("open" in step) {
       this.attackers.get(step.as)?.close();
       this.attackers.set(step.as, new Attacker(this.victim.endpoint, step.open));
