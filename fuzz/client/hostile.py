@@ -12,7 +12,8 @@ order; requests after the list are answered correctly. An answer is a header wit
 - ``{"twice": true}``: the correct answer twice
 - ``{"other": true}``: the correct answer to another request, then the right one
 - ``{"refuse": code}``: an error
-- ``{"raw": [hexadecimal, ...]}``: bytes
+- ``{"raw": [hexadecimal, ...]}``: bytes in place of header and parts
+- ``{"stream": seed}``: the correct answer, but the bytes of the connection are damaged; only in cases with ``relayed``
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ import numpy as np
 import zmq
 
 from fuzz.client.answers import CLASSES, Header, arrays_of, correct, mistaken
+from fuzz.client.proxy import Proxy
 from fuzz.client.trees import encode
 
 TIMEOUT = 0.4
@@ -43,6 +45,8 @@ GRACE = 1.0
 # A hanging call is ended after this.
 PATIENCE = 60.0
 CASES_PER_CLIENT = 20
+# One of this number of clients is connected through the relay.
+CLIENTS_PER_RELAY = 5
 WARM_UP = 0.3
 FACTOR, SLACK_MIB = 1.2, 48.0
 CODES = set(json.loads((Path(__file__).resolve().parents[2] / "contract" / "errors.json").read_text())["codes"])
@@ -62,8 +66,7 @@ def main() -> None:
         began = time.monotonic()
         number = 0
         while attack.inputs < task["inputs"] and time.monotonic() - began < task["seconds"]:
-            case = generate(task["seed"], number)
-            attack.play({**case, "fresh": True} if number % CASES_PER_CLIENT == 0 else case)
+            attack.play(generate(task["seed"], number))
             number += 1
             share = max(attack.inputs / task["inputs"], (time.monotonic() - began) / task["seconds"])
             attack.look_at_memory(share)
@@ -81,11 +84,18 @@ def generate(seed: int, number: int) -> Case:
         call |= {"step": source.randrange(10_000), "atoms": source.choice([1, 2, 20])}
     if call["do"] == "analyse":
         call["fields"] = source.choice([["labels"], ["labels", "confidence", "logits"], []])
-    answers = [_bad_answer(source) for _ in range(source.randint(1, 4))]
-    return {"target": "client", "what": f"seed {seed}, call {number}", "call": call, "answers": answers}
+    client = number // CASES_PER_CLIENT
+    is_relayed = client % CLIENTS_PER_RELAY == 0
+    answers = [_bad_answer(source, is_relayed) for _ in range(source.randint(1, 4))]
+    case = {"target": "client", "what": f"seed {seed}, call {number}", "call": call, "answers": answers}
+    if number % CASES_PER_CLIENT == 0:
+        case["fresh"] = True
+    return {**case, "relayed": True} if is_relayed else case
 
 
-def _bad_answer(source: random.Random) -> Header:
+def _bad_answer(source: random.Random, is_relayed: bool) -> Header:
+    if is_relayed and source.random() < 0.7:
+        return {"stream": source.randrange(2**32)}
     # Most mistakes are made when the request is known: `mistake` is their seed.
     kinds = ["mistake", "twice", "other", "refuse", "raw", "silence", "flood", "vanish", "correct"]
     kind = source.choices(kinds, [30, 2, 4, 2, 3, 0.3, 0.3, 0.3, 6])[0]
@@ -103,7 +113,8 @@ class Attack:
 
     def __init__(self, folder: Path) -> None:
         self.inputs = 0
-        self._endpoint = f"ipc://{folder}/socket"
+        self._endpoint, self._relayed_endpoint = f"ipc://{folder}/socket", f"ipc://{folder}/relay"
+        self._proxy = Proxy(folder / "relay", folder / "socket")
         self._context = zmq.Context()
         self._socket = self._bind()
         self._victim = self._start()
@@ -119,17 +130,18 @@ class Attack:
     def play(self, case: Case) -> None:
         """Play a case, and check how the call ended."""
         if case.get("fresh") or not self._has_client:
-            self.renew_client()
+            self.renew_client(case.get("relayed", False))
         self._played.append(case)
         outcome = self._call(case["call"], list(case["answers"]))
         if outcome is not None:
             self._judge(case, outcome)
 
-    def renew_client(self) -> None:
+    def renew_client(self, is_relayed: bool) -> None:
         """Let the victim make a new client."""
         self._played = []
         self._has_client = True
-        self._call({"do": "connect", "endpoint": self._endpoint, "timeout": TIMEOUT}, [])
+        endpoint = self._relayed_endpoint if is_relayed else self._endpoint
+        self._call({"do": "connect", "endpoint": endpoint, "timeout": TIMEOUT}, [])
 
     def _call(self, call: Header, answers: list[Header]) -> Header | None:
         """Let the client make a call, and serve it until the call has ended; None if the process ended."""
@@ -213,6 +225,8 @@ class Attack:
                 yield encoded({**other["header"], **head}, other["parts"])
             yield encoded(right["header"], right["parts"])
         elif kind != "silence":
+            if kind == "stream":
+                self._proxy.damage(answer["stream"])
             for _ in range(2 if kind == "twice" else 1):
                 yield encoded(right["header"], right["parts"])
 
@@ -231,7 +245,8 @@ class Attack:
             problem = f"{call['do']} raised {outcome['code']} without a remedy"
         elif outcome["charged"] > ANSWERS_PER_CALL * TIMEOUT + GRACE:
             problem = f"{call['do']} with a timeout of {TIMEOUT} s took {outcome['charged']:.2f} s"
-        elif "ok" in outcome:
+        elif "ok" in outcome and not case.get("relayed"):
+            # Damage of a stream can hit the numbers of an array, where nothing shows it.
             problem = _wrong_result(call, outcome["ok"])
         if problem is not None:
             self._broken(f"{case['what']}: {problem}")
