@@ -3,7 +3,15 @@
  * The executable `phasewire`: the library's commands, and `serve`, whose sockets are loaded only when it
  * runs.
  */
-import { type AddCommand, runCli } from "../../src/cli/index.js";
+import { setImmediate } from "node:timers/promises";
+import {
+  type AddCommand,
+  exitCodes,
+  isWithoutReader,
+  outputError,
+  runCli,
+  writeError,
+} from "../../src/cli/index.js";
 
 const addServeCommand: AddCommand = (program, io, finish) => {
   program
@@ -21,17 +29,23 @@ const addServeCommand: AddCommand = (program, io, finish) => {
 };
 
 const interruption = new AbortController();
+const interrupt = (): void => interruption.abort();
 // The first interruption lets the current frame finish and closes the files; the second ends the process.
-process.once("SIGINT", () => interruption.abort());
-process.once("SIGTERM", () => interruption.abort());
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, interrupt);
 
 // A reader that has seen enough, such as `head`, closes the pipe: the run ends as if it were interrupted.
-process.stdout.on("error", () => interruption.abort());
+let lostOutput: Error | undefined;
+process.stdout.on("error", (error) => {
+  if (!isWithoutReader(error)) lostOutput ??= error;
+  interrupt();
+});
 // The reader of errors or of a server's log can also close its pipe; the work continues.
 process.stderr.on("error", () => undefined);
 
-process.exitCode = await runCli(
-  process.argv.slice(2),
-  { stdout: process.stdout, stderr: process.stderr, signal: interruption.signal },
-  [addServeCommand],
-);
+const io = { stdout: process.stdout, stderr: process.stderr, signal: interruption.signal };
+const exitCode = await runCli(process.argv.slice(2), io, [addServeCommand]);
+// Commands report output that they wait for; help, for example, is only written, and fails soon after.
+await setImmediate();
+const isUnreported = lostOutput !== undefined && exitCode !== exitCodes.failure;
+if (isUnreported) await writeError(io, outputError(lostOutput));
+process.exitCode = isUnreported ? exitCodes.failure : exitCode;

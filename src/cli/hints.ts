@@ -1,7 +1,7 @@
 /** Hints for the user on standard error, next to the results: once, not for every frame. */
 import { type Analyser, type FrameAnalysis, selectsAll } from "../analysis/index.js";
 import { type Frame, renameSpecies } from "../frame/index.js";
-import { type CliIo, writeText } from "./io.js";
+import { type CliIo, writeNote } from "./io.js";
 import { type AnalysisOptions, atomOptions } from "./options.js";
 
 /**
@@ -40,7 +40,7 @@ export function createHints(
       for (const name of missingSpecies(frame, options.select ?? [])) {
         if (reported.has(name)) continue;
         reported.add(name);
-        await writeText(io.stderr, `warning: ${place}: --select ${name}, but no atom is ${name}\n`);
+        await writeNote(io.stderr, `warning: ${place}: --select ${name}, but no atom is ${name}\n`);
       }
       if (!forPeople) return;
       const hints: (string | null)[] = [];
@@ -50,7 +50,7 @@ export function createHints(
         if (hint !== null) fileOfDisorder = file;
         hints.push(hint);
       }
-      for (const hint of hints) if (hint !== null) await writeText(io.stderr, `hint: ${place}: ${hint}\n`);
+      for (const hint of hints) if (hint !== null) await writeNote(io.stderr, `hint: ${place}: ${hint}\n`);
     },
   };
 }

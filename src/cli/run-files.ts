@@ -75,22 +75,25 @@ export async function runFiles(io: CliIo, task: FileTask): Promise<number> {
     // A failure that is reported here appears again when the output is closed.
     outputFailed = thrown instanceof OutputFailure;
     const error = thrown instanceof OutputFailure ? thrown.error : asPhasewireError(thrown);
-    await writeError(io, error);
-    await task.reportError(null, null, error);
+    await reportToEnd(io, task, error);
     exitCode = error.code === "BAD_OPTION" ? exitCodes.usage : exitCodes.failure;
   }
   try {
     await writer?.close();
   } catch (thrown) {
     const error = asPhasewireError(thrown);
-    if (!outputFailed) {
-      await writeError(io, error);
-      await task.reportError(null, null, error);
-    }
+    if (!outputFailed) await reportToEnd(io, task, error);
     exitCode = exitCodes.failure;
   }
   await analyser?.dispose();
   return exitCode;
+}
+
+/** Reports an error that ends the run. */
+async function reportToEnd(io: CliIo, task: FileTask, error: PhasewireError): Promise<void> {
+  await writeError(io, error);
+  // Standard output may be what failed.
+  await task.reportError(null, null, error).catch(() => undefined);
 }
 
 async function runAll(
@@ -115,9 +118,9 @@ async function runAll(
             signal: io.signal,
             onProgress: (share) => progress.updateFrame(share),
           });
-          await writeFrame(writer, task, frame, analysis);
-          if (framesDone === 0) await task.begin(analyser.info());
-          await task.report(file, frameIndex, analysis, analyser.info());
+          if (writer !== undefined) await put(writer.write(task.annotate(frame, analysis)));
+          if (framesDone === 0) await put(task.begin(analyser.info()));
+          await put(task.report(file, frameIndex, analysis, analyser.info()));
           await hints.frameDone(file, frameIndex, frame, analysis);
           frameIndex += 1;
           framesDone += 1;
@@ -128,7 +131,7 @@ async function runAll(
         if (error.code === "ABORTED") return exitCodes.interrupted;
         exitCode = exitCodes.failure;
         await writeError(io, located(error, file, frameIndex));
-        await task.reportError(file, frameIndex, error);
+        await put(task.reportError(file, frameIndex, error));
       }
     }
     return exitCode;
@@ -137,15 +140,10 @@ async function runAll(
   }
 }
 
-async function writeFrame(
-  writer: FrameWriter | undefined,
-  task: FileTask,
-  frame: Frame,
-  analysis: FrameAnalysis,
-): Promise<void> {
-  if (writer === undefined) return;
+/** Waits for output; no later output is possible if it cannot be written. */
+async function put(written: Promise<void>): Promise<void> {
   try {
-    await writer.write(task.annotate(frame, analysis));
+    await written;
   } catch (thrown) {
     const error = asPhasewireError(thrown);
     throw error.code === "FILE_ACCESS" ? new OutputFailure(error) : error;

@@ -34,6 +34,10 @@ const refusedWriting: Readonly<Record<string, Refusal>> = {
     reason: "permission to write it is missing",
     remedy: "Check the permissions of the file and of its folder, or write to another one.",
   },
+  ENOSPC: {
+    reason: "no space is left on the device",
+    remedy: "Free some space, or write to another device.",
+  },
 };
 
 /** A `FILE_ACCESS` error for a file that could not be opened or read. */

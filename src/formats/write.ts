@@ -1,6 +1,5 @@
 /** Structure files of any format in the table, written frame by frame, plain or gzip. */
 import { once } from "node:events";
-import { createWriteStream } from "node:fs";
 import type { Writable } from "node:stream";
 import { finished, pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
@@ -9,6 +8,7 @@ import type { Frame } from "../frame/index.js";
 import { writeAccessError } from "./access.js";
 import { formatFrame } from "./extxyz/writer.js";
 import type { FrameEncoder } from "./format.js";
+import { Replacement } from "./replace.js";
 import { formatToWrite, isCompressed } from "./table.js";
 
 export interface WriteOptions {
@@ -28,13 +28,17 @@ async function writePieces(sink: Writable, pieces: Iterable<string | Uint8Array>
 }
 
 /**
- * A file that frames are appended to. An existing file is replaced. Frames that were written stay readable
- * whatever happens later, provided that `close` is called.
+ * A file that frames are appended to. With `close` it replaces an existing file, if it has a frame and could
+ * be written to its end; otherwise the existing file stays as it was. Until then the frames are in a file
+ * whose name has the ending `.part-XXXXXXXX`.
  */
 export class FrameWriter {
+  private hasFrame = false;
+
   private constructor(
     readonly path: string,
     private readonly encoder: FrameEncoder,
+    private readonly file: Replacement,
     private readonly sink: Writable,
     private readonly stored: Promise<void>,
   ) {
@@ -51,15 +55,17 @@ export class FrameWriter {
    */
   static async open(path: string, options: WriteOptions = {}): Promise<FrameWriter> {
     const encoder = formatToWrite(path, options.format).createEncoder();
-    const file = createWriteStream(path);
+    let file: Replacement;
     try {
-      await once(file, "open");
+      file = await Replacement.open(path);
     } catch (thrown) {
       throw writeAccessError(path, thrown);
     }
-    if (!isCompressed(path)) return new FrameWriter(path, encoder, file, named(path, finished(file)));
+    if (!isCompressed(path)) {
+      return new FrameWriter(path, encoder, file, file.stream, named(path, finished(file.stream)));
+    }
     const gzip = createGzip();
-    return new FrameWriter(path, encoder, gzip, named(path, pipeline(gzip, file)));
+    return new FrameWriter(path, encoder, file, gzip, named(path, pipeline(gzip, file.stream)));
   }
 
   /**
@@ -70,16 +76,28 @@ export class FrameWriter {
    */
   async write(frame: Frame): Promise<void> {
     await this.put(this.encoder.encode(frame));
+    this.hasFrame = true;
   }
 
-  /** Writes what is still buffered and closes the file. */
+  /**
+   * Writes what is still buffered, closes the file, and gives it its name. May be called once.
+   *
+   * @throws PhasewireError `FILE_ACCESS` if the file could not be written
+   */
   async close(): Promise<void> {
     try {
-      if (this.encoder.end !== undefined) await this.put(this.encoder.end());
-    } finally {
-      this.sink.end();
+      try {
+        if (this.encoder.end !== undefined) await this.put(this.encoder.end());
+      } finally {
+        this.sink.end();
+      }
+      await this.stored;
+    } catch (thrown) {
+      await this.file.discard();
+      throw thrown;
     }
-    await this.stored;
+    if (this.hasFrame) await named(this.path, this.file.keep());
+    else await this.file.discard();
   }
 
   private async put(pieces: Iterable<string | Uint8Array>): Promise<void> {

@@ -1,6 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { link, readFile, symlink, writeFile } from "node:fs/promises";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { chmod, link, lstat, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -69,6 +70,11 @@ async function writeFrames(name: string, ...frames: Frame[]): Promise<string> {
   for (const frame of frames) await writer.write(frame);
   await writer.close();
   return inFolder(name);
+}
+
+/** Files that were to replace the one of this name. */
+async function partsOf(name: string): Promise<string[]> {
+  return (await readdir(folder)).filter((entry) => entry.startsWith(`${name}.part-`));
 }
 
 beforeAll(async () => {
@@ -588,6 +594,52 @@ describe("--out", () => {
   });
 
   test.each([
+    ["plain", "old.extxyz"],
+    ["compressed", "old.extxyz.gz"],
+  ])("leaves an existing %s file as it was if no frame can be read", async (_, name) => {
+    const old = await writeFrames(name, salt);
+    const before = await readFile(old);
+    const empty = inFolder("empty.extxyz");
+    await writeFile(empty, "");
+    for (const input of [inFolder("missing.extxyz"), empty]) {
+      expect((await classify(input, "--out", old)).exitCode).toBe(1);
+      expect(await readFile(old)).toEqual(before);
+    }
+    expect(await partsOf(name)).toEqual([]);
+  });
+
+  test("replaces an existing file at the end, and keeps its permissions and the links to it", async () => {
+    const old = await writeFrames("replaced.extxyz", salt);
+    await chmod(old, 0o600);
+    await symlink(old, inFolder("link.extxyz"));
+    const before = await readFile(old);
+    const during: Buffer[] = [];
+    const stdout = new TextSink(() => during.push(readFileSync(old)));
+    const args = ["classify", "--threads", "1", inFolder("copper.extxyz"), "--out", inFolder("link.extxyz")];
+    expect(await runCli(args, { stdout, stderr: new TextSink(), signal: new AbortController().signal })).toBe(
+      0,
+    );
+    expect(during[0]).toEqual(before);
+    expect((await collect(readFrames(old)))[0]!.species).toHaveLength(108);
+    expect((await stat(old)).mode & 0o777).toBe(0o600);
+    expect((await lstat(inFolder("link.extxyz"))).isSymbolicLink()).toBe(true);
+    expect(await partsOf("replaced.extxyz")).toEqual([]);
+  });
+
+  test("leaves an existing file as it was if the new one cannot be written to its end", async () => {
+    const old = await writeFrames("kept-whole.extxyz", salt);
+    const before = await readFile(old);
+    const writer = await FrameWriter.open(old);
+    await writer.write(copper);
+    const [part] = await partsOf("kept-whole.extxyz");
+    expect(part).toBeDefined();
+    // The new file cannot get its name.
+    await rm(inFolder(part!));
+    await expect(writer.close()).rejects.toMatchObject({ code: "FILE_ACCESS" });
+    expect(await readFile(old)).toEqual(before);
+  });
+
+  test.each([
     ["a good", "copper.extxyz", 0],
     ["a bad", "missing.extxyz", 1],
   ])("reports that the output was lost on closing, after %s file", async (_, name, errorsBefore) => {
@@ -763,6 +815,40 @@ describe("the executable", () => {
     await new Promise((resolve) => child.once("close", resolve));
     expect(stderr).toBe("");
   });
+
+  test.each(["SIGHUP", "SIGTERM"] as const)("ends its files when it gets %s", async (signal) => {
+    const out = inFolder(`${signal}.extxyz.gz`);
+    await writeFrames(`${signal}.extxyz.gz`, salt);
+    const files = new Array<string>(5000).fill(inFolder("copper.extxyz"));
+    const child = spawn(process.execPath, [executable, "classify", "--json", "--out", out, ...files]);
+    child.stdout.once("data", () => child.kill(signal));
+    child.stdout.resume();
+    const exitCode = await new Promise((resolve) => child.once("close", resolve));
+    expect(exitCode).toBe(130);
+    const frames = await collect(readFrames(out));
+    expect(frames.length).toBeGreaterThan(0);
+    expect(frames.length).toBeLessThan(5000);
+    expect(frames[0]!.species).toHaveLength(108);
+  });
+
+  test.each(["--help", "classify FILE", "classify --json FILE"])(
+    "names a full disk under standard output: %s",
+    { skip: process.platform !== "linux" },
+    async (line) => {
+      const full = openSync("/dev/full", "w");
+      const given = line.split(" ").map((arg) => (arg === "FILE" ? inFolder("copper.extxyz") : arg));
+      const child = spawn(process.execPath, [executable, ...given], { stdio: ["ignore", full, "pipe"] });
+      let stderr = "";
+      child.stderr!.on("data", (chunk) => {
+        stderr += chunk;
+      });
+      const exitCode = await new Promise((resolve) => child.once("close", resolve));
+      closeSync(full);
+      expect(exitCode).toBe(1);
+      expect(stderr).toMatch(/^error FILE_ACCESS: standard output cannot be written: no space/);
+      expect(stderr.match(/^error /gm)).toHaveLength(1);
+    },
+  );
 
   test("has the command serve, and loads sockets only for it", async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [executable, "serve", "--help"]);
