@@ -105,9 +105,10 @@ def read_model(path: Path) -> tuple[ModelConfig, dict[str, np.ndarray], dict[str
 
 
 def add_known(path: Path, tensors: dict[str, np.ndarray], about: dict[str, Any]) -> None:
-    """Give a model file, and its entry in the manifest next to it, a network of known surroundings (or another one).
+    """Give a model file a network of known surroundings, or another one.
 
-    `about` describes how the network was made. All other numbers of the file stay as they are.
+    `about` describes how the network was made. All other numbers of the file stay as they are. The file gets another
+    hash, which the manifest and the golden files next to it then state.
     """
     _, kept, info = read_model(path)
     for name, tensor in tensors.items():
@@ -118,10 +119,15 @@ def add_known(path: Path, tensors: dict[str, np.ndarray], about: dict[str, Any])
     _write(path, {**{name: kept[name] for name in TENSORS}, **tensors}, json.dumps(info))
     manifest_path = path.parent / "manifest.json"
     manifest = json.loads(manifest_path.read_text())
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     for entry in manifest["models"]:
         if entry["file"] == path.name:
-            entry["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            entry["sha256"] = sha256
     manifest_path.write_text(json.dumps(manifest, indent=2) + "\n")
+    for golden_path in sorted((path.parent / "golden").glob("*.json")):
+        record = json.loads(golden_path.read_text())
+        if record["model"] == path.stem:
+            golden_path.write_text(json.dumps(record | {"modelSha256": sha256}) + "\n")
 
 
 def _write(path: Path, tensors: dict[str, np.ndarray], header: str) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 from dataclasses import asdict, dataclass, fields, replace
 from functools import partial
 from itertools import islice
@@ -38,14 +39,16 @@ from .likeness import similar_sites
 from .pool import load_networks, load_or_generate
 from .prototypes import Prototype
 from .sampling import Sample, Sampler
-from .strangers import Stranger, Strangers, with_alloys
+from .strangers import SHARES, Stranger, Strangers, with_alloys
 from .wyckoff import read
 
 ROOT = Path(__file__).parent
 SETTINGS = ROOT / "configs" / "known.json"
-KNOWN, UNKNOWN = 1, 0
 # Share of the drawn atoms whose surroundings are known. To reject a crystal of the user's is the worse mistake.
-KNOWN_SHARE = 0.65
+KNOWN_SHARE = 0.6
+# Shares of samples with faces and boundaries, and of strong strain. They are larger than in training, because what is
+# near a boundary is like what is near no class.
+FAULTS = {"share_interface": 0.18, "share_grains": 0.16, "share_surface": 0.10, "uniaxial_share": 0.2}
 # Atoms that are denoised before their surroundings are kept in a file.
 PART_ATOMS = 100_000
 
@@ -94,14 +97,19 @@ class KnownConfig:
 class Surroundings:
     """Denoised surroundings of A atoms.
 
-    inputs (A, H + M), what the network sees; known (A,), KNOWN or UNKNOWN; sample (A,), the number of the sample;
-    held_out (A,).
+    inputs (A, H + M), what the network sees; kind (A,), 0 for known surroundings, else the place of the kind in
+    `strangers.SHARES`, from 1; sample (A,), the number of the sample; held_out (A,).
     """
 
     inputs: np.ndarray
-    known: np.ndarray
+    kind: np.ndarray
     sample: np.ndarray
     held_out: np.ndarray
+
+    @property
+    def known(self) -> np.ndarray:
+        """Whether the surroundings are known, (A,)."""
+        return self.kind == 0
 
 
 def split(index: int, parts: int) -> bool:
@@ -123,9 +131,7 @@ class Source:
         strangers = load_strangers(folder / f"strangers-{len(classes)}.npz", classes, settings)
         self.settings = settings
         nothing = dict.fromkeys(("share_fluid", "share_sparse", "share_random", "share_destroyed", "share_drop"), 0.0)
-        sampling = replace(
-            training.sampling, neighbours=None, noise_most=settings.noise_most, uniaxial_share=0.2, **nothing
-        )
+        sampling = replace(training.sampling, neighbours=None, noise_most=settings.noise_most, **FAULTS, **nothing)
         self._make_own = partial(Sampler, classes, fluids, sampling)
         parts = settings.held_out
         self._make_others = [
@@ -146,12 +152,13 @@ class Source:
         self._own = self._make_own([seed, part, 1])
         self._others = [make([seed, part, 2 + index]) for index, make in enumerate(self._make_others)]
 
-    def sample(self) -> tuple[Sample, bool]:
-        """A sample, whose labels are those of the model, and whether it is held out."""
+    def sample(self) -> tuple[Sample, int, bool]:
+        """A sample, whose labels are those of the model, its kind, and whether it is held out."""
         held_out = bool(self.rng.random() < 1 / self.settings.held_out)
         if self.rng.random() < self.settings.stranger_share:
-            return self._others[held_out].sample(), held_out
-        return with_alloys(self._own.sample(), self.rng, self.settings.alloy_share), held_out
+            sample, kind = self._others[held_out].sample()
+            return sample, 1 + list(SHARES).index(kind), held_out
+        return with_alloys(self._own.sample(), self.rng, self.settings.alloy_share), 0, held_out
 
 
 def load_strangers(path: Path, classes: list[Prototype], settings: KnownConfig) -> list[Stranger]:
@@ -182,17 +189,15 @@ def asking(model: Model) -> Model:
 
 
 def denoised(core: Core, source: Source, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Inputs, targets and held-out flags of one denoised sample, without the atoms that took no part.
-
-    Atoms without a label are left out.
-    """
-    sample, held_out = source.sample()
+    """Inputs, kinds and held-out flags of one denoised sample, without atoms that took no part or have no label."""
+    sample, kind, held_out = source.sample()
     species = sample.species.astype(np.int32)
     core.load(Frame(np.ascontiguousarray(sample.positions), sample.cell, (True,) * 3, species), 1.0, gradient=True)
     core.denoise(int(rng.choice(source.settings.steps)))
     chosen = core.takes_part() & (sample.labels >= 0)
-    targets = np.where(sample.labels[chosen] > 0, KNOWN, UNKNOWN)
-    return core.surroundings()[chosen], targets, np.full(len(targets), held_out)
+    # Next to a known crystal there can be a fluid.
+    kinds = np.where(sample.labels[chosen] > 0, 0, kind or len(SHARES))
+    return core.surroundings()[chosen], kinds, np.full(len(kinds), held_out)
 
 
 def make_part(model: Model, source: Source, part: int) -> dict[str, np.ndarray]:
@@ -209,8 +214,8 @@ def make_part(model: Model, source: Source, part: int) -> dict[str, np.ndarray]:
             continue
         done += len(core.takes_part())
     sample = np.repeat(np.arange(len(rows)), [len(row[0]) for row in rows])
-    inputs, known, held_out = (np.concatenate(column) for column in zip(*rows, strict=True))
-    return {"inputs": inputs, "known": known, "held_out": held_out, "sample": sample}
+    inputs, kind, held_out = (np.concatenate(column) for column in zip(*rows, strict=True))
+    return {"inputs": inputs, "kind": kind, "held_out": held_out, "sample": sample}
 
 
 def collect(model: Model, settings: KnownConfig, folder: Path) -> Surroundings:
@@ -224,7 +229,7 @@ def collect(model: Model, settings: KnownConfig, folder: Path) -> Surroundings:
         source = Source(model, settings, folder)
         for part in tqdm(missing, desc=f"parts of {PART_ATOMS} atoms, denoised by {model.name}"):
             made = make_part(model, source, part)
-            unfinished = folder / "unfinished.npz"
+            unfinished = folder / f"unfinished-{os.getpid()}.npz"
             np.savez(unfinished, **made)
             unfinished.rename(paths[part])
     kept = [dict(np.load(path)) for path in paths]
@@ -237,11 +242,13 @@ def collect(model: Model, settings: KnownConfig, folder: Path) -> Surroundings:
 
 
 def balance(data: Surroundings) -> np.ndarray:
-    """Odds of drawing each atom (A,): a share of KNOWN_SHARE is known; a sample counts by the root of its atoms."""
+    """Odds of drawing each atom (A,): kinds by their shares, and the samples of a kind by the root of their atoms."""
     counts = np.bincount(data.sample)
     odds = 1.0 / np.sqrt(counts[data.sample])
-    for kind, share in ((KNOWN, KNOWN_SHARE), (UNKNOWN, 1.0 - KNOWN_SHARE)):
-        odds[data.known == kind] *= share / odds[data.known == kind].sum()
+    shares = [KNOWN_SHARE, *((1.0 - KNOWN_SHARE) * share for share in SHARES.values())]
+    for kind, share in enumerate(shares):
+        chosen = data.kind == kind
+        odds[chosen] *= share / max(odds[chosen].sum(), np.finfo(float).tiny)
     return odds
 
 
@@ -294,10 +301,14 @@ def log_odds(tensors: dict[str, np.ndarray], inputs: np.ndarray) -> np.ndarray:
 
 
 def report(data: Surroundings, tensors: dict[str, np.ndarray]) -> dict[str, float]:
-    """Shares of the held-out atoms that are kept, of known surroundings, and rejected, of unknown ones."""
+    """Shares of the held-out atoms that are kept, for known surroundings and for every kind of unknown ones."""
     kept = log_odds(tensors, data.inputs) > 0
-    known, unknown = (data.held_out & (data.known == kind) for kind in (KNOWN, UNKNOWN))
-    return {"kept": float(kept[known].mean()), "rejected": float(1 - kept[unknown].mean())}
+    kinds = ["known", *SHARES]
+    return {
+        kind: float(kept[data.held_out & (data.kind == index)].mean())
+        for index, kind in enumerate(kinds)
+        if (data.held_out & (data.kind == index)).any()
+    }
 
 
 def main() -> None:

@@ -13,10 +13,8 @@ import numpy as np
 from .prototypes import Prototype
 from .sampling import MASKED, Sample, Sampler, SamplingConfig, _take, separated
 
-# Shares of the kinds of sample; those of `Sampler.sample` are set apart by `known.py`.
-CRYSTALS = 0.52
-NETWORKS = 0.30
-MOLECULES = 0.06
+# Shares of the kinds of sample.
+SHARES = {"crystal": 0.36, "network": 0.40, "molecules": 0.10, "fluid": 0.14}
 # Shares of changes to a network: its species are forgotten, or drawn at random for one kind of atom; a free surface or
 # a void is cut; it is strained.
 FORGET_SPECIES = 0.15
@@ -53,13 +51,10 @@ class Strangers:
         config = SamplingConfig(uniaxial_share=0.0, strain_strong=STRAIN, strain_usual=STRAIN)
         self._sampler = Sampler([stranger.crystal for stranger in crystals], fluids, config, [*np.atleast_1d(seed), 1])
 
-    def sample(self) -> Sample:
-        draw = self.rng.random()
-        for share, build in ((CRYSTALS, self.crystal), (NETWORKS, self.network), (MOLECULES, self.molecules)):
-            if draw < share:
-                return build()
-            draw -= share
-        return self.fluid()
+    def sample(self) -> tuple[Sample, str]:
+        """A sample and its kind."""
+        kind = str(self.rng.choice(list(SHARES), p=list(SHARES.values())))
+        return getattr(self, kind)(), kind
 
     def crystal(self) -> Sample:
         """A displaced crystal of no class."""

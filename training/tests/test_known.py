@@ -11,7 +11,8 @@ import pytest
 from phasewire import Local, load_model
 
 from training.export import TENSORS, add_known
-from training.known import KNOWN, UNKNOWN, KnownConfig, Surroundings, balance, fit, log_odds, report
+from training.known import KNOWN_SHARE, KnownConfig, Surroundings, balance, fit, log_odds, report
+from training.strangers import SHARES
 
 SETTINGS = KnownConfig(updates=1000, batch=512, width=32, learning_rate=1e-2)
 MODELS = Path(__file__).resolve().parents[2] / "models"
@@ -21,27 +22,31 @@ def surroundings(seed: int = 0) -> Surroundings:
     """Two shells of points: the inner one is known. No straight cut separates them."""
     rng = np.random.default_rng(seed)
     count = 3000
-    known = (rng.random(count) < 0.3).astype(int)
+    kind = np.where(rng.random(count) < 0.3, 0, rng.integers(1, 1 + len(SHARES), count))
     points = rng.normal(size=(count, 4))
-    points *= (np.where(known == KNOWN, 1.0, 3.0) / np.linalg.norm(points, axis=1))[:, None]
+    points *= (np.where(kind == 0, 1.0, 3.0) / np.linalg.norm(points, axis=1))[:, None]
     sample = np.arange(count) // 10
-    return Surroundings(5.0 + points * [1.0, 2.0, 0.5, 1.0], known, sample, sample % 4 == 0)
+    return Surroundings(5.0 + points * [1.0, 2.0, 0.5, 1.0], kind, sample, sample % 4 == 0)
 
 
 def test_it_learns_what_no_straight_cut_separates() -> None:
     data = surroundings()
     tensors = fit(data, SETTINGS)
     shares = report(data, tensors)
-    assert shares["kept"] > 0.98 and shares["rejected"] > 0.98, shares
+    assert shares.pop("known") > 0.98
+    assert set(shares) == set(SHARES) and max(shares.values()) < 0.02, shares
     odds = log_odds(tensors, data.inputs)
-    assert odds[data.known == KNOWN].mean() > 2.0 > -2.0 > odds[data.known == UNKNOWN].mean()
+    assert odds[data.known].mean() > 2.0 > -2.0 > odds[~data.known].mean()
 
 
-def test_samples_count_by_the_root_of_their_atoms() -> None:
-    data = Surroundings(np.zeros((6, 1)), np.array([1, 1, 1, 1, 1, 0]), np.array([0, 0, 0, 0, 1, 2]), np.zeros(6, bool))
+def test_kinds_count_by_their_shares_and_samples_by_the_root_of_their_atoms() -> None:
+    kind = np.array([0, 0, 0, 0, 0, 1, 2, 2, 3, 4])
+    data = Surroundings(np.zeros((10, 1)), kind, np.array([0, 0, 0, 0, 1, 2, 3, 4, 5, 6]), np.zeros(10, bool))
     odds = balance(data)
-    assert np.isclose(odds[0] * 4, 2 * odds[4])
-    assert np.isclose(odds.sum(), 1.0) and odds[5] < odds[:5].sum()
+    assert np.isclose(odds[:4].sum(), 2 * odds[4])
+    assert np.isclose(odds.sum(), 1.0) and np.isclose(odds[:5].sum(), KNOWN_SHARE)
+    for index, share in enumerate(SHARES.values()):
+        assert np.isclose(odds[kind == index + 1].sum(), (1 - KNOWN_SHARE) * share)
 
 
 @pytest.fixture
