@@ -177,8 +177,10 @@ export const COUNT_ADJOINTS_READY: i32 = COUNT_CURSOR_MARK + COUNT;
 export const COUNT_FUSED: i32 = COUNT_ADJOINTS_READY + COUNT;
 /** Phase of the denoising loop (see phases.ts). */
 export const COUNT_DENOISE_PHASE: i32 = COUNT_FUSED + COUNT;
+/** 1 while the results have the lowered logit of class 0 that denoising uses; see known.ts. */
+export const COUNT_LOWERED: i32 = COUNT_DENOISE_PHASE + COUNT;
 /** Whether there are neighbour lists (see lists.ts). */
-export const COUNT_LIST_STATE: i32 = COUNT_DENOISE_PHASE + COUNT;
+export const COUNT_LIST_STATE: i32 = COUNT_LOWERED + COUNT;
 /** Entries that the lists want; more than the capacity if they do not fit. */
 export const COUNT_LIST_NEEDED: i32 = COUNT_LIST_STATE + COUNT;
 /** COUNT_PERIODIC and COUNT_SPECIES_USED that the lists were made for. */

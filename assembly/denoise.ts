@@ -12,10 +12,11 @@
  * Borwein, IMA J. Numer. Anal. 8, 141, 1988, the longer of their two).
  *
  * The atoms that the raw pass calls crystalline take part. If the model can decide afterwards
- * whether their surroundings are known (known.ts), so do those whose best crystalline logit is
- * less than CANDIDATE_LEAD below that of class 0. Others never enter L, so a crystal cannot grow
- * into a liquid from one step to the next. A forward pass at the new place decides, so a step that
- * is taken back costs no gradient. Every step counts, also those that are taken back.
+ * whether their surroundings are known (known.ts), so do those whose best crystalline logit is less
+ * than LEAD below that of class 0, whose logit in L is then lower by LEAD. Others never enter L, so
+ * a crystal cannot grow into a liquid from one step to the next. A forward pass at the new place
+ * decides, so a step that is taken back costs no gradient. Every step counts, also those that are
+ * taken back.
  *
  * The loop is a machine of four phases. A host can run it itself, because neighbours, forward and
  * backward passes can run on threads:
@@ -45,6 +46,7 @@ import {
   COUNT_DENOISE_PHASE,
   COUNT_DENOISE_STEPS,
   COUNT_FUSED,
+  COUNT_LOWERED,
   STATUS_COINCIDENT_ATOMS,
   STATUS_OK,
   STATUS_UNFINISHED,
@@ -60,7 +62,7 @@ import {
 } from "./abi";
 import { backward } from "./backward";
 import { forward } from "./forward";
-import { applyKnown, asksKnown, evaluateKnown, isCandidate } from "./known";
+import { applyKnown, asksKnown, evaluateKnown, isCandidate, lowerFlat } from "./known";
 import { loadFrame } from "./load";
 import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
 import { workerScratch } from "./record";
@@ -104,7 +106,9 @@ export function advanceDenoise(ctx: usize): i32 {
   if (phase == PHASE_BEGIN) {
     chooseAtoms(ctx);
     store<f64>(ctx + VALUE_DENOISE_INITIAL, value(ctx, VALUE_LOG_DENSITY));
-    return steps < limit ? ask(ctx, PHASE_SCORE) : finish(ctx);
+    if (steps >= limit) return finish(ctx);
+    if (asksKnown(ctx)) lowerFlat(ctx, true);
+    return ask(ctx, PHASE_SCORE);
   }
   if (phase == PHASE_SCORE) {
     keepPlace(ctx);
@@ -117,6 +121,9 @@ export function advanceDenoise(ctx: usize): i32 {
     return ask(ctx, PHASE_TRIAL);
   }
   if (phase == PHASE_TRIAL) {
+    // A new layout of the frame makes the forward pass forget that it belongs to denoising.
+    const evaluated = value(ctx, VALUE_LOG_DENSITY) != -Infinity;
+    if (asksKnown(ctx) && evaluated && !count(ctx, COUNT_LOWERED)) lowerFlat(ctx, true);
     const factor = value(ctx, VALUE_DENOISE_FACTOR);
     if (objective(ctx) >= value(ctx, VALUE_DENOISE_PREVIOUS)) {
       return steps < limit ? ask(ctx, PHASE_SCORE) : finish(ctx);
@@ -242,6 +249,7 @@ function finish(ctx: usize): i32 {
   const takesPart = region(ctx, ADDRESS_TAKES_PART);
   const labels = region(ctx, ADDRESS_LABELS);
   const asks = asksKnown(ctx);
+  if (count(ctx, COUNT_LOWERED)) lowerFlat(ctx, false);
   if (asks) evaluateKnown(ctx, workerScratch(ctx, 0));
   for (let i = 0; i < n; ++i) {
     if (isChosen(takesPart, i)) {

@@ -23,6 +23,7 @@ import {
   COUNT_CLASSES,
   COUNT_FUSED,
   COUNT_HIDDEN,
+  COUNT_LOWERED,
   COUNT_MESSAGE,
   COUNT_OUTER,
   STATUS_ABORTED,
@@ -31,6 +32,7 @@ import {
 import { clearFillers, densityForward } from "./density";
 import { invariantsForward, mixForward } from "./invariants";
 import { at4, count, loadF4, region } from "./memory";
+import { asksKnown, lowerLogit } from "./known";
 import { gatherRows } from "./messages";
 import { speciesAround } from "./nameable";
 import { layerForward } from "./network";
@@ -112,7 +114,8 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
   const outer = count(ctx, COUNT_OUTER);
   const hiddenBytes = count(ctx, COUNT_HIDDEN) << 2;
   const message = count(ctx, COUNT_MESSAGE);
-  const fused = count(ctx, COUNT_FUSED);
+  const fused = count(ctx, COUNT_FUSED) != 0;
+  const lowered = fused && asksKnown(ctx);
   const a0 = scratch + SCRATCH_OUTER_OUT;
   const logits = scratch + SCRATCH_LOGITS;
   memory.fill(at4(messages, begin * message), 0, <usize>((end - begin) * message) << 2);
@@ -126,6 +129,7 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
     }
     network2(ctx, scratch, first);
     layerForward(logits, a0, region(ctx, ADDRESS_FORWARD2_1), region(ctx, ADDRESS_BIAS2_1), classes, outer);
+    if (lowered) for (let row = 0; row < 4; ++row) lowerLogit(at4(logits, row * classes));
     for (let s = first; s < until; ++s) {
       const row = (s - first) * classes;
       const around = speciesAround(ctx, scratch + SCRATCH_SPECIES, s);
@@ -156,6 +160,7 @@ function seedAtom(ctx: usize, atom: i32, adjoints: usize, probabilities: usize):
 
 /** Sums over all atoms. Runs after all other stages. */
 export function finishForward(ctx: usize): void {
+  store<i32>(ctx + COUNT_LOWERED, i32(count(ctx, COUNT_FUSED) != 0 && asksKnown(ctx)));
   store<i32>(ctx + COUNT_ADJOINTS_READY, count(ctx, COUNT_FUSED));
   store<i32>(ctx + COUNT_FUSED, 0);
   sumLogDensity(ctx);

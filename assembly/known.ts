@@ -8,10 +8,15 @@
  * for the atoms that took part: label, confidence, margin and probabilities follow from it as in
  * readout.ts. The stored logits, logP, its gradient and the distance stay as they are.
  *
+ * Until then class 0 counts a tenth: its logit is lower by LEAD, so that what is a crystal in doubt
+ * moves. All atoms that are crystalline with that logit take part in denoising.
+ *
  * Kernel: four sorted atoms at a time, f32. Results are stored at the place of the atom in the
  * order given.
  */
 import {
+  ADDRESS_ATOM_LOG_DENSITY,
+  ADDRESS_BIAS2_1,
   ADDRESS_CLASS_SPECIES,
   ADDRESS_CLASS_WEIGHTS,
   ADDRESS_CONFIDENCE,
@@ -37,18 +42,20 @@ import {
   COUNT_CLASSES,
   COUNT_HIDDEN,
   COUNT_KNOWN,
+  COUNT_LOWERED,
   COUNT_MESSAGE,
 } from "./abi";
 import { at2, at4, at8, count, loadF4, loadF8, region, storeF8 } from "./memory";
 import { layerForward, layerReference, siluForward, siluReference } from "./network";
 import { gatherInput } from "./networks";
+import { sumLogDensity } from "./readout";
 import { REFERENCE_A0, REFERENCE_X, REFERENCE_Z0, SCRATCH_INPUT, SCRATCH_OUTER, SCRATCH_OUTER_OUT } from "./scratch";
 
 /** Below this sum the probabilities of crystalline classes have no useful ratios. */
 const LEAST_SHARE: f64 = 1e-30;
 
-/** Lead of class 0 up to which an atom can still be called a crystal: a difference of logits. */
-const CANDIDATE_LEAD: f32 = 2.302585; // log 10
+/** By how much the logit of class 0 is lower in denoising: log 10. */
+export const LEAD: f32 = 2.302585;
 
 /** Whether the model asks the question at all. */
 // @ts-ignore: decorator
@@ -66,11 +73,45 @@ export function isCandidate(ctx: usize, atom: i32): bool {
   const logits = at4(region(ctx, ADDRESS_LOGITS), atom * classCount);
   const needed = region(ctx, ADDRESS_CLASS_SPECIES);
   const seen = <i32>load<u8>(region(ctx, ADDRESS_SPECIES_AROUND) + <usize>atom);
-  const least = loadF4(logits, 0) - CANDIDATE_LEAD;
+  const least = loadF4(logits, 0) - LEAD;
   for (let c = 1; c < classCount; ++c) {
     if (loadF4(logits, c) > least && load<i32>(at4(needed, c)) <= seen) return true;
   }
   return false;
+}
+
+/** Lowers the logit of class 0 in a row of logits. */
+// @ts-ignore: decorator
+@inline
+export function lowerLogit(logits: usize): void {
+  store<f32>(logits, load<f32>(logits) - LEAD);
+}
+
+/** Lowers the logit of class 0 in the results of all atoms, or gives it back its value. */
+export function lowerFlat(ctx: usize, lowered: bool): void {
+  const n = count(ctx, COUNT_ATOMS);
+  const classCount = count(ctx, COUNT_CLASSES);
+  const flat = load<f32>(region(ctx, ADDRESS_BIAS2_1));
+  const factor: f64 = lowered ? Math.exp(-(<f64>LEAD)) : Math.exp(<f64>LEAD);
+  let logits = region(ctx, ADDRESS_LOGITS);
+  let probabilities = region(ctx, ADDRESS_PROBABILITIES);
+  const perAtom = region(ctx, ADDRESS_ATOM_LOG_DENSITY);
+  for (let i = 0; i < n; ++i) {
+    const logDensity = <f64>loadF4(perAtom, i);
+    const share = Math.exp(<f64>loadF4(logits, 0) - logDensity);
+    store<f32>(at4(perAtom, i), <f32>(logDensity + Math.log(1 + share * (factor - 1))));
+    store<f32>(logits, lowered ? flat - LEAD : flat);
+    const none = <f64>loadF4(probabilities, 0);
+    const sum = 1 + none * (factor - 1);
+    store<f32>(probabilities, <f32>((none * factor) / sum));
+    for (let c = 1; c < classCount; ++c) {
+      store<f32>(at4(probabilities, c), <f32>(<f64>loadF4(probabilities, c) / sum));
+    }
+    logits = at4(logits, classCount);
+    probabilities = at4(probabilities, classCount);
+  }
+  store<i32>(ctx + COUNT_LOWERED, i32(lowered));
+  sumLogDensity(ctx);
 }
 
 /** k_a of all atoms, from the hidden numbers and messages of the last forward pass. */

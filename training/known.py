@@ -46,9 +46,11 @@ ROOT = Path(__file__).parent
 SETTINGS = ROOT / "configs" / "known.json"
 # Share of the drawn atoms whose surroundings are known. To reject a crystal of the user's is the worse mistake.
 KNOWN_SHARE = 0.6
-# Shares of samples with faces and boundaries, and of strong strain. They are larger than in training, because what is
-# near a boundary is like what is near no class.
-FAULTS = {"share_interface": 0.18, "share_grains": 0.16, "share_surface": 0.10, "uniaxial_share": 0.2}
+# Share of samples under strong strain. It is larger than in training.
+STRAINED = 0.2
+# Share of the doubtful atoms of known crystals, those at boundaries and next to defects, that teach anything: they are
+# as much like what is disordered as like their crystal.
+DOUBTFUL = 0.5
 # Atoms that are denoised before their surroundings are kept in a file.
 PART_ATOMS = 100_000
 
@@ -131,7 +133,9 @@ class Source:
         strangers = load_strangers(folder / f"strangers-{len(classes)}.npz", classes, settings)
         self.settings = settings
         nothing = dict.fromkeys(("share_fluid", "share_sparse", "share_random", "share_destroyed", "share_drop"), 0.0)
-        sampling = replace(training.sampling, neighbours=None, noise_most=settings.noise_most, **FAULTS, **nothing)
+        sampling = replace(
+            training.sampling, neighbours=None, noise_most=settings.noise_most, uniaxial_share=STRAINED, **nothing
+        )
         self._make_own = partial(Sampler, classes, fluids, sampling)
         parts = settings.held_out
         self._make_others = [
@@ -195,6 +199,7 @@ def denoised(core: Core, source: Source, rng: np.random.Generator) -> tuple[np.n
     core.load(Frame(np.ascontiguousarray(sample.positions), sample.cell, (True,) * 3, species), 1.0, gradient=True)
     core.denoise(int(rng.choice(source.settings.steps)))
     chosen = core.takes_part() & (sample.labels >= 0)
+    chosen &= (sample.doubt == 0) | (rng.random(len(chosen)) < DOUBTFUL)
     # Next to a known crystal there can be a fluid.
     kinds = np.where(sample.labels[chosen] > 0, 0, kind or len(SHARES))
     return core.surroundings()[chosen], kinds, np.full(len(kinds), held_out)

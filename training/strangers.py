@@ -14,7 +14,7 @@ from .prototypes import Prototype
 from .sampling import MASKED, Sample, Sampler, SamplingConfig, _take, separated
 
 # Shares of the kinds of sample.
-SHARES = {"crystal": 0.36, "network": 0.40, "molecules": 0.10, "fluid": 0.14}
+SHARES = {"crystal": 0.33, "network": 0.45, "molecules": 0.08, "fluid": 0.14}
 # Shares of changes to a network: its species are forgotten, or drawn at random for one kind of atom; a free surface or
 # a void is cut; it is strained.
 FORGET_SPECIES = 0.15

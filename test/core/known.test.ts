@@ -135,18 +135,40 @@ describe("known surroundings", () => {
       expect(await core.score()).toEqual(await plain.score());
       expect(await core.forward()).toEqual(await plain.forward());
       const [asked, unasked] = [await core.denoise({ steps: 2 }), await plain.denoise({ steps: 2 })];
-      for (const key of [
-        "positions",
-        "logits",
-        "distance",
-        "atomLogDensity",
-        "rawLabels",
-        "logDensity",
-      ] as const) {
+      for (const key of ["rawLabels", "initialLogDensity", "lengthScale"] as const) {
         expect(asked[key], key).toEqual(unasked[key]);
       }
+      // The results are those of the denoised frame, with the usual logit of class 0.
+      plain.load({ ...frame, positions: asked.positions, lengthScale: asked.lengthScale });
+      const again = await plain.forward();
+      for (const key of ["logits", "atomLogDensity", "distance"] as const) {
+        expectClose(key, asked[key], again[key], 1e-5);
+      }
+      expectClose("logDensity", [asked.logDensity], [again.logDensity], 1e-6);
       if (frame === frames.crystal) expect(asked.labels).not.toEqual(unasked.labels);
     }
+  });
+
+  it("are brought out by denoising in which class 0 counts a tenth", async () => {
+    // The first step follows the gradient of logP with that weight of class 0.
+    core.load(frames.crystal);
+    const { displacement, lengthScale, rawLabels } = await core.denoise({ steps: 1 });
+    plain.setPrior([0.1, ...new Array<number>(classCount - 1).fill(1)]);
+    plain.load(frames.crystal);
+    const { labels } = await plain.forward();
+    const { score } = await plain.score();
+    const full = await plain.denoise({ steps: 1 });
+    plain.setPrior(new Array<number>(classCount).fill(1));
+    expect(labels.every((label) => label > 0)).toBe(true);
+    expect(rawLabels.length).toBe(labels.length);
+    const factor = (silent.logitLength * lengthScale) ** 2;
+    expectClose(
+      "displacement",
+      displacement,
+      score.map((g) => factor * g),
+      1e-5,
+    );
+    expectClose("displacement", displacement, full.displacement, 1e-5);
   });
 
   it("are not asked for where `disordered` is left out, and weigh as much as its weight", async () => {
