@@ -36,6 +36,7 @@ import { harmonicsBackward, harmonicsForward } from "../../assembly/harmonics";
 import { invariantsBackward } from "../../assembly/invariants";
 import { at4, copyVectors, count, region } from "../../assembly/memory";
 import { gatherRows, weightAdjoints } from "../../assembly/messages";
+import { speciesAround } from "../../assembly/nameable";
 import { findPairs } from "../../assembly/neighbours";
 import { layerForward } from "../../assembly/network";
 import { backwardNetwork1, backwardNetwork2, network1, network2 } from "../../assembly/networks";
@@ -61,6 +62,7 @@ import {
   SCRATCH_RADIAL,
   SCRATCH_RADIAL_ADJOINT,
   SCRATCH_RADIAL_TURNED,
+  SCRATCH_SPECIES,
   SCRATCH_WEIGHT_ADJOINT,
 } from "../../assembly/scratch";
 import { harmonicCount, paddedClasses } from "../../assembly/shape";
@@ -135,7 +137,8 @@ function benchGroup(ctx: usize, stage: i32, first: i32): void {
     for (let s = first; s < first + 4; ++s) {
       const row = (s - first) * classes;
       const atom = load<i32>(at4(region(ctx, ADDRESS_ORDER), s));
-      readOut(ctx, atom, at4(scratch + SCRATCH_LOGITS, row), at4(scratch + SCRATCH_EXPONENTIALS, row));
+      const around = speciesAround(ctx, scratch + SCRATCH_SPECIES, s);
+      readOut(ctx, atom, around, at4(scratch + SCRATCH_LOGITS, row), at4(scratch + SCRATCH_EXPONENTIALS, row));
     }
   } else if (stage == STAGE_NETWORK2_ADJOINT) backwardNetwork2(ctx, scratch, first, first + 4);
   else if (stage == STAGE_NETWORK1_ADJOINT) {

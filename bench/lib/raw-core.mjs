@@ -3,27 +3,7 @@
 import { CoreContext } from "../../dist/src/core/context.js";
 import { createMemory, instantiateCore } from "../../dist/src/core/instance.js";
 import { nodeHost } from "../../dist/src/core/node-host.js";
-
-/** Fields of the context for the numbers of a model's shape, and below for its constants. */
-const counts = {
-  CLASSES: "classCount",
-  BASIS: "basisCount",
-  OUTER: "outerWidth",
-  CHANNELS: "channels",
-  LMAX: "lmax",
-  SKIPPED_DEGREE: "skippedDegree",
-  INNER: "innerWidth",
-  HIDDEN: "hiddenWidth",
-  MESSAGE: "messageWidth",
-};
-const constants = {
-  CUTOFF: "cutoff",
-  BASIS_FIRST: "basisFirst",
-  BASIS_LAST: "basisLast",
-  BASIS_WIDTH: "basisWidth",
-  EPSILON: "epsilon",
-  LOGIT_LENGTH: "logitLength",
-};
+import { writeModel } from "../../dist/src/core/write-model.js";
 
 /** A core with a model in its memory. */
 export class RawCore {
@@ -36,16 +16,7 @@ export class RawCore {
     this.memory = memory;
     this.core = instantiateCore(module, memory);
     this.context = new CoreContext(this.core, memory);
-    const { core, context } = this;
-    for (const [field, key] of Object.entries(counts)) context.setCount(field, model[key]);
-    this.modelEnd = core.layoutModel(context.address, context.end);
-    context.reserve(this.modelEnd, "model");
-    for (const [name, tensor] of Object.entries(model.tensors)) {
-      context.singles(name.toUpperCase().replace(".", "_"), tensor.length).set(tensor);
-    }
-    context.doubles("IDEAL_LOGITS", model.classCount).set(model.idealLogits);
-    for (const [field, key] of Object.entries(constants)) context.setValue(field, model[key]);
-    this.require("prepareModel");
+    this.modelEnd = writeModel(model, this.context);
   }
 
   /** Opens the core of a build. */
