@@ -189,7 +189,7 @@ function isAnswer({ header }: Answer): boolean {
 }
 
 const codes: ReadonlySet<string> = new Set(Object.keys(errorCatalogue));
-const isText = (value: unknown): boolean => typeof value === "string" && value.trim() !== "";
+const isText = (value: unknown): boolean => typeof value === "string" && value !== "";
 
 /** The fault of a message of the server; null if it has none. */
 export function problemOf(header: Readonly<Record<string, unknown>>): string | null {

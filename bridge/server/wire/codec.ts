@@ -304,7 +304,9 @@ function readDescriptor(descriptor: unknown, mayShare: boolean): Descriptor {
     throw malformed("arrays", null, `an array is described by ${show(descriptor)}; a map was expected`);
   }
   const { name, dtype, shape, source, offset } = descriptor as Record<string, unknown>;
-  if (typeof name !== "string") throw malformed("arrays", null, `an array has the name ${show(name)}`);
+  if (typeof name !== "string" || name === "") {
+    throw malformed("arrays", null, `an array has the name ${show(name)}; text was expected`);
+  }
   const isShared = mayShare && source === "shared";
   if (!isShared && source !== undefined && source !== null && source !== "part") {
     const agreed = mayShare ? '"part" and "shared" were' : 'only "part" was';
