@@ -167,8 +167,10 @@ export const COUNT_PAIR_TROUBLE: i32 = COUNT_GRID_SLOTS + COUNT;
 export const COUNT_DENSE_ROW: i32 = COUNT_PAIR_TROUBLE + COUNT;
 /** Tests of one atom against up to CANDIDATES others that the pair search made. */
 export const COUNT_PAIR_TESTS: i32 = COUNT_DENSE_ROW + COUNT;
+/** 2 numbers: cells and atoms that the estimate of the length scale visited (lengthscale.ts). */
+export const COUNT_SCALE_VISITS: i32 = COUNT_PAIR_TESTS + COUNT;
 /** 1 once the index of reverse pairs belongs to the pairs. */
-export const COUNT_REVERSE_READY: i32 = COUNT_PAIR_TESTS + COUNT;
+export const COUNT_REVERSE_READY: i32 = COUNT_SCALE_VISITS + 2 * COUNT;
 /** The next mark of a call of reversePairs, 0 in a new layout. */
 export const COUNT_CURSOR_MARK: i32 = COUNT_REVERSE_READY + COUNT;
 /** 1 while the adjoints of network 2 belong to the last forward pass (see phases.ts). */

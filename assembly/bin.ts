@@ -17,6 +17,7 @@ import {
   COUNT_PAIRS_NEEDED,
   COUNT_PERIODIC,
   COUNT_REVERSE_READY,
+  COUNT_SCALE_VISITS,
   ROW_CAPACITY,
   STATUS_ABORTED,
   STATUS_BAD_LENGTH_SCALE,
@@ -30,7 +31,16 @@ import {
   VALUE_LENGTH_SCALE,
   VALUE_LENGTH_SCALE_GIVEN,
 } from "./abi";
-import { basisVolume, checkPositions, findOrigin, formBasis, MARGIN, sortAtoms } from "./cells";
+import {
+  basisHeight,
+  basisVolume,
+  checkPositions,
+  findOrigin,
+  formBasis,
+  isPeriodic,
+  MARGIN,
+  sortAtoms,
+} from "./cells";
 import { LONGEST_LENGTH_SCALE, SHORTEST_LENGTH_SCALE } from "./contract";
 import { formLengthScale } from "./lengthscale";
 import { beginLists, LISTS_HOLD, LISTS_NONE, renewLists, wantedSkin } from "./lists";
@@ -39,6 +49,9 @@ import { countSpecies } from "./nameable";
 import { clearCursors } from "./reverse";
 import { SCRATCH_SPECIES, SCRATCH_UNIT_X } from "./scratch";
 import { isAborted, judgeWork, mostCrowdedAtom, WORK_CROWDED, WORK_MODERATE } from "./work";
+
+/** A cell is thin if its least height is below this share of its mean edge. */
+const THIN: f64 = 0.01;
 
 /** Checks the frame, determines the length scale and sorts the atoms into cells. One thread. */
 export function binAtoms(ctx: usize): i32 {
@@ -49,6 +62,7 @@ export function binAtoms(ctx: usize): i32 {
   store<i32>(ctx + COUNT_PAIR_TROUBLE, 0);
   store<i32>(ctx + COUNT_DENSE_ROW, i32.MAX_VALUE);
   store<i32>(ctx + COUNT_PAIR_TESTS, 0);
+  store<i64>(ctx + COUNT_SCALE_VISITS, 0);
   store<i32>(ctx + COUNT_REVERSE_READY, 0);
   if (count(ctx, COUNT_CURSOR_MARK) == 0) clearCursors(ctx);
   let status = checkPositions(ctx);
@@ -69,7 +83,7 @@ export function binAtoms(ctx: usize): i32 {
   const lengthScale = given != 0 ? given : formLengthScale(ctx, extents, reach);
   if (isAborted(ctx)) return STATUS_ABORTED;
   store<f64>(ctx + VALUE_LENGTH_SCALE, lengthScale);
-  if (!(lengthScale > 0)) return STATUS_NO_LENGTH_SCALE;
+  if (!(lengthScale > 0)) return isThin(ctx) ? STATUS_SINGULAR_CELL : STATUS_NO_LENGTH_SCALE;
   const distance = reach * lengthScale;
   // The estimate may have left the atoms sorted in this way.
   const mean = given == 0 && value(ctx, VALUE_GRID_UNIT) == lengthScale;
@@ -98,6 +112,21 @@ function isDense(ctx: usize, distance: f64): bool {
   if (count(ctx, COUNT_PERIODIC) != 7) return false;
   const sphere = (4.0 / 3.0) * Math.PI * distance * distance * distance;
   return (sphere / basisVolume(ctx)) * <f64>count(ctx, COUNT_ATOMS) > <f64>ROW_CAPACITY;
+}
+
+/**
+ * Whether the cell is so flat or skewed that it is at fault if there is no length scale: with a
+ * given one, its many images are.
+ */
+function isThin(ctx: usize): bool {
+  let least: f64 = Infinity;
+  let axes = 0;
+  for (let axis = 0; axis < 3; ++axis) {
+    if (!isPeriodic(ctx, axis)) continue;
+    least = min(least, basisHeight(ctx, axis));
+    axes += 1;
+  }
+  return axes > 0 && least < THIN * Math.pow(basisVolume(ctx), 1 / <f64>axes);
 }
 
 /**

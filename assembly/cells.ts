@@ -288,18 +288,16 @@ function takeSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
  * Returns STATUS_SINGULAR_CELL if the cell is so flat that a search would visit a million images.
  */
 export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, unit: f64): i32 {
-  const n = count(ctx, COUNT_ATOMS);
-  const positions = region(ctx, ADDRESS_POSITIONS);
-  const species = region(ctx, ADDRESS_SPECIES);
-  const order = region(ctx, ADDRESS_ORDER);
-  const wrapped = region(ctx, ADDRESS_WRAPPED);
-  const local = region(ctx, ADDRESS_LOCAL);
-  const sortedSpecies = region(ctx, ADDRESS_SORTED_SPECIES);
-  const atomSlot = region(ctx, ADDRESS_ATOM_SLOT);
-  const atomCell = region(ctx, ADDRESS_ATOM_CELL);
-  const slotStart = region(ctx, ADDRESS_SLOT_START);
-  const capacity = slotCapacity(n);
+  const status = sizeGrid(ctx, extents, edge, distance);
+  if (status != STATUS_OK) return status;
+  countAtoms(ctx);
+  placeAtoms(ctx, unit);
+  return STATUS_OK;
+}
 
+/** The first step of sortAtoms: the number of cells and slots. */
+export function sizeGrid(ctx: usize, extents: usize, edge: f64, distance: f64): i32 {
+  const capacity = slotCapacity(count(ctx, COUNT_ATOMS));
   let cells: f64 = 1;
   let visited: f64 = 1;
   for (let axis = 0; axis < 3; ++axis) {
@@ -325,14 +323,25 @@ export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, 
   const slots = dense ? <i32>cells : capacity;
   store<i32>(ctx + COUNT_GRID_DENSE, dense ? 1 : 0);
   store<i32>(ctx + COUNT_GRID_SLOTS, slots);
-  if (!dense) memory.fill(region(ctx, ADDRESS_SLOT_KEY), 0xff, <usize>slots << 3);
-  memory.fill(slotStart, 0, <usize>(slots + 1) << 2);
+  return STATUS_OK;
+}
 
+/**
+ * The second step: the slot of each atom, and the number of atoms in each slot. Returns the sum of
+ * the squares of these numbers, the number of atoms that share the cell of an atom added over all.
+ */
+export function countAtoms(ctx: usize): f64 {
+  const n = count(ctx, COUNT_ATOMS);
+  const positions = region(ctx, ADDRESS_POSITIONS);
+  const atomSlot = region(ctx, ADDRESS_ATOM_SLOT);
+  const slotStart = region(ctx, ADDRESS_SLOT_START);
+  const slots = count(ctx, COUNT_GRID_SLOTS);
+  if (!count(ctx, COUNT_GRID_DENSE)) memory.fill(region(ctx, ADDRESS_SLOT_KEY), 0xff, <usize>slots << 3);
+  memory.fill(slotStart, 0, <usize>(slots + 1) << 2);
   const ox = loadF8(ctx + VALUE_GRID_ORIGIN, 0);
   const oy = loadF8(ctx + VALUE_GRID_ORIGIN, 1);
   const oz = loadF8(ctx + VALUE_GRID_ORIGIN, 2);
-  const basis = ctx + VALUE_GRID_BASIS;
-
+  let shared: f64 = 0;
   for (let i = 0; i < n; ++i) {
     const r = at8(positions, 3 * i);
     const x = load<f64>(r) - ox;
@@ -344,8 +353,30 @@ export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, 
     const slot = takeSlot(ctx, a, b, c);
     store<i32>(at4(atomSlot, i), slot);
     const counter = at4(slotStart, slot);
-    store<i32>(counter, load<i32>(counter) + 1);
+    const before = load<i32>(counter);
+    store<i32>(counter, before + 1);
+    shared += <f64>(2 * before + 1);
   }
+  return shared;
+}
+
+/** The third step: the sorted order, and all that follows it. */
+export function placeAtoms(ctx: usize, unit: f64): void {
+  const n = count(ctx, COUNT_ATOMS);
+  const positions = region(ctx, ADDRESS_POSITIONS);
+  const species = region(ctx, ADDRESS_SPECIES);
+  const order = region(ctx, ADDRESS_ORDER);
+  const wrapped = region(ctx, ADDRESS_WRAPPED);
+  const local = region(ctx, ADDRESS_LOCAL);
+  const sortedSpecies = region(ctx, ADDRESS_SORTED_SPECIES);
+  const atomSlot = region(ctx, ADDRESS_ATOM_SLOT);
+  const atomCell = region(ctx, ADDRESS_ATOM_CELL);
+  const slotStart = region(ctx, ADDRESS_SLOT_START);
+  const slots = count(ctx, COUNT_GRID_SLOTS);
+  const ox = loadF8(ctx + VALUE_GRID_ORIGIN, 0);
+  const oy = loadF8(ctx + VALUE_GRID_ORIGIN, 1);
+  const oz = loadF8(ctx + VALUE_GRID_ORIGIN, 2);
+  const basis = ctx + VALUE_GRID_BASIS;
   let total = 0;
   for (let slot = 0; slot <= slots; ++slot) {
     const here = load<i32>(at4(slotStart, slot));
@@ -389,7 +420,6 @@ export function sortAtoms(ctx: usize, extents: usize, edge: f64, distance: f64, 
     store<f32>(l + 2 * stride, <f32>(z * scale));
     store<i32>(at4(sortedSpecies, s), load<i32>(at4(species, i)));
   }
-  return STATUS_OK;
 }
 
 /** Index along an axis of the cell that contains coordinate f. */

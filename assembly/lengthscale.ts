@@ -17,6 +17,10 @@
  * SAMPLE)), so the cost after sorting does not grow with N. If all axes are periodic, every
  * PROBE-th of these is measured first, and decides if it agrees with V / N twice as well as
  * required.
+ *
+ * Atoms far from all others cost the most, and count the least: v is that of any other v_i which
+ * is also above 1.6 q and above the next rank. So all are measured with a short reach first, and
+ * only those whose v_i could still be below are measured with a longer one.
  */
 import {
   ADDRESS_ATOM_CELL,
@@ -27,6 +31,7 @@ import {
   COUNT_ATOMS,
   COUNT_GRID_CELLS,
   COUNT_PERIODIC,
+  COUNT_SCALE_VISITS,
   STATUS_OK,
   VALUE_CUTOFF,
   VALUE_GRID_BASIS,
@@ -37,6 +42,7 @@ import {
   basisHeight,
   basisVolume,
   checkPositions,
+  countAtoms,
   findOrigin,
   findSlot,
   floorDivide,
@@ -44,12 +50,22 @@ import {
   isPeriodic,
   keyIndex,
   MOST_CELLS,
-  sortAtoms,
+  placeAtoms,
+  sizeGrid,
 } from "./cells";
 import { FEWEST_OF_CLUSTER } from "./contract";
 import { at4, at8, count, countAt, loadF8, region, storeF8, value } from "./memory";
-import { NEAREST, SAMPLE, SCRATCH_INNER, SCRATCH_NEAREST, SCRATCH_SAMPLE, SCRATCH_UNIT_X } from "./scratch";
-import { crowding, isAborted } from "./work";
+import {
+  NEAREST,
+  SAMPLE,
+  SCRATCH_INNER,
+  SCRATCH_NEAREST,
+  SCRATCH_SAMPLE,
+  SCRATCH_SAMPLED,
+  SCRATCH_SORTED,
+  SCRATCH_UNIT_X,
+} from "./scratch";
+import { isAborted } from "./work";
 
 const FIRST: i32 = FEWEST_OF_CLUSTER - 1;
 /** Length of a full list of the nearest. */
@@ -71,6 +87,8 @@ const FEWEST_INNER: i32 = 8;
  */
 const PLACES: usize = <usize>LAST * 8;
 const VECTORS: usize = PLACES + <usize>LAST * 4;
+/** After them the distance within which the list is complete, f64. */
+const REACHED: usize = VECTORS + <usize>LAST * 24;
 /** Number of steps, in cells, by which the search grows evenly. */
 const RINGS: f64 = 4;
 /**
@@ -83,6 +101,16 @@ const LITTLE_MORE: f64 = 1.2;
  * infinitely far.
  */
 const MOST_VISITED: f64 = 1e6;
+/** The same in the first round, and its growth from one round to the next. */
+const FIRST_VISITED: f64 = 4096;
+const MORE_VISITED: f64 = 16;
+/**
+ * Most cells, and most atoms, that the estimate visits in all. A cell costs more, because its slot
+ * may lie anywhere in memory. Usual frames take below 5e6 of both together; one whose cell is
+ * tilted by 100 times its edge takes 7e7 atoms.
+ */
+const MOST_CELL_VISITS: f64 = 1e7;
+const MOST_ATOM_VISITS: f64 = 1e8;
 /** Most atoms in the cell of an atom, on average: cells divided so often, and as many still. */
 const MOST_CROWDED: f64 = 1e5;
 
@@ -154,6 +182,8 @@ function scanCells(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   const n1 = countAt(ctx, COUNT_GRID_CELLS, 1);
   const n2 = countAt(ctx, COUNT_GRID_CELLS, 2);
   let length = 0;
+  let cells = 0;
+  let atoms = 0;
   const lastA = lastCell(ctx, 0, key, radius);
   const lastB = lastCell(ctx, 1, key, radius);
   const lastC = lastCell(ctx, 2, key, radius);
@@ -164,17 +194,37 @@ function scanCells(ctx: usize, list: usize, s: i32, radius: f64): i32 {
       for (let c = firstCell(ctx, 2, key, radius); c <= lastC; ++c) {
         const tc = floorDivide(c, n2);
         const slot = findSlot(ctx, a - ta * n0, b - tb * n1, c - tc * n2);
+        cells += 1;
         if (slot < 0) continue;
         const sx = <f64>ta * loadF8(basis, 0) + <f64>tb * loadF8(basis, 3) + <f64>tc * loadF8(basis, 6);
         const sy = <f64>ta * loadF8(basis, 1) + <f64>tb * loadF8(basis, 4) + <f64>tc * loadF8(basis, 7);
         const sz = <f64>ta * loadF8(basis, 2) + <f64>tb * loadF8(basis, 5) + <f64>tc * loadF8(basis, 8);
         const begin = load<i32>(at4(slotStart, slot));
         const end = load<i32>(at4(slotStart, slot + 1));
+        atoms += end - begin;
         length = scan(list, length, wrapped, s, begin, end, sx, sy, sz, radius * radius);
       }
     }
   }
+  addVisits(ctx, cells, atoms);
   return length;
+}
+
+/** Counts visits; the two numbers saturate, and never wrap around. */
+function addVisits(ctx: usize, cells: i32, atoms: i32): void {
+  const most: i64 = i32.MAX_VALUE;
+  const allCells = <i64>countAt(ctx, COUNT_SCALE_VISITS, 0) + cells;
+  const allAtoms = <i64>countAt(ctx, COUNT_SCALE_VISITS, 1) + atoms;
+  store<i32>(ctx + COUNT_SCALE_VISITS, <i32>min(allCells, most));
+  store<i32>(ctx + COUNT_SCALE_VISITS + 4, <i32>min(allAtoms, most));
+}
+
+/** Whether the estimate has visited more cells or atoms than any is worth. */
+function isExhausted(ctx: usize): bool {
+  return (
+    <f64>countAt(ctx, COUNT_SCALE_VISITS, 0) > MOST_CELL_VISITS ||
+    <f64>countAt(ctx, COUNT_SCALE_VISITS, 1) > MOST_ATOM_VISITS
+  );
 }
 
 /**
@@ -211,6 +261,7 @@ function scanAll(ctx: usize, list: usize, s: i32, radius: f64): i32 {
         const sy = <f64>ta * loadF8(basis, 1) + <f64>tb * loadF8(basis, 4) + <f64>tc * loadF8(basis, 7);
         const sz = <f64>ta * loadF8(basis, 2) + <f64>tb * loadF8(basis, 5) + <f64>tc * loadF8(basis, 8);
         length = scan(list, length, wrapped, s, 0, n, sx, sy, sz, radius * radius);
+        addVisits(ctx, 0, n);
       }
     }
   }
@@ -239,14 +290,29 @@ function asymmetry(list: usize, length: i32): f64 {
 
 /**
  * Writes v_i of sorted atom s to `volume`, and to `inner` if the atom is symmetric, else infinity.
- * v_i is 0 if the atom has fewer than FIRST neighbours, and infinite if they lie beyond
- * MOST_VISITED cells or atoms.
+ * v_i is 0 if the atom has fewer than FIRST neighbours.
+ *
+ * If they lie beyond `most` cells or atoms, v_i is infinite, and `inner` is minus a number that v_i
+ * exceeds in any case.
  */
-function measureAtom(ctx: usize, list: usize, s: i32, volume: usize, inner: usize): void {
-  const length = findNearest(ctx, list, s);
-  const v = length < 0 ? Infinity : length < FIRST ? 0 : meanVolume(list, length);
+function measureAtom(ctx: usize, list: usize, s: i32, most: f64, volume: usize, inner: usize): void {
+  const enough = enoughOf(ctx);
+  const length = findNearest(ctx, list, s, enough, most);
+  if (length < enough) {
+    store<f64>(volume, Infinity);
+    store<f64>(inner, -leastVolume(list, length, enough));
+    return;
+  }
+  const v = length < FIRST ? 0 : meanVolume(list, length);
   store<f64>(volume, v);
   store<f64>(inner, length >= FIRST && asymmetry(list, length) < MOST_ASYMMETRY ? v : Infinity);
+}
+
+/** Whether an atom has no v_i yet, by its value in `inner`. */
+// @ts-ignore: decorator
+@inline
+function isPending(inner: f64): bool {
+  return inner <= 0;
 }
 
 /** The mean over k of v_ik from a list of at least FIRST neighbours. */
@@ -261,15 +327,34 @@ function meanVolume(list: usize, length: i32): f64 {
   return ((4.0 / 3.0) * Math.PI * sum) / <f64>terms;
 }
 
+/** The least v_i of an atom with `enough` neighbours; the list has those within REACHED. */
+function leastVolume(list: usize, length: i32, enough: i32): f64 {
+  const reached = load<f64>(list + REACHED);
+  let sum: f64 = 0;
+  let terms = 0;
+  for (let k = FIRST; k <= enough; k += 2) {
+    const r = k <= length ? Math.sqrt(loadF8(list, k - 1)) : reached;
+    sum += (r * r * r) / (<f64>k + 0.5);
+    terms += 1;
+  }
+  return ((4.0 / 3.0) * Math.PI * sum) / <f64>terms;
+}
+
+/** Neighbours that a list must have; 0 if there are too few atoms for any. */
+function enoughOf(ctx: usize): i32 {
+  const enough = count(ctx, COUNT_PERIODIC) != 0 ? LAST : min(LAST, count(ctx, COUNT_ATOMS) - 1);
+  return enough < FIRST ? 0 : enough;
+}
+
 /**
- * Fills the list with the nearest neighbours of sorted atom s. Returns its length, or -1 if they
- * lie beyond MOST_VISITED cells or atoms.
+ * Fills the list with the nearest neighbours of sorted atom s. Returns its length, which is below
+ * `enough` if they lie beyond `most` cells or atoms.
  */
-function findNearest(ctx: usize, list: usize, s: i32): i32 {
+function findNearest(ctx: usize, list: usize, s: i32, enough: i32, most: f64): i32 {
+  store<f64>(list + REACHED, 0);
+  if (enough == 0) return 0;
   const periodic = count(ctx, COUNT_PERIODIC) != 0;
   const atoms = <f64>count(ctx, COUNT_ATOMS);
-  const enough = periodic ? LAST : min(LAST, count(ctx, COUNT_ATOMS) - 1);
-  if (enough < FIRST) return 0;
   // A non-periodic axis with one cell has nothing beyond it.
   let step: f64 = Infinity;
   for (let axis = 0; axis < 3; ++axis) {
@@ -286,8 +371,9 @@ function findNearest(ctx: usize, list: usize, s: i32): i32 {
     const cells = cellsWithin(ctx, 0, radius) * cellsWithin(ctx, 1, radius) * cellsWithin(ctx, 2, radius);
     const images = imagesWithin(ctx, 0, radius) * imagesWithin(ctx, 1, radius) * imagesWithin(ctx, 2, radius);
     const byCells = rings <= RINGS || cells <= images * atoms;
-    if (!((byCells ? cells : images * atoms) <= MOST_VISITED)) return -1;
+    if (!((byCells ? cells : images * atoms) <= most)) break;
     length = byCells ? scanCells(ctx, list, s, radius) : scanAll(ctx, list, s, periodic ? radius : Infinity);
+    store<f64>(list + REACHED, radius);
     if (length >= enough) break;
   }
   return length;
@@ -328,11 +414,8 @@ function isFinest(ctx: usize): bool {
   return finest;
 }
 
-/**
- * Measures the sampled atoms whose number in the sample is a multiple of `step`. Their values are
- * contiguous.
- */
-function measureSample(ctx: usize, list: usize, values: usize, inner: usize, step: i32): void {
+/** Finds the sampled atoms in the sorted order. */
+function findSample(ctx: usize, atoms: usize): void {
   const n = count(ctx, COUNT_ATOMS);
   const sampled = min(n, SAMPLE);
   const order = region(ctx, ADDRESS_ORDER);
@@ -342,27 +425,55 @@ function measureSample(ctx: usize, list: usize, values: usize, inner: usize, ste
     // The lowest number that this atom could have in the sample. Rounding changes it by at most
     // one.
     const sample = <i32>Math.ceil(<f64>atom * perAtom - 1e-6);
-    if (sample % step != 0 || sample >= sampled || (<i64>sample * n) / sampled != atom) continue;
-    if (isAborted(ctx)) return;
-    const to = sample / step;
-    measureAtom(ctx, list, s, at8(values, to), at8(inner, to));
+    if (sample < sampled && (<i64>sample * n) / sampled == atom) store<i32>(at4(atoms, sample), s);
   }
 }
 
 /**
- * v from the values of `length` atoms (sorted on return). Returns 0 if an atom has too few
- * neighbours, infinity if most have none within reach.
+ * v of every `step`-th atom of the sample, `length` atoms in all. Returns 0 if an atom has too few
+ * neighbours, infinity if most have none within reach or the work is too much.
  */
-function typicalVolume(values: usize, inner: usize, length: i32): f64 {
-  sort(values, length);
-  if (!(loadF8(values, 0) > 0)) return 0;
+function measureSample(ctx: usize, scratch: usize, step: i32, length: i32): f64 {
+  const atoms = scratch + SCRATCH_SAMPLED;
+  const list = scratch + SCRATCH_NEAREST;
+  const values = scratch + SCRATCH_SAMPLE;
+  const sorted = scratch + SCRATCH_SORTED;
+  const inner = scratch + SCRATCH_INNER;
+  for (let i = 0; i < length; ++i) storeF8(inner, i, 0);
+  for (let most = FIRST_VISITED; ; most = min(MOST_VISITED, MORE_VISITED * most)) {
+    for (let i = 0; i < length; ++i) {
+      if (!isPending(loadF8(inner, i))) continue;
+      if (isAborted(ctx) || isExhausted(ctx)) return Infinity;
+      measureAtom(ctx, list, load<i32>(at4(atoms, i * step)), most, at8(values, i), at8(inner, i));
+    }
+    memory.copy(sorted, values, <usize>length << 3);
+    sort(sorted, length);
+    const quartile = quartileOf(sorted, length);
+    const above = loadF8(sorted, min(<i32>(0.25 * <f64>(length - 1)) + 1, length - 1));
+    // Others decide nothing, whatever their v_i.
+    let decisive: f64 = 0;
+    if (most < MOST_VISITED) decisive = quartile < Infinity ? max(MOST_VOLUME * quartile, above) : Infinity;
+    let pending = 0;
+    for (let i = 0; i < length; ++i) {
+      const value = loadF8(inner, i);
+      if (!isPending(value)) continue;
+      if (-value < decisive) pending += 1;
+      else storeF8(inner, i, Infinity);
+    }
+    if (pending > 0) continue;
+    if (!(loadF8(sorted, 0) > 0)) return 0;
+    return quartile < Infinity ? innerVolume(inner, length, quartile) : Infinity;
+  }
+}
+
+/** The lower quartile of sorted values. */
+function quartileOf(sorted: usize, length: i32): f64 {
   const rank = 0.25 * <f64>(length - 1);
   const below = <i32>rank;
   const above = min(below + 1, length - 1);
-  let quartile = loadF8(values, below);
+  const quartile = loadF8(sorted, below);
   // Skipped if it has no weight, because the values above may be infinite.
-  if (rank > <f64>below) quartile += (rank - <f64>below) * (loadF8(values, above) - quartile);
-  return quartile < Infinity ? innerVolume(inner, length, quartile) : Infinity;
+  return rank > <f64>below ? quartile + (rank - <f64>below) * (loadF8(sorted, above) - quartile) : quartile;
 }
 
 /**
@@ -373,9 +484,6 @@ function typicalVolume(values: usize, inner: usize, length: i32): f64 {
 export function formLengthScale(ctx: usize, extents: usize, cutoff: f64): f64 {
   const n = count(ctx, COUNT_ATOMS);
   const scratch = region(ctx, ADDRESS_SCRATCH);
-  const list = scratch + SCRATCH_NEAREST;
-  const values = scratch + SCRATCH_SAMPLE;
-  const inner = scratch + SCRATCH_INNER;
   const whole = count(ctx, COUNT_PERIODIC) == 7;
   const mean = basisVolume(ctx) / <f64>n;
   store<f64>(ctx + VALUE_GRID_UNIT, 0);
@@ -392,8 +500,8 @@ export function formLengthScale(ctx: usize, extents: usize, cutoff: f64): f64 {
   const unit = whole ? Math.cbrt(mean) : 1;
   let edge = whole ? cutoff * unit : Math.cbrt((16 * volume) / <f64>n);
   for (let trial = 0; trial < 12; ++trial) {
-    if (sortAtoms(ctx, extents, edge, edge, unit) != STATUS_OK) return 0;
-    const crowd = crowding(ctx);
+    if (sizeGrid(ctx, extents, edge, edge) != STATUS_OK) return 0;
+    const crowd = countAtoms(ctx) / <f64>n;
     if (isAborted(ctx)) return 0;
     if ((trial > 8 || isFinest(ctx)) && crowd > MOST_CROWDED) return 0;
     if (crowd <= 40 && (crowd >= 6 || n < 64 || trial > 8)) {
@@ -403,15 +511,14 @@ export function formLengthScale(ctx: usize, extents: usize, cutoff: f64): f64 {
     if (isFinest(ctx)) break;
     edge *= Math.cbrt(16 / crowd);
   }
+  placeAtoms(ctx, unit);
 
-  const sampled = min(n, SAMPLE);
+  findSample(ctx, scratch + SCRATCH_SAMPLED);
   if (whole && n > SAMPLE) {
-    measureSample(ctx, list, values, inner, PROBE);
-    const probed = typicalVolume(values, inner, SAMPLE / PROBE);
+    const probed = measureSample(ctx, scratch, PROBE, SAMPLE / PROBE);
     if (abs(mean - probed) < 0.5 * AGREEMENT * probed) return unit;
   }
-  measureSample(ctx, list, values, inner, 1);
-  const v = typicalVolume(values, inner, sampled);
+  const v = measureSample(ctx, scratch, 1, min(n, SAMPLE));
   if (!(v > 0 && v < Infinity)) return 0;
   return whole && abs(mean - v) < AGREEMENT * v ? unit : Math.cbrt(v);
 }

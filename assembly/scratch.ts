@@ -121,16 +121,19 @@ export const RUN_BYTES: i32 = 48;
 
 // ---- the length-scale estimate ------------------------------------------------------------------
 
-/** Nearest neighbours of one atom: f64, i32 and f64 x 3 of NEAREST each (see lengthscale.ts). */
+/** Nearest neighbours of one atom: f64, i32, f64 x 3 of NEAREST each, f64 (see lengthscale.ts). */
 export const SCRATCH_NEAREST: i32 = SCRATCH_RUNS + MOST_RUNS * RUN_BYTES + 16;
 export const NEAREST: i32 = 48;
 
-/** f64 SAMPLE: the volumes of the sampled atoms, and those of the inner ones. */
-export const SCRATCH_SAMPLE: i32 = SCRATCH_NEAREST + NEAREST * (8 + 4 + 3 * 8);
+/** f64 SAMPLE: the volumes of the sampled atoms, the same sorted, and those of the inner ones. */
+export const SCRATCH_SAMPLE: i32 = SCRATCH_NEAREST + NEAREST * (8 + 4 + 3 * 8) + 8;
 export const SAMPLE: i32 = 1024;
-export const SCRATCH_INNER: i32 = SCRATCH_SAMPLE + 8 * SAMPLE;
+export const SCRATCH_SORTED: i32 = SCRATCH_SAMPLE + 8 * SAMPLE;
+export const SCRATCH_INNER: i32 = SCRATCH_SORTED + 8 * SAMPLE;
+/** i32 SAMPLE: the sampled atoms, by their numbers in the sorted order. */
+export const SCRATCH_SAMPLED: i32 = SCRATCH_INNER + 8 * SAMPLE;
 
-export const SCRATCH_BYTES: i32 = (SCRATCH_INNER + 8 * SAMPLE + 255) & ~255;
+export const SCRATCH_BYTES: i32 = (SCRATCH_SAMPLED + 4 * SAMPLE + 255) & ~255;
 
 // ---- the double-precision reference (ADDRESS_REFERENCE_SCRATCH), in f64 numbers -----------------
 

@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { CoreContext } from "../../src/core/context.js";
 import { type CoreFrame, PhaseCore } from "../../src/core/index.js";
 import { PairRoom } from "../../src/core/pair-room.js";
+import type { PhasewireError } from "../../src/errors/index.js";
 import { expectError, model, randomNumbers, shakenCrystal } from "./support.js";
 
 const core = await PhaseCore.create(model, { threads: 1 });
@@ -22,6 +23,10 @@ function crowd(atomCount: number, spread: number, edge: number | null, lengthSca
     species: null,
     ...(lengthScale === undefined ? {} : { lengthScale }),
   };
+}
+
+function tilted(edge: number, tilt: number): Float64Array {
+  return Float64Array.of(edge, 0, 0, tilt, edge, 0, 0, 0, edge);
 }
 
 function both(one: CoreFrame, other: CoreFrame): CoreFrame {
@@ -58,6 +63,34 @@ describe("a dense frame is refused with few tests of pairs", () => {
     ["without one", crowd(1_000_000, 0, null)],
   ])("a million atoms at one point %s have no length scale", async (_, frame) => {
     await expectError("BAD_LENGTH_SCALE", () => core.load(frame, { gradients: false, perClass: false }));
+  });
+
+  /** Atoms of a cloud whose density spans many powers of ten. */
+  function cloud(atomCount: number, power: number, edge: number | null): CoreFrame {
+    const random = randomNumbers(11);
+    const bell = () => random() + random() + random() + random() - 2;
+    const positions = Float64Array.from({ length: 3 * atomCount }, () => 10 * bell() ** power);
+    return { ...crowd(1, 0, edge), positions };
+  }
+
+  it.each<[string, CoreFrame]>([
+    ["4,000 atoms of a cloud", cloud(4000, 5, null)],
+    ["4,000 atoms of a steeper cloud", cloud(4000, 21, 1e4)],
+    ["100,000 atoms of a cloud", cloud(100_000, 5, null)],
+    ["100,000 atoms of a steeper cloud in a cell", cloud(100_000, 21, 1e4)],
+    ["4,000 atoms in a cell tilted by 1e5", { ...cloud(4000, 1, 1), cell: tilted(20, 1e5) }],
+  ])("%s cost the estimate of the length scale little", async (_, frame) => {
+    try {
+      core.load(frame, slice);
+    } catch (error) {
+      expect(["BAD_LENGTH_SCALE", "SINGULAR_CELL"]).toContain((error as PhasewireError).code);
+    }
+    const { context } = core as unknown as { context: CoreContext };
+    const at = context.address + context.core.COUNT_SCALE_VISITS.value;
+    const [cells, atoms] = new Int32Array(context.bytes().buffer, at, 2);
+    // The last atom may exceed the bounds a little.
+    expect(cells).toBeLessThan(1.4e7);
+    expect(atoms).toBeLessThan(1.4e8);
   });
 
   it("by the same atom on any number of threads", async () => {
