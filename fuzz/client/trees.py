@@ -107,7 +107,8 @@ def _mistake(value: Tree, source: random.Random) -> Tree:
             lambda: value + value,
             lambda: [*value, anything()],
             lambda: value[::-1],
-            lambda: (value or [0])[:1] * source.choice([17, 300, 5000]),
+            # Of numbers: deep values many times over would only keep the attacker busy.
+            lambda: [0] * source.choice([17, 300, 5000]),
         ] * 2
     elif isinstance(value, str):
         choices += [lambda: value.upper(), lambda: value[: source.randrange(len(value) + 1)], lambda: f"{value}x"]

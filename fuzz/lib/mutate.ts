@@ -119,7 +119,7 @@ function mistake(value: Tree, whole: Tree, random: Random, rules: MutationRules)
       [2, () => [...value, ...value]],
       [1, () => [...value, anything()]],
       [1, () => [...value].reverse()],
-      [1, () => Array.from({ length: random.pick([17, 65, 300, 5000]) }, () => value[0] ?? 0)],
+      [1, () => Array.from({ length: random.pick([17, 65, 300, 5000]) }, () => scalarOf(value[0]))],
       ...common,
     ]);
   }
@@ -159,6 +159,11 @@ function mistakeInMap(
     choices.push([0.5, () => new Pairs([...entries, [random.pick<Tree>([1, null, true, []]), 1]])]);
   }
   return random.choose([...choices, ...common.map(([weight, act]) => [weight / 4, act] as const)]);
+}
+
+/** A value to repeat often: deep ones would only keep the attacker busy. */
+function scalarOf(value: Tree | undefined): Tree {
+  return typeof value === "object" || value === undefined ? 0 : value;
 }
 
 /** A value inside lists or maps of a depth. */

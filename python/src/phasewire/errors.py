@@ -169,8 +169,11 @@ def show(value: Any) -> str:
 
 def error_from_wire(body: Mapping[str, Any]) -> PhasewireError:
     """Build the exception that an error map ``{code, field, value, message, remedy}`` describes."""
+    code = body.get("code")
+    if not isinstance(code, str) or not code:
+        return make_error("MESSAGE_FORMAT", "the peer reported an error without a code", field="code", value=code)
     return make_error(
-        str(body.get("code", "INTERNAL")),
+        code,
         str(body.get("message", "the peer reported an error without a message")),
         field=_FIELDS.get(str(body.get("field")), str(body.get("field") or "")),
         value=body.get("value"),
