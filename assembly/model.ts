@@ -44,6 +44,20 @@ import {
   VALUE_LOGIT_LENGTH,
 } from "./abi";
 import { prepareCompaction } from "./candidates";
+import {
+  LEAST_BASIS_FIRST,
+  LEAST_BASIS_LAST,
+  LEAST_BASIS_WIDTH,
+  LEAST_CUTOFF,
+  LEAST_EPSILON,
+  LEAST_LOGIT_LENGTH,
+  MOST_BASIS_FIRST,
+  MOST_BASIS_LAST,
+  MOST_BASIS_WIDTH,
+  MOST_CUTOFF,
+  MOST_EPSILON,
+  MOST_LOGIT_LENGTH,
+} from "./contract";
 import { prepareHarmonics } from "./harmonics";
 import { prepareInvariants } from "./invariants";
 import { at4, count, loadF4, loadF8, region, value } from "./memory";
@@ -117,15 +131,18 @@ function constantsSound(ctx: usize): bool {
   const outer = count(ctx, COUNT_OUTER);
   for (let i = 0; i < outer; ++i) if (loadF4(region(ctx, ADDRESS_NETWORK2_WEIGHT1), i) != 0) return false;
   return (
-    value(ctx, VALUE_CUTOFF) > 0 &&
-    value(ctx, VALUE_CUTOFF) < Infinity &&
-    abs(value(ctx, VALUE_BASIS_FIRST)) < Infinity &&
-    abs(value(ctx, VALUE_BASIS_LAST)) < Infinity &&
-    value(ctx, VALUE_BASIS_WIDTH) > 0 &&
-    value(ctx, VALUE_BASIS_WIDTH) < Infinity &&
-    value(ctx, VALUE_EPSILON) > 0 &&
-    value(ctx, VALUE_EPSILON) < Infinity &&
-    value(ctx, VALUE_LOGIT_LENGTH) > 0 &&
-    value(ctx, VALUE_LOGIT_LENGTH) < Infinity
+    isBetween(value(ctx, VALUE_CUTOFF), LEAST_CUTOFF, MOST_CUTOFF) &&
+    isBetween(value(ctx, VALUE_BASIS_FIRST), LEAST_BASIS_FIRST, MOST_BASIS_FIRST) &&
+    isBetween(value(ctx, VALUE_BASIS_LAST), LEAST_BASIS_LAST, MOST_BASIS_LAST) &&
+    isBetween(value(ctx, VALUE_BASIS_WIDTH), LEAST_BASIS_WIDTH, MOST_BASIS_WIDTH) &&
+    isBetween(value(ctx, VALUE_EPSILON), LEAST_EPSILON, MOST_EPSILON) &&
+    isBetween(value(ctx, VALUE_LOGIT_LENGTH), LEAST_LOGIT_LENGTH, MOST_LOGIT_LENGTH)
   );
+}
+
+/** Whether a number lies within bounds; not if it is NaN. */
+// @ts-ignore: decorator
+@inline
+function isBetween(number: f64, least: f64, most: f64): bool {
+  return number >= least && number <= most;
 }

@@ -65,7 +65,9 @@ def check(case, error):
     assert error.code == case["code"], error
     assert error.remedy
     if "message" in case:
-        assert error.message == case["message"]
+        # Errors of a model begin with its file.
+        shown = error.message.split(": ", 1)[1] if "model" in case["given"] else error.message
+        assert shown == case["message"]
     if error.code == "INTERNAL":
         return
     assert error.field

@@ -15,12 +15,12 @@ from phasewire._frame.frame import make_frame
 from phasewire._model.shape import ModelShape
 
 SHAPES = [
-    ModelShape(31, 10, 8, 4, 0, 48, 32, 16, 64),
-    ModelShape(2, 10, 8, 2, 0, 8, 8, 8, 16),
-    ModelShape(12, 9, 16, 3, 0, 128, 64, 24, 80),
-    ModelShape(7, 10, 8, 6, 0, 40, 16, 16, 48),
-    ModelShape(5, 12, 16, 5, 0, 56, 64, 64, 512),
-    ModelShape(31, 10, 8, 6, 5, 48, 32, 32, 64),
+    ModelShape(31, 10, 8, 4, 0, 48, 32, 16, 64, 0),
+    ModelShape(2, 10, 8, 2, 0, 8, 8, 8, 16, 0),
+    ModelShape(12, 9, 16, 3, 0, 128, 64, 24, 80, 0),
+    ModelShape(7, 10, 8, 6, 0, 40, 16, 16, 48, 0),
+    ModelShape(5, 12, 16, 5, 0, 56, 64, 64, 512, 0),
+    ModelShape(31, 10, 8, 6, 5, 48, 32, 32, 64, 0),
 ]
 
 
@@ -115,9 +115,9 @@ def test_a_shape_agrees_with_the_reference(tmp_path, shape, build):
 
 
 def test_sizes_that_a_file_leaves_out_are_the_usual_ones(tmp_path):
-    usual = ModelShape(4, 10, 16, 6, 0, 64, 32, 32, 64)
+    usual = ModelShape(4, 10, 16, 6, 0, 64, 32, 32, 64, 0)
     absent = dict.fromkeys(
-        ["channels", "lmax", "skippedDegree", "innerWidth", "hiddenWidth", "messageWidth", "outerWidth"]
+        ["channels", "lmax", "skippedDegree", "innerWidth", "hiddenWidth", "messageWidth", "outerWidth", "knownWidth"]
     )
     path = write_model(tmp_path / "model.safetensors", usual, **absent)
     assert phasewire.load_model(path).shape == usual

@@ -77,6 +77,10 @@ function constantsOfCore(limits, model) {
       add(`${boundNames[bound]} of ${key}.`, { name, type: "i32" }, size[bound]);
     }
   }
+  for (const [key, { core, least, most }] of Object.entries(model.constants)) {
+    add(`${boundNames.least} of ${key}.`, { name: `LEAST_${core}`, type: "f64" }, least);
+    add(`${boundNames.most} of ${key}.`, { name: `MOST_${core}`, type: "f64" }, most);
+  }
   return `${lines.join("\n")}\n`;
 }
 

@@ -392,7 +392,7 @@ export const errors = {
     "modelNotFinite": {
       "code": "MODEL_NON_FINITE",
       "field": "model",
-      "message": "a weight or constant of the model is not a finite number, a constant that must be positive is not, or class 0 is not flat"
+      "message": "a weight of the model is not a finite number, a constant is out of its bounds, or class 0 is not flat"
     },
     "noRegionCell": {
       "code": "MISSING_CELL",

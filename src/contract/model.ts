@@ -139,27 +139,33 @@ export const model = {
   "constants": {
     "cutoff": {
       "core": "CUTOFF",
-      "isPositive": true
+      "least": 0.5,
+      "most": 6
     },
     "basisFirst": {
       "core": "BASIS_FIRST",
-      "isPositive": false
+      "least": -10,
+      "most": 10
     },
     "basisLast": {
       "core": "BASIS_LAST",
-      "isPositive": false
+      "least": -10,
+      "most": 10
     },
     "basisWidth": {
       "core": "BASIS_WIDTH",
-      "isPositive": true
+      "least": 0.01,
+      "most": 10
     },
     "epsilon": {
       "core": "EPSILON",
-      "isPositive": true
+      "least": 1e-9,
+      "most": 1
     },
     "logitLength": {
       "core": "LOGIT_LENGTH",
-      "isPositive": true
+      "least": 0.0001,
+      "most": 10
     }
   },
   "tensors": {

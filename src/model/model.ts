@@ -173,17 +173,12 @@ class FieldReader {
     throw this.notFinite(field, value);
   }
 
-  positive(field: string): number {
-    const value = this.number(field);
-    if (value > 0) return value;
-    throw this.error(field, "a positive number", value);
-  }
-
   constants(): Record<keyof typeof table.constants, number> {
-    const entries = Object.entries(table.constants).map(([name, { isPositive }]) => [
-      name,
-      isPositive ? this.positive(name) : this.number(name),
-    ]);
+    const entries = Object.entries(table.constants).map(([name, { least, most }]) => {
+      const value = this.number(name);
+      if (value >= least && value <= most) return [name, value];
+      throw this.error(name, `a number from ${show(least)} to ${show(most)}`, value);
+    });
     return Object.fromEntries(entries);
   }
 

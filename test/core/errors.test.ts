@@ -1,4 +1,5 @@
 import { afterAll, describe, expect, it } from "vitest";
+import { model as table } from "../../src/contract/model.js";
 import { type CoreFrame, type CoreModel, PhaseCore } from "../../src/core/index.js";
 import type { ErrorCode } from "../../src/errors/index.js";
 import { expectError, model, shakenCrystal } from "./support.js";
@@ -180,7 +181,10 @@ describe("models that cannot be used", () => {
     );
   });
 
-  it.each(["cutoff", "basisWidth", "epsilon", "logitLength"] as const)("%s of zero", (name) =>
-    refused("MODEL_NON_FINITE", () => create({ [name]: 0 })),
+  const absurd = Object.entries(table.constants).flatMap(([name, { least, most }]) =>
+    [-1e300, 1e300, 1e-320, nan, least - 1e-3 * Math.abs(least), most + 1e-3 * Math.abs(most)]
+      .filter((value) => !(value >= least && value <= most))
+      .map((value) => [name, value] as const),
   );
+  it.each(absurd)("%s of %d", (name, value) => refused("MODEL_NON_FINITE", () => create({ [name]: value })));
 });

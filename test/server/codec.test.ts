@@ -14,7 +14,9 @@ import {
 import { serverLimits } from "../../bridge/server/wire/limits.js";
 import { readClientMessage } from "../../bridge/server/wire/messages.js";
 import type { ServerMessage, WireArray } from "../../bridge/server/wire/wire.js";
+import { limits } from "../../src/contract/limits.js";
 import { PhasewireError } from "../../src/errors/index.js";
+import { loadModel } from "../../src/model/index.js";
 import { encodePlain, f64, type Plain } from "./encoder.js";
 import { goldenMessages } from "./golden.js";
 
@@ -219,4 +221,21 @@ describe("the longest part", () => {
     expect(ofFew).toBe(48_000_000);
     expect(ofMany).toBe(8 * 414 * 1_000_000);
   });
+
+  it.each([
+    ["all", 32_001],
+    ["core", 389_001],
+    ["core", 1_000_000],
+  ])(
+    "takes the seed of model %s for the forces of %i atoms, on a machine with 8 GiB",
+    async (name, atoms) => {
+      const { classCount } = await loadModel(name);
+      const { heldShare, heldShareOfPeer, mostAtoms } = limits.server;
+      const ofPeer = heldShareOfPeer * heldShare * 2 ** 33;
+      const bytes = 8 * classCount * atoms;
+      // The positions alone would not make room for it.
+      expect(bytes).toBeGreaterThan(2 * 24 * mostAtoms);
+      expect(bytes).toBeLessThanOrEqual(serverLimits(mostAtoms, classCount, ofPeer).maxFrameBytes);
+    },
+  );
 });

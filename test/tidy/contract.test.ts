@@ -220,7 +220,7 @@ describe("contract/model.json", () => {
   const { sizes, tensors, constants } = readTable("model") as {
     sizes: Record<string, Size>;
     tensors: Record<string, (number | string)[][]>;
-    constants: Record<string, unknown>;
+    constants: Record<string, { least: number; most: number }>;
   };
   /** Cells of the rows of a table whose first cell has one of these names in code. */
   const rowsOf = (names: readonly string[]): string[][] =>
@@ -260,6 +260,11 @@ describe("contract/model.json", () => {
   });
 
   it("has the constants of models/FORMAT.md", () => {
-    for (const name of Object.keys(constants)) expect(page, name).toContain(`"${name}":`);
+    const bounds = page.replace(/\s+/g, " ");
+    for (const [name, { least, most }] of Object.entries(constants)) {
+      expect(page, name).toContain(`"${name}":`);
+      const stated = new RegExp(`\`${name}\`(?: and \`\\w+\`)? ([-\\de.]+) to ([-\\de]+)`).exec(bounds);
+      expect(stated?.slice(1).map(Number), name).toEqual([least, most]);
+    }
   });
 });

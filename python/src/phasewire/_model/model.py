@@ -380,8 +380,9 @@ def _check_numbers(settings: Mapping[str, Any], path: Path) -> None:
         _key_error(path, name, size, expected, "modelSize")
     for key, constant in _CONSTANTS.items():
         _require_number(settings.get(key), key, path)
-        if constant["isPositive"] and settings[key] <= 0:
-            _key_error(path, key, settings[key], "a positive number")
+        least, most = constant["least"], constant["most"]
+        if not least <= settings[key] <= most:
+            _key_error(path, key, settings[key], f"a number from {show(least)} to {show(most)}")
     ideal = settings.get("idealLogits")
     if not isinstance(ideal, list) or len(ideal) != count or not all(_is_number(number) for number in ideal):
         _key_error(path, "idealLogits", ideal, f"a list of {count} numbers", "modelSize")
