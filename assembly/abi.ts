@@ -391,6 +391,8 @@ export const STATUS_BAD_PRIOR: i32 = 11;
 export const STATUS_ABORTED: i32 = 20;
 /** Not an error: denoiseFor made all decisions that it was allowed, and more are to come. */
 export const STATUS_UNFINISHED: i32 = 21;
+/** COUNT_ERROR_ATOM names the first atom that is too many cells away to be wrapped. */
+export const STATUS_FAR_POSITION: i32 = 22;
 
 // ---- features of a frame ------------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ import {
   basisHeight,
   basisVolume,
   checkPositions,
+  checkReach,
   findOrigin,
   formBasis,
   isPeriodic,
@@ -70,6 +71,8 @@ export function binAtoms(ctx: usize): i32 {
   status = formBasis(ctx);
   if (status != STATUS_OK) return status;
   countSpecies(ctx, region(ctx, ADDRESS_SCRATCH) + SCRATCH_SPECIES);
+  status = checkReach(ctx);
+  if (status != STATUS_OK) return status;
   const given = value(ctx, VALUE_LENGTH_SCALE_GIVEN);
   // Squares and reciprocals of the length scale must not overflow.
   if (given != 0 && !(given > SHORTEST_LENGTH_SCALE && given < LONGEST_LENGTH_SCALE)) return STATUS_BAD_LENGTH_SCALE;

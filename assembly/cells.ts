@@ -31,6 +31,7 @@ import {
   COUNT_GRID_REACH,
   COUNT_GRID_SLOTS,
   COUNT_PERIODIC,
+  STATUS_FAR_POSITION,
   STATUS_NON_FINITE_CELL,
   STATUS_NON_FINITE_POSITIONS,
   STATUS_OK,
@@ -41,7 +42,7 @@ import {
   VALUE_GRID_ORIGIN,
   VALUE_GRID_WIDTH,
 } from "./abi";
-import { FLAT_CELL } from "./contract";
+import { FLAT_CELL, MOST_PERIODS } from "./contract";
 import { slotCapacity } from "./layout";
 import { at4, at8, count, countAt, loadF8, region, storeF8 } from "./memory";
 
@@ -237,6 +238,28 @@ export function findOrigin(ctx: usize, extents: usize): void {
     for (let i = 0; i < 3; ++i) storeF8(origin, i, loadF8(origin, i) + least * loadF8(ctx + VALUE_GRID_BASIS, 3 * axis + i));
     storeF8(extents, axis, most - least);
   }
+}
+
+/**
+ * Returns STATUS_FAR_POSITION if an atom is over MOST_PERIODS cells away along a periodic axis.
+ * COUNT_ERROR_ATOM is then the first such atom. Needs B.
+ */
+export function checkReach(ctx: usize): i32 {
+  const positions = region(ctx, ADDRESS_POSITIONS);
+  const n = count(ctx, COUNT_ATOMS);
+  const periodic = count(ctx, COUNT_PERIODIC);
+  for (let i = 0; i < n; ++i) {
+    const r = at8(positions, 3 * i);
+    for (let axis = 0; axis < 3; ++axis) {
+      if (!((periodic >> axis) & 1)) continue;
+      const f = coordinate(ctx, axis, load<f64>(r), load<f64>(r, 8), load<f64>(r, 16));
+      // A sum that overflows, or of infinities, is also too much.
+      if (abs(f) <= MOST_PERIODS) continue;
+      store<i32>(ctx + COUNT_ERROR_ATOM, i);
+      return STATUS_FAR_POSITION;
+    }
+  }
+  return STATUS_OK;
 }
 
 /** Where the search for a key begins in a hash table of 2^k slots. */

@@ -4,6 +4,11 @@
  * most this share of the product of their lengths.
  */
 export const FLAT_CELL: f64 = 1e-9;
+/**
+ * Most cells that an atom may be away from the origin along a periodic axis. Beyond this, doubles
+ * place it in the cell with errors of over 1e-7 of its edge.
+ */
+export const MOST_PERIODS: f64 = 1000000000;
 /** Two atoms closer than this are refused. */
 export const COINCIDENT: f64 = 0.05;
 /** A length scale must be longer than this. */

@@ -7,8 +7,9 @@
  * the cell are added as images. So each atom gets the same results as in the whole frame, up to rounding,
  * since its neighbours have another order.
  */
+import { limits } from "../contract/limits.js";
 import type { CoreFrame, ForwardResult, PhaseCore } from "../core/index.js";
-import { PhasewireError } from "../errors/index.js";
+import { PhasewireError, refusal } from "../errors/index.js";
 
 /**
  * Bins along the axis for counting atoms. Cuts lie between bins, which are so narrow that this costs almost
@@ -71,6 +72,7 @@ export async function forwardBySlabs(
   const atomCount = frame.positions.length / 3;
   const axis = longestAxis(frame);
   const places = placesAlong(frame.positions, axis);
+  refuseFar(frame.positions, places, axis);
   const halo = 2 * cutoff * lengthScale * margin;
   const slabs = cut(places, axis, halo, options.atomsAtOnce);
   const table = perClass ? atomCount * classCount : 0;
@@ -153,6 +155,16 @@ function placesAlong(positions: Float64Array, { normal }: Axis): Float64Array {
   const places = new Float64Array(positions.length / 3);
   for (let atom = 0; atom < places.length; atom++) places[atom] = along(positions, 3 * atom, normal);
   return places;
+}
+
+/** Refuses an atom that cannot be wrapped along the axis; the core refuses it along the others. */
+function refuseFar(positions: Float64Array, places: Float64Array, { vector, length }: Axis): void {
+  if (vector === null) return;
+  const { mostPeriods } = limits.frame;
+  const atom = places.findIndex((place) => !(Math.abs(place) <= mostPeriods * length));
+  if (atom < 0) return;
+  const position = Array.from(positions.subarray(3 * atom, 3 * atom + 3));
+  throw refusal("farPosition", { atom, most: mostPeriods }, { value: position });
 }
 
 /** Returns by how many periods an atom at this coordinate must move to lie in the cell. */

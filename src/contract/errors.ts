@@ -3,7 +3,7 @@ export const errors = {
   "codes": {
     "NON_FINITE_POSITIONS": {
       "kind": "input",
-      "meaning": "A coordinate is NaN or infinite.",
+      "meaning": "A coordinate is NaN or infinite, or so large that it cannot be wrapped into the cell.",
       "remedy": "Check the run that wrote the frame: its time step, its potential, or a truncated file."
     },
     "SHAPE_MISMATCH": {
@@ -203,6 +203,11 @@ export const errors = {
       "code": "NON_FINITE_POSITIONS",
       "field": "positions",
       "message": "coordinate {axis} of atom {atom} is {number}"
+    },
+    "farPosition": {
+      "code": "NON_FINITE_POSITIONS",
+      "field": "positions",
+      "message": "atom {atom} is more than {most} cells away along a periodic axis"
     },
     "tooManyAtoms": {
       "code": "TOO_LARGE",
@@ -563,6 +568,7 @@ export const errors = {
   },
   "statuses": {
     "NON_FINITE_POSITIONS": "positionNotFinite",
+    "FAR_POSITION": "farPosition",
     "NON_FINITE_CELL": "cellNotFinite",
     "SINGULAR_CELL": "flatCell",
     "BAD_LENGTH_SCALE": "extremeLengthScale",

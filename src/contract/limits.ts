@@ -11,6 +11,11 @@ export const limits = {
      * this share of the product of their lengths.
      */
     flatCell: 1e-9,
+    /**
+     * Most cells that an atom may be away from the origin along a periodic axis. Beyond this, doubles place
+     * it in the cell with errors of over 1e-7 of its edge. Unit: cells.
+     */
+    mostPeriods: 1000000000,
     /** Two atoms closer than this are refused. Unit: a0. */
     coincident: 0.05,
     /** A length scale must be longer than this. Unit: length. */

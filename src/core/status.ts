@@ -36,6 +36,10 @@ export function statusError(
       const number = position[axis]!;
       return refusal(reason, { axis: "xyz"[axis]!, atom, number }, { value: number });
     }
+    case "farPosition": {
+      const position = Array.from(context.doubles("POSITIONS", 3 * place + 3).subarray(3 * place));
+      return refusal(reason, { atom, most: limits.frame.mostPeriods }, { value: position });
+    }
     case "cellNotFinite": {
       const cell = context.values("CELL", 9);
       // Rows of axes that are not periodic do not count.

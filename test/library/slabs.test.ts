@@ -131,3 +131,18 @@ describe("a frame cut into slabs", () => {
     }
   });
 });
+
+test.each([0, 1, 2])(
+  "an atom that cannot be wrapped along axis %i is refused, with any length scale",
+  async (axis) => {
+    const frame = frameOf(7, [40, 4, 5], [true, true, true]);
+    const cell = frame.cell!;
+    const positions = frame.positions.slice();
+    for (let k = 0; k < 3; k++) positions[3 * 600 + k]! += 2e9 * cell[3 * axis + k]!;
+    for (const lengthScale of [{}, { lengthScale: 2.5 }]) {
+      const run = () => analyser.analyse({ ...frame, positions }, { atomsAtOnce: 500, ...lengthScale });
+      const error = await expectError("NON_FINITE_POSITIONS", run);
+      expect(error.message).toContain("atom 600 is more than 1000000000 cells away");
+    }
+  },
+);

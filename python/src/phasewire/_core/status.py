@@ -33,6 +33,9 @@ def status_error(name: str, stage: str, fields: Fields, atom_count: int, row_cap
         axis = int(np.argmin(np.isfinite(position)))
         number = float(position[axis])
         return refusal(reason, axis="xyz"[axis], atom=atom, number=number, value=number)
+    if reason == "farPosition":
+        place = fields.array("POSITIONS", np.float64, (atom_count, 3))[atom].tolist()
+        return refusal(reason, atom=atom, most=limits.whole("frame", "mostPeriods"), value=place)
     if reason == "coincidentAtoms":
         distance = float(fields.values("ERROR_DISTANCE")[0])
         return refusal(
