@@ -142,13 +142,33 @@ def test_a_step_without_forces_stops_and_is_on_record(fault, local, tmp_path):
     assert not driver.last.biased
     driver.advance()
     assert bias.steps == [0]
-    # The run may continue from there.
-    assert driver.apply(frame_at(1, time=0.5)).biased
     table = read_columns(tmp_path / "COLVAR")
     assert table.fields == ("time", "meanLogit.fcc", "counting.bias", "bias", "biased")
-    np.testing.assert_array_equal(table["biased"], [1, 0, 1])
+    np.testing.assert_array_equal(table["biased"], [1, 0])
     np.testing.assert_array_equal(table["bias"][1], 0)
-    assert np.isnan(table["meanLogit.fcc"]).tolist() == [False, True, False]
+    assert np.isnan(table["meanLogit.fcc"]).tolist() == [False, True]
+    # The run may continue from there: the step gets its numbers.
+    assert driver.apply(frame_at(1, time=0.5)).biased
+    table = read_columns(tmp_path / "COLVAR")
+    np.testing.assert_array_equal(table["time"], [0, 0.5])
+    np.testing.assert_array_equal(table["biased"], [1, 1])
+
+
+def test_a_step_has_one_row_however_often_and_well_it_is_evaluated(local, tmp_path):
+    """Step 1 ends one run and begins the next, which fails."""
+    driver = Driver(Counting(FCC), analyser=Faulty(local, {2: GONE, 4: GONE, 5: GONE}), colvar=tmp_path / "COLVAR")
+    expected = {0: [1], 1: [1, 0, 1], 2: [0, 0, 1, 1]}
+    for step, outcomes in expected.items():
+        for outcome in outcomes:
+            if outcome:
+                driver.apply(frame_at(step))
+            else:
+                with pytest.raises(phasewire.ServerUnreachableError):
+                    driver.apply(frame_at(step))
+            table = read_columns(tmp_path / "COLVAR")
+            np.testing.assert_array_equal(table["time"], range(step + 1))
+            assert table["biased"][step] == max(outcomes[: outcomes.index(outcome) + 1])
+    assert not np.isnan(table["meanLogit.fcc"]).any()
 
 
 def test_a_step_whose_last_evaluation_failed_moves_nothing_on(local):

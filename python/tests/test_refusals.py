@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 import threading
 import time
 
@@ -20,6 +21,8 @@ from phasewire._server.connection import Connection
 from phasewire._server.settings import make_settings
 from phasewire._server.shared import shared_folder
 from phasewire.errors import PhasewireError, error_from_wire
+from phasewire.files.colvars import ColumnWriter
+from phasewire.files.locks import lock
 from phasewire.variables import variables_from_list
 from refusal_cases import (
     REPOSITORY,
@@ -134,7 +137,14 @@ def call_what_is_not_there():
     Core(load_model()).call("noSuchFunction")
 
 
+def write_a_file_of_another_run():
+    with tempfile.NamedTemporaryFile() as other:
+        assert lock(other.fileno())
+        ColumnWriter(other.name, ["time"])
+
+
 IN_PROCESS = {
+    "a file that another run writes": write_a_file_of_another_run,
     "an analysis that its caller ends": end_by_its_caller,
     "an analysis beyond its budget": exceed_a_budget,
     "a fault of the software": call_what_is_not_there,

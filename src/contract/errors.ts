@@ -181,6 +181,11 @@ export const errors = {
       "meaning": "A file could not be opened, read or written.",
       "remedy": "Check the path, the permissions and the free space."
     },
+    "FILE_IN_USE": {
+      "kind": "input",
+      "meaning": "Another run writes the file, or uses the folder.",
+      "remedy": "Wait until that run ends, or end it; or give this run another file or folder."
+    },
     "INTERNAL": {
       "kind": "internal",
       "meaning": "The software broke one of its own rules.",

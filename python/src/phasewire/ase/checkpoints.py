@@ -21,7 +21,7 @@ from phasewire._frame.options import check_every
 from phasewire.ase.biasing import BiasCalculator
 from phasewire.ase.frames import atoms_of
 from phasewire.errors import make_error
-from phasewire.files.checkpoints import latest, remove_all_but, step_folder
+from phasewire.files.checkpoints import Checkpoints
 from phasewire.files.npz import damage_named, read_npz, write_npz
 
 _ENGINE, _BIAS = "ase.npz", "bias.npz"
@@ -54,7 +54,7 @@ def run_checkpointed(
         Steps of the whole run, including those before a restart.
     folder : path
         Folder of the checkpoints. Each is a folder that gets its name when it is complete; then the previous one is
-        removed.
+        removed. Other files and folders stay.
     every : int
         Steps between checkpoints.
 
@@ -62,7 +62,7 @@ def run_checkpointed(
     ------
     PhasewireError
         Those of the biases; ``BAD_OPTION`` for other dynamics, and if the biases or the atoms differ from those of the
-        checkpoint.
+        checkpoint; ``FILE_IN_USE`` if another run uses the folder.
     """
     check_every(every)
     if type(dynamics) not in _KNOWN:
@@ -75,21 +75,20 @@ def run_checkpointed(
             "or store its state yourself, next to that of Driver.checkpoint",
         )
     atoms = atoms_of(dynamics)
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    found = latest(path)
-    if found is not None:
-        bias.driver.restore(found / _BIAS)
-        _restore(dynamics, atoms, found / _ENGINE)
-        bias.resume_at(dynamics.nsteps)
-    while dynamics.nsteps < steps:
-        _forget(atoms.calc)
-        bias.driver.analyser.forget()
-        dynamics.run(min(every - dynamics.nsteps % every, steps - dynamics.nsteps))
-        with step_folder(path, dynamics.nsteps) as new:
-            _store(dynamics, atoms, new / _ENGINE)
-            bias.driver.checkpoint(new / _BIAS)
-        remove_all_but(path, dynamics.nsteps)
+    checkpoints = Checkpoints(Path(folder), (_ENGINE, _BIAS))
+    with checkpoints.in_use():
+        found = checkpoints.latest()
+        if found is not None:
+            bias.driver.restore(found / _BIAS)
+            _restore(dynamics, atoms, found / _ENGINE)
+            bias.resume_at(dynamics.nsteps)
+        while dynamics.nsteps < steps:
+            _forget(atoms.calc)
+            bias.driver.analyser.forget()
+            dynamics.run(min(every - dynamics.nsteps % every, steps - dynamics.nsteps))
+            with checkpoints.new(dynamics.nsteps) as new:
+                _store(dynamics, atoms, new / _ENGINE)
+                bias.driver.checkpoint(new / _BIAS)
 
 
 def _forget(calculator: BaseCalculator) -> None:

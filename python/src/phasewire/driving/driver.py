@@ -179,7 +179,8 @@ class Driver:
         # The step by which the biases have not moved on yet, and its values.
         self._pending: tuple[int, float | None, NDArray[np.float64]] | None = None
         self._moved_step: int | None = None
-        self._row_step: int | None = None
+        # Step of the last row of COLVAR, and whether it had forces.
+        self._last_row: tuple[int, bool] | None = None
         self._warned = False
         self._outage = Outage()
         self._colvar_path = None if colvar is None else Path(folder or ".") / colvar
@@ -235,9 +236,8 @@ class Driver:
             self._outage.begin(error, time.monotonic() - began)
             return self.fail(error, frame.step, frame.time, len(frame))
         self._outage.end()
-        if frame.step != self._row_step and frame.step % self._colvar_every == 0:
+        if frame.step % self._colvar_every == 0:
             self._write_row(frame.step, frame.time, evaluation)
-            self._row_step = frame.step
         if frame.step != self._moved_step:
             self._pending = (frame.step, frame.time, evaluation.values)
         forces, virial = evaluation.forces, evaluation.virial
@@ -313,7 +313,8 @@ class Driver:
             for bias, state in zip(self.biases, stored.states, strict=True):
                 bias.restore(state)
         self._scale = stored.length_scale
-        self._step = self._moved_step = self._row_step = stored.step
+        self._step = self._moved_step = stored.step
+        self._last_row = None if stored.step is None else (stored.step, True)
         self._time = stored.time
         self._pending = None
         if self._colvar_path is not None and stored.step is not None:
@@ -398,6 +399,11 @@ class Driver:
         """Write a row, which without an evaluation is that of a step without bias."""
         if self._colvar_path is None:
             return
+        last_step, had_forces = self._last_row or (None, False)
+        repeats = step == last_step
+        if repeats and (evaluation is None or had_forces):
+            # The step has its row: one of its evaluations had forces, or this one has none either.
+            return
         if self._colvar is None:
             self._colvar = ColumnWriter(self._colvar_path, self._fields())
         row = dict.fromkeys(self._colvar.fields, np.nan)
@@ -407,7 +413,11 @@ class Driver:
             row |= {"bias": evaluation.energy, "biased": 1.0}
             for bias in self.biases:
                 row |= bias.columns()
-        self._colvar.write(row)
+        if repeats:
+            self._colvar.replace_last(row)
+        else:
+            self._colvar.write(row)
+        self._last_row = step, evaluation is not None
 
     def _close_colvar(self) -> None:
         if self._colvar is not None:

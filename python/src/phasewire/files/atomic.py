@@ -9,8 +9,9 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import TextIOWrapper
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 from phasewire.errors import PhasewireError, make_error
 
@@ -23,18 +24,48 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object]) -> None:
     InputError
         ``FILE_ACCESS``; an existing file then stays unchanged.
     """
+    # A link keeps pointing to the file that it names.
+    path = path.resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with temporary.open("wb") as stream:
             write(stream)
             stream.flush()
             os.fsync(stream.fileno())
+        if path.exists():
+            shutil.copymode(path, temporary)
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
         raise access_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def replace_text(path: Path, write: Callable[[TextIO], object]) -> None:
+    """Write a text file as `replace_file` does; a pipe or a device is written directly.
+
+    Raises
+    ------
+    InputError
+        ``FILE_ACCESS``; an existing file then stays unchanged.
+    """
+
+    def write_text(stream: BinaryIO) -> None:
+        text = TextIOWrapper(stream, encoding="utf-8", newline="")
+        write(text)
+        text.flush()
+        # The caller closes the stream.
+        text.detach()
+
+    if path.exists() and not path.is_file():
+        try:
+            with path.open("wb") as stream:
+                write_text(stream)
+        except OSError as error:
+            raise access_error(path, error) from error
+        return
+    replace_file(path, write_text)
 
 
 @contextmanager

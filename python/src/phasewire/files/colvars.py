@@ -12,17 +12,18 @@ from __future__ import annotations
 import os
 import re
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phasewire.errors import PhasewireError, make_error
+from phasewire.files.locks import HAS_LOCKS, in_use, lock
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -142,8 +143,12 @@ class ColumnWriter:
     Raises
     ------
     InputError
-        ``FILE_ACCESS``; ``BAD_OPTION`` if the file to continue has other columns or constants; ``FILE_FORMAT`` if it
-        is not a column file.
+        ``FILE_IN_USE`` if another process writes the file; ``FILE_ACCESS``; ``BAD_OPTION`` if the file to continue has
+        other columns or constants; ``FILE_FORMAT`` if it is not a column file.
+
+    Notes
+    -----
+    A second writer in the same process takes the file over, and the first one refuses further rows.
     """
 
     def __init__(
@@ -166,17 +171,22 @@ class ColumnWriter:
                 value=list(self.fields),
                 remedy="rename them",
             )
-        resumed = restart_time is not None and self._resume(restart_time)
+        self._last_row: int | None = None
+        """Where the last row of this writer begins."""
+        self._taken_over = False
+        self._close: Callable[[], object] = lambda: None
         try:
-            if not resumed:
-                back_up(self.path)
-            # Unbuffered: each row is one write to the operating system.
-            self._stream: BinaryIO = self.path.open("ab", buffering=0)
-            self._close = weakref.finalize(self, self._stream.close)
-            if not resumed:
+            if not self._resume(restart_time):
+                self._open("xb")
                 self._stream.write(self._header())
+        except FileExistsError:
+            raise in_use("file", self.path) from None
         except OSError as error:
+            self.close()
             raise _access(self.path, error) from error
+        except PhasewireError:
+            self.close()
+            raise
 
     def write(self, row: Mapping[str, float]) -> None:
         """Append a row in one write.
@@ -191,18 +201,27 @@ class ColumnWriter:
         InputError
             ``FILE_ACCESS``, for example when the disk is full; ``BAD_OPTION`` if a column is missing or surplus.
         """
+        if self._taken_over:
+            raise in_use("file", self.path)
         if set(row) != set(self.fields):
             differing = sorted(set(row) ^ set(self.fields))
             raise make_error("BAD_OPTION", "the row does not have the file's columns", field="row", value=differing)
         line = f" {' '.join(repr(float(row[name])) for name in self.fields)}\n".encode()
-        before = self._stream.tell()
+        before = self._stream.seek(0, os.SEEK_END)
         try:
             while line:
                 line = line[self._stream.write(line) :]
         except OSError as error:
             # A full disk takes only part of a line, after which later rows would be unreadable.
-            os.truncate(self.path, before)
+            self._stream.truncate(before)
             raise _access(self.path, error) from error
+        self._last_row = before
+
+    def replace_last(self, row: Mapping[str, float]) -> None:
+        """Write a row in place of the last one that this writer has written; errors as for `write`."""
+        if self._last_row is not None and not self._taken_over:
+            self._stream.truncate(self._last_row)
+        self.write(row)
 
     def close(self) -> None:
         """Close the file. May be called more than once."""
@@ -221,14 +240,41 @@ class ColumnWriter:
         lines += [f"#! SET {key} {value}" for key, value in self.constants.items()]
         return "".join(f"{line}\n" for line in lines).encode()
 
-    def _resume(self, time: float) -> bool:
-        """Cut the file off at a time; return whether it exists and has its header."""
+    def _open(self, mode: Literal["xb", "r+b", "rb"]) -> None:
+        """Open the file and lock it; a writer of this process that has it open gives it up."""
+        # Unbuffered: each row is one write to the operating system.
+        self._stream: BinaryIO = self.path.open(mode, buffering=0)
+        self._close = weakref.finalize(self, self._stream.close)
+        status = os.fstat(self._stream.fileno())
+        key = (status.st_dev, status.st_ino)
+        before = _writers.get(key)
+        if before is not None and before is not self:
+            before.close()
+            before._taken_over = True
+        if not lock(self._stream.fileno()):
+            raise in_use("file", self.path)
+        _writers[key] = self
+
+    def _resume(self, time: float | None) -> bool:
+        """Open an existing file, cut off at a time; without a time, move it out of the way. Return whether it is open.
+
+        Its lock is held meanwhile, so no other process takes its place.
+        """
         if not self.path.exists():
+            return False
+        self._open("rb" if time is None else "r+b")
+        if time is None:
+            if not HAS_LOCKS:
+                # Without locks, the platform may also refuse to rename an open file.
+                self.close()
+            back_up(self.path)
+            self.close()
             return False
         cut_after(self.path, time)
         if self.path.stat().st_size == 0:
             # The run was killed before the header was complete.
             self.path.unlink()
+            self.close()
             return False
         found = read_columns(self.path)
         mine, theirs = (self.fields, self.constants), (found.fields, found.constants)
@@ -241,6 +287,9 @@ class ColumnWriter:
                 remedy="restart with the variables and biases of the file, or move the file away",
             )
         return True
+
+
+_writers: weakref.WeakValueDictionary[tuple[int, int], ColumnWriter] = weakref.WeakValueDictionary()
 
 
 def _whole_lines(data: bytes) -> Iterator[tuple[int, int, bytes]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from phasewire._frame.frame import Frame
 from phasewire._frame.result import Result
 from phasewire.errors import make_error
+from phasewire.files.atomic import access_error, replace_text
 
 
 def write_extxyz(path: str | PathLike[str], frame: Frame, result: Result, *, append: bool = False) -> None:
@@ -29,6 +30,11 @@ def write_extxyz(path: str | PathLike[str], frame: Frame, result: Result, *, app
         A frame and its result with labels.
     append : bool
         Append to the file instead of replacing it.
+
+    Raises
+    ------
+    InputError
+        ``FILE_ACCESS``; a file that was to be replaced then stays unchanged.
     """
     if len(frame) != result.atom_count:
         raise make_error(
@@ -39,8 +45,14 @@ def write_extxyz(path: str | PathLike[str], frame: Frame, result: Result, *, app
             remedy="give the result of this frame",
         )
     names = result.phase_names()
-    with Path(path).open("a" if append else "w", encoding="utf-8") as stream:
-        _write(stream, frame, result, names)
+    if not append:
+        replace_text(Path(path), lambda stream: _write(stream, frame, result, names))
+        return
+    try:
+        with Path(path).open("a", encoding="utf-8") as stream:
+            _write(stream, frame, result, names)
+    except OSError as error:
+        raise access_error(Path(path), error) from error
 
 
 def _write(stream: TextIO, frame: Frame, result: Result, phase_names: NDArray[np.str_]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from phasewire._frame.options import check_every
-from phasewire.files.checkpoints import latest, remove_all_but, step_folder
+from phasewire.files.checkpoints import Checkpoints
 from phasewire.lammps.biasing import Bias
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def run_checkpointed(
         Steps of the whole run, including those before a restart.
     folder : path
         Folder of the checkpoints. Each is a folder with LAMMPS's restart file and the state of the biases. It gets its
-        name when it is complete; then the previous one is removed.
+        name when it is complete; then the previous one is removed. Other files and folders stay.
     every : int
         Steps between checkpoints. Each checkpoint ends a LAMMPS ``run``.
     begin : function of the instance
@@ -56,7 +56,8 @@ def run_checkpointed(
     Raises
     ------
     PhasewireError
-        Those of the biases; ``BAD_OPTION`` if they differ from those of the checkpoint (`Driver.restore`).
+        Those of the biases; ``BAD_OPTION`` if they differ from those of the checkpoint (`Driver.restore`);
+        ``FILE_IN_USE`` if another run uses the folder.
 
     Notes
     -----
@@ -65,27 +66,26 @@ def run_checkpointed(
     write it; these are lost.
     """
     check_every(every)
-    path = Path(folder)
-    path.mkdir(parents=True, exist_ok=True)
-    found = latest(path)
-    if found is None:
-        begin(lmp)
-        first = int(lmp.extract_global("ntimestep"))
-    else:
-        lmp.command(f'read_restart "{found / _ENGINE}"')
-        first = int(json.loads((found / _RUN).read_text())["first_step"])
-    settings(lmp)
-    bias = attach(lmp)
-    if found is not None:
-        bias.driver.restore(found / _BIAS)
-    last = first + int(steps)
-    while (step := int(lmp.extract_global("ntimestep"))) < last:
-        bias.driver.analyser.forget()
-        bias.run(min(every - (step - first) % every, last - step))
-        step = int(lmp.extract_global("ntimestep"))
-        with step_folder(path, step) as new:
-            lmp.command(f'write_restart "{new / _ENGINE}"')
-            bias.driver.checkpoint(new / _BIAS)
-            (new / _RUN).write_text(json.dumps({"first_step": first}))
-        remove_all_but(path, step)
-    return bias
+    checkpoints = Checkpoints(Path(folder), (_ENGINE, _BIAS, _RUN))
+    with checkpoints.in_use():
+        found = checkpoints.latest()
+        if found is None:
+            begin(lmp)
+            first = int(lmp.extract_global("ntimestep"))
+        else:
+            lmp.command(f'read_restart "{found / _ENGINE}"')
+            first = int(json.loads((found / _RUN).read_text())["first_step"])
+        settings(lmp)
+        bias = attach(lmp)
+        if found is not None:
+            bias.driver.restore(found / _BIAS)
+        last = first + int(steps)
+        while (step := int(lmp.extract_global("ntimestep"))) < last:
+            bias.driver.analyser.forget()
+            bias.run(min(every - (step - first) % every, last - step))
+            step = int(lmp.extract_global("ntimestep"))
+            with checkpoints.new(step) as new:
+                lmp.command(f'write_restart "{new / _ENGINE}"')
+                bias.driver.checkpoint(new / _BIAS)
+                (new / _RUN).write_text(json.dumps({"first_step": first}))
+        return bias

@@ -7,12 +7,14 @@ import threading
 from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._frame.result import FailedFrame, Result
 from phasewire._model.class_names import class_number
+from phasewire.files.atomic import replace_text
 
 
 class Series:
@@ -157,6 +159,11 @@ class Series:
         """Write the series: a line of names, then one line per row.
 
         ``disordered`` and each class that occurs have a column. The last column holds the error of failed frames.
+
+        Raises
+        ------
+        InputError
+            ``FILE_ACCESS``; an existing file then stays unchanged.
         """
         names = self.observable_names
         with self._lock:
@@ -165,7 +172,8 @@ class Series:
             phases = self._phases
         occurring = {name for shares in fractions for name in shares or ()}
         columns = [name for name in phases if name == phases[0] or name in occurring]
-        with Path(path).open("w", newline="", encoding="utf-8") as stream:
+
+        def write(stream: TextIO) -> None:
             writer = csv.writer(stream, lineterminator="\n")
             writer.writerow([*self._COLUMNS, *names, *columns, "error"])
             for row, shares, values in zip(rows, fractions, observables, strict=True):
@@ -173,6 +181,8 @@ class Series:
                 numbers = [*row, *(values.get(name, np.nan) for name in names)]
                 numbers += [np.nan if shares is None else shares.get(name, 0.0) for name in columns]
                 writer.writerow([*(_text(number) for number in numbers), error])
+
+        replace_text(Path(path), write)
 
     def __repr__(self) -> str:
         if not self._rows:
