@@ -145,7 +145,8 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, settings: dict, messa
         TrainingConfig.load(path)
 
 
-@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.json")), ids=lambda p: p.stem)
+# `known.json` has settings of `training.known`.
+@pytest.mark.parametrize("path", sorted(set(CONFIGS.glob("*.json")) - {CONFIGS / "known.json"}), ids=lambda p: p.stem)
 def test_settings_in_the_repository_can_be_read(path: Path) -> None:
     assert TrainingConfig.load(path).steps > 0
 
