@@ -21,7 +21,7 @@ const left = options.quick ? slow : [];
 const { passed, failed } = await runChecks([...suites(left.map(({ what }) => what)), ...styleChecks]);
 if (options.quick) {
   console.log("\nLeft out. `npm test` runs these too. To run one of them:");
-  console.log("  npx vitest run test/FILE    or    .venv/bin/python -m pytest FILE");
+  console.log("  npx vitest run test/FILE    .venv/bin/python -m pytest FILE    npm run fuzz -- --quick");
   for (const { what, seconds, why } of left) console.log(`  ${what}: ${why} (${seconds} s)`);
   console.log(`Took ${((performance.now() - start) / 1000).toFixed(0)} s.`);
 }

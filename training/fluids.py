@@ -193,18 +193,27 @@ def simulate(recipe: Recipe, rng: np.random.Generator, snapshots: int, glass: bo
     return frames
 
 
-def crystalline_share(frame: np.ndarray) -> float:
-    """Share of atoms that template matching (RMSD cutoff 0.1) assigns to a crystal."""
+def particles(frame: np.ndarray) -> DataCollection:
+    """OVITO's data of a snapshot at density 1, in a periodic cube."""
     edge = len(frame) ** (1 / 3)
-
     data = DataCollection()
     data.create_cell(np.column_stack([np.eye(3) * edge, np.zeros(3)]), pbc=(True, True, True))
     data.create_particles(count=len(frame)).create_property("Position", data=frame[:, :3])
+    return data
+
+
+def matched_atoms(data: DataCollection) -> np.ndarray:
+    """Atoms that template matching (RMSD cutoff 0.1) assigns to a crystal, (N,)."""
     matching = PolyhedralTemplateMatchingModifier(rmsd_cutoff=0.1)
     for structure in matching.structures:
         structure.enabled = structure.name != "ICO"
     data.apply(matching)
-    return float((data.particles["Structure Type"] != 0).mean())
+    return np.array(data.particles["Structure Type"] != 0)
+
+
+def crystalline_share(frame: np.ndarray) -> float:
+    """Share of atoms that template matching assigns to a crystal."""
+    return float(matched_atoms(particles(frame)).mean())
 
 
 def generate(runs: int, snapshots: int, seed: int) -> tuple[list[np.ndarray], list[str]]:

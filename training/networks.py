@@ -23,10 +23,9 @@ from itertools import combinations_with_replacement, product
 from pathlib import Path
 
 import numpy as np
-from ovito.data import DataCollection
-from ovito.modifiers import IdentifyDiamondModifier, PolyhedralTemplateMatchingModifier
+from ovito.modifiers import IdentifyDiamondModifier
 
-from .fluids import Recipe, engine_for, snapshot
+from .fluids import Recipe, engine_for, matched_atoms, particles, snapshot
 
 ATOMS = 160
 # A sample is left out if template matching (RMSD cutoff 0.1) or the analysis of second neighbours finds more than this
@@ -276,17 +275,9 @@ def simulate(quench: Quench, rng: np.random.Generator) -> list[np.ndarray]:
 
 def crystalline_atoms(frame: np.ndarray) -> np.ndarray:
     """Atoms that template matching, or the analysis of second neighbours in tetrahedra, calls crystalline, (N,)."""
-    edge = len(frame) ** (1 / 3)
-    data = DataCollection()
-    data.create_cell(np.column_stack([np.eye(3) * edge, np.zeros(3)]), pbc=(True, True, True))
-    data.create_particles(count=len(frame)).create_property("Position", data=frame[:, :3])
-    matching = PolyhedralTemplateMatchingModifier(rmsd_cutoff=0.1)
-    for structure in matching.structures:
-        structure.enabled = structure.name != "ICO"
-    matched, tetrahedral = data.clone(), data.clone()
-    matched.apply(matching)
+    tetrahedral = particles(frame)
     tetrahedral.apply(IdentifyDiamondModifier())
-    return np.array(matched.particles["Structure Type"] != 0) | np.array(tetrahedral.particles["Structure Type"] != 0)
+    return matched_atoms(particles(frame)) | np.array(tetrahedral.particles["Structure Type"] != 0)
 
 
 def is_disordered(frame: np.ndarray) -> bool:

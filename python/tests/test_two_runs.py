@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,7 +88,7 @@ def test_a_folder_has_one_run_at_a_time(tmp_path):
 
 def test_a_file_system_without_locks_is_no_obstacle(tmp_path, monkeypatch):
     def no_locks(*_):
-        raise OSError(38, "not implemented")
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     monkeypatch.setattr("fcntl.flock", no_locks)
     with folder_lock(tmp_path), ColumnWriter(tmp_path / "COLVAR", ["time"]) as writer:

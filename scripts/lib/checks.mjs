@@ -121,18 +121,22 @@ const attacks = suite(
 /**
  * The suites of tests, the longest first.
  *
- * @param {readonly string[]} [without] test files, or single Python tests (`FILE::NAME`), to leave out
+ * @param {readonly string[]} [without] folders of suites, test folders and files, or single Python tests
+ *   (`FILE::NAME`), to leave out
  */
 export const suites = (without = []) => {
   const below = (folder) => without.filter((entry) => entry.startsWith(`${folder}/`));
-  return [
-    vitest("core, library, server (vitest)", below("test")),
-    pytest("Python package", "python/tests", below("python/tests")),
-    attacks,
-    pytest("training", "training/tests", below("training/tests")),
-    pytest("examples", "examples", below("examples")),
-    pytest("accuracy suite", "accuracy/tests", below("accuracy/tests")),
-  ];
+  const all = {
+    test: () => vitest("core, library, server (vitest)", below("test")),
+    "python/tests": () => pytest("Python package", "python/tests", below("python/tests")),
+    fuzz: () => attacks,
+    "training/tests": () => pytest("training", "training/tests", below("training/tests")),
+    examples: () => pytest("examples", "examples", below("examples")),
+    "accuracy/tests": () => pytest("accuracy suite", "accuracy/tests", below("accuracy/tests")),
+  };
+  return Object.entries(all)
+    .filter(([folder]) => !without.includes(folder))
+    .map(([, make]) => make());
 };
 
 /**

@@ -6,8 +6,9 @@ import { chmod, realpath, rename, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 /**
- * A stream into a file with another name in the same folder, `NAME.part-XXXXXXXX`, which gets its own name
- * with `keep`. Until then an existing file stays as it is. A process that is killed leaves the other name.
+ * A stream into a file with another name in the same folder, `NAME.part-` and eight random digits, which gets
+ * its own name with `keep`. Until then an existing file stays as it is. A process that is killed leaves the
+ * other name.
  *
  * Anything but a plain file, such as a pipe or a device, is written at once.
  */

@@ -30,7 +30,7 @@ async function writePieces(sink: Writable, pieces: Iterable<string | Uint8Array>
 /**
  * A file that frames are appended to. With `close` it replaces an existing file, if it has a frame and could
  * be written to its end; otherwise the existing file stays as it was. Until then the frames are in a file
- * whose name has the ending `.part-XXXXXXXX`.
+ * whose name has the ending `.part-` and eight digits.
  */
 export class FrameWriter {
   private hasFrame = false;

@@ -1,5 +1,23 @@
+import { existsSync } from "node:fs";
+import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { countPytest, countVitest } from "../../scripts/lib/checks.mjs";
+import { countPytest, countVitest, suites } from "../../scripts/lib/checks.mjs";
+import { root } from "../../scripts/lib/paths.mjs";
+import { slow } from "../../scripts/lib/slow.mjs";
+
+describe("slow tests", () => {
+  it.each(slow.map(({ what }) => what))("%s exists", (what) => {
+    expect(existsSync(path.join(root, what.split("::")[0]))).toBe(true);
+  });
+
+  it("leave out a suite by its folder", () => {
+    const names = (without) => suites(without).map(({ name }) => name);
+    expect(names([])).toContain("attacks (fuzz)");
+    expect(names(["fuzz", "test/core/skin.test.ts"])).toEqual(
+      names([]).filter((name) => name !== "attacks (fuzz)"),
+    );
+  });
+});
 
 describe("countVitest", () => {
   const report = (numPassedTests, numFailedTests, testResults) =>

@@ -351,7 +351,7 @@ def _read_descriptor(descriptor: Any, where: str, may_share: bool) -> _Descripto
     extents = tuple(int(extent) for extent in shape)
     # An array with a 0 has no bytes, but numpy makes none of this size.
     if 0 in extents and math.prod(max(extent, 1) for extent in extents) > MAX_EXTENT:
-        _refuse("MESSAGE_SHAPE", "there is no array of this shape", f"{where}.shape", shape)
+        _refuse("MESSAGE_SHAPE", "numpy cannot make an array of this shape", f"{where}.shape", shape)
     if not shared:
         return _Descriptor(name, dtype, extents, None)
     offset = descriptor.get("offset")

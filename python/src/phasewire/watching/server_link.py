@@ -18,6 +18,7 @@ from phasewire._frame.options import Options
 from phasewire._frame.snapshot import Snapshot
 from phasewire._server.connection import Connection, Welcome
 from phasewire._server.settings import Settings
+from phasewire._server.transport import FIRST_PAUSE, LONGEST_PAUSE
 from phasewire._server.wire import (
     Message,
     analyse_message,
@@ -31,8 +32,6 @@ from phasewire.watching.links import Deliver, Outcome, QueuedLink, Report
 
 _PARTING_SECONDS = limits.number("transport", "partingMs") / 1000
 UNSETTLED_FRAMES = limits.whole("server", "monitorQueue")
-FIRST_PAUSE = limits.number("transport", "reconnectMs") / 1000
-LONGEST_PAUSE = limits.number("transport", "longestReconnectMs") / 1000
 PING_SECONDS = limits.number("transport", "pingMs") / 1000
 """Silence after which the link asks whether the server is still there, which also keeps the session alive."""
 
