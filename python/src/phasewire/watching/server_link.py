@@ -82,6 +82,9 @@ class ServerLink(QueuedLink):
         self._waker.close()
 
     def _wake(self) -> None:
+        if not self._stopping and not (self._in_session and len(self._under_way) < UNSETTLED_FRAMES):
+            # The thread looks at the queue when a session begins or an answer arrives; it can send nothing before.
+            return
         # A full pipe already holds a wake-up call, and a closed pipe needs none.
         try:
             self._waker.send(b"\0")
