@@ -52,7 +52,7 @@ class PhasewireError(Exception):
             parts.append(f"({where})")
         if self.remedy:
             parts.append(f"Remedy: {self.remedy}")
-        return " ".join(parts)
+        return _presentable(" ".join(parts))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self.code, self.message, self.field, self.value, self.remedy)
@@ -146,8 +146,12 @@ def refusal(
 def plain(value: str | float) -> str:
     """Return a number as messages show it, up to six digits; the same text in TypeScript."""
     if isinstance(value, str):
-        return value
-    number = float(value)
+        return _presentable(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        # A whole number beyond doubles.
+        number = math.inf if value > 0 else -math.inf
     if not math.isfinite(number):
         return "NaN" if math.isnan(number) else "infinity" if number > 0 else "-infinity"
     if number.is_integer() and abs(number) < 1e15:
@@ -161,9 +165,9 @@ def show(value: Any) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return plain(value)
     try:
-        text = json.dumps(value, ensure_ascii=False)
+        text = _presentable(json.dumps(value, ensure_ascii=False))
     except (TypeError, ValueError):
-        text = repr(value)
+        text = _represented(value)
     return text if len(text) <= _SHOWN_LIMIT else text[:_SHOWN_LIMIT] + "..."
 
 
@@ -195,5 +199,18 @@ def _rebuild(code: str, message: str, field: str, value: Any, remedy: str) -> Ph
 
 
 def _shorten(value: Any) -> str:
-    text = repr(value)
+    text = _represented(value)
     return text if len(text) <= _TEXT_LIMIT else text[: _TEXT_LIMIT - 3] + "..."
+
+
+def _represented(value: Any) -> str:
+    try:
+        return _presentable(repr(value))
+    except ValueError:
+        # Python writes no whole numbers of thousands of digits.
+        return f"<{type(value).__name__}>"
+
+
+def _presentable(text: str) -> str:
+    """Return a text that every stream takes; halves of surrogate pairs are escaped."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -19,6 +19,8 @@ from phasewire.errors import PhasewireError, make_error, refusal, show
 
 MAX_ATOMS = limits.whole("frame", "mostAtoms")
 _FLAT_CELL = limits.number("frame", "flatCell")
+# Largest whole number that every reader of a message takes (bridge/PROTOCOL.md, section 4).
+_MOST_WHOLE = 2**53 - 1
 
 
 GivenSpecies = tuple[NDArray[np.int32] | None, tuple[str, ...] | None]
@@ -137,8 +139,8 @@ def make_frame(
         names=species_names,
         ids=None if ids is None else _check_ids(ids, len(checked_positions), copy),
         origin=None if origin is None else np.array(origin, dtype=np.float64),
-        step=int(step),
-        time=None if time is None else float(time),
+        step=_check_step(step),
+        time=_check_time(time),
     )
 
 
@@ -154,12 +156,11 @@ def check_length_scale(length_scale: float | None) -> float | None:
         return None
     try:
         number = float(length_scale)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if not (number > 0 and math.isfinite(number)):
-        raise refusal(
-            "badLengthScale", number=number if length_scale == number else show(length_scale), value=length_scale
-        )
+        shown = number if isinstance(length_scale, np.number) else length_scale
+        raise refusal("badLengthScale", number=show(shown), value=length_scale)
     return number
 
 
@@ -167,13 +168,52 @@ def _as_numbers(values: ArrayLike, name: str, copy: bool = True) -> NDArray[np.f
     try:
         if np.iscomplexobj(values):
             raise TypeError("the numbers are complex")
+        if _has_masked(values):
+            code = "NON_FINITE_CELL" if name == "cell" else "NON_FINITE_POSITIONS"
+            raise make_error(code, f"{name} has masked entries, which hold no number", field=name)
         return (np.array if copy else np.asarray)(values, dtype=np.float64, order="C")
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
+        if isinstance(error, PhasewireError):
+            raise
         raise make_error(
             "SHAPE_MISMATCH",
             f"{name} is not a rectangular array of numbers: {error}",
             field=name,
             remedy=f"give {name} as a numpy array or as lists of equal length",
+        ) from error
+
+
+def _has_masked(values: Any) -> bool:
+    """Return whether a masked array, or one in a list, has masked entries, whose numbers mean nothing."""
+    parts = values if isinstance(values, (list, tuple)) else (values,)
+    return any(isinstance(part, np.ma.MaskedArray) and np.ma.is_masked(part) for part in parts)
+
+
+def _check_step(step: Any) -> int:
+    whole = isinstance(step, (int, np.integer)) or (isinstance(step, (float, np.floating)) and float(step).is_integer())
+    if not whole or not abs(step) <= _MOST_WHOLE:
+        raise make_error(
+            "BAD_OPTION",
+            f"the step is {show(step)}; a whole number of at most {_MOST_WHOLE} is needed",
+            field="step",
+            value=step,
+            remedy="give the simulation's number of the step",
+        )
+    return int(step)
+
+
+def _check_time(time: Any) -> float | None:
+    if time is None:
+        return None
+    try:
+        return float(time)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise make_error(
+            "BAD_OPTION",
+            f"the time is {show(time)}; a number is needed",
+            field="time",
+            value=time,
+            remedy="give the simulation's time, or None",
         ) from error
 
 
@@ -209,7 +249,11 @@ def _check_cell(cell: ArrayLike | None) -> NDArray[np.float64] | None:
 def _check_periodic(
     periodic: bool | Sequence[bool] | None, cell: NDArray[np.float64] | None
 ) -> tuple[bool, bool, bool]:
-    given = np.asarray((cell is not None) if periodic is None else periodic, dtype=object)
+    try:
+        given = np.asarray((cell is not None) if periodic is None else periodic, dtype=object)
+    except ValueError:
+        # Arrays of different shapes in a list.
+        raise refusal("periodicShape", found=show(periodic), value=periodic) from None
     flags = [given.item()] * 3 if given.ndim == 0 else given.tolist()
     # Only bool, 0 and 1: any text would count as true, even "fff".
     sound = all(isinstance(flag, (int, np.bool_, np.integer)) and flag in (0, 1) for flag in flags)
@@ -270,9 +314,16 @@ def _check_species(
 ) -> tuple[NDArray[np.int32] | None, tuple[str, ...] | None]:
     if species is None:
         return None, None
-    values = np.asarray(species)
+    try:
+        values = np.asarray(species)
+    except ValueError:
+        # Lists of different lengths.
+        values = np.empty(len(species), dtype=object)
+        values[:] = species
     if values.shape != (atom_count,):
         raise _wrong_count("species", values.shape, atom_count)
+    if isinstance(species, np.ma.MaskedArray):
+        _require_species(~np.ma.getmaskarray(species), species)
     if values.dtype.kind in "iu":
         limit = np.iinfo(np.int32).max if names is None else len(names) - 1
         _require_species((values >= 0) & (values <= limit), species)
@@ -281,7 +332,17 @@ def _check_species(
         _require_species(np.zeros(atom_count, dtype=bool), species)
     _require_species(np.array([isinstance(value, str) and bool(value) for value in values]), species)
     distinct, numbers = np.unique(values.astype(str), return_inverse=True)
+    # Halves of surrogate pairs are not text, and can be neither sent nor written.
+    _require_species(np.array([_is_text(str(name)) for name in distinct])[numbers], species)
     return numbers.astype(np.int32), tuple(str(value) for value in distinct)
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _require_species(known: NDArray[np.bool_], species: Any) -> None:
@@ -293,7 +354,32 @@ def _require_species(known: NDArray[np.bool_], species: Any) -> None:
 
 
 def _check_ids(ids: ArrayLike, atom_count: int, copy: bool) -> NDArray[np.int64]:
-    array = (np.array if copy else np.asarray)(ids, dtype=np.int64)
+    if _has_masked(ids):
+        raise _bad_ids("they have masked entries")
+    try:
+        given = np.asarray(ids)
+        array = given.astype(np.int64, copy=copy) if given.dtype.kind in "iu" else _whole(given)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _bad_ids(str(error)) from error
     if array.shape != (atom_count,):
         raise _wrong_count("ids", array.shape, atom_count)
     return array
+
+
+def _whole(numbers: NDArray[Any]) -> NDArray[np.int64]:
+    """Return numbers of another type as whole ones."""
+    if numbers.dtype.kind == "c":
+        raise TypeError("they are complex")
+    exact = numbers.astype(np.float64)
+    if not (np.abs(exact) <= _MOST_WHOLE).all() or (exact != np.floor(exact)).any():
+        raise ValueError("a number is not whole, or is too large")
+    return exact.astype(np.int64)
+
+
+def _bad_ids(problem: str) -> PhasewireError:
+    return make_error(
+        "BAD_OPTION",
+        f"the ids cannot be used: {problem}",
+        field="ids",
+        remedy="give a whole number for each atom",
+    )

@@ -67,8 +67,8 @@ def check_every(every: int) -> int:
 
 def check_denoise(denoise: Denoise) -> Denoise:
     """Return the denoising option, or raise ``BAD_OPTION``."""
-    if denoise == "converged":
-        return denoise
+    if isinstance(denoise, str) and denoise == "converged":
+        return "converged"
     if isinstance(denoise, (int, np.integer)) and not isinstance(denoise, bool) and 0 <= denoise <= MAX_DENOISE_STEPS:
         return int(denoise)
     raise refusal("denoiseSteps", found=show(denoise), least=0, most=MAX_DENOISE_STEPS, value=denoise)
@@ -76,12 +76,13 @@ def check_denoise(denoise: Denoise) -> Denoise:
 
 def check_fields(fields: Iterable[str]) -> tuple[str, ...]:
     """Return the fields without repetition, or raise ``BAD_OPTION``."""
-    wanted = tuple(dict.fromkeys([fields] if isinstance(fields, str) else fields))
-    unknown = [name for name in wanted if name not in FIELDS]
+    given = list(fields) if isinstance(fields, Iterable) and not isinstance(fields, str) else [fields]
+    unknown = [name for name in given if not (isinstance(name, str) and name in FIELDS)]
+    wanted = tuple(dict.fromkeys(name for name in given if isinstance(name, str)))
     if unknown:
         raise make_error(
             "BAD_OPTION",
-            f"there is no field {unknown[0]!r}",
+            f"there is no field {show(unknown[0])}",
             field="fields",
             value=unknown[0],
             remedy=f"choose among {', '.join(FIELDS)}",

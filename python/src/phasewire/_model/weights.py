@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,7 +40,8 @@ def as_weights(classes: Classes | None) -> dict[str, float] | None:
         if name in weights:
             raise refusal("classTwice", name=name, also="", value=name)
         is_number = isinstance(weight, (int, float, np.integer, np.floating)) and not isinstance(weight, bool)
-        if not is_number or not 0 <= weight < np.inf:
+        # A whole number can be beyond doubles and below infinity.
+        if not is_number or not 0 <= weight <= sys.float_info.max:
             raise refusal("classWeight", name=name, found=show(weight), value=weight)
         weights[name] = float(weight)
     return weights

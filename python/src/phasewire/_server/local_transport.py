@@ -138,6 +138,9 @@ class LocalTransport(Transport):
             # A Unix socket whose queue is full is not connecting.
             if isinstance(self._address, str):
                 self._disconnect(str(error.strerror))
+        except ValueError as error:
+            # The path holds a zero byte, or is not text.
+            self._disconnect(str(error).encode("utf-8", "backslashreplace").decode())
         except OSError as error:
             self._disconnect("")
             self._check(error)

@@ -86,7 +86,34 @@ def encode(
         descriptors.append(descriptor)
     if descriptors:
         body["arrays"] = descriptors
-    return [msgpack.packb(body, use_bin_type=True), *parts]
+    try:
+        packed = msgpack.packb(body, use_bin_type=True)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise make_error(
+            "BAD_OPTION",
+            f"the message {body.get('type')!r} holds a value that cannot be sent: {error}",
+            field="header",
+            remedy="give names as text without halves of surrogate pairs, and numbers that fit into 64 bits",
+        ) from error
+    # More values than this take more bytes.
+    values = _count(body) if len(packed) > MAX_VALUES else 0
+    if len(packed) > MOST_HEADER_BYTES or values > MAX_VALUES:
+        raise make_error(
+            "TOO_LARGE",
+            f"the header of the message takes {len(packed)} bytes and {values} values; "
+            f"at most {MOST_HEADER_BYTES} and {MAX_VALUES} are allowed",
+            field="header",
+            value=len(packed),
+            remedy="name fewer species, variables or classes",
+        )
+    return [packed, *parts]
+
+
+def _count(value: Any) -> int:
+    """Return the number of values in a header, keys included."""
+    if isinstance(value, Mapping):
+        return 1 + sum(1 + _count(child) for child in value.values())
+    return 1 + sum(map(_count, value)) if isinstance(value, (list, tuple)) else 1
 
 
 def decode(parts: Sequence[Part], shared: SharedArrays | None = None) -> Message:
