@@ -170,6 +170,30 @@ export function selectNear(packed: usize, candidates: i32, list: usize, compacti
   return list;
 }
 
+/** The number of candidates that selectNear selects. */
+export function countNear(packed: usize, candidates: i32, x: f32, y: f32, z: f32, limit: f32): i32 {
+  const x4 = f32x4.splat(x);
+  const y4 = f32x4.splat(y);
+  const z4 = f32x4.splat(z);
+  const limit4 = f32x4.splat(limit);
+  // A lane is -1 where the candidate is near.
+  let found = i32x4.splat(0);
+  for (let i = 0; i < candidates; i += 4) {
+    const at = at4(packed, i);
+    const dx = f32x4.sub(v128.load(at), x4);
+    const dy = f32x4.sub(v128.load(at, PACKED_STRIDE), y4);
+    const dz = f32x4.sub(v128.load(at, 2 * PACKED_STRIDE), z4);
+    const squared = f32x4.add(f32x4.add(f32x4.mul(dx, dx), f32x4.mul(dy, dy)), f32x4.mul(dz, dz));
+    found = i32x4.add(found, f32x4.lt(squared, limit4));
+  }
+  return -(
+    i32x4.extract_lane(found, 0) +
+    i32x4.extract_lane(found, 1) +
+    i32x4.extract_lane(found, 2) +
+    i32x4.extract_lane(found, 3)
+  );
+}
+
 /**
  * ADDRESS_COMPACTION: for each set of lanes, given as bits, the numbers of those lanes in order.
  */

@@ -43,6 +43,7 @@ import {
   COUNT_PAIR_TROUBLE,
   COUNT_PAIRS_NEEDED,
   FEATURE_GRADIENT,
+  ROW_CAPACITY,
   STATUS_ABORTED,
   STATUS_COINCIDENT_ATOMS,
   STATUS_OK,
@@ -53,7 +54,7 @@ import {
   VALUE_LENGTH_SCALE,
   VALUE_LIST_SKIN,
 } from "./abi";
-import { collectRuns, largestShift, PACKED_NEXT, packRuns, selectNear } from "./candidates";
+import { collectRuns, countNear, largestShift, PACKED_NEXT, packRuns, selectNear } from "./candidates";
 import { LISTS_HOLD, LISTS_MADE, LISTS_NONE } from "./lists";
 import { at4, at8, copyVectors, count, region, value } from "./memory";
 import {
@@ -70,6 +71,7 @@ import {
   TROUBLE_UNLISTED,
 } from "./rows";
 import {
+  CANDIDATES,
   MOST_RUNS,
   RUN_BYTES,
   SCRATCH_BYTES,
@@ -91,7 +93,10 @@ function mostPairs(ctx: usize): i32 {
   return <i32>((u32.MAX_VALUE - <u32>region(ctx, ADDRESS_PAIR_X)) / <u32>bytes);
 }
 
-/** Finds the rows of the sorted atoms [begin, end). Rows that do not fit are only counted. */
+/**
+ * Finds the rows of the sorted atoms [begin, end). After the first that does not fit, they are only
+ * counted, by candidates that may lie beyond the cutoff by a rounding: the number is no lower.
+ */
 export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = region(ctx, ADDRESS_SCRATCH) + worker * SCRATCH_BYTES;
   const near = scratch + SCRATCH_NEAR;
@@ -122,9 +127,21 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   let shift: f64 = 0;
   const most = mostPairs(ctx);
   let tests = 0;
+  // Once a row did not fit, the others are only counted, except one that may have too many pairs.
+  let isFull = false;
+  let formed = -1;
 
   for (let s = begin; s < end; ++s) {
     if (s > atomic.load<i32>(ctx + COUNT_DENSE_ROW) || isAborted(ctx)) break;
+    if (isFull && !reused && s != formed) {
+      const stop = endOfCell(cells, s, end);
+      tests += countPairs(ctx, scratch, s, stop);
+      packedKey = -1;
+      formed = takeCounts(ctx, scratch, s, stop);
+      s = (formed < 0 ? stop : formed) - 1;
+      if (atomic.load<i32>(ctx + COUNT_PAIRS_NEEDED) > most) break;
+      continue;
+    }
     let length = 0;
     if (reused) length = rowFromList(ctx, rows, s);
     else {
@@ -141,10 +158,7 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
       }
       store<i32>(listed, 0, LISTED_COUNT);
       while (true) {
-        // Candidates this far beyond the cutoff are tested in f64, because the f32 positions and
-        // shifts are rounded.
-        const slack = (abs(x) + abs(y) + abs(z) + shift + 3 * (cutoff + skin)) * 5e-7;
-        const limit = <f32>((cutoff + skin + slack) * (cutoff + skin + slack) * (1 + 1e-6));
+        const limit = nearLimit(x, y, z, shift, cutoff + skin);
         const found = selectNear(packed, candidates, near, compaction, <f32>x, <f32>y, <f32>z, limit);
         tests += 1;
         length = acceptPairs(ctx, rows, length, near, found, s, packed, runs, listed, skin);
@@ -184,7 +198,10 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
     store<i32>(at4(pairCount, s), length);
     // If a frame is too large for i32, its counts wrap: a negative sum is also too much.
     if (start < 0 || start > most) break;
-    if (start > capacity - padded) continue;
+    if (start > capacity - padded) {
+      isFull = true;
+      continue;
+    }
     const bytes = padded << 2;
     copyVectors(at4(pairX, start), rows, bytes);
     copyVectors(at4(pairY, start), rows + ROW_Y, bytes);
@@ -192,6 +209,83 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
     copyVectors(at4(pairLink, start), rows + ROW_LINK, bytes);
   }
   atomic.add<i32>(ctx + COUNT_PAIR_TESTS, tests);
+}
+
+/**
+ * Candidates of a square below this are tested in f64: those within `reach`, and a little beyond,
+ * because the f32 positions and shifts are rounded.
+ */
+// @ts-ignore: decorator
+@inline
+function nearLimit(x: f64, y: f64, z: f64, shift: f64, reach: f64): f32 {
+  const slack = (abs(x) + abs(y) + abs(z) + shift + 3 * reach) * 5e-7;
+  return <f32>((reach + slack) * (reach + slack) * (1 + 1e-6));
+}
+
+/** The end of the atoms from s on that share its cell, as many as are counted at a time. */
+function endOfCell(cells: usize, s: i32, end: i32): i32 {
+  const key = load<i64>(at8(cells, s));
+  const last = min(end, s + CANDIDATES);
+  let stop = s + 1;
+  while (stop < last && load<i64>(at8(cells, stop)) == key) stop += 1;
+  return stop;
+}
+
+/**
+ * Counts the candidates near each of the sorted atoms [first, stop) of one cell, themselves
+ * included, into SCRATCH_LISTED. Returns the number of tests.
+ */
+function countPairs(ctx: usize, scratch: usize, first: i32, stop: i32): i32 {
+  const counts = scratch + SCRATCH_LISTED;
+  const runs = scratch + SCRATCH_RUNS;
+  const next = runs + MOST_RUNS * RUN_BYTES;
+  const packed = scratch + SCRATCH_CANDIDATES;
+  const wrapped = region(ctx, ADDRESS_WRAPPED);
+  const inverseScale: f64 = 1 / value(ctx, VALUE_LENGTH_SCALE);
+  const cutoff = value(ctx, VALUE_CUTOFF);
+  const key = load<i64>(at8(region(ctx, ADDRESS_ATOM_CELL), first));
+  memory.fill(counts, 0, <usize>(stop - first) << 2);
+  let runCount = collectRuns(ctx, runs, key, 0, next);
+  let candidates = packRuns(ctx, packed, runs, runCount, runs, -1);
+  let tests = 0;
+  while (true) {
+    const shift = largestShift(runs, runCount) * inverseScale;
+    for (let s = first; s < stop; ++s) {
+      const here = at8(wrapped, 3 * s);
+      const x = load<f64>(here) * inverseScale;
+      const y = load<f64>(here, 8) * inverseScale;
+      const z = load<f64>(here, 16) * inverseScale;
+      const found = countNear(packed, candidates, <f32>x, <f32>y, <f32>z, nearLimit(x, y, z, shift, cutoff));
+      const to = at4(counts, s - first);
+      store<i32>(to, load<i32>(to) + found);
+    }
+    tests += stop - first;
+    const run = <usize>load<i32>(packed, PACKED_NEXT);
+    const cursor = load<i32>(next);
+    if (run == 0 && cursor < 0) return tests;
+    if (run) candidates = packRuns(ctx, packed, runs, runCount, run, load<i32>(packed, PACKED_NEXT + 4));
+    else {
+      runCount = collectRuns(ctx, runs, key, cursor, next);
+      candidates = packRuns(ctx, packed, runs, runCount, runs, -1);
+    }
+  }
+}
+
+/**
+ * Adds the counts of the atoms [first, stop) to COUNT_PAIRS_NEEDED, up to the first that may have
+ * too many pairs. Returns that atom, or -1.
+ */
+function takeCounts(ctx: usize, scratch: usize, first: i32, stop: i32): i32 {
+  let pairs = 0;
+  let dense = -1;
+  for (let s = first; s < stop && dense < 0; ++s) {
+    // The atom itself is one of the candidates.
+    const length = load<i32>(at4(scratch + SCRATCH_LISTED, s - first)) - 1;
+    if (length > ROW_CAPACITY) dense = s;
+    else pairs += (length + 3) & ~3;
+  }
+  atomic.add<i32>(ctx + COUNT_PAIRS_NEEDED, pairs);
+  return dense;
 }
 
 /** Makes the number at an address `value` if it is larger, as one step for all workers. */
@@ -208,7 +302,8 @@ function lower(address: usize, value: i32): void {
 export function finishPairs(ctx: usize): i32 {
   const trouble = count(ctx, COUNT_PAIR_TROUBLE);
   const needed = count(ctx, COUNT_PAIRS_NEEDED);
-  const complete = !isAborted(ctx) && !(trouble & TROUBLE_DENSE) && needed >= 0 && needed <= mostPairs(ctx);
+  const fits = needed >= 0 && needed <= count(ctx, COUNT_PAIR_CAPACITY);
+  const complete = !isAborted(ctx) && !(trouble & TROUBLE_DENSE) && fits;
   if (count(ctx, COUNT_LIST_STATE) == LISTS_MADE) {
     const listed = count(ctx, COUNT_LIST_NEEDED);
     const fit = !(trouble & TROUBLE_UNLISTED) && listed >= 0 && listed <= count(ctx, COUNT_LIST_CAPACITY);
@@ -220,7 +315,7 @@ export function finishPairs(ctx: usize): i32 {
     store<i32>(ctx + COUNT_ERROR_ATOM, load<i32>(at4(region(ctx, ADDRESS_ORDER), row)));
     return STATUS_TOO_DENSE;
   }
-  if (needed < 0 || needed > count(ctx, COUNT_PAIR_CAPACITY)) return STATUS_PAIR_OVERFLOW;
+  if (!fits) return STATUS_PAIR_OVERFLOW;
   if (trouble & TROUBLE_COINCIDENT) {
     nameClosest(ctx);
     return STATUS_COINCIDENT_ATOMS;

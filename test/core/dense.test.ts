@@ -108,6 +108,43 @@ describe("a dense frame is refused with few tests of pairs", () => {
   });
 });
 
+describe("rows that do not fit are counted", () => {
+  const dense = { ...shakenCrystal(9, 0.1, 8), lengthScale: 4.4 };
+
+  it("to the number that a search with room finds, or a few more", async () => {
+    for (const host of [core, threaded]) {
+      host.load(crystal, slice);
+      await host.forward();
+      const { context } = host as unknown as { context: CoreContext };
+      host.load(dense, slice);
+      const { address, core: exports } = context;
+      exports.findPairs(address, 0, 0, dense.positions.length / 3);
+      expect(exports.finishPairs(address)).toBe(exports.STATUS_PAIR_OVERFLOW.value);
+      const counted = context.count("PAIRS_NEEDED");
+      host.load(dense, slice);
+      const found = await host.forward();
+      const needed = context.count("PAIRS_NEEDED");
+      expect(counted).toBeGreaterThanOrEqual(needed);
+      expect(counted).toBeLessThan(1.0001 * needed + 64);
+      // The room is there from the start now.
+      host.load(dense, slice);
+      expect((await host.forward()).logits).toEqual(found.logits);
+    }
+  });
+
+  it("until one has too many pairs", async () => {
+    const clump = crowd(2000, 1, null).positions.map((x) => x + 28);
+    const frame = { ...both(dense, { ...crowd(1, 0, null), positions: clump }), species: null };
+    const messages = [];
+    for (const host of [core, threaded, threaded]) {
+      host.load(frame, slice);
+      messages.push((await expectError("BAD_LENGTH_SCALE", () => host.forward())).message);
+    }
+    expect(new Set(messages).size).toBe(1);
+    expect(messages[0]).toContain("more than 1024 neighbours");
+  });
+});
+
 describe("frames of several densities are accepted", () => {
   const droplet = shakenCrystal(6, 0.1, 5);
   it.each<[string, CoreFrame]>([
