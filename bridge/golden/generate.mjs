@@ -8,6 +8,7 @@
  * The bytes are made with MessagePack alone, not with the server's codec, so that the codec is tested against
  * messages that it did not write itself.
  */
+import { createHmac } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -70,11 +71,16 @@ const cell = [4, 0, 0, 0, 4, 0, 1, 0, 3.5];
 const positions = [0.25, 0.5, 0.75, 2, 2.125, -1.5];
 const cellArray = ["cell", "f64", [3, 3], cell];
 
+/** Proofs for this token and nonce (bridge/PROTOCOL.md, section 10). */
+const token = Buffer.from(Array.from({ length: 32 }, (_, index) => index));
+const nonce = "fedcba98".repeat(8);
+const proofOf = (role) => createHmac("sha256", token).update(`${role}:${nonce}`).digest("hex");
+
 good("hello", "client", {
   type: "hello",
   sequence: 0,
-  versions: [2],
-  client: { name: "phasewire-python", version: "0.1.0" },
+  versions: [3],
+  client: { name: "phasewire-python", version: "0.1.0", process: "node7:4711" },
   requires: ["monitor"],
   run: "melt-17",
   engine: "LAMMPS 22 Jul 2025",
@@ -84,11 +90,13 @@ good("hello", "client", {
     file: "phasewire-4711-0123456789abcdef0123456789abcdef",
     token: "fedcba9876543210fedcba9876543210",
   },
+  nonce,
+  proof: proofOf("phasewire-client"),
 });
 good("welcome", "server", {
   type: "welcome",
   sequence: 0,
-  version: 2,
+  version: 3,
   session: "5d0c3b0e-7a51-4a7e-9f5e-0a4bb5a1f0c2",
   run: "melt-17",
   server: { name: "phasewire", version: "0.1.0" },
@@ -105,6 +113,7 @@ good("welcome", "server", {
   },
   classes: { disordered: 0, fcc: 2, diamond: 0.5 },
   shared: true,
+  proof: proofOf("phasewire-server"),
   limits: {
     maxAtoms: 1000000,
     maxHeaderBytes: 262144,
@@ -371,8 +380,8 @@ good("error-version", "server", {
   code: "PROTOCOL_VERSION",
   field: "versions",
   value: [7, 8],
-  supported: [2],
-  message: "the client speaks protocol versions 7, 8; this server speaks 2",
+  supported: [3],
+  message: "the client speaks protocol versions 7, 8; this server speaks 3",
   remedy: "Install the same release of phasewire on both sides.",
 });
 good("error-unreadable", "server", {

@@ -13,11 +13,11 @@ import { type BuildChoice, checkBudget, coresGiven } from "../../src/core/index.
 import { PhasewireError } from "../../src/errors/index.js";
 import { classWeights, loadModel } from "../../src/model/index.js";
 import { packageVersion } from "../../src/package.js";
+import { usualEndpoint } from "./access/folder.js";
 import { CoreAnalyser } from "./core-analyser.js";
 import { createLogger, type LogLevel } from "./log.js";
 import { defaultNiceness, parseNiceness, yieldToOthers } from "./priority.js";
-import { startServer } from "./server.js";
-import { defaultEndpoint } from "./transport/endpoint.js";
+import { type RunningServer, startServer } from "./server.js";
 import { generateKeys, readServerKeys } from "./transport/keys.js";
 
 /** Cores left to a simulation on the same machine if the number of threads is not given. */
@@ -34,6 +34,7 @@ interface ServeOptions {
   build?: BuildChoice;
   nice: number;
   sharedMemory: boolean;
+  token: boolean;
   maxAtoms: number;
   budget: number;
   maxMemory?: number;
@@ -47,7 +48,8 @@ interface ServeOptions {
 /**
  * Runs a server until `io.signal` is set. When it listens, it prints one line on standard output, for which
  * the program that started it can wait. With `--json` the line is an object with `event` "ready" and the keys
- * `endpoint`, `model`, `classes`, `weights`, `threads`, `cores`, `build`, `maxAtoms`, `version` and `pid`.
+ * `endpoint`, `access`, `model`, `classes`, `weights`, `threads`, `cores`, `build`, `maxAtoms`, `version` and
+ * `pid`.
  *
  * @param args the arguments after `serve`
  * @returns the exit code, 0 also after a stop
@@ -82,6 +84,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
     maxAtoms,
     logger,
     ...(options.maxMemory === undefined ? {} : { maxMemory: options.maxMemory * mebibyte }),
+    isOpen: !options.token,
     ...(options.sharedMemory ? {} : { sharedFolder: null }),
     ...(keys === undefined ? {} : { keys }),
     ...(options.classes === undefined ? {} : { classes: options.classes }),
@@ -89,13 +92,15 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
     await analyser.close();
     throw error;
   });
-  const { endpoint } = server;
+  const { endpoint, access } = server;
+  if (access === "open") logger.warn("every user of this machine may connect", { endpoint });
   const { threads, cores, build } = analyser;
   const { name, classes } = analyser.model;
   const allowed = weights === null ? "" : `${weights.filter((weight) => weight > 0).length} of `;
   const ready = {
     event: "ready",
     endpoint,
+    access,
     model: name,
     classes,
     weights: options.classes ?? null,
@@ -109,7 +114,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
   io.stdout.write(
     options.json
       ? `${JSON.stringify(ready)}\n`
-      : `serving model ${name} (${allowed}${classes.length} classes) at ${endpoint} with ${counted(threads, "thread")} of ${counted(cores, "core")}, build ${build}; stop with Ctrl-C\n`,
+      : `serving model ${name} (${allowed}${classes.length} classes) at ${endpoint} for ${admitted[access]}, with ${counted(threads, "thread")} of ${counted(cores, "core")}, build ${build}; stop with Ctrl-C\n`,
   );
   try {
     await Promise.race([aborted(io.signal), server.finished]);
@@ -127,6 +132,14 @@ function parseBudget(text: string): number {
   return budget;
 }
 
+/** The clients that a server admits. */
+const admitted: Readonly<Record<RunningServer["access"], string>> = {
+  keys: "holders of a key",
+  socket: "this user",
+  token: "this user",
+  open: "every user of this machine",
+};
+
 function counted(count: number, name: string): string {
   return `${count} ${name}${count === 1 ? "" : "s"}`;
 }
@@ -138,7 +151,7 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
     .option(
       "--endpoint <address>",
       "tcp://HOST:PORT (port *: any free port) or ipc://PATH",
-      process.env[limits.transport.endpointVariable] || defaultEndpoint,
+      process.env[limits.transport.endpointVariable] || usualEndpoint(),
     )
     .addOption(classesOption())
     .option("--model <name>", "a model that `phasewire models` lists, or a .safetensors file")
@@ -174,6 +187,7 @@ function parseOptions(args: readonly string[], io: CliIo): ServeOptions | null {
         "memory for frames that arrive or wait; half of it for one client. Default: a quarter of what the process may use",
       ).argParser((text) => parseCount("max-memory", text, mostMebibytes)),
     )
+    .option("--no-token", "let every user of this machine connect at a loopback address")
     .option("--keys <dir>", "folder with CURVE keys; required for addresses that other machines can reach")
     .option("--generate-keys <dir>", "write keys of a server and a client to a folder, and exit")
     .option("--json", "print one JSON object when the server listens")

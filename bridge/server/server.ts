@@ -7,8 +7,10 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { limits } from "../../src/contract/limits.js";
 import { protocol } from "../../src/contract/protocol.js";
-import { asPhasewireError, PhasewireError } from "../../src/errors/index.js";
+import { asPhasewireError, PhasewireError, refusal } from "../../src/errors/index.js";
 import type { ClassWeights } from "../../src/model/index.js";
+import { makeRuntimeFolder, usualEndpoint } from "./access/folder.js";
+import { isSameProof, proofOf, TokenFile } from "./access/token.js";
 import type { Analysis, FrameAnalyser } from "./analyser.js";
 import { MessageFrame } from "./frame.js";
 import { MessageIntake, RefusedIntake } from "./intake.js";
@@ -85,6 +87,8 @@ export interface ServerOptions {
   sharedFolder?: string | null;
   /** CURVE keys; needed for an address that other machines can reach. */
   keys?: ServerKeys;
+  /** Lets every user of the machine connect at a loopback address; otherwise clients need a token. */
+  isOpen?: boolean;
   /** Sessions at once, in all and of one peer; a further one replaces another. */
   mostSessions?: number;
   mostSessionsOfPeer?: number;
@@ -97,6 +101,8 @@ export interface ServerOptions {
 export interface RunningServer {
   /** The address, with the port that was chosen if it was `*`. */
   readonly endpoint: string;
+  /** The clients that may connect: with keys, this user's by a socket or a token, or those of every user. */
+  readonly access: "keys" | "socket" | "token" | "open";
   readonly limits: Limits;
   /** Settles when the server no longer receives: after `close`, or with the error of its socket. */
   readonly finished: Promise<void>;
@@ -107,11 +113,12 @@ export interface RunningServer {
 /**
  * Starts a server.
  *
- * @throws PhasewireError `ENDPOINT_INSECURE`, `ENDPOINT_IN_USE`, `BAD_OPTION`, `FILE_ACCESS`
+ * @throws PhasewireError `ENDPOINT_INSECURE`, `ENDPOINT_IN_USE`, `BAD_OPTION`, `FILE_ACCESS`, `ACCESS_DENIED`
  */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { endpoint, keys } = options;
   checkEndpoint(endpoint, keys !== undefined);
+  if (endpoint === usualEndpoint()) makeRuntimeFolder();
   const priors = new Priors(options.analyser.model, options.classes);
   const memory = heldBytes(options.maxMemory);
   const announced = serverLimits(
@@ -132,11 +139,25 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     throw error;
   }
   const { transport } = server;
+  const isTcp = transport.endpoint.startsWith("tcp://");
+  let tokenFile: TokenFile | null = null;
+  try {
+    // Clients that are there already send nothing before they find it.
+    if (keys === undefined && isTcp) tokenFile = TokenFile.leave(transport.endpoint, options.isOpen === true);
+  } catch (error) {
+    await server.stop();
+    await transport.close();
+    throw error;
+  }
+  server.token = tokenFile?.token ?? null;
+  const ofSystem = tokenFile === null ? "socket" : tokenFile.token === null ? "open" : "token";
   return {
     endpoint: transport.endpoint,
+    access: keys === undefined ? ofSystem : "keys",
     limits: announced,
     finished: transport.finished,
     close: async () => {
+      tokenFile?.remove();
       await server.stop();
       await transport.close();
       await options.analyser.close();
@@ -147,6 +168,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 class Server implements Receiver {
   /** Set when it listens; before, nothing arrives. */
   transport: Transport | null = null;
+  /** Clients must prove that they know it; null if they need not. */
+  token: string | null = null;
   private readonly sessions: Sessions;
   private readonly series: SeriesStore;
   private readonly analyser: FrameAnalyser;
@@ -342,6 +365,7 @@ class Server implements Receiver {
     if (version === Number.NEGATIVE_INFINITY) {
       throw refusedHello("versions", hello.versions, protocolVersions);
     }
+    const proof = this.proveTo(hello);
     const known = this.capabilities as readonly string[];
     const missing = hello.requires.filter((wanted) => !known.includes(wanted));
     if (missing.length > 0) {
@@ -365,6 +389,7 @@ class Server implements Receiver {
       model: this.analyser.model,
       ...(weights === null ? {} : { classes: this.priors.named(weights) }),
       ...(shared === null ? {} : { shared: true as const }),
+      ...(proof === null ? {} : { proof }),
       limits: this.limits,
     });
     const arrays = shared === null ? "messages" : "shared memory";
@@ -374,6 +399,20 @@ class Server implements Receiver {
       engine: hello.engine,
       arrays,
     });
+  }
+
+  /**
+   * Checks the proof of a client, and returns that of this server; null if none is needed.
+   *
+   * @throws PhasewireError `ACCESS_DENIED`
+   */
+  private proveTo({ nonce, proof }: Hello): string | null {
+    const { token } = this;
+    if (token === null) return null;
+    if (nonce !== null && proof !== null && isSameProof(proof, proofOf("client", token, nonce))) {
+      return proofOf("server", token, nonce);
+    }
+    throw refusal("unprovenClient", {});
   }
 
   /** Answers the frames of a session that had to end, so that its client begins another. */

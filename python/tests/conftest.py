@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 import phasewire
+from runtime import make_runtime_folder
 from server_process import ServerProcess
 
+make_runtime_folder()
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 

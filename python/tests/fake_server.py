@@ -12,7 +12,7 @@ import zmq
 CLASSES = ["disordered", "fcc", "hcp"]
 WELCOME = {
     "type": "welcome",
-    "version": 2,
+    "version": 3,
     "run": "fake-run",
     "server": {"name": "fake", "version": "0"},
     "capabilities": ["monitor", "request"],

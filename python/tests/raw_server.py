@@ -8,6 +8,7 @@ import struct
 import msgpack
 
 from fake_server import WELCOME
+from runtime import leave_token
 
 PING = bytes([4, 7]) + b"\x04PING" + b"\0\0"
 
@@ -31,6 +32,7 @@ class RawServer:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._listener.settimeout(30)
         self.endpoint = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+        leave_token(self.endpoint, "open")
         self.peer: socket.socket | None = None
 
     def accept_any(self) -> socket.socket:

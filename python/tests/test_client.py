@@ -57,7 +57,7 @@ def test_a_result_says_what_the_server_said(endpoint):
         assert result.where("ccp").all()
         hello, analyse = server.of_type("hello")[0], server.of_type("analyse")[0]
         assert hello["run"] == "melt"
-        assert hello["versions"] == [2]
+        assert hello["versions"] == [3]
         assert analyse["mode"] == "request"
         assert analyse["periodic"] == [True, True, False]
         assert analyse["denoise"] == 8

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import msgpack
 import numpy as np
@@ -198,7 +199,8 @@ class Relay:
 def test_neither_does_one_with_keys(tmp_path):
     """libzmq would end the process at its next heartbeat if a high-water mark had stopped its input."""
     public, secret = zmq.curve_keypair()
-    create_certificates(tmp_path, "client")
+    _, client_secret = create_certificates(tmp_path, "client")
+    Path(client_secret).chmod(0o600)
     (tmp_path / "server.key").write_text(f'curve\n    public-key = "{public.decode()}"\n')
     script = SCRIPT.replace("timeout=5)", "timeout=5, keys=sys.argv[3])").replace("sleep(0.5)", "sleep(3)")
     with Flooding("tcp://127.0.0.1:*", FLOODS["pongs"], secret_key=secret) as server:

@@ -12,9 +12,10 @@ import msgpack
 import numpy as np
 import pytest
 from ase.build import bulk
+from zmq.auth import create_certificates
 
 import phasewire
-from fake_server import Flooding, deaf_after_hello
+from fake_server import FakeServer, Flooding, deaf_after_hello
 from phasewire._core.core import Core
 from phasewire._model.model import load_model
 from phasewire._server.connection import Connection
@@ -35,6 +36,7 @@ from refusal_cases import (
     options_of,
     parts_of,
 )
+from runtime import free_address, leave_token
 from server_process import ServerProcess
 
 
@@ -178,7 +180,22 @@ def ask_a_server_that_floods(client, server, tmp_path):
         other.ping()
 
 
+def use_an_open_secret(client, server, tmp_path):
+    create_certificates(tmp_path, "server")
+    _, secret = create_certificates(tmp_path, "client")
+    os.chmod(secret, 0o644)  # noqa: PTH101
+    phasewire.connect("tcp://127.0.0.1:1", keys=tmp_path, timeout=0.1)
+
+
+def ask_a_program_that_took_the_port(client, server, tmp_path):
+    with FakeServer("tcp://127.0.0.1:*") as other:
+        leave_token(other.endpoint, "00" * 32)
+        phasewire.connect(other.endpoint, timeout=2)
+
+
 WITH_A_SERVER = {
+    "a secret key that others may read": use_an_open_secret,
+    "a program that took the port first": ask_a_program_that_took_the_port,
     "no server at the address": lambda client, server, tmp_path: phasewire.connect(
         f"ipc://{tmp_path}/nobody", timeout=0.1
     ),
@@ -298,6 +315,18 @@ def begin_without_hello(server):
         wire.ask(REQUEST, ATOM)
 
 
+def know_no_token(server):
+    process = ServerProcess(free_address())
+    process.start()
+    try:
+        leave_token(process.endpoint, "00" * 32)
+        with Wire(process.endpoint) as wire:
+            wire.connection.hello()
+            wire.read(wire.answers(1))
+    finally:
+        process.stop()
+
+
 def speak_another_protocol(server):
     with Wire(server.endpoint) as wire:
         wire.ask({"type": "hello", "versions": [99], "client": {"name": "test", "version": "0"}})
@@ -339,6 +368,7 @@ ON_THE_WIRE = {
     "a frame that waited longer than it may": wait_too_long,
     "a shared file that was cut short": cut_a_shared_file_short,
     "a frame before hello": begin_without_hello,
+    "a client of another user": know_no_token,
     "no protocol version in common": speak_another_protocol,
     "more requests than the queue holds": ask_too_much_at_once,
     "more bytes than the server may hold": hold_too_many_bytes,

@@ -136,6 +136,11 @@ export const errors = {
       "meaning": "The session already has as many unanswered requests as the server keeps.",
       "remedy": "Wait for answers before sending more, or use monitor mode, which drops the oldest frame instead."
     },
+    "ACCESS_DENIED": {
+      "kind": "protocol",
+      "meaning": "Client and server do not belong to the same user, or cannot prove it, or a secret file is open to others.",
+      "remedy": "Run both as the same user with the same runtime folder (XDG_RUNTIME_DIR), or use CURVE keys."
+    },
     "OVERLOADED": {
       "kind": "protocol",
       "meaning": "The server holds as many bytes of frames as it may, of this client or of all.",
@@ -193,6 +198,42 @@ export const errors = {
     }
   },
   "reasons": {
+    "folderOfOthers": {
+      "code": "ACCESS_DENIED",
+      "field": "endpoint",
+      "message": "{folder}, where sockets and tokens are kept, is not a folder that only this user can enter",
+      "remedy": "Remove it, or set XDG_RUNTIME_DIR to a folder of your own with mode 700."
+    },
+    "socketOfOthers": {
+      "code": "ACCESS_DENIED",
+      "field": "endpoint",
+      "message": "the socket of {endpoint} belongs to another user",
+      "remedy": "Start your own server, and connect to the address that it prints."
+    },
+    "noToken": {
+      "code": "ACCESS_DENIED",
+      "field": "endpoint",
+      "message": "a program listens at {endpoint}, but no server of this user has left a token for it",
+      "remedy": "Use the default address. For a server of another user or machine, set PHASEWIRE_TOKEN to its token, or to `open` if you trust all users of this machine."
+    },
+    "unprovenServer": {
+      "code": "ACCESS_DENIED",
+      "field": "endpoint",
+      "message": "the program at {endpoint} does not know the token of this user's server",
+      "remedy": "Another program has taken the port: start your server on another one, or use the default address."
+    },
+    "unprovenClient": {
+      "code": "ACCESS_DENIED",
+      "field": "proof",
+      "message": "the client does not know the token of this server",
+      "remedy": "Connect as the user that runs the server, with the same runtime folder (XDG_RUNTIME_DIR), or set PHASEWIRE_TOKEN to the token of its file."
+    },
+    "openSecret": {
+      "code": "ACCESS_DENIED",
+      "field": "keys",
+      "message": "{path} holds a secret key, but others may read it (mode {mode})",
+      "remedy": "Run `chmod 600` on it. If others may have read it, make new keys with `phasewire serve --generate-keys DIR`."
+    },
     "emptyFrame": {
       "code": "EMPTY_FRAME",
       "field": "positions",

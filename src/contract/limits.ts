@@ -141,8 +141,6 @@ export const limits = {
     longestName: 128,
   },
   transport: {
-    /** Default address, where a server listens and a client connects. Unit: address. */
-    endpoint: "tcp://127.0.0.1:5757",
     /** Variable that names another default address. Unit: environment variable. */
     endpointVariable: "PHASEWIRE_ENDPOINT",
     /** ZeroMQ's high-water mark for what a client sends. Unit: messages. */

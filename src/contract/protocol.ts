@@ -1,6 +1,6 @@
 // Generated from contract/protocol.json by `npm run contract`. Do not edit.
 export const protocol = {
-  "version": 2,
+  "version": 3,
   "dtypes": {
     "f32": 4,
     "f64": 8,
@@ -115,6 +115,21 @@ export const protocol = {
     "hostOfThisMachine": "localhost|\\[::1\\]|127(?:\\.[0-9]{1,3}){3}",
     "largestPort": 65535,
     "pathWithoutFile": "@[\\s\\S]*|\\*"
+  },
+  "access": {
+    "runtimeVariable": "XDG_RUNTIME_DIR",
+    "systemFolder": "/run/user/{user}",
+    "folder": "phasewire",
+    "folderOfUser": "phasewire-{user}",
+    "socket": "server.sock",
+    "loopback": "tcp://127.0.0.1:5757",
+    "tokenFile": "token-{host}-{port}",
+    "tokenVariable": "PHASEWIRE_TOKEN",
+    "token": "[0-9a-f]{64}",
+    "nonce": "[0-9a-f]{64}",
+    "open": "open",
+    "clientRole": "phasewire-client",
+    "serverRole": "phasewire-server"
   },
   "sharedFile": {
     "name": "phasewire-(\\d{1,10})-[0-9a-f]{32}",

@@ -1,9 +1,9 @@
 /** contract/refusals.json, run by the TypeScript library and by the command line. */
-import { writeFileSync } from "node:fs";
+import { chmodSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { serveCommand } from "../../bridge/server/index.js";
+import { generateKeys, serveCommand } from "../../bridge/server/index.js";
 import { type AddCommand, runCli } from "../../src/cli/index.js";
 import {
   asPhasewireError,
@@ -201,8 +201,13 @@ const inUse = join(folder, "socket");
 const listener = createServer().listen(inUse);
 afterAll(() => listener.close());
 
+const openKeys = join(folder, "keys");
+await generateKeys(openKeys);
+chmodSync(join(openKeys, "server.key_secret"), 0o644);
+
 const commands: Readonly<Record<string, readonly string[]>> = {
   "an address that another server has": ["serve", "--endpoint", `ipc://${inUse}`],
+  "a secret key that others may read": ["serve", "--keys", openKeys],
 };
 
 describe("the command line", async () => {

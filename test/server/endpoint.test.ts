@@ -1,4 +1,13 @@
-import { existsSync, linkSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  mkdtempSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -146,6 +155,30 @@ describe("keys", () => {
     await expect(readServerKeys(folder)).rejects.toMatchObject({ code: "FILE_FORMAT" });
   });
 
+  it("are refused if others may read the secret one, or if there is no client", async () => {
+    const directory = join(folder, "keys");
+    await generateKeys(directory);
+    const secret = join(directory, "server.key_secret");
+    for (const mode of [0o644, 0o640, 0o604, 0o660]) {
+      chmodSync(secret, mode);
+      await expect(readServerKeys(directory)).rejects.toMatchObject({
+        code: "ACCESS_DENIED",
+        field: "keys",
+        value: secret,
+        message: expect.stringContaining(`mode ${mode.toString(8)}`),
+        remedy: expect.stringContaining("chmod 600"),
+      });
+    }
+    chmodSync(secret, 0o600);
+    expect((await readServerKeys(directory)).clients).toHaveLength(1);
+    unlinkSync(join(directory, "client.key"));
+    await expect(readServerKeys(directory)).rejects.toMatchObject({
+      code: "FILE_ACCESS",
+      field: "keys",
+      message: expect.stringContaining("no public key of a client"),
+    });
+  });
+
   it("decode from Z85 as in its specification", () => {
     expect(decodeZ85("HelloWorld").toString("hex")).toBe("864fd26fb559f75b");
   });
@@ -158,6 +191,7 @@ describe("keys", () => {
       const client = new FakeClient(server.endpoint, {
         receiveTimeout: 300,
         context: new Context(),
+        isStranger: true,
         ...(curve === undefined ? {} : { curve: { ...curve, serverKey: pair.publicKey } }),
       });
       cleanUp.push(() => client.close());

@@ -1,6 +1,7 @@
 /** A client for the tests, with a separate encoder and every way to misbehave. */
 import { unpack } from "msgpackr";
 import { type Context, Dealer } from "zeromq";
+import { greetingFor } from "../../bridge/server/access/greeting.js";
 import { decodeMessage } from "../../bridge/server/wire/codec.js";
 import type { WireMessage } from "../../bridge/server/wire/wire.js";
 import { encodePlain, f64, type Plain } from "./encoder.js";
@@ -18,14 +19,21 @@ export interface FakeClientOptions {
   heartbeatInterval?: number;
   /** Milliseconds after which a heartbeat without an answer ends the connection. */
   heartbeatTimeout?: number;
+  /** Whether it says hello without a proof that it is this user's. */
+  isStranger?: boolean;
 }
 
 export class FakeClient {
   readonly socket: Dealer;
+  private readonly isStranger: boolean;
   private sequence = 0;
 
-  constructor(endpoint: string, options: FakeClientOptions = {}) {
-    const { curve, ...rest } = options;
+  constructor(
+    private readonly endpoint: string,
+    options: FakeClientOptions = {},
+  ) {
+    const { curve, isStranger = false, ...rest } = options;
+    this.isStranger = isStranger || curve !== undefined;
     this.socket = new Dealer({ linger: 0, receiveTimeout: 20_000, reconnectInterval: 20, ...rest });
     if (curve !== undefined) {
       this.socket.curvePublicKey = curve.publicKey;
@@ -58,8 +66,13 @@ export class FakeClient {
     return this.receive();
   }
 
-  hello(more: Record<string, Plain> = {}): Promise<WireMessage> {
-    return this.ask({ type: "hello", versions: [2], client: { name: "fake", version: "0" }, ...more });
+  /** Says hello as a client of this user, who knows the token of the server. */
+  async hello(more: Record<string, Plain> = {}): Promise<WireMessage> {
+    const greeting = this.isStranger ? null : greetingFor(this.endpoint);
+    const client = { name: "fake", version: "0" };
+    const answer = await this.ask({ type: "hello", versions: [3], client, ...greeting?.keys, ...more });
+    if (answer.type === "welcome") greeting?.check(answer.header.proof);
+    return answer;
   }
 
   /** Resolves when the connection was lost and made again. Messages sent in between may be lost. */

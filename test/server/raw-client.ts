@@ -115,7 +115,7 @@ export class RawClient {
     return this.ask({
       type: "hello",
       sequence: 0,
-      versions: [2],
+      versions: [3],
       client: { name: "raw", version: "0" },
       ...more,
     });

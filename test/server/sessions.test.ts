@@ -12,7 +12,7 @@ function session(name: string, lastHeard = 0, process: string | null = null): Se
   const hello = {
     type: "hello" as const,
     sequence: 0,
-    versions: [2],
+    versions: [3],
     client: { name, version: "0" },
     process,
     requires: [],
@@ -21,6 +21,8 @@ function session(name: string, lastHeard = 0, process: string | null = null): Se
     title: null,
     classes: null,
     shared: null,
+    nonce: null,
+    proof: null,
   };
   return new Session(connection, hello, limits, lastHeard);
 }

@@ -54,6 +54,7 @@ async function start(options: Partial<ServerOptions> = {}) {
   const analyser = new FakeAnalyser();
   const endpoint = "tcp://127.0.0.1:*";
   const server = await startServer({
+    isOpen: true,
     endpoint,
     analyser,
     version: "0",
@@ -66,7 +67,7 @@ async function start(options: Partial<ServerOptions> = {}) {
     return server.close();
   });
   const client = (): FakeClient => {
-    const made = new FakeClient(server.endpoint);
+    const made = new FakeClient(server.endpoint, { isStranger: true });
     cleanUp.push(() => made.close());
     return made;
   };

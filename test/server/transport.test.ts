@@ -38,6 +38,7 @@ async function start(more: Partial<ServerOptions> = {}): Promise<RunningServer &
     analyser,
     version: "0.0.0",
     maxAtoms: 1000,
+    isOpen: true,
     ...more,
   });
   cleanUp.push(() => {
@@ -73,7 +74,16 @@ async function sessions(witness: RawClient, count: number): Promise<void> {
 /** Starts `phasewire serve` as a process of its own, which may die. */
 async function serve(...more: string[]): Promise<{ endpoint: string; pid: number; hasEnded: () => boolean }> {
   const main = join(packageRoot(), "dist/bridge/server/main.js");
-  const args = ["serve", "--json", "--threads", "1", "--endpoint", "tcp://127.0.0.1:*", ...more];
+  const args = [
+    "serve",
+    "--json",
+    "--threads",
+    "1",
+    "--endpoint",
+    "tcp://127.0.0.1:*",
+    "--no-token",
+    ...more,
+  ];
   const child = spawn(process.execPath, [main, ...args], { stdio: ["ignore", "pipe", "ignore"] });
   const exit = once(child, "exit");
   cleanUp.push(async () => {
@@ -234,7 +244,7 @@ describe("messages in pieces of any length", () => {
   it.each([1, 2, 3, 7, 64, 100])("of %i bytes arrive whole", async (length) => {
     const { endpoint, analyser } = await start();
     const client = await connect(endpoint);
-    const hello = { type: "hello", sequence: 0, versions: [2], client: { name: "raw", version: "0" } };
+    const hello = { type: "hello", sequence: 0, versions: [3], client: { name: "raw", version: "0" } };
     const bytes = Buffer.concat([
       greetingOf(),
       dealerReady,

@@ -41,7 +41,7 @@ const levels: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["index.ts"],
     ["cli"],
   ],
-  "bridge/server": [["wire", "transport"], ["sessions"], ["."]],
+  "bridge/server": [["access", "wire", "transport"], ["sessions"], ["."]],
 };
 
 /** Requirements of Python, and what may be imported of them. */

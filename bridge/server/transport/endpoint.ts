@@ -4,12 +4,8 @@ import { chmod, lstat, unlink } from "node:fs/promises";
 import { type AddressInfo, connect, type Server } from "node:net";
 import { isMainThread } from "node:worker_threads";
 import type { Router } from "zeromq";
-import { limits } from "../../../src/contract/limits.js";
 import { protocol } from "../../../src/contract/protocol.js";
 import { PhasewireError, refusal } from "../../../src/errors/index.js";
-
-/** Default address of a server. */
-export const defaultEndpoint: string = limits.transport.endpoint;
 
 const { hostOfThisMachine, largestPort, pathWithoutFile, tcp } = protocol.addresses;
 const tcpAddress = new RegExp(`^(?:${tcp})$`);

@@ -5,11 +5,11 @@
  * `zmq.auth` of pyzmq also reads and writes. Keys are in Z85. Protocols: https://rfc.zeromq.org/spec/26
  * (CURVE) and https://rfc.zeromq.org/spec/27 (ZAP).
  */
-import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Context, curveKeyPair, Reply } from "zeromq";
 import { protocol } from "../../../src/contract/protocol.js";
-import { PhasewireError } from "../../../src/errors/index.js";
+import { PhasewireError, refusal } from "../../../src/errors/index.js";
 
 const { keys: names } = protocol;
 
@@ -60,7 +60,8 @@ export async function generateKeys(directory: string): Promise<string[]> {
  * Reads `server.key_secret` of a directory, and the public keys of the clients from all its other `*.key`
  * files.
  *
- * @throws PhasewireError `FILE_ACCESS`, or `FILE_FORMAT` if a file holds no keys
+ * @throws PhasewireError `FILE_ACCESS`, also if there are no clients; `FILE_FORMAT` if a file holds no keys;
+ *   `ACCESS_DENIED` if others may read the secret key
  */
 export async function readServerKeys(directory: string): Promise<ServerKeys> {
   const secretPath = join(directory, names.serverSecret);
@@ -69,7 +70,17 @@ export async function readServerKeys(directory: string): Promise<ServerKeys> {
   });
   const publicKey = await readKey(secretPath, "public-key");
   const secretKey = await readKey(secretPath, "secret-key");
+  await checkSecret(secretPath);
   const others = found.filter((name) => name.endsWith(".key") && name !== names.server).sort();
+  if (others.length === 0) {
+    throw new PhasewireError("FILE_ACCESS", {
+      field: "keys",
+      value: directory,
+      message: `${directory} has no public key of a client: no *.key besides ${names.server}`,
+      remedy:
+        "Copy the public keys of clients there, or make keys with `phasewire serve --generate-keys DIR`.",
+    });
+  }
   const clients = await Promise.all(others.map((name) => readKey(join(directory, name), "public-key")));
   return { publicKey, secretKey, clients };
 }
@@ -86,6 +97,14 @@ async function readKey(path: string, name: "public-key" | "secret-key"): Promise
     message: `${path} has no line ${name} = "..." with a key of 40 characters`,
     remedy: "Make keys with `phasewire serve --generate-keys DIR`.",
   });
+}
+
+/** @throws PhasewireError `ACCESS_DENIED` if others may read a secret key */
+async function checkSecret(path: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const mode = (await stat(path)).mode & 0o777;
+  if ((mode & 0o077) === 0) return;
+  throw refusal("openSecret", { path, mode: mode.toString(8) }, { value: path });
 }
 
 function unreadable(path: string, cause: unknown): PhasewireError {

@@ -1,5 +1,5 @@
 /**
- * Turns a received message into one of the client messages of protocol version 2. This checks required keys,
+ * Turns a received message into one of the client messages of protocol version 3. This checks required keys,
  * types, ranges, and that arrays agree with each other. It reads no values of arrays, which may still be
  * arriving. Class names and the values of the atoms are checked where they are used.
  */
@@ -30,6 +30,7 @@ const messageTypes: readonly ClientMessage["type"][] = protocol.messages;
 const sessionMessages: readonly string[] = messageTypes.filter(
   (type) => type !== "hello" && type !== "ping" && type !== "goodbye",
 );
+const nonceText = new RegExp(`^${protocol.access.nonce}$`);
 const resultFields = Object.keys(protocol.fields) as ResultField[];
 
 /** Arrays that a frame may have. */
@@ -90,7 +91,16 @@ function readHello(reader: Reader, sequence: number): Hello {
     title: reader.has("title") ? reader.name("title") : null,
     classes: readClasses(reader),
     shared: readOffer(reader),
+    nonce: readNonce(reader),
+    proof: reader.has("proof") ? reader.name("proof") : null,
   };
+}
+
+function readNonce(reader: Reader): string | null {
+  if (!reader.has("nonce")) return null;
+  const text = reader.name("nonce");
+  if (nonceText.test(text)) return text;
+  throw reader.bad("nonce", text, `the nonce is ${show(text)}; 64 hexadecimal digits were expected`);
 }
 
 function readOffer(reader: Reader): SharedOffer | null {

@@ -1,5 +1,5 @@
 /**
- * The types of protocol version 2 (bridge/PROTOCOL.md): headers as decoded maps, with arrays separate. This
+ * The types of protocol version 3 (bridge/PROTOCOL.md): headers as decoded maps, with arrays separate. This
  * file has only types, so that a browser or a test can import them without the server.
  */
 import type { protocol } from "../../../src/contract/protocol.js";
@@ -99,6 +99,9 @@ export interface Hello {
   /** Weights by class name for the frames of this session; null: the server's. */
   classes: Record<string, number> | null;
   shared: SharedOffer | null;
+  /** A number for the server's proof, and the client's proof; null if the client knows no token. */
+  nonce: string | null;
+  proof: string | null;
 }
 
 /** Limits of a message, as bytes and counts. */
@@ -152,6 +155,8 @@ export interface Welcome {
   classes?: Record<string, number>;
   /** The server has the client's shared file open; absent if not. */
   shared?: true;
+  /** That the server knows the token of the user's server. */
+  proof?: string;
   limits: Limits;
 }
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from phasewire._server.access import Greeting
 from phasewire._server.local_transport import LocalTransport
 from phasewire._server.settings import Settings, is_local
 from phasewire._server.shared import SMALLEST_SHARED, SharedArrays
@@ -100,6 +101,7 @@ class Connection:
         """Why arrays went by message although shared memory was agreed on. The reader clears it."""
         self._sequence = 0
         self._hello_sequence: int | None = None
+        self._greeting: Greeting | None = None
         self._awaited: deque[int] = deque(maxlen=_MOST_AWAITED)
         self._allowance = Allowance(settings.endpoint)
         self._shared: SharedArrays | None = None
@@ -129,8 +131,17 @@ class Connection:
         """Send ``hello``; return its sequence number, or None without a peer.
 
         It offers a new shared file. The file of the session before and its contents are discarded.
+
+        Raises
+        ------
+        ProtocolError
+            ``ACCESS_DENIED`` if the server is not this user's.
         """
         self._end_sharing()
+        self._hello_sequence = None
+        if not self.connected:
+            return None
+        self._greeting = None if self.settings.keys is not None else Greeting(self.settings.endpoint)
         if self.settings.shared_memory and is_local(self.settings.endpoint):
             self._shared = SharedArrays.create()
         self._hello_sequence = self.send(
@@ -143,6 +154,7 @@ class Connection:
                 "title": self.settings.title,
                 "classes": None if self.settings.classes is None else dict(self.settings.classes),
                 "shared": None if self._shared is None else self._shared.offer,
+                **({} if self._greeting is None else self._greeting.keys),
             }
         )
         if self._hello_sequence is None:
@@ -246,7 +258,7 @@ class Connection:
         self._transport.close()
 
     def _read(self, parts: list[Part]) -> Message | PhasewireError:
-        """Decode a message; raise ``MESSAGE_FLOOD`` if it is one too many."""
+        """Decode a message; raise ``MESSAGE_FLOOD`` if it is one too many, ``ACCESS_DENIED`` if it proves nothing."""
         try:
             message = decode(parts, self._shared if self._has_shared else None)
         except PhasewireError as error:
@@ -257,6 +269,8 @@ class Connection:
         else:
             self._allowance.spend()
         if message.type == "welcome" and message.sequence == self._hello_sequence:
+            if self._greeting is not None:
+                self._greeting.check(message.header)
             self._begin_sharing(message.header.get("shared") is True)
         return message
 

@@ -6,6 +6,8 @@ mark: libzmq fails an assertion if a connection is reset while its input is stop
 
 from __future__ import annotations
 
+import stat
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +20,7 @@ from phasewire._contract import limits
 from phasewire._contract.tables import read_table
 from phasewire._server.transport import FIRST_PAUSE, SEND_MARK, Transport
 from phasewire._server.zmtp import Part
-from phasewire.errors import PhasewireError, make_error
+from phasewire.errors import PhasewireError, make_error, refusal
 
 _KEYS: dict[str, str] = read_table("protocol")["keys"]
 _MOST_PART_BYTES = 2**31
@@ -108,6 +110,7 @@ class KeyedTransport(Transport):
             self._socket.setsockopt(option, value)
         server_public, _ = _certificate(self._keys / _KEYS["server"])
         client_public, client_secret = _certificate(self._keys / _KEYS["clientSecret"])
+        _check_secret(self._keys / _KEYS["clientSecret"])
         self._socket.curve_serverkey = server_public
         self._socket.curve_publickey = client_public
         self._socket.curve_secretkey = client_secret or b""
@@ -152,3 +155,10 @@ def _certificate(path: Path) -> tuple[bytes, bytes | None]:
             remedy="make keys with `phasewire serve --generate-keys DIR`; "
             "a client needs server.key and client.key_secret",
         ) from error
+
+
+def _check_secret(path: Path) -> None:
+    """Raise ``ACCESS_DENIED`` if others may read a secret key."""
+    mode = stat.S_IMODE(path.stat().st_mode)
+    if sys.platform != "win32" and mode & 0o077:
+        raise refusal("openSecret", path=str(path), mode=f"{mode:03o}", value=str(path))

@@ -11,9 +11,9 @@ from pathlib import Path
 from phasewire._contract import limits
 from phasewire._contract.tables import read_table
 from phasewire._model.weights import Classes, as_weights
+from phasewire._server.access import usual_endpoint
 from phasewire.errors import PhasewireError, make_error, refusal
 
-DEFAULT_ENDPOINT = limits.text("transport", "endpoint")
 ENDPOINT_VARIABLE = limits.text("transport", "endpointVariable")
 ANSWER_SECONDS = 10.0
 _ADDRESSES = read_table("protocol")["addresses"]
@@ -70,7 +70,7 @@ def make_settings(
     InputError
         ``BAD_OPTION``, or ``ENDPOINT_INSECURE`` for an address of another machine without keys.
     """
-    address = endpoint or os.environ.get(ENDPOINT_VARIABLE) or DEFAULT_ENDPOINT
+    address = endpoint or os.environ.get(ENDPOINT_VARIABLE) or usual_endpoint()
     folder = None if keys is None else Path(keys).expanduser()
     if folder is None and not is_local(address):
         raise refusal(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 import time
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from phasewire._core.variables import CoreVariables
 
 _RETRY_PAUSE = 0.05
+_TOKEN_SECONDS = 1.0
 # Errors that asking again may cure: a restarted server, one that stops, or memory that could not be shared.
 _CURABLE = ("NO_SESSION", "SERVER_UNREACHABLE", "SHARED_MEMORY", "ABORTED")
 # Pause between two greetings of a server that does not answer them.
@@ -61,8 +63,8 @@ def connect(
     Parameters
     ----------
     endpoint : str, optional
-        Address that ``phasewire serve`` prints. Default: the environment variable ``PHASEWIRE_ENDPOINT``, or
-        ``tcp://127.0.0.1:5757``.
+        Address that ``phasewire serve`` prints. Default: the environment variable ``PHASEWIRE_ENDPOINT``, or the
+        address of a server that was started without one.
     run : str, optional
         Name under which the server keeps the time series of this run.
     timeout : float
@@ -231,8 +233,9 @@ class Client(Analyser):
                     self._begin(message)
                     return True
             if connection.connected and time.monotonic() >= self._next_greeting:
-                self._greeting = connection.hello()
                 self._next_greeting = time.monotonic() + _GREETING_SECONDS
+                with contextlib.suppress(PhasewireError):
+                    self._greeting = connection.hello()
             return False
 
     def _open(self, deadline: _Deadline) -> None:
@@ -252,16 +255,20 @@ class Client(Analyser):
 
     def _greet(self, deadline: _Deadline) -> Message:
         connection = self._connect()
+        # A server that has just begun to listen leaves its token a moment later.
+        patience = time.monotonic() + min(_TOKEN_SECONDS, deadline.remaining)
         while connection.wait_for_peer(deadline.moment):
-            sequence = connection.hello()
-            if sequence is None:
-                # The peer has just disappeared; the next turn waits for it.
-                time.sleep(_RETRY_PAUSE)
-                continue
             try:
-                return self._await(sequence, deadline)
+                sequence = connection.hello()
+                if sequence is not None:
+                    return self._await(sequence, deadline)
             except ServerUnreachableError:
                 continue
+            except PhasewireError as error:
+                if error.code != "ACCESS_DENIED" or time.monotonic() >= patience:
+                    raise
+            # The peer has just disappeared, or its token was not there; the next turn tries again.
+            time.sleep(_RETRY_PAUSE)
         raise self._unreachable("no server answers")
 
     def ping(self) -> float:

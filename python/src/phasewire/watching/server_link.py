@@ -172,9 +172,13 @@ class ServerLink(QueuedLink):
             return
 
     def _say_hello(self, now: float) -> None:
-        self._hello_sequence = self._connection.hello()
         self._next_hello = now + self._pause
         self._pause = min(LONGEST_PAUSE, 2 * self._pause)
+        self._hello_sequence = None
+        try:
+            self._hello_sequence = self._connection.hello()
+        except PhasewireError as error:
+            self._report("refused", error)
 
     def _send_frames(self) -> None:
         assert self._welcome is not None
