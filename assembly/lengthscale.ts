@@ -4,22 +4,32 @@
  *     v_ik = (4/3) pi r_(k)^3 / (k + 1/2)     k = 12, 14, ..., 48
  *            r_(k)  distance of the k-th neighbour of atom i
  *     v_i  = mean over k,   q = lower quartile over the atoms (linear between the nearest ranks)
- *     v    = geometric mean of v_i over inner atoms: v_i < 1.6 q and
- *            |mean unit vector to the up to 48 neighbours| < 0.2;
- *            q if there are fewer than 8 of them
- *     v    = V / N          if all axes are periodic and |V/N - v| < 0.08 v
+ *     e_i  = |sum_j w_j u_ij| / sum_j w_j,  w_j = 1 - (r_ij / r_(48))^2,  over the 48 nearest
+ *     o_i  = fade(e_i; 0.05, 0.15) fade(v_i / q; 1.5, 1.7),   fade: 1 to 0, smooth
+ *     v    = exp((sum_i o_i log v_i + m log min(q, v_x)) / (sum_i o_i + m))
+ *            m = max(0, 20 - sum_i o_i),  v_x the volume by the extent (extent.ts)
+ *            at most 1.3 v_x
+ *     v    = V / N          if all axes are periodic, none is open, and |V/N - v| < 0.08 v
+ *     v    = v_x            for up to 48 atoms if all axes are open
  *     a0   = v^(1/3)
+ *     a0   = d / 0.9        if the median d of the distances to the nearest neighbour is below
+ *                           0.3 a0: molecules far apart, or bonded atoms without a lattice
  *
- * Atoms at a surface have neighbours on one side only, so the asymmetry excludes them. The other
- * atoms may have several densities.
+ * Atoms at a surface have neighbours on one side only, so the asymmetry e_i excludes them. The
+ * other atoms may have several densities. Frames with too few inner atoms, such as clusters, take
+ * the volume of a solid with the moments of their atoms instead.
  *
- * If there are more than SAMPLE atoms, SAMPLE evenly spaced ones represent all (atom floor(i N /
- * SAMPLE)), so the cost after sorting does not grow with N. If all axes are periodic, every
- * PROBE-th of these is measured first, and decides if it agrees with V / N twice as well as
- * required.
+ * Everything is a smooth function of the distances, so rotations, translations and other orders of
+ * the atoms change the result only by rounding.
+ *
+ * If there are more than SAMPLE atoms, about as many represent all, so the cost after sorting does
+ * not grow with N: those whose distance from the centre along the open axes is drawn by a hash, or
+ * SAMPLE evenly spaced ones if no axis is open (atom floor(i N / SAMPLE)). If all axes are
+ * periodic, every PROBE-th of these is measured first, and decides if it agrees with V / N twice as
+ * well as required.
  *
  * Atoms far from all others cost the most, and count the least: v is that of any other v_i which
- * is also above 1.6 q and above the next rank. So all are measured with a short reach first, and
+ * is also above 1.7 q and above the next rank. So all are measured with a short reach first, and
  * only those whose v_i could still be below are measured with a longer one.
  */
 import {
@@ -54,15 +64,19 @@ import {
   sizeGrid,
 } from "./cells";
 import { FEWEST_OF_CLUSTER } from "./contract";
+import { extentVolume, findOpenAxes, fromCentre, leastSpacing } from "./extent";
 import { at4, at8, count, countAt, loadF8, region, storeF8, value } from "./memory";
 import {
   NEAREST,
   SAMPLE,
+  SCRATCH_EXTENT,
   SCRATCH_INNER,
   SCRATCH_NEAREST,
   SCRATCH_SAMPLE,
   SCRATCH_SAMPLED,
   SCRATCH_SORTED,
+  SCRATCH_SPACING,
+  SCRATCH_SYMMETRY,
   SCRATCH_UNIT_X,
 } from "./scratch";
 import { isAborted } from "./work";
@@ -73,13 +87,23 @@ const LAST: i32 = NEAREST;
 const PROBE: i32 = 16;
 /** Largest relative difference of V/N from v at which V/N is used. */
 const AGREEMENT: f64 = 0.08;
+/** Mean unit vectors up to which atoms count in full, and from which on they do not count. */
+const SYMMETRIC: f64 = 0.05;
+const ASYMMETRIC: f64 = 0.15;
+/** The same for v_i, in units of the quartile. */
+const DENSE: f64 = 1.5;
+const SPARSE: f64 = 1.7;
+/** Largest v in units of v_x: in a layer of a few atoms, the v_i grow with k. */
+const MOST_OF_EXTENT: f64 = 1.3;
 /**
- * Inner atoms: largest mean unit vector to the neighbours, largest v_i in units of the quartile,
- * and the least number of atoms.
+ * Least distance of nearest neighbours in a crystal, units of a0 (nitrogen has 0.38); a distance
+ * that only atoms in one place have; and the distance of bonded atoms.
  */
-const MOST_ASYMMETRY: f64 = 0.2;
-const MOST_VOLUME: f64 = 1.6;
-const FEWEST_INNER: i32 = 8;
+const LEAST_SPACING: f64 = 0.3;
+const NO_SPACING: f64 = 0.002;
+const BOND: f64 = 0.9;
+/** Weight that the inner atoms must have to decide alone. */
+const ENOUGH: f64 = 20;
 /**
  * The list of the nearest: LAST squared distances, f64, ascending; LAST i32, the index of each
  * one's vector; LAST vectors, f64 x 3, in the order of arrival. A new neighbour takes the place of
@@ -269,43 +293,60 @@ function scanAll(ctx: usize, list: usize, s: i32, radius: f64): i32 {
 }
 
 /**
- * Length of the mean unit vector to the neighbours in the list. Neighbours at the atom's own place
- * contribute no vector.
+ * Length of the weighted mean unit vector to the neighbours in the list, nearest first. The weight
+ * vanishes at the last one, so it does not matter which of several at that distance are listed.
+ * Neighbours at the atom's own place contribute no vector.
  */
 function asymmetry(list: usize, length: i32): f64 {
+  const furthest = loadF8(list, length - 1);
   let x: f64 = 0;
   let y: f64 = 0;
   let z: f64 = 0;
+  let sum: f64 = 0;
   for (let i = 0; i < length; ++i) {
     const squared = loadF8(list, i);
-    if (squared == 0) continue;
-    const inverse = 1 / Math.sqrt(squared);
+    const weight = 1 - squared / furthest;
+    if (squared == 0 || !(weight > 0)) continue;
+    const scale = weight / Math.sqrt(squared);
     const vector = at8(list + VECTORS, 3 * load<i32>(at4(list + PLACES, i)));
-    x += load<f64>(vector) * inverse;
-    y += load<f64>(vector, 8) * inverse;
-    z += load<f64>(vector, 16) * inverse;
+    x += load<f64>(vector) * scale;
+    y += load<f64>(vector, 8) * scale;
+    z += load<f64>(vector, 16) * scale;
+    sum += weight;
   }
-  return Math.sqrt(x * x + y * y + z * z) / <f64>length;
+  return sum > 0 ? Math.sqrt(x * x + y * y + z * z) / sum : 0;
+}
+
+/** 1 up to `begin`, 0 from `end` on, smooth between. */
+function fading(x: f64, begin: f64, end: f64): f64 {
+  const t = max(0, min(1, (x - begin) / (end - begin)));
+  return 1 - t * t * (3 - 2 * t);
 }
 
 /**
- * Writes v_i of sorted atom s to `volume`, and to `inner` if the atom is symmetric, else infinity.
- * v_i is 0 if the atom has fewer than FIRST neighbours.
+ * Writes v_i of sorted atom s, number i of the sample, to SCRATCH_SAMPLE and SCRATCH_INNER, the
+ * weight that its symmetry gives it to SCRATCH_SYMMETRY, and the distance of its nearest neighbour
+ * to SCRATCH_SPACING. v_i is 0 if the atom has fewer than FIRST neighbours.
  *
- * If they lie beyond `most` cells or atoms, v_i is infinite, and `inner` is minus a number that v_i
- * exceeds in any case.
+ * If they lie beyond `most` cells or atoms, v_i is infinite, and that in SCRATCH_INNER is minus a
+ * number that v_i exceeds in any case.
  */
-function measureAtom(ctx: usize, list: usize, s: i32, most: f64, volume: usize, inner: usize): void {
+function measureAtom(ctx: usize, scratch: usize, s: i32, most: f64, i: i32): void {
+  const list = scratch + SCRATCH_NEAREST;
+  const volumes = scratch + SCRATCH_SAMPLE;
+  const inner = scratch + SCRATCH_INNER;
   const enough = enoughOf(ctx);
   const length = findNearest(ctx, list, s, enough, most);
+  storeF8(scratch + SCRATCH_SPACING, i, length > 0 ? Math.sqrt(loadF8(list, 0)) : Infinity);
   if (length < enough) {
-    store<f64>(volume, Infinity);
-    store<f64>(inner, -leastVolume(list, length, enough));
+    storeF8(volumes, i, Infinity);
+    storeF8(inner, i, -leastVolume(list, length, enough));
     return;
   }
   const v = length < FIRST ? 0 : meanVolume(list, length);
-  store<f64>(volume, v);
-  store<f64>(inner, length >= FIRST && asymmetry(list, length) < MOST_ASYMMETRY ? v : Infinity);
+  storeF8(volumes, i, v);
+  storeF8(inner, i, length < FIRST ? Infinity : v);
+  storeF8(scratch + SCRATCH_SYMMETRY, i, length < FIRST ? 0 : fading(asymmetry(list, length), SYMMETRIC, ASYMMETRIC));
 }
 
 /** Whether an atom has no v_i yet, by its value in `inner`. */
@@ -379,17 +420,23 @@ function findNearest(ctx: usize, list: usize, s: i32, enough: i32, most: f64): i
   return length;
 }
 
-/** Geometric mean of v_i over the inner atoms, or q if there are too few. */
-function innerVolume(inner: usize, sampled: i32, quartile: f64): f64 {
+/**
+ * Weighted geometric mean of v_i, to which `otherwise` contributes the weight that is missing to
+ * ENOUGH.
+ */
+function innerVolume(scratch: usize, sampled: i32, quartile: f64, otherwise: f64): f64 {
   let sum: f64 = 0;
-  let found = 0;
+  let weights: f64 = 0;
   for (let i = 0; i < sampled; ++i) {
-    const v = loadF8(inner, i);
-    if (!(v < MOST_VOLUME * quartile)) continue;
-    sum += Math.log(v / quartile);
-    found += 1;
+    const v = loadF8(scratch + SCRATCH_INNER, i);
+    if (!(v < SPARSE * quartile)) continue;
+    const weight = loadF8(scratch + SCRATCH_SYMMETRY, i) * fading(v / quartile, DENSE, SPARSE);
+    sum += weight * Math.log(v / quartile);
+    weights += weight;
   }
-  return found < FEWEST_INNER ? quartile : quartile * Math.exp(sum / <f64>found);
+  const missing = max(0, ENOUGH - weights);
+  const mean = (sum + missing * Math.log(otherwise / quartile)) / (weights + missing);
+  return quartile * Math.exp(mean);
 }
 
 /** Sorts in ascending order: Shell's gaps, then insertion. */
@@ -414,8 +461,8 @@ function isFinest(ctx: usize): bool {
   return finest;
 }
 
-/** Finds the sampled atoms in the sorted order. */
-function findSample(ctx: usize, atoms: usize): void {
+/** Finds SAMPLE evenly spaced atoms, or all, in the sorted order. Returns their number. */
+function findSample(ctx: usize, atoms: usize): i32 {
   const n = count(ctx, COUNT_ATOMS);
   const sampled = min(n, SAMPLE);
   const order = region(ctx, ADDRESS_ORDER);
@@ -427,15 +474,47 @@ function findSample(ctx: usize, atoms: usize): void {
     const sample = <i32>Math.ceil(<f64>atom * perAtom - 1e-6);
     if (sample < sampled && (<i64>sample * n) / sampled == atom) store<i32>(at4(atoms, sample), s);
   }
+  return sampled;
 }
 
 /**
- * v of every `step`-th atom of the sample, `length` atoms in all. Returns 0 if an atom has too few
- * neighbours, infinity if most have none within reach or the work is too much.
+ * Finds atoms by their distances from the centre along the open axes, in the sorted order: the same
+ * ones for any order of the atoms, and for any orientation and place of the frame. Returns their
+ * number, or 0 if so many distances are equal that no sample has a useful size.
  */
-function measureSample(ctx: usize, scratch: usize, step: i32, length: i32): f64 {
+function drawSample(ctx: usize, extent: usize, open: i32, atoms: usize): i32 {
+  const n = count(ctx, COUNT_ATOMS);
+  const order = region(ctx, ADDRESS_ORDER);
+  let share = (0.9 * <f64>SAMPLE) / <f64>n;
+  for (let trial = 0; trial < 8; ++trial) {
+    let drawn = 0;
+    for (let s = 0; s < n && drawn <= SAMPLE; ++s) {
+      if (!isDrawn(fromCentre(ctx, extent, open, load<i32>(at4(order, s))), share)) continue;
+      if (drawn < SAMPLE) store<i32>(at4(atoms, drawn), s);
+      drawn += 1;
+    }
+    if (drawn <= SAMPLE) return drawn < SAMPLE / 4 ? 0 : drawn;
+    share *= 0.8;
+  }
+  return 0;
+}
+
+/** Whether a sample of this share has an atom at this squared distance from the centre. */
+// @ts-ignore: decorator
+@inline
+function isDrawn(squared: f64, share: f64): bool {
+  // Rounded, because the last bits of the distance depend on orientation and place.
+  const mixed = <u64>reinterpret<u32>(<f32>squared) * 0x9e3779b97f4a7c15;
+  return <f64>(mixed >> 40) < share * 16777216;
+}
+
+/**
+ * v of every `step`-th atom of the sample, `length` atoms in all, with the volume by the extent,
+ * which may be infinite. Returns 0 if an atom has too few neighbours, infinity if most have none
+ * within reach or the work is too much.
+ */
+function measureSample(ctx: usize, scratch: usize, step: i32, length: i32, byExtent: f64): f64 {
   const atoms = scratch + SCRATCH_SAMPLED;
-  const list = scratch + SCRATCH_NEAREST;
   const values = scratch + SCRATCH_SAMPLE;
   const sorted = scratch + SCRATCH_SORTED;
   const inner = scratch + SCRATCH_INNER;
@@ -444,7 +523,7 @@ function measureSample(ctx: usize, scratch: usize, step: i32, length: i32): f64 
     for (let i = 0; i < length; ++i) {
       if (!isPending(loadF8(inner, i))) continue;
       if (isAborted(ctx) || isExhausted(ctx)) return Infinity;
-      measureAtom(ctx, list, load<i32>(at4(atoms, i * step)), most, at8(values, i), at8(inner, i));
+      measureAtom(ctx, scratch, load<i32>(at4(atoms, i * step)), most, i);
     }
     memory.copy(sorted, values, <usize>length << 3);
     sort(sorted, length);
@@ -452,7 +531,7 @@ function measureSample(ctx: usize, scratch: usize, step: i32, length: i32): f64 
     const above = loadF8(sorted, min(<i32>(0.25 * <f64>(length - 1)) + 1, length - 1));
     // Others decide nothing, whatever their v_i.
     let decisive: f64 = 0;
-    if (most < MOST_VISITED) decisive = quartile < Infinity ? max(MOST_VOLUME * quartile, above) : Infinity;
+    if (most < MOST_VISITED) decisive = quartile < Infinity ? max(SPARSE * quartile, above) : Infinity;
     let pending = 0;
     for (let i = 0; i < length; ++i) {
       const value = loadF8(inner, i);
@@ -462,7 +541,8 @@ function measureSample(ctx: usize, scratch: usize, step: i32, length: i32): f64 
     }
     if (pending > 0) continue;
     if (!(loadF8(sorted, 0) > 0)) return 0;
-    return quartile < Infinity ? innerVolume(inner, length, quartile) : Infinity;
+    if (!(quartile < Infinity)) return Infinity;
+    return min(innerVolume(scratch, length, quartile, min(quartile, byExtent)), MOST_OF_EXTENT * byExtent);
   }
 }
 
@@ -474,6 +554,14 @@ function quartileOf(sorted: usize, length: i32): f64 {
   const quartile = loadF8(sorted, below);
   // Skipped if it has no weight, because the values above may be infinite.
   return rank > <f64>below ? quartile + (rank - <f64>below) * (loadF8(sorted, above) - quartile) : quartile;
+}
+
+/** a0 with regard to the distances of `length` nearest neighbours (sorted on return). */
+function unlessSparse(lengthScale: f64, spacing: usize, length: i32): f64 {
+  sort(spacing, length);
+  const median = loadF8(spacing, length >> 1);
+  const isSparse = median < LEAST_SPACING * lengthScale && median > NO_SPACING * lengthScale;
+  return isSparse ? median / BOND : lengthScale;
 }
 
 /**
@@ -513,14 +601,30 @@ export function formLengthScale(ctx: usize, extents: usize, cutoff: f64): f64 {
   }
   placeAtoms(ctx, unit);
 
-  findSample(ctx, scratch + SCRATCH_SAMPLED);
+  const spacing = scratch + SCRATCH_SPACING;
+  const atoms = scratch + SCRATCH_SAMPLED;
+  let sampled = findSample(ctx, atoms);
   if (whole && n > SAMPLE) {
-    const probed = measureSample(ctx, scratch, PROBE, SAMPLE / PROBE);
-    if (abs(mean - probed) < 0.5 * AGREEMENT * probed) return unit;
+    const probed = measureSample(ctx, scratch, PROBE, SAMPLE / PROBE, Infinity);
+    if (abs(mean - probed) < 0.5 * AGREEMENT * probed) return unlessSparse(unit, spacing, SAMPLE / PROBE);
   }
-  const v = measureSample(ctx, scratch, 1, min(n, SAMPLE));
+  const extent = scratch + SCRATCH_EXTENT;
+  const open = findOpenAxes(ctx, extent, cutoff);
+  const byExtent = open ? extentVolume(ctx, extent, open) : Infinity;
+  if (open == 7) {
+    // The search of pairs names atoms that are in one place.
+    if (n < FEWEST_OF_CLUSTER) return whole && leastSpacing(ctx, extent) < NO_SPACING * unit ? unit : 0;
+    // In so small a cluster every atom is at the surface.
+    if (n <= LAST) return Math.cbrt(byExtent);
+  }
+  if (n > SAMPLE && open) {
+    const drawn = drawSample(ctx, extent, open, atoms);
+    sampled = drawn > 0 ? drawn : findSample(ctx, atoms);
+  }
+  const v = measureSample(ctx, scratch, 1, sampled, byExtent);
   if (!(v > 0 && v < Infinity)) return 0;
-  return whole && abs(mean - v) < AGREEMENT * v ? unit : Math.cbrt(v);
+  const agrees = whole && open == 0 && abs(mean - v) < AGREEMENT * v;
+  return unlessSparse(agrees ? unit : Math.cbrt(v), spacing, sampled);
 }
 
 /**

@@ -1,7 +1,8 @@
 /**
  * Which classes an atom can be named after (docs/maths.md, "Species of a class").
  *
- *     nu_a     species among atom a and its neighbours within the cutoff; 1 if species are ignored
+ *     nu_a     species among atom a and its neighbours within the cutoff; 1 if species are ignored;
+ *              0 if its surroundings are not spatial (spatial.ts)
  *     kappa_c  species that the prototype of class c has around each of its sites,
  *              ADDRESS_CLASS_SPECIES
  *     Class c can be named at a if kappa_c <= nu_a.
@@ -32,6 +33,7 @@ import {
 import { MOST_CLASS_SPECIES } from "./contract";
 import { at4, count, region } from "./memory";
 import { paddedClasses } from "./shape";
+import { isSpatial, isSpatialReference } from "./spatial";
 
 /**
  * Reads the kappa_c of a model. Returns false if one is not from 1 to MOST_CLASS_SPECIES. The
@@ -46,6 +48,8 @@ export function prepareNameable(ctx: usize): bool {
     if (k < 1 || k > MOST_CLASS_SPECIES) return false;
     most = max(most, k);
   }
+  // Class 0 needs nothing: it remains where no crystal can be.
+  store<i32>(needed, 0);
   for (let c = classCount; c < paddedClasses(classCount); ++c) store<i32>(at4(needed, c), 0);
   store<i32>(ctx + COUNT_SPECIES_WANTED, most);
   return true;
@@ -68,6 +72,7 @@ export function countSpecies(ctx: usize, found: usize): void {
  * nu_a of sorted atom s. `found`, i32 MOST_CLASS_SPECIES, is scratch.
  */
 export function speciesAround(ctx: usize, found: usize, s: i32): i32 {
+  if (!isSpatial(ctx, s)) return 0;
   const most = count(ctx, COUNT_SPECIES_FOUND);
   if (most == 1) return 1;
   const species = region(ctx, ADDRESS_SORTED_SPECIES);
@@ -86,6 +91,7 @@ export function speciesAround(ctx: usize, found: usize, s: i32): i32 {
 export function speciesAroundReference(ctx: usize, found: usize, a: i32): i32 {
   const species = region(ctx, ADDRESS_SPECIES);
   const starts = region(ctx, ADDRESS_REFERENCE_START);
+  if (!isSpatialReference(ctx, a)) return 0;
   if (!count(ctx, COUNT_SPECIES_USED)) return 1;
   store<i32>(found, load<i32>(at4(species, a)));
   let seen = 1;

@@ -5,7 +5,8 @@
  *     Over the classes that the atom can be named after (nameable.ts), class 0 among them:
  *     p_c = exp l_c / sum_k exp l_k,   0 for the others
  *     label = class of the largest logit (ties: the lowest class)
- *     confidence = p_label,   margin = best minus second-best logit
+ *     confidence = p_label,   margin = best minus second-best logit; where only class 0 can be
+ *                             named, its logit minus the best of all, at least 0
  *     distance = a0 sqrt(2 s^2 max(0, l0_c - l_c + log w_c))
  *                c = label, or the best crystalline class if the label is 0
  *
@@ -55,6 +56,9 @@ const UNNAMEABLE: f32 = -1e4;
  * be rounded away.
  */
 const FAR: f32 = 60;
+
+/** More species than any class needs. */
+const ALL_SPECIES: v128 = i32x4(127, 127, 127, 127);
 
 /** Logits of the classes c to c + 3, with UNNAMEABLE for those that cannot be named. */
 // @ts-ignore: decorator
@@ -162,10 +166,10 @@ export function readOut(ctx: usize, atom: i32, speciesSeen: i32, logits: usize, 
   const around = i32x4.splat(speciesSeen);
   const namesAll = speciesSeen >= count(ctx, COUNT_SPECIES_WANTED);
   const flat = loadF4(logits, 0);
-  // The largest and the second largest of every lane among those that can be named, without class
-  // 0, and the largest of all.
+  // The largest and the second largest of every lane among those that can be named, and the largest
+  // of all, without class 0.
   const lowest = f32x4.splat(-Infinity);
-  let every = v128.load(logits);
+  let every = v128.bitselect(lowest, v128.load(logits), FIRST_LANE);
   let largest = v128.bitselect(lowest, nameable(logits, needed, 0, around), FIRST_LANE);
   let second = lowest;
   for (let c = 4; c < classCount; c += 4) {
@@ -184,12 +188,14 @@ export function readOut(ctx: usize, atom: i32, speciesSeen: i32, logits: usize, 
   largest = f32x4.max(largest, turned);
   every = f32x4.max(every, v128.shuffle<f32>(every, every, 2, 3, 0, 1));
   every = f32x4.max(every, v128.shuffle<f32>(every, every, 1, 0, 3, 2));
-  const top = f32x4.extract_lane(every, 0);
-  const first = f32x4.extract_lane(largest, 0);
+  const anyFirst = f32x4.extract_lane(every, 0);
+  const top = max(anyFirst, flat);
+  const namesNone = speciesSeen == 0;
+  const first = namesNone ? anyFirst : f32x4.extract_lane(largest, 0);
   const next = f32x4.extract_lane(second, 0);
-  const crystal = classOf(logits, needed, around, first);
+  const crystal = classOf(logits, needed, namesNone ? ALL_SPECIES : around, first);
   const logWeight = loadF8(region(ctx, ADDRESS_LOG_PRIOR), crystal);
-  const label = first > flat && logWeight > LEFT_OUT ? crystal : 0;
+  const label = first > flat && logWeight > LEFT_OUT && !namesNone ? crystal : 0;
   const best = label > 0 ? first : flat;
   const runnerUp = label > 0 ? max(next, flat) : first;
 
@@ -200,8 +206,9 @@ export function readOut(ctx: usize, atom: i32, speciesSeen: i32, logits: usize, 
   let confidence: f32;
   if (namesAll) confidence = loadF4(exponentials, label) / <f32>sum;
   else {
-    const far = top - max(first, flat) > FAR;
-    if (far) exponentiate(exponentials, logits, classCount, max(first, flat));
+    const named = namesNone ? flat : max(first, flat);
+    const far = top - named > FAR;
+    if (far) exponentiate(exponentials, logits, classCount, named);
     const own = <f32>sumNameable(exponentials, needed, around, classCount);
     confidence = loadF4(exponentials, label) / own;
     if (tables) shareNameable(probabilities, exponentials, needed, around, own, classCount);

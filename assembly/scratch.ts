@@ -133,7 +133,24 @@ export const SCRATCH_INNER: i32 = SCRATCH_SORTED + 8 * SAMPLE;
 /** i32 SAMPLE: the sampled atoms, by their numbers in the sorted order. */
 export const SCRATCH_SAMPLED: i32 = SCRATCH_INNER + 8 * SAMPLE;
 
-export const SCRATCH_BYTES: i32 = (SCRATCH_SAMPLED + 4 * SAMPLE + 255) & ~255;
+/** f64 SAMPLE: weights of the sampled atoms, and the distances of their nearest neighbours. */
+export const SCRATCH_SYMMETRY: i32 = SCRATCH_SAMPLED + 4 * SAMPLE;
+export const SCRATCH_SPACING: i32 = SCRATCH_SYMMETRY + 8 * SAMPLE;
+
+/**
+ * The extent of the atoms (see extent.ts): f64 centre 3 and a position 3, moments 9, projector 9,
+ * gaps 3 and where they end 3, u8 marks of the intervals of an axis.
+ */
+export const SCRATCH_EXTENT: i32 = SCRATCH_SPACING + 8 * SAMPLE;
+export const EXTENT_CENTRE: i32 = 0;
+export const EXTENT_COVARIANCE: i32 = EXTENT_CENTRE + 6 * 8;
+export const EXTENT_PROJECTOR: i32 = EXTENT_COVARIANCE + 9 * 8;
+export const EXTENT_GAP: i32 = EXTENT_PROJECTOR + 9 * 8;
+export const EXTENT_START: i32 = EXTENT_GAP + 3 * 8;
+export const EXTENT_MARKS: i32 = EXTENT_START + 3 * 8;
+export const EXTENT_INTERVALS: i32 = 1024;
+
+export const SCRATCH_BYTES: i32 = (SCRATCH_EXTENT + EXTENT_MARKS + EXTENT_INTERVALS + 255) & ~255;
 
 // ---- the double-precision reference (ADDRESS_REFERENCE_SCRATCH), in f64 numbers -----------------
 

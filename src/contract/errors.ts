@@ -339,7 +339,7 @@ export const errors = {
     "noLengthScale": {
       "code": "BAD_LENGTH_SCALE",
       "field": "lengthScale",
-      "message": "no length scale can be estimated: a cluster needs at least {fewest} atoms, and a cell must not be extremely flat or skewed",
+      "message": "no length scale can be estimated: a cluster, or a molecule with vacuum around it, needs at least {fewest} atoms, and a cell must not be extremely flat or skewed",
       "remedy": "Give the length scale: (volume per atom)^(1/3) of the phase of interest."
     },
     "noCellLengthScale": {
