@@ -108,11 +108,13 @@ export const COUNT_MESSAGE: i32 = COUNT_HIDDEN + COUNT; // M
 export const COUNT_OUTER: i32 = COUNT_MESSAGE + COUNT; // U
 /** T, 0 for a model that does not ask whether surroundings are known. */
 export const COUNT_KNOWN: i32 = COUNT_OUTER + COUNT;
+/** The class that counts only where it is surrounded by itself (see stacking.ts), or 0. */
+export const COUNT_STACKED_CLASS: i32 = COUNT_KNOWN + COUNT;
 
 // ---- counts: frame and options, in --------------------------------------------------------------
 
 /** Bit 0, 1, 2 is set where cell vector 0, 1, 2 is periodic. */
-export const COUNT_PERIODIC: i32 = COUNT_KNOWN + COUNT;
+export const COUNT_PERIODIC: i32 = COUNT_STACKED_CLASS + COUNT;
 /** 1 to tell species apart, 0 to treat all atoms as one species. */
 export const COUNT_SPECIES_USED: i32 = COUNT_PERIODIC + COUNT;
 /** Steps that denoising may take. */
@@ -227,8 +229,10 @@ export const ADDRESS_LOG_PRIOR: i32 = ADDRESS_CLASS_WEIGHTS + ADDRESS;
 
 /** f32 2 x TABLE_ROWS x 2 x (K + 4), see radial.ts */
 export const ADDRESS_TABLE: i32 = ADDRESS_LOG_PRIOR + ADDRESS;
+/** i32 Cp, CLASS_SPECIES where the stacked class is barred */
+export const ADDRESS_UNSTACKED_SPECIES: i32 = ADDRESS_TABLE + ADDRESS;
 /** f32 HARMONIC_CONSTANTS, see harmonics.ts */
-export const ADDRESS_HARMONICS: i32 = ADDRESS_TABLE + ADDRESS;
+export const ADDRESS_HARMONICS: i32 = ADDRESS_UNSTACKED_SPECIES + ADDRESS;
 export const ADDRESS_COMPACTION: i32 = ADDRESS_HARMONICS + ADDRESS; // i32 16 x 4, see candidates.ts
 /** f32 D x K x K, (degree, k, q) */
 export const ADDRESS_MIX_FORWARD: i32 = ADDRESS_COMPACTION + ADDRESS;
@@ -274,8 +278,12 @@ export const ADDRESS_KNOWN: i32 = ADDRESS_TAKES_PART + ADDRESS;
 
 /** u8 N, species around each atom, in the order given (see nameable.ts) */
 export const ADDRESS_SPECIES_AROUND: i32 = ADDRESS_KNOWN + ADDRESS;
+/** u8 N, 1 where the stacked class is barred, in the order given (see stacking.ts) */
+export const ADDRESS_BARRED: i32 = ADDRESS_SPECIES_AROUND + ADDRESS;
+/** i32 2 x MOST_GROUPED, species and their groups, of groupSpecies (see contacts.ts) */
+export const ADDRESS_SPECIES_GROUPS: i32 = ADDRESS_BARRED + ADDRESS;
 /** i32 N, the atom given at each sorted place */
-export const ADDRESS_ORDER: i32 = ADDRESS_SPECIES_AROUND + ADDRESS;
+export const ADDRESS_ORDER: i32 = ADDRESS_SPECIES_GROUPS + ADDRESS;
 export const ADDRESS_WRAPPED: i32 = ADDRESS_ORDER + ADDRESS; // f64 3N, positions inside the cell
 /** f32 3 x (N + 8), x, y, z in units of a0, for the prefilter */
 export const ADDRESS_LOCAL: i32 = ADDRESS_WRAPPED + ADDRESS;

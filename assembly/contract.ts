@@ -26,6 +26,8 @@ export const ABI_VERSION: i32 = 8;
 export const MOST_PAIRS: i32 = 2147483640;
 /** Log-weight of a class that is left out: finite, and far below any difference of logits. */
 export const LEFT_OUT: f64 = -1000;
+/** Most species of a frame that are compared by their neighbours. */
+export const MOST_GROUPED: i32 = 16;
 /** Most species that a class of a model may need. */
 export const MOST_CLASS_SPECIES: i32 = 8;
 /** Below this total weight a selection counts as empty. */

@@ -49,6 +49,7 @@ import {
   SCRATCH_SPECIES,
 } from "./scratch";
 import { paddedClasses } from "./shape";
+import { settleStacking } from "./stacking";
 import { isAborted } from "./work";
 
 /**
@@ -133,7 +134,8 @@ export function forwardLogits(ctx: usize, worker: i32, begin: i32, end: i32): vo
     for (let s = first; s < until; ++s) {
       const row = (s - first) * classes;
       const around = speciesAround(ctx, scratch + SCRATCH_SPECIES, s);
-      readOut(ctx, load<i32>(at4(order, s)), around, at4(logits, row), at4(scratch + SCRATCH_EXPONENTIALS, row));
+      const exponentials = at4(scratch + SCRATCH_EXPONENTIALS, row);
+      readOut(ctx, load<i32>(at4(order, s)), around, false, at4(logits, row), exponentials);
     }
     if (fused) {
       for (let s = first; s < until; ++s) {
@@ -163,6 +165,7 @@ export function finishForward(ctx: usize): void {
   store<i32>(ctx + COUNT_LOWERED, i32(count(ctx, COUNT_FUSED) != 0 && asksKnown(ctx)));
   store<i32>(ctx + COUNT_ADJOINTS_READY, count(ctx, COUNT_FUSED));
   store<i32>(ctx + COUNT_FUSED, 0);
+  settleStacking(ctx, workerScratch(ctx, 0));
   sumLogDensity(ctx);
 }
 

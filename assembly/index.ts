@@ -45,6 +45,7 @@ export {
   seedDenoise,
   startDenoise,
 } from "./denoise";
+export { groupSpecies } from "./contacts";
 export { forgetFrames } from "./forget";
 export { backwardReference, forwardReference, readReference, seedReference } from "./reference";
 export { exponentials } from "./vector";

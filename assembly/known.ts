@@ -17,7 +17,6 @@
 import {
   ADDRESS_ATOM_LOG_DENSITY,
   ADDRESS_BIAS2_1,
-  ADDRESS_CLASS_SPECIES,
   ADDRESS_CLASS_WEIGHTS,
   ADDRESS_CONFIDENCE,
   ADDRESS_FORWARD_KNOWN,
@@ -46,6 +45,7 @@ import {
   COUNT_MESSAGE,
 } from "./abi";
 import { at2, at4, at8, count, loadF4, loadF8, region, storeF8 } from "./memory";
+import { neededAt } from "./nameable";
 import { layerForward, layerReference, siluForward, siluReference } from "./network";
 import { gatherInput } from "./networks";
 import { sumLogDensity } from "./readout";
@@ -71,7 +71,7 @@ export function asksKnown(ctx: usize): bool {
 export function isCandidate(ctx: usize, atom: i32): bool {
   const classCount = count(ctx, COUNT_CLASSES);
   const logits = at4(region(ctx, ADDRESS_LOGITS), atom * classCount);
-  const needed = region(ctx, ADDRESS_CLASS_SPECIES);
+  const needed = neededAt(ctx, atom);
   const seen = <i32>load<u8>(region(ctx, ADDRESS_SPECIES_AROUND) + <usize>atom);
   const least = loadF4(logits, 0) - LEAD;
   for (let c = 1; c < classCount; ++c) {
@@ -144,7 +144,7 @@ export function applyKnown(ctx: usize, atom: i32): void {
   const classCount = count(ctx, COUNT_CLASSES);
   const logits = at4(region(ctx, ADDRESS_LOGITS), atom * classCount);
   const probabilities = at4(region(ctx, ADDRESS_PROBABILITIES), atom * classCount);
-  const needed = region(ctx, ADDRESS_CLASS_SPECIES);
+  const needed = neededAt(ctx, atom);
   const seen = <i32>load<u8>(region(ctx, ADDRESS_SPECIES_AROUND) + <usize>atom);
   let crystal = 0;
   let first: f32 = -Infinity;

@@ -8,6 +8,7 @@ import {
   ADDRESS_ATOM_LOG_DENSITY,
   ADDRESS_ATOM_SLOT,
   ADDRESS_BACKWARD2_1,
+  ADDRESS_BARRED,
   ADDRESS_BIAS2_1,
   ADDRESS_BLOCK_VIRIAL,
   ADDRESS_CLASS_SPECIES,
@@ -91,10 +92,12 @@ import {
   ADDRESS_SORTED_SPECIES,
   ADDRESS_SPECIES,
   ADDRESS_SPECIES_AROUND,
+  ADDRESS_SPECIES_GROUPS,
   ADDRESS_STANDARD_MEAN,
   ADDRESS_STANDARD_SCALE,
   ADDRESS_TABLE,
   ADDRESS_TAKES_PART,
+  ADDRESS_UNSTACKED_SPECIES,
   ADDRESS_WRAPPED,
   BLOCK,
   COUNT_ADJOINTS_READY,
@@ -124,7 +127,7 @@ import {
   VALUE_CUTOFF,
   VALUE_SKIN,
 } from "./abi";
-import { MOST_PAIRS } from "./contract";
+import { MOST_GROUPED, MOST_PAIRS } from "./contract";
 import { count, value } from "./memory";
 import { REFERENCE_ADJOINTS, SCRATCH_BYTES } from "./scratch";
 import { degreeCount, groupBytes, harmonicCount, invariantCount, isShapeSound, paddedClasses } from "./shape";
@@ -192,6 +195,7 @@ export function layoutModel(ctx: usize, base: i32): f64 {
   end = place(ctx, ADDRESS_IDEAL_LOGITS, end, 8 * c);
   end = place(ctx, ADDRESS_CLASS_SPECIES, end, 4 * padded);
   end = place(ctx, ADDRESS_TABLE, end, <f64>tableBytes(count(ctx, COUNT_CHANNELS)));
+  end = place(ctx, ADDRESS_UNSTACKED_SPECIES, end, 4 * padded);
   end = place(ctx, ADDRESS_HARMONICS, end, <f64>HARMONIC_CONSTANTS * 4);
   end = place(ctx, ADDRESS_COMPACTION, end, 4 * 16 * 4);
   end = place(ctx, ADDRESS_MIX_FORWARD, end, 4 * degrees * k * k);
@@ -277,6 +281,8 @@ export function layoutFrame(
   end = place(ctx, ADDRESS_TAKES_PART, end, n * gradient);
   end = place(ctx, ADDRESS_KNOWN, end, 4 * n * gradient);
   end = place(ctx, ADDRESS_SPECIES_AROUND, end, n);
+  end = place(ctx, ADDRESS_BARRED, end, n);
+  end = place(ctx, ADDRESS_SPECIES_GROUPS, end, 8 * <f64>MOST_GROUPED);
   end = place(ctx, ADDRESS_ORDER, end, 4 * n);
   end = place(ctx, ADDRESS_WRAPPED, end, 24 * n);
   end = place(ctx, ADDRESS_LOCAL, end, 12 * (n + 8));

@@ -16,6 +16,7 @@
  * at the first neighbour of the other one.
  */
 import {
+  ADDRESS_BARRED,
   ADDRESS_CLASS_SPECIES,
   ADDRESS_PAIR_COUNT,
   ADDRESS_PAIR_LINK,
@@ -24,11 +25,13 @@ import {
   ADDRESS_REFERENCE_START,
   ADDRESS_SORTED_SPECIES,
   ADDRESS_SPECIES,
+  ADDRESS_UNSTACKED_SPECIES,
   COUNT_ATOMS,
   COUNT_CLASSES,
   COUNT_SPECIES_FOUND,
   COUNT_SPECIES_USED,
   COUNT_SPECIES_WANTED,
+  COUNT_STACKED_CLASS,
 } from "./abi";
 import { MOST_CLASS_SPECIES } from "./contract";
 import { at4, count, region } from "./memory";
@@ -36,8 +39,8 @@ import { paddedClasses } from "./shape";
 import { isSpatial, isSpatialReference } from "./spatial";
 
 /**
- * Reads the kappa_c of a model. Returns false if one is not from 1 to MOST_CLASS_SPECIES. The
- * padding of the classes needs none.
+ * Reads the kappa_c of a model. Returns false if one is not from 1 to MOST_CLASS_SPECIES, or the
+ * stacked class is not a class. The padding of the classes needs none.
  */
 export function prepareNameable(ctx: usize): bool {
   const needed = region(ctx, ADDRESS_CLASS_SPECIES);
@@ -52,7 +55,27 @@ export function prepareNameable(ctx: usize): bool {
   store<i32>(needed, 0);
   for (let c = classCount; c < paddedClasses(classCount); ++c) store<i32>(at4(needed, c), 0);
   store<i32>(ctx + COUNT_SPECIES_WANTED, most);
+  const stacked = count(ctx, COUNT_STACKED_CLASS);
+  if (stacked < 0 || stacked >= classCount) return false;
+  const unstacked = region(ctx, ADDRESS_UNSTACKED_SPECIES);
+  memory.copy(unstacked, needed, <usize>paddedClasses(classCount) << 2);
+  if (stacked > 0) store<i32>(at4(unstacked, stacked), MOST_CLASS_SPECIES + 1);
   return true;
+}
+
+/**
+ * The kappa_c that hold for an atom (order given): where it is barred from the stacked class
+ * (stacking.ts), that class needs more species than there are.
+ */
+export function neededAt(ctx: usize, atom: i32): usize {
+  return region(ctx, isBarred(ctx, atom) ? ADDRESS_UNSTACKED_SPECIES : ADDRESS_CLASS_SPECIES);
+}
+
+/** Whether an atom (order given) is barred from the stacked class. Valid after the forward pass. */
+// @ts-ignore: decorator
+@inline
+export function isBarred(ctx: usize, atom: i32): bool {
+  return count(ctx, COUNT_STACKED_CLASS) != 0 && load<u8>(region(ctx, ADDRESS_BARRED) + <usize>atom) != 0;
 }
 
 /** Counts the species of the frame, as far as a class needs them: COUNT_SPECIES_FOUND. */

@@ -30,6 +30,7 @@ import {
   ADDRESS_SCRATCH,
   ADDRESS_SEED,
   ADDRESS_SPECIES_AROUND,
+  ADDRESS_UNSTACKED_SPECIES,
   COUNT_ATOMS,
   COUNT_CLASSES,
   COUNT_FEATURES,
@@ -41,7 +42,7 @@ import {
 import { LEFT_OUT } from "./contract";
 import { hasTables } from "./layout";
 import { at2, at4, count, loadF4, loadF8, region, storeF8, value } from "./memory";
-import { unnameable } from "./nameable";
+import { isBarred, unnameable } from "./nameable";
 import { PADDING } from "./prior";
 import { SCRATCH_EXPONENTIALS, SCRATCH_LOGITS } from "./scratch";
 import { paddedClasses } from "./shape";
@@ -157,14 +158,22 @@ function copyRow(to: usize, from: usize, length: i32): void {
 
 /**
  * Writes the results of `atom` (order given) from its logits (f32, the padded classes: the padding
- * is far below any class) and from the species around it. `exponentials`, of the same size, gets
- * the seed of logP_a if the frame has tables.
+ * is far below any class) and from the species around it, without the stacked class if it is
+ * barred from that. `exponentials`, of the same size, gets the seed of logP_a if the frame has
+ * tables.
  */
-export function readOut(ctx: usize, atom: i32, speciesSeen: i32, logits: usize, exponentials: usize): void {
+export function readOut(
+  ctx: usize,
+  atom: i32,
+  speciesSeen: i32,
+  barred: bool,
+  logits: usize,
+  exponentials: usize,
+): void {
   const classCount = count(ctx, COUNT_CLASSES);
-  const needed = region(ctx, ADDRESS_CLASS_SPECIES);
+  const needed = region(ctx, barred ? ADDRESS_UNSTACKED_SPECIES : ADDRESS_CLASS_SPECIES);
   const around = i32x4.splat(speciesSeen);
-  const namesAll = speciesSeen >= count(ctx, COUNT_SPECIES_WANTED);
+  const namesAll = !barred && speciesSeen >= count(ctx, COUNT_SPECIES_WANTED);
   const flat = loadF4(logits, 0);
   // The largest and the second largest of every lane among those that can be named, and the largest
   // of all, without class 0.
@@ -252,7 +261,8 @@ export function seedLogDensity(ctx: usize): void {
 export function seedRow(ctx: usize, to: usize, atom: i32): void {
   const classCount = count(ctx, COUNT_CLASSES);
   const row = <usize>(classCount << 2);
-  if (<i32>load<u8>(region(ctx, ADDRESS_SPECIES_AROUND) + atom) >= count(ctx, COUNT_SPECIES_WANTED)) {
+  const around = <i32>load<u8>(region(ctx, ADDRESS_SPECIES_AROUND) + atom);
+  if (around >= count(ctx, COUNT_SPECIES_WANTED) && !isBarred(ctx, atom)) {
     memory.copy(to, at4(region(ctx, ADDRESS_PROBABILITIES), atom * classCount), row);
     return;
   }

@@ -4,7 +4,7 @@
  * that array.
  */
 import { ROW_CAPACITY } from "./abi";
-import { MOST_CLASS_SPECIES } from "./contract";
+import { MOST_CLASS_SPECIES, MOST_GROUPED } from "./contract";
 import {
   MAX_CHANNELS,
   MAX_CLASSES,
@@ -150,7 +150,10 @@ export const EXTENT_START: i32 = EXTENT_GAP + 3 * 8;
 export const EXTENT_MARKS: i32 = EXTENT_START + 3 * 8;
 export const EXTENT_INTERVALS: i32 = 1024;
 
-export const SCRATCH_BYTES: i32 = (SCRATCH_EXTENT + EXTENT_MARKS + EXTENT_INTERVALS + 255) & ~255;
+/** f64 MOST_GROUPED x MOST_GROUPED: contacts of species (see contacts.ts). */
+export const SCRATCH_CONTACTS: i32 = SCRATCH_EXTENT + EXTENT_MARKS + EXTENT_INTERVALS;
+
+export const SCRATCH_BYTES: i32 = (SCRATCH_CONTACTS + 8 * MOST_GROUPED * MOST_GROUPED + 255) & ~255;
 
 // ---- the double-precision reference (ADDRESS_REFERENCE_SCRATCH), in f64 numbers -----------------
 

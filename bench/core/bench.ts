@@ -138,7 +138,7 @@ function benchGroup(ctx: usize, stage: i32, first: i32): void {
       const row = (s - first) * classes;
       const atom = load<i32>(at4(region(ctx, ADDRESS_ORDER), s));
       const around = speciesAround(ctx, scratch + SCRATCH_SPECIES, s);
-      readOut(ctx, atom, around, at4(scratch + SCRATCH_LOGITS, row), at4(scratch + SCRATCH_EXPONENTIALS, row));
+      readOut(ctx, atom, around, false, at4(scratch + SCRATCH_LOGITS, row), at4(scratch + SCRATCH_EXPONENTIALS, row));
     }
   } else if (stage == STAGE_NETWORK2_ADJOINT) backwardNetwork2(ctx, scratch, first, first + 4);
   else if (stage == STAGE_NETWORK1_ADJOINT) {

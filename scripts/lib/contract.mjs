@@ -4,7 +4,7 @@ import fs from "node:fs";
 import { inRoot } from "./paths.mjs";
 
 /** The tables, by name, in the order in which they are written. */
-const tables = ["errors", "limits", "model", "protocol", "species", "variables"];
+const tables = ["errors", "hints", "limits", "model", "protocol", "species", "variables"];
 
 const marker = (table) => `// Generated from ${table} by \`npm run contract\`. Do not edit.`;
 
@@ -16,6 +16,7 @@ export function generated() {
   return {
     "docs/errors.md": withTable("docs/errors.md", "errors", tableOfErrors(read.errors)),
     "src/contract/errors.ts": moduleOf("errors", read.errors),
+    "src/contract/hints.ts": moduleOf("hints", read.hints),
     "src/contract/limits.ts": moduleOfLimits(read.limits),
     "src/contract/model.ts": moduleOf("model", read.model),
     "src/contract/protocol.ts": moduleOf("protocol", read.protocol),

@@ -19,6 +19,7 @@ import { type ClassWeights, classWeights, type Model } from "../model/index.js";
 import type { Variable } from "../variables/index.js";
 import { type EnergyAnalysis, type EvaluateOptions, evaluateEnergy, lengthScaleOfCell } from "./energy.js";
 import { FrameVariables } from "./frame-variables.js";
+import { findHints, type Hint } from "./hints.js";
 import { runPass } from "./pass.js";
 import { type FrameOptions, type PreparedFrame, prepareFrame } from "./prepare.js";
 import { forwardBySlabs } from "./slabs.js";
@@ -45,6 +46,11 @@ export interface AnalyseOptions extends FrameOptions, CallLimits {
   readonly atomsAtOnce?: number;
   /** Called after each slab with the share of the frame that is done. */
   readonly onProgress?: (share: number) => void;
+  /**
+   * Whether to look for hints (docs/hints.md), which can take another pass or two. By default the analyser
+   * does so for the first frame of each set of species; not in batches, and not for frames cut into slabs.
+   */
+  readonly hints?: boolean;
 }
 
 /** Frames of up to this many atoms are cut only on request. */
@@ -129,6 +135,8 @@ export interface FrameAnalysis {
   readonly denoising?: Denoising;
   /** Slabs that the frame was cut into; 1 for a frame that was analysed whole. */
   readonly slabs: number;
+  /** Advice, if the frame is probably not what its labels show (docs/hints.md); mostly empty. */
+  readonly hints: readonly Hint[];
   /** Wall-clock time of the analysis. */
   readonly seconds: number;
 }
@@ -146,6 +154,8 @@ export class Analyser {
   private last: Promise<unknown> = Promise.resolve();
   private readonly phases: readonly string[];
   private readonly waterTitles: readonly string[];
+  /** The sets of species that were looked at for hints. */
+  private readonly hinted = new Set<string>();
 
   /** Use `createAnalyser`. */
   constructor(
@@ -338,7 +348,7 @@ export class Analyser {
     const weights = classes === undefined ? undefined : classWeights(classes, this.model.classes);
     const variables = this.variablesOf(options);
     const prepared = prepareFrame(frame, options);
-    const { core: coreFrame, species: _species, ...atoms } = prepared;
+    const { core: coreFrame, species, ...atoms } = prepared;
     const most = denoise === null ? this.atOnce(coreFrame, options) : Number.POSITIVE_INFINITY;
     if (coreFrame.positions.length / 3 > most) {
       this.core.setPrior(weights);
@@ -369,9 +379,28 @@ export class Analyser {
       ...this.collect({ ...read, slabs: 1 }, logDensity, atoms, weights, begin),
       ...(variables === null ? {} : { values: variables.named(values!) }),
     };
-    if (denoised === null) return analysis;
+    const positions = denoised === null ? {} : { denoised: denoised.positions };
+    const hints = this.wantsHints(species, options)
+      ? await findHints(
+          this.core,
+          this.model,
+          prepared,
+          { ...analysis, ...positions },
+          options.lengthScale !== undefined,
+        )
+      : [];
+    if (denoised === null) return { ...analysis, hints };
     const { steps, converged, displacement } = denoised;
-    return { ...analysis, denoised: denoised.positions, denoising: { steps, converged, displacement } };
+    return { ...analysis, ...positions, denoising: { steps, converged, displacement }, hints };
+  }
+
+  /** Returns whether to look for hints: by default, once for each set of species. */
+  private wantsHints(species: readonly string[] | null, { hints }: AnalyseOptions): boolean {
+    if (species === null || hints === false) return false;
+    const key = JSON.stringify([...new Set(species)].sort());
+    const isNew = !this.hinted.has(key);
+    this.hinted.add(key);
+    return hints ?? isNew;
   }
 
   private variablesOf({ variables }: AnalyseOptions): FrameVariables | null {
@@ -451,6 +480,7 @@ export class Analyser {
       meanMargin: margin.reduce((sum, value) => sum + value, 0) / atomCount,
       lengthScale,
       slabs,
+      hints: [],
       seconds: (performance.now() - begin) / 1000,
     };
   }

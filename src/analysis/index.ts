@@ -9,6 +9,7 @@ export {
 } from "./analyser.js";
 export { denoisedFrame, labelFrame, notAnalysed } from "./annotate.js";
 export type { EnergyAnalysis, EvaluateOptions } from "./energy.js";
+export type { Hint, HintCode } from "./hints.js";
 export type { EnergyOfValues } from "./pass.js";
 export {
   type FrameOptions,

@@ -2,7 +2,7 @@
  * Labels frames that are too large for the core's memory slab by slab along the longest axis.
  *
  * The results of an atom depend on its neighbours and on their neighbours, so each slab is analysed with a
- * halo of two cutoffs on either side. The results of the halo are dropped. All slabs share the length scale
+ * halo of three cutoffs on either side. The results of the halo are dropped. All slabs share the length scale
  * of the whole frame. Along its axis a slab is not periodic: atoms that its halo reaches across the border of
  * the cell are added as images. So each atom gets the same results as in the whole frame, up to rounding,
  * since its neighbours have another order.
@@ -16,7 +16,7 @@ import { PhasewireError, refusal } from "../errors/index.js";
  * nothing.
  */
 const binCount = 16384;
-/** The halo is deeper than two cutoffs by this factor, so that rounding loses no neighbour. */
+/** The halo is deeper than three cutoffs by this factor, so that rounding loses no neighbour. */
 const margin = 1 + 1e-6;
 
 /** A direction that a frame is cut along. */
@@ -73,7 +73,7 @@ export async function forwardBySlabs(
   const axis = longestAxis(frame);
   const places = placesAlong(frame.positions, axis);
   refuseFar(frame.positions, places, axis);
-  const halo = 2 * cutoff * lengthScale * margin;
+  const halo = 3 * cutoff * lengthScale * margin;
   const slabs = cut(places, axis, halo, options.atomsAtOnce);
   const table = perClass ? atomCount * classCount : 0;
   const logits = new Float32Array(table);
@@ -191,7 +191,7 @@ function cut(places: Float64Array, axis: Axis, halo: number, atomsAtOnce: number
     while (last < binCount && below(last + 1 + reach) - below(first - reach) <= atomsAtOnce) last += 1;
     if (last === first) {
       throw new PhasewireError("TOO_LARGE", {
-        message: `slabs of the ${places.length} atoms may have at most ${atomsAtOnce}, but two cutoffs on either side of a cut hold more`,
+        message: `slabs of the ${places.length} atoms may have at most ${atomsAtOnce}, but three cutoffs on either side of a cut hold more`,
         field: "positions",
         value: places.length,
         remedy: "Allow more atoms at once (atomsAtOnce), or analyse a part of the system.",

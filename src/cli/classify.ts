@@ -73,6 +73,7 @@ export function addClassifyCommand(program: Command, io: CliIo, finish: (exitCod
               selection: analysis.selected,
               lengthScale: analysis.lengthScale,
               fractions: analysis.fractions,
+              hints: analysis.hints,
               values: analysis.values,
               meanLogDensityPerAtom: analysis.meanLogDensityPerAtom,
               meanMargin: analysis.meanMargin,

@@ -43,10 +43,10 @@ export function createHints(
         await writeNote(io.stderr, `warning: ${place}: --select ${name}, but no atom is ${name}\n`);
       }
       if (!forPeople) return;
-      const hints: (string | null)[] = [];
+      const hints: (string | null)[] = analysis.hints.map(({ message, remedy }) => `${message}: ${remedy}`);
       if (frameIndex === 0) hints.push(await lengthScaleHint(analyser, given, options, analysis));
       if (fileOfDisorder !== file) {
-        const hint = disorderHint(frame, analysis);
+        const hint = analysis.hints.length > 0 ? null : disorderHint(frame, analysis);
         if (hint !== null) fileOfDisorder = file;
         hints.push(hint);
       }

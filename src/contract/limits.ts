@@ -58,6 +58,8 @@ export const limits = {
     mostDefaultThreads: 16,
     /** Log-weight of a class that is left out: finite, and far below any difference of logits. */
     leftOut: -1000,
+    /** Most species of a frame that are compared by their neighbours. Unit: species. */
+    mostGrouped: 16,
     /** Most species that a class of a model may need. Unit: species. */
     mostClassSpecies: 8,
   },

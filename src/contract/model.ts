@@ -4,6 +4,7 @@ export const model = {
   "version": 1,
   "mostHeaderBytes": 16777216,
   "firstClass": "disordered",
+  "stackedClass": "dhcp",
   "itemBytes": {
     "BOOL": 1,
     "U8": 1,

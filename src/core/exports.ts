@@ -32,6 +32,7 @@ interface CoreFunctions extends Readonly<Record<StageName, Stage>> {
     features: number,
   ): number;
   forgetFrames(context: number): void;
+  groupSpecies(context: number): number;
   binAtoms(context: number): number;
   loadFrame(context: number): number;
   finishPairs(context: number): number;

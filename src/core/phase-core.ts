@@ -286,6 +286,21 @@ export class PhaseCore {
   }
 
   /**
+   * Compares the species of the evaluated frame by their neighbours (docs/hints.md).
+   *
+   * @returns the group of each species: those of a group occupy the same sites. Null if species are ignored,
+   *   or there are more than 16
+   * @throws PhasewireError `BAD_OPTION` if no forward pass is valid
+   */
+  groupSpecies(): ReadonlyMap<number, number> | null {
+    const { context } = this.evaluatedFrame();
+    const found = this.core.groupSpecies(context.address);
+    if (found === 0) return null;
+    const pairs = context.integers("SPECIES_GROUPS", 2 * found);
+    return new Map(Array.from({ length: found }, (_, index) => [pairs[2 * index]!, pairs[2 * index + 1]!]));
+  }
+
+  /**
    * Returns the memory of the evaluated frame, for computations on its logits in place. Memory after its end
    * is free until the next load.
    *

@@ -25,6 +25,8 @@ export interface CoreModel extends ModelShape {
    * if absent. An atom with fewer species around it cannot be named after the class.
    */
   readonly speciesCounts?: ArrayLike<number>;
+  /** The class that counts only where it is surrounded by itself (`dhcp`); 0, or absent, for none. */
+  readonly stackedClass?: number;
   readonly tensors: CoreTensors;
 }
 

@@ -45,6 +45,7 @@ export function writeModel(model: CoreModel, context: CoreContext): number {
   }
   checkLength("idealLogits", model.idealLogits.length, model.classCount);
   context.doubles("IDEAL_LOGITS", model.classCount).set(model.idealLogits);
+  context.setCount("STACKED_CLASS", model.stackedClass ?? 0);
   const { speciesCounts = new Int32Array(model.classCount).fill(1) } = model;
   checkLength("speciesCounts", speciesCounts.length, model.classCount);
   context.integers("CLASS_SPECIES", model.classCount).set(speciesCounts);

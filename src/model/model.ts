@@ -71,6 +71,10 @@ export function parseModel(file: Uint8Array, source: string): Model {
     ...constants,
     idealLogits,
     speciesCounts: classes.map(({ speciesCount }) => speciesCount),
+    stackedClass: Math.max(
+      0,
+      classes.findIndex(({ name: own }) => own === table.stackedClass),
+    ),
     tensors: readTensors(container, shape, source),
     sha256: createHash("sha256").update(file).digest("hex"),
     training: description.training ?? null,

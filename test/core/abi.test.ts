@@ -145,6 +145,7 @@ function sizesNow(scratchBytes: number): Sizes {
     HARMONIC_CONSTANTS: 128,
     REFERENCE_ADJOINTS: 2869,
     SCRATCH_BYTES: scratchBytes,
+    MOST_GROUPED: 16,
     COUNT_LIST_CAPACITY: context.count("LIST_CAPACITY"),
     COUNT_REFERENCE_CAPACITY: context.count("REFERENCE_CAPACITY"),
   };

@@ -143,6 +143,7 @@ describe("classify --json", () => {
         "selection",
         "lengthScale",
         "fractions",
+        "hints",
         "meanLogDensityPerAtom",
         "meanMargin",
         "model",

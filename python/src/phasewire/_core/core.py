@@ -177,6 +177,15 @@ class Core(Instance):
         with self._whole():
             self._pass("forward", "forwardDensity", "forwardLogits", "finishForward")
 
+    def group_species(self) -> dict[int, int]:
+        """Return the group of each species of the evaluated frame; those of a group occupy the same sites.
+
+        Empty if species are ignored, or there are more than 16.
+        """
+        found = int(self.call("groupSpecies", self._fields.address))
+        pairs = self._fields.array("SPECIES_GROUPS", np.int32, (found, 2))
+        return {int(kind): int(group) for kind, group in pairs}
+
     def score(self) -> None:
         """Compute the gradient and the virial of logP, after `forward`."""
         with self._whole():
@@ -309,6 +318,7 @@ class Core(Instance):
         for name, tensor in model.tensors.items():
             self._fields.array(name.upper().replace(".", "_"), np.float32, tensor.shape)[:] = tensor
         self._fields.array("IDEAL_LOGITS", np.float64, (self._class_count,))[:] = model.ideal_logits
+        self._fields.set_count("STACKED_CLASS", model.stacked_class)
         self._fields.array("CLASS_SPECIES", np.int32, (self._class_count,))[:] = model.species_counts
         self._check("prepareModel", self._stage("prepareModel"))
         return end

@@ -26,10 +26,15 @@ class Options:
     denoise: Denoise = 0
     fields: tuple[str, ...] = DEFAULT_FIELDS
     classes: Mapping[str, float] | None = None
+    hints: bool | None = None
 
 
 def check_options(
-    length_scale: float | None, denoise: Denoise, fields: Iterable[str], classes: Classes | None = None
+    length_scale: float | None,
+    denoise: Denoise,
+    fields: Iterable[str],
+    classes: Classes | None = None,
+    hints: bool | None = None,
 ) -> Options:
     """Check the options of an analysis.
 
@@ -39,7 +44,7 @@ def check_options(
         ``BAD_LENGTH_SCALE`` or ``BAD_OPTION``.
     """
     options = Options(
-        check_length_scale(length_scale), check_denoise(denoise), check_fields(fields), as_weights(classes)
+        check_length_scale(length_scale), check_denoise(denoise), check_fields(fields), as_weights(classes), hints
     )
     if "denoised" in options.fields and options.denoise == 0:
         raise make_error(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phasewire._contract.tables import read_table
+from phasewire._frame.hint import Hint
 from phasewire._model.class_names import class_number
 from phasewire.errors import PhasewireError, make_error
 
@@ -75,6 +76,8 @@ class Result:
         Description of these atoms: the selected species, or ``oxygen of water`` if water was recognised.
     water : bool
         Whether they are the oxygens of water, recognised or selected.
+    hints : tuple of Hint
+        Advice, if the frame is probably not what its labels show (docs/hints.md); mostly empty.
     titles : tuple of str
         Names of the classes for display: in ``water`` with the name of the ice added, such as
         ``hexdiamond (ice-Ih)``.
@@ -119,6 +122,7 @@ class Result:
     selected: str | None = None
     water: bool = False
     water_names: Mapping[str, str] = field(default_factory=dict)
+    hints: tuple[Hint, ...] = ()
 
     @property
     def titles(self) -> tuple[str, ...]:

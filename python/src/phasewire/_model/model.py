@@ -140,6 +140,12 @@ class Model:
         return ModelShape.of(self.settings)
 
     @property
+    def stacked_class(self) -> int:
+        """Number of the class that counts only where it is surrounded by itself, or 0."""
+        name = _FORMAT["stackedClass"]
+        return self.phases.index(name) if name in self.phases else 0
+
+    @property
     def species_counts(self) -> NDArray[np.int32]:
         """Species that each class needs around an atom, shape ``(C,)``."""
         return np.array([phase.species_count for phase in self.classes], dtype=np.int32)

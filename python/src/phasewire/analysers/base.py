@@ -42,6 +42,7 @@ class FrameOptions(TypedDict, total=False):
     denoise: Denoise
     fields: Iterable[str]
     classes: Classes | None
+    hints: bool | None
 
 
 class Analyser(ABC):
@@ -106,6 +107,7 @@ class Analyser(ABC):
         denoise: Denoise = 0,
         fields: Iterable[str] = DEFAULT_FIELDS,
         classes: Classes | None = None,
+        hints: bool | None = None,
         step: int = 0,
         time: float | None = None,
     ) -> Result:
@@ -138,6 +140,9 @@ class Analyser(ABC):
         classes : sequence of str or mapping of str to float, optional
             The allowed classes, by name or alias, with weights if they are not equal. Other classes are left out,
             except ``disordered``, which has weight 1 unless it is named. Default: the classes of the analyser.
+        hints : bool, optional
+            Whether to look for hints (docs/hints.md), which can take another pass or two. Default: for the first frame
+            of each set of species. A server looks for none.
         step, time : optional
             Step and time of the simulation, which the result repeats.
 
@@ -151,7 +156,9 @@ class Analyser(ABC):
         # The arrays are read only during this call, so they need no copies.
         given = make_frame(positions, cell, periodic, species, step=step, time=time, copy=False)
         frame = choose_atoms(rename_species(given, species_map), select)
-        return self.analyse_frame(frame, length_scale=length_scale, denoise=denoise, fields=fields, classes=classes)
+        return self.analyse_frame(
+            frame, length_scale=length_scale, denoise=denoise, fields=fields, classes=classes, hints=hints
+        )
 
     def analyse_batch(self, frames: Iterable[Sequence[Any]], **options: Any) -> list[Result]:
         """Analyse many frames, in order.
@@ -247,9 +254,10 @@ class Analyser(ABC):
         denoise: Denoise = 0,
         fields: Iterable[str] = DEFAULT_FIELDS,
         classes: Classes | None = None,
+        hints: bool | None = None,
     ) -> Result:
         """Like `analyse`, for a frame that `make_frame` has checked."""
-        options = check_options(length_scale, denoise, fields, classes)
+        options = check_options(length_scale, denoise, fields, classes, hints)
         if options.classes is not None:
             class_weights(options.classes, self.phases, self.aliases)
         with self._turn:

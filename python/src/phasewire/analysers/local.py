@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from phasewire._core.core import Core
 from phasewire._core.ending import check_budget
 from phasewire._core.variables import CoreVariables
 from phasewire._frame.frame import Frame
+from phasewire._frame.hint import Hint
 from phasewire._frame.options import Options
 from phasewire._frame.result import Evaluation, Result
 from phasewire._model.facts import ModelFacts
@@ -22,6 +24,7 @@ from phasewire._model.model import Model, load_model
 from phasewire._model.weights import Classes, as_weights, class_weights
 from phasewire.analysers.base import Analyser
 from phasewire.analysers.evaluation import Passes, evaluate
+from phasewire.analysers.hints import find_hints
 from phasewire.analysers.task import Task
 from phasewire.errors import make_error
 
@@ -77,6 +80,8 @@ class Local(Analyser):
         self._weights = self._weights_of(as_weights(classes))
         self._open_core: Core | None = Core(self._model, None if wasm is None else Path(wasm), build=build, skin=skin)
         self._variables: CoreVariables | None = CoreVariables(self._open_core)
+        # The sets of species that were looked at for hints.
+        self._hinted: set[tuple[str, ...]] = set()
 
     @property
     def build(self) -> str:
@@ -191,6 +196,11 @@ class Local(Analyser):
             if name in options.fields:
                 arrays[name] = read()
         counts = np.bincount(labels, minlength=len(self.phases))
+        length_scale, seconds = core.length_scale, time.perf_counter() - started
+        hints: tuple[Hint, ...] = ()
+        if self._wants_hints(frame, options):
+            moved = replace(frame, positions=arrays["denoised"]) if options.denoise else frame
+            hints = find_hints(core, self._model.classes, moved, labels, margin, options.length_scale)
         return Result(
             phases=self.phases,
             aliases=self.aliases,
@@ -198,15 +208,26 @@ class Local(Analyser):
             log_density=log_density,
             mean_log_density=log_density / len(frame),
             mean_margin=float(margin.mean(dtype=np.float64)),
-            length_scale=core.length_scale,
+            length_scale=length_scale,
             atom_count=len(frame),
             step=frame.step,
             time=frame.time,
             denoising_steps=steps,
             mean_displacement=mean_displacement,
-            seconds=time.perf_counter() - started,
+            seconds=seconds,
+            hints=hints,
             **{name: array for name, array in arrays.items() if name in options.fields},
         )
+
+    def _wants_hints(self, frame: Frame, options: Options) -> bool:
+        """Return whether to look for hints: by default, once for each set of species."""
+        if frame.species is None or options.hints is False:
+            return False
+        kinds = np.unique(frame.species)
+        key = tuple(sorted(str(kind) if frame.names is None else frame.names[kind] for kind in kinds))
+        is_new = key not in self._hinted
+        self._hinted.add(key)
+        return is_new if options.hints is None else options.hints
 
     def _evaluate(self, frame: Frame, task: Task, options: Options) -> Evaluation:
         started = time.perf_counter()
