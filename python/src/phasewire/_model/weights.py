@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -39,12 +39,21 @@ def as_weights(classes: Classes | None) -> dict[str, float] | None:
             raise refusal("classList", value=name)
         if name in weights:
             raise refusal("classTwice", name=name, also="", value=name)
-        is_number = isinstance(weight, (int, float, np.integer, np.floating)) and not isinstance(weight, bool)
-        # A whole number can be beyond doubles and below infinity.
-        if not is_number or not 0 <= weight <= sys.float_info.max:
+        number = _as_number(weight)
+        if not 0 <= number < math.inf:
             raise refusal("classWeight", name=name, found=show(weight), value=weight)
-        weights[name] = float(weight)
+        weights[name] = number
     return weights
+
+
+def _as_number(value: Any) -> float:
+    """Return a number as a double: NaN for what is none, infinity for a whole number beyond doubles."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.integer, np.floating)):
+        return math.nan
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def class_weights(
