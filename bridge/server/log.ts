@@ -1,4 +1,5 @@
 /** One line per event on standard error: time, level, message, then the known fields as key=value. */
+import type { Writable } from "node:stream";
 
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
@@ -29,6 +30,26 @@ export function createLogger(
       write(`${new Date().toISOString()} ${level} ${message}${pairs.join("")}\n`);
     };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
+}
+
+/** Most bytes of events that wait for their reader. */
+const mostWaitingBytes = 2 ** 18;
+
+/**
+ * Writes lines to a stream whose reader may be slow or gone. Lines beyond the bound are dropped and counted, so a log
+ * that nobody reads takes no memory; the count follows when the reader goes on.
+ */
+export function boundedWriter(stream: Writable): (line: string) => void {
+  let dropped = 0;
+  return (line) => {
+    if (stream.writableLength > mostWaitingBytes) {
+      dropped++;
+      return;
+    }
+    if (dropped > 0) stream.write(`${new Date().toISOString()} warn events were dropped count=${dropped}\n`);
+    dropped = 0;
+    stream.write(line);
+  };
 }
 
 /** A logger that writes nothing. */

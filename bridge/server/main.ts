@@ -3,7 +3,7 @@
  * The executable `phasewire`: the library's commands, and `serve`, whose sockets are loaded only when it
  * runs.
  */
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import {
   type AddCommand,
   exitCodes,
@@ -11,6 +11,7 @@ import {
   outputError,
   runCli,
   writeError,
+  written,
 } from "../../src/cli/index.js";
 
 const addServeCommand: AddCommand = (program, io, finish) => {
@@ -48,4 +49,8 @@ const exitCode = await runCli(process.argv.slice(2), io, [addServeCommand]);
 await setImmediate();
 const isUnreported = lostOutput !== undefined && exitCode !== exitCodes.failure;
 if (isUnreported) await writeError(io, outputError(lostOutput));
-process.exitCode = isUnreported ? exitCodes.failure : exitCode;
+// A pipe that nobody reads would hold the process for ever. Results are waited for, errors and events only so long.
+const patience = 500;
+await written(process.stdout);
+await Promise.race([written(process.stderr), setTimeout(patience)]);
+process.exit(isUnreported ? exitCodes.failure : exitCode);

@@ -15,7 +15,7 @@ import { classWeights, loadModel } from "../../src/model/index.js";
 import { packageVersion } from "../../src/package.js";
 import { usualEndpoint } from "./access/folder.js";
 import { CoreAnalyser } from "./core-analyser.js";
-import { createLogger, type LogLevel } from "./log.js";
+import { boundedWriter, createLogger, type LogLevel } from "./log.js";
 import { defaultNiceness, parseNiceness, yieldToOthers } from "./priority.js";
 import { type RunningServer, startServer } from "./server.js";
 import { generateKeys, readServerKeys } from "./transport/keys.js";
@@ -64,7 +64,7 @@ export async function serveCommand(args: readonly string[], io: CliIo): Promise<
     return 0;
   }
   const version = packageVersion();
-  const logger = createLogger(options.logLevel, (line) => io.stderr.write(line));
+  const logger = createLogger(options.logLevel, boundedWriter(io.stderr));
   // Threads inherit the niceness, so it is set before any starts.
   yieldToOthers(options.nice, logger);
   const keys = options.keys === undefined ? undefined : await readServerKeys(options.keys);

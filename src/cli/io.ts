@@ -38,6 +38,13 @@ export async function writeError(io: CliIo, error: PhasewireError): Promise<void
   await writeNote(io.stderr, `error ${error.code}: ${error.message}\n  ${error.remedy}\n`);
 }
 
+/** Waits until a stream has passed on what was written to it, or cannot. */
+export function written(stream: Writable): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write("", () => resolve());
+  });
+}
+
 /** Whether an error of a stream only means that its reader has seen enough, such as `head`. */
 export function isWithoutReader(thrown: unknown): boolean {
   return (thrown as NodeJS.ErrnoException).code === "EPIPE";

@@ -327,6 +327,26 @@ describe("phasewire serve", () => {
     expect(await exit).toEqual([0, null]);
   });
 
+  it("ends by one SIGTERM when nobody reads its log, which is full", async () => {
+    const executable = join(packageRoot(), "dist/bridge/server/main.js");
+    const args = ["serve", "--json", "--threads", "1", "--endpoint", "tcp://127.0.0.1:*"];
+    const child = spawn(process.execPath, [executable, ...args, "--log-level", "debug"]);
+    const exit = once(child, "exit");
+    const [line] = (await once(child.stdout, "data")) as [Buffer];
+    child.stderr.pause();
+    const watcher = new FakeClient((JSON.parse(line.toString()) as Ready).endpoint);
+    // Each turn is a line of over 120 bytes, and a pipe holds 64 KiB.
+    for (let turn = 0; turn < 1000; turn++) {
+      const client = { name: "x".repeat(120), version: "0" };
+      expect((await watcher.hello({ client })).type).toBe("welcome");
+    }
+    watcher.close();
+    child.kill("SIGTERM");
+    expect(await exit).toEqual([0, null]);
+    const rest = Buffer.concat(await child.stderr.toArray()).toString();
+    expect(rest).not.toContain("stopping");
+  });
+
   it("makes keys", async () => {
     const folder = mkdtempSync(join(tmpdir(), "phasewire-"));
     const out = new PassThrough({ encoding: "utf8" });
