@@ -150,6 +150,31 @@ def test_a_forgotten_session_is_begun_again(endpoint):
         assert len(server.of_type("hello")) == 2
 
 
+def test_a_frame_that_a_server_has_no_room_for_is_sent_again(endpoint):
+    def crowded(header, server):
+        if header["type"] == "analyse" and len(server.of_type("analyse")) < 4:
+            return error_for(header, "OVERLOADED")
+        return answer(header, server)
+
+    with FakeServer(endpoint, crowded) as server, phasewire.connect(endpoint) as client:
+        assert client.analyse(ATOMS, CELL, step=7).step == 7
+        assert [header["step"] for header in server.of_type("analyse")] == [7] * 4
+        assert len(server.of_type("hello")) == 1
+
+
+def test_a_server_without_room_until_the_deadline(endpoint):
+    def full(header, server):
+        return error_for(header, "OVERLOADED") if header["type"] == "analyse" else answer(header, server)
+
+    with (
+        FakeServer(endpoint, full),
+        phasewire.connect(endpoint, timeout=0.3) as client,
+        pytest.raises(phasewire.PhasewireError) as caught,
+    ):
+        client.analyse(ATOMS, CELL)
+    assert caught.value.code == "OVERLOADED"
+
+
 def test_errors_of_the_server_are_raised_by_name(endpoint):
     def refuse(header, server):
         if header["type"] == "analyse" and header["step"] == 1:

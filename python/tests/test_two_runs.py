@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ase.io
 import pytest
 from ase.build import bulk
 from ase.calculators.lj import LennardJones
@@ -51,6 +52,39 @@ def test_a_second_run_in_a_folder_is_refused_and_the_first_goes_on(tmp_path):
     assert first.returncode == 0, errors
     assert times_of(tmp_path) == [list(range(41)), list(range(1, 41))]
     assert not list(tmp_path.glob("bck.*"))
+
+
+RECORDING = """
+import sys
+import numpy as np
+from phasewire._frame.frame import make_frame
+from scripted import result_with
+from phasewire.files.extxyz import write_extxyz
+path, run = sys.argv[1], int(sys.argv[2])
+print("ready", flush=True)
+sys.stdin.readline()
+for step in range(60):
+    frame = make_frame(np.arange(3000.0).reshape(-1, 3), step=step)
+    write_extxyz(path, frame, result_with(run, step, 1000), append=True)
+"""
+
+
+def test_records_that_two_runs_append_to_one_file_stay_whole(tmp_path):
+    record = tmp_path / "record.extxyz"
+    command = [sys.executable, "-c", RECORDING, str(record)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": Path(__file__).parent}
+    runs = [subprocess.Popen([*command, str(run)], **pipes) for run in range(2)]
+    for run in runs:
+        assert run.stdout.readline() == "ready\n"
+    for run in runs:
+        run.stdin.write("\n")
+        run.stdin.flush()
+    for run in runs:
+        run.communicate(timeout=120)
+        assert run.returncode == 0
+    frames = ase.io.read(record, index=":")
+    assert sorted(frame.info["step"] for frame in frames) == sorted([*range(60)] * 2)
+    assert {len(set(frame.arrays["phase"])) for frame in frames} == {1}
 
 
 def test_a_killed_run_holds_nothing(tmp_path):

@@ -39,6 +39,10 @@ _RETRY_PAUSE = 0.05
 _TOKEN_SECONDS = 1.0
 # Errors that asking again may cure: a restarted server, one that stops, or memory that could not be shared.
 _CURABLE = ("NO_SESSION", "SERVER_UNREACHABLE", "SHARED_MEMORY", "ABORTED")
+# The server holds too many frames at the moment.
+_PASSING = "OVERLOADED"
+_FIRST_PAUSE = 0.02
+_LONGEST_PAUSE = 0.5
 # Pause between two greetings of a server that does not answer them.
 _GREETING_SECONDS = 5.0
 _SEED = "seed"
@@ -436,16 +440,29 @@ class Client(Analyser):
         deadline: _Deadline,
         accept: Accept = _accept_all,
     ) -> Message:
-        """Send a message in this session and return its answer; errors, except of shared memory, end the session."""
+        """Send a message in this session and return its answer; errors, except of shared memory, end the session.
+
+        A message that the server has no room for at the moment is sent again while there is time.
+        """
         check_limits(arrays, self.server.limits)
         connection = self._connect()
+        pause = _FIRST_PAUSE
         try:
-            sequence = connection.send(header, arrays, result_bytes)
-            if sequence is None:
-                raise self._unreachable("the server is gone")
-            reply = self._await(sequence, deadline, accept)
-            connection.settle(sequence)
-            return reply
+            while True:
+                sequence = connection.send(header, arrays, result_bytes)
+                if sequence is None:
+                    raise self._unreachable("the server is gone")
+                try:
+                    reply = self._await(sequence, deadline, accept)
+                except PhasewireError as error:
+                    if error.code != _PASSING or deadline.remaining <= pause:
+                        raise
+                    connection.settle(sequence)
+                    time.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+                    continue
+                connection.settle(sequence)
+                return reply
         except BaseException as error:
             connection.give_up()
             self._session_open = (

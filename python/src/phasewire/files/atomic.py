@@ -68,6 +68,24 @@ def replace_text(path: Path, write: Callable[[TextIO], object]) -> None:
     replace_file(path, write_text)
 
 
+def append_bytes(path: Path, content: bytes) -> None:
+    """Append to a file with one call of the system: what several runs append to it follows each other.
+
+    Raises
+    ------
+    InputError
+        ``FILE_ACCESS``
+    """
+    try:
+        with path.open("ab", buffering=0) as stream:
+            rest = memoryview(content)
+            # A full disk, or a signal, can end a call early; the next one tells the reason.
+            while rest.nbytes > 0:
+                rest = rest[stream.write(rest) :]
+    except OSError as error:
+        raise access_error(path, error) from error
+
+
 @contextmanager
 def new_folder(path: Path) -> Iterator[Path]:
     """Give an empty folder, which gets its name when the block ends and all its files are on disk.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from os import PathLike
 from pathlib import Path
 from typing import TextIO
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from phasewire._frame.frame import Frame
 from phasewire._frame.result import Result
 from phasewire.errors import make_error
-from phasewire.files.atomic import access_error, replace_text
+from phasewire.files.atomic import append_bytes, replace_text
 
 
 def write_extxyz(path: str | PathLike[str], frame: Frame, result: Result, *, append: bool = False) -> None:
@@ -48,11 +49,9 @@ def write_extxyz(path: str | PathLike[str], frame: Frame, result: Result, *, app
     if not append:
         replace_text(Path(path), lambda stream: _write(stream, frame, result, names))
         return
-    try:
-        with Path(path).open("a", encoding="utf-8") as stream:
-            _write(stream, frame, result, names)
-    except OSError as error:
-        raise access_error(Path(path), error) from error
+    snapshot = StringIO()
+    _write(snapshot, frame, result, names)
+    append_bytes(Path(path), snapshot.getvalue().encode())
 
 
 def _write(stream: TextIO, frame: Frame, result: Result, phase_names: NDArray[np.str_]) -> None:
