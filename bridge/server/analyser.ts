@@ -89,5 +89,7 @@ export interface FrameAnalyser {
     weights: Float64Array | null,
     signal?: AbortSignal,
   ): Promise<Analysis>;
+  /** Starts another one with the same model and settings, which runs at the same time. */
+  beside?(): Promise<FrameAnalyser>;
   close(): Promise<void>;
 }

@@ -104,6 +104,10 @@ export class CoreAnalyser implements FrameAnalyser {
     }
   }
 
+  beside(): Promise<CoreAnalyser> {
+    return CoreAnalyser.create(this.phases, this.options);
+  }
+
   async close(): Promise<void> {
     await this.core?.dispose();
     this.core = null;

@@ -36,8 +36,8 @@ export function createLogger(
 const mostWaitingBytes = 2 ** 18;
 
 /**
- * Writes lines to a stream whose reader may be slow or gone. Lines beyond the bound are dropped and counted, so a log
- * that nobody reads takes no memory; the count follows when the reader goes on.
+ * Writes lines to a stream whose reader may be slow or gone. Lines beyond the bound are dropped and counted,
+ * so a log that is not read takes little memory; the count follows when the reader goes on.
  */
 export function boundedWriter(stream: Writable): (line: string) => void {
   let dropped = 0;

@@ -49,7 +49,7 @@ const exitCode = await runCli(process.argv.slice(2), io, [addServeCommand]);
 await setImmediate();
 const isUnreported = lostOutput !== undefined && exitCode !== exitCodes.failure;
 if (isUnreported) await writeError(io, outputError(lostOutput));
-// A pipe that nobody reads would hold the process for ever. Results are waited for, errors and events only so long.
+// A full pipe would hold the process for ever. Results are waited for, errors and events only so long.
 const patience = 500;
 await written(process.stdout);
 await Promise.race([written(process.stderr), setTimeout(patience)]);

@@ -1,5 +1,5 @@
 /**
- * The server: sessions with bounded queues over a transport, one analysis at a time.
+ * The server: sessions with bounded queues over a transport, and the analyses of their frames.
  *
  * Receiving never waits for an analysis, and no answer waits for a client that does not read it. A bad
  * message causes at most an error in reply.
@@ -14,6 +14,7 @@ import { isSameProof, proofOf, TokenFile } from "./access/token.js";
 import type { Analysis, FrameAnalyser } from "./analyser.js";
 import { MessageFrame } from "./frame.js";
 import { MessageIntake, RefusedIntake } from "./intake.js";
+import { type Lane, Lanes, workOf } from "./lanes.js";
 import { type Logger, silentLogger } from "./log.js";
 import { heldBytes } from "./memory.js";
 import { errorMessage, observedArrays, resultArrays, resultScalars } from "./replies.js";
@@ -160,7 +161,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       tokenFile?.remove();
       await server.stop();
       await transport.close();
-      await options.analyser.close();
+      await server.lanes.close();
     },
   };
 }
@@ -172,6 +173,7 @@ class Server implements Receiver {
   token: string | null = null;
   private readonly sessions: Sessions;
   private readonly series: SeriesStore;
+  readonly lanes: Lanes;
   private readonly analyser: FrameAnalyser;
   private readonly logger: Logger;
   private readonly self: Peer;
@@ -182,10 +184,8 @@ class Server implements Receiver {
   private readonly startedAt = now();
   private analysed = 0;
   private stopping = false;
-  /** Ends the running analysis when the server stops. */
+  /** Ends the running analyses when the server stops. */
   private readonly ending = new AbortController();
-  /** The running analyses; null while no frame waits. */
-  private work: Promise<void> | null = null;
 
   constructor(
     private readonly limits: Limits,
@@ -198,6 +198,7 @@ class Server implements Receiver {
       ofPeer: options.mostSessionsOfPeer ?? mostSessionsOfPeer,
     });
     this.analyser = options.analyser;
+    this.lanes = new Lanes(options.analyser);
     this.series = new SeriesStore(options.analyser.model.classes);
     this.logger = options.logger ?? silentLogger;
     this.self = { name: "phasewire", version: options.version };
@@ -213,7 +214,7 @@ class Server implements Receiver {
     for (const session of sessions) session.clear();
     clearInterval(this.check);
     this.ending.abort();
-    await this.work;
+    await this.lanes.finished();
     for (const session of sessions) session.close();
     await Promise.all(sessions.map((s) => this.reply(s.connection, { type: "goodbye", reason: "shutdown" })));
   }
@@ -303,7 +304,7 @@ class Server implements Receiver {
     if (request.type === "analyse") {
       if (present !== session) throw withoutSession(request.type);
       present!.enqueue({ message: request, receivedAt: now(), grant });
-      this.work ??= this.analyseAll();
+      this.startAnalyses();
     } else if (present === undefined) this.handleStranger(connection, request);
     else this.handleKnown(present, request);
   }
@@ -427,6 +428,7 @@ class Server implements Receiver {
   }
 
   private end(session: Session): void {
+    session.leave();
     this.sessions.remove(session);
     session.connection.peer = strangers;
   }
@@ -450,17 +452,25 @@ class Server implements Receiver {
     }
   }
 
-  /** Analyses frames until none waits. */
-  private async analyseAll(): Promise<void> {
+  private startAnalyses(): void {
+    const lane = this.lanes.idle();
+    if (lane !== undefined) lane.loop = this.analyseAll(lane);
+  }
+
+  /** Analyses frames until none waits that may start. */
+  private async analyseAll(lane: Lane): Promise<void> {
     for (;;) {
       await this.readWaiting();
-      const next = this.sessions.next();
+      const next = this.sessions.next((peer, frame) => this.lanes.mayStart(peer, frame));
       if (next === null) break;
-      await this.analyse(next.session, next.job);
-      next.session.finish();
-      next.job.grant.release();
+      const { session, job } = next;
+      lane.running = { peer: session.peer, work: workOf(job.message) };
+      await this.analyse(lane, session, job);
+      lane.running = null;
+      session.finish();
+      job.grant.release();
     }
-    this.work = null;
+    lane.loop = null;
   }
 
   /** Reads messages that have arrived, so that the next frame is the newest one. */
@@ -470,7 +480,7 @@ class Server implements Receiver {
     while (this.transport?.isBusy && performance.now() - began < readingMs);
   }
 
-  private async analyse(session: Session, { message: frame, receivedAt }: Job): Promise<void> {
+  private async analyse(lane: Lane, session: Session, { message: frame, receivedAt }: Job): Promise<void> {
     const began = now();
     const waitedSeconds = began - receivedAt;
     try {
@@ -483,7 +493,9 @@ class Server implements Receiver {
       }
       const weights = this.priors.read(frame.classes, session.weights);
       const source = new MessageFrame(frame);
-      const analysis = await this.analyser.analyse(source, frame, weights, this.ending.signal);
+      const analyser = await lane.analyser();
+      const signal = AbortSignal.any([this.ending.signal, session.left]);
+      const analysis = await analyser.analyse(source, frame, weights, signal);
       const { classes } = this.analyser.model;
       const scalars = resultScalars(frame, analysis, {
         run: session.run,

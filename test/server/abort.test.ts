@@ -46,8 +46,8 @@ function request(
 
 const endless = (): ReturnType<typeof request> => request(large, limits.denoising.mostSteps);
 
-/** Starts a server with the core; returns a client, and how to stop the server. */
-async function serve(threads: number, budget?: number): Promise<[FakeClient, () => Promise<void>]> {
+/** Starts a server with the core; returns a client, how to stop the server, and its address. */
+async function serve(threads: number, budget?: number): Promise<[FakeClient, () => Promise<void>, string]> {
   const analyser = await CoreAnalyser.create(await loadModel(), { threads, budget, build: "baseline" });
   const server = await startServer({
     endpoint: "tcp://127.0.0.1:*",
@@ -61,13 +61,13 @@ async function serve(threads: number, budget?: number): Promise<[FakeClient, () 
     return closing;
   };
   cleanUp.push(stop);
-  return [await greeted(server.endpoint), stop];
+  return [await greeted(server.endpoint), stop, server.endpoint];
 }
 
-async function greeted(endpoint: string): Promise<FakeClient> {
+async function greeted(endpoint: string, process = "simulation"): Promise<FakeClient> {
   const client = new FakeClient(endpoint);
   cleanUp.push(() => client.close());
-  expect((await client.hello()).type).toBe("welcome");
+  expect((await client.hello({ client: { name: "fake", version: "0", process } })).type).toBe("welcome");
   return client;
 }
 
@@ -95,6 +95,30 @@ describe.each([1, 3])("a server with %i threads in the middle of an analysis", (
     const answers: WireMessage[] = [await client.receive(), await client.receive()];
     expect(answers.map(({ type }) => type)).toEqual(["error", "goodbye"]);
     expect(answers[0]!.header).toMatchObject({ code: "ABORTED", step: 1 });
+  });
+
+  it("analyses shorter frames of another process at the same time, with the same results", async () => {
+    const [client, , endpoint] = await serve(threads);
+    const before = await client.ask(...request(small, 2));
+    await begin(client);
+    const neighbour = await greeted(endpoint, "neighbour");
+    for (let turn = 0; turn < 3; turn++) {
+      const beside = await neighbour.ask(...request(small, 2));
+      expect(beside.type).toBe("result");
+      expect(beside.arrays.get("logits")).toEqual(before.arrays.get("logits"));
+    }
+  });
+
+  it.each([
+    ["says goodbye", (client: FakeClient) => client.ask({ type: "goodbye" })],
+    ["leaves", async (client: FakeClient) => client.close()],
+  ])("ends it when its client %s", async (_, end) => {
+    const [client, , endpoint] = await serve(threads);
+    await begin(client);
+    const another = await greeted(endpoint);
+    await end(client);
+    // Frames of one process are analysed one after the other.
+    expect((await another.ask(...request(small, null))).type).toBe("result");
   });
 
   it("ends it when the budget is used up, and gives later frames the same results", async () => {

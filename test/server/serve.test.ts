@@ -327,7 +327,7 @@ describe("phasewire serve", () => {
     expect(await exit).toEqual([0, null]);
   });
 
-  it("ends by one SIGTERM when nobody reads its log, which is full", async () => {
+  it("ends by one SIGTERM when its log is full and not read", async () => {
     const executable = join(packageRoot(), "dist/bridge/server/main.js");
     const args = ["serve", "--json", "--threads", "1", "--endpoint", "tcp://127.0.0.1:*"];
     const child = spawn(process.execPath, [executable, ...args, "--log-level", "debug"]);

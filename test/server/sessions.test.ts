@@ -90,6 +90,18 @@ describe("turns", () => {
     expect(order(sessions)).toEqual(["a1", "a2", "a3", "b1", "a4", "a5", "a6", "b2", "a7"]);
   });
 
+  it("pass over frames that may not start yet, which keep their place", () => {
+    const sessions = many(8);
+    const [a, b] = [session("a", 0, "p"), session("b", 0, "q")];
+    for (const one of [a, b]) sessions.add(one);
+    enqueue(a, "monitor", 1, 2);
+    enqueue(b, "monitor", 3);
+    const next = sessions.next((peer, { step }) => peer === "p" && step > 1);
+    expect(next).toBeNull();
+    expect(sessions.next((peer) => peer === "q")!.job.message.step).toBe(3);
+    expect(order(sessions)).toEqual(["a1", "a2"]);
+  });
+
   it("skip sessions that ended", () => {
     const sessions = many(8);
     const a = session("a");

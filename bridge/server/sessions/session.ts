@@ -41,6 +41,7 @@ export class Session {
 
   private readonly monitorJobs: Job[] = [];
   private readonly waitingJobs: Job[] = [];
+  private readonly leaving = new AbortController();
   /** The frame that is being analysed. */
   private running: Job | null = null;
 
@@ -98,6 +99,11 @@ export class Session {
     return true;
   }
 
+  /** The oldest frame of a queue, which stays there; null if there is none. */
+  first(queue: Queue): Job | null {
+    return this.jobs(queue)[0] ?? null;
+  }
+
   /** Takes the oldest frame of a queue. It counts as running until `finish`. */
   take(queue: Queue): Job | null {
     const job = this.jobs(queue).shift() ?? null;
@@ -123,6 +129,16 @@ export class Session {
   /** Whether no frame waits or is being analysed. */
   get isIdle(): boolean {
     return this.queued === 0 && this.running === null;
+  }
+
+  /** Set when its client has left, and the running analysis is no longer wanted. */
+  get left(): AbortSignal {
+    return this.leaving.signal;
+  }
+
+  /** Its client has left. */
+  leave(): void {
+    this.leaving.abort();
   }
 
   /** Forgets all frames that wait. */

@@ -19,6 +19,9 @@ export interface Turn {
   readonly job: Job;
 }
 
+/** Whether a frame of a peer may be analysed now. */
+export type MayStart = (peer: string, frame: Analyse) => boolean;
+
 /** A session that had to end because of another, and its frames without an answer. */
 export interface Replaced {
   readonly session: Session;
@@ -39,17 +42,14 @@ class Peer {
     return this.count("waiting");
   }
 
-  get hasFrames(): boolean {
-    return this.count("waiting") + this.count("monitor") > 0;
-  }
-
-  next(): Turn | null {
+  next(mayStart: (frame: Analyse) => boolean): Turn | null {
     const order: Queue[] =
       this.waitingServed < waitingInARow ? ["waiting", "monitor"] : ["monitor", "waiting"];
     for (const queue of order) {
       for (const session of this.sessions) {
-        const job = session.take(queue);
-        if (job === null) continue;
+        const job = session.first(queue);
+        if (job === null || !mayStart(job.message)) continue;
+        session.take(queue);
         this.waitingServed = queue === "waiting" ? this.waitingServed + 1 : 0;
         this.sessions.delete(session);
         this.sessions.add(session);
@@ -116,18 +116,21 @@ export class Sessions {
     return [...this.byConnection.values()];
   }
 
-  /** Takes the next frame to analyse; null if none waits. */
-  next(): Turn | null {
+  /** Takes the next frame to analyse; null if none waits that may start. */
+  next(mayStart: MayStart = () => true): Turn | null {
     const mayGoFirst = this.waitingServed < waitingInARow;
     const peers = [...this.peers];
-    const first = mayGoFirst ? peers.find(([, peer]) => peer.waiting === 1) : undefined;
-    const chosen = first ?? peers.find(([, peer]) => peer.hasFrames);
-    if (chosen === undefined) return null;
-    this.waitingServed = first === undefined ? 0 : this.waitingServed + 1;
-    const [name, peer] = chosen;
-    this.peers.delete(name);
-    this.peers.set(name, peer);
-    return peer.next();
+    const first = mayGoFirst ? peers.filter(([, peer]) => peer.waiting === 1) : [];
+    for (const [name, peer] of [...first, ...peers]) {
+      const isFirst = mayGoFirst && peer.waiting === 1;
+      const turn = peer.next((frame) => mayStart(name, frame));
+      if (turn === null) continue;
+      this.waitingServed = isFirst ? this.waitingServed + 1 : 0;
+      this.peers.delete(name);
+      this.peers.set(name, peer);
+      return turn;
+    }
+    return null;
   }
 
   /** The session that a further one of a peer replaces; null if there is room. */
