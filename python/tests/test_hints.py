@@ -87,3 +87,21 @@ def test_none_where_all_is_well(local, atoms):
 def test_the_codes_are_those_of_the_table():
     assert set(read_table("hints")["codes"]) == {"MERGE_SPECIES", "LIGHT_ATOMS"}
     assert json.dumps(read_table("hints"))
+
+
+def test_a_second_look_that_fails_costs_no_result(local, monkeypatch):
+    def fail(code):
+        def look(*_):
+            raise phasewire.errors.make_error(code, "so told")
+
+        monkeypatch.setattr("phasewire.analysers.local.find_hints", look)
+
+    expected = phasewire.ase.analyse(MIXED, local, hints=False)
+    fail("OVER_BUDGET")
+    result = phasewire.ase.analyse(MIXED, local, hints=True)
+    assert result.hints == ()
+    np.testing.assert_array_equal(result.labels, expected.labels)
+    fail("ABORTED")
+    with pytest.raises(phasewire.PhasewireError) as caught:
+        phasewire.ase.analyse(MIXED, local, hints=True)
+    assert caught.value.code == "ABORTED"

@@ -141,6 +141,12 @@ export interface FrameAnalysis {
   readonly seconds: number;
 }
 
+/** A second look that fails leaves the result as it is; an abort ends the whole call. */
+function noHintsAfter(error: unknown): [] {
+  if (error instanceof PhasewireError && error.code !== "ABORTED") return [];
+  throw error;
+}
+
 /** In a batch, each frame of up to this many atoms is computed on one thread; threads share larger frames. */
 const mostAtomsOfASmallFrame = 2000;
 
@@ -380,13 +386,10 @@ export class Analyser {
       ...(variables === null ? {} : { values: variables.named(values!) }),
     };
     const positions = denoised === null ? {} : { denoised: denoised.positions };
+    const given = options.lengthScale !== undefined;
     const hints = this.wantsHints(species, options)
-      ? await findHints(
-          this.core,
-          this.model,
-          prepared,
-          { ...analysis, ...positions },
-          options.lengthScale !== undefined,
+      ? await findHints(this.core, this.model, prepared, { ...analysis, ...positions }, given).catch(
+          noHintsAfter,
         )
       : [];
     if (denoised === null) return { ...analysis, hints };

@@ -1,8 +1,10 @@
 /** Hints that come with results (docs/hints.md). */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { runCli } from "../../src/cli/index.js";
+import { PhaseCore } from "../../src/core/index.js";
+import { PhasewireError } from "../../src/errors/index.js";
 import { createAnalyser, createFrame, type Frame, loadModel } from "../../src/index.js";
 import { randomNumbers } from "../core/support.js";
 import { TextSink, temporaryFolder } from "./support.js";
@@ -167,6 +169,24 @@ describe("an analyser", () => {
     const [batch] = await own.analyseBatch([mixed], {});
     expect(batch!.hints).toEqual([]);
     await own.dispose();
+  });
+
+  test("keeps the result if a look fails, unless the call was aborted", async () => {
+    const look = vi.spyOn(PhaseCore.prototype, "groupSpecies");
+    const fail = (code: "OVER_BUDGET" | "ABORTED") =>
+      look.mockImplementation(() => {
+        throw new PhasewireError(code, { message: "so told" });
+      });
+    try {
+      fail("OVER_BUDGET");
+      const result = await analyser.analyse(mixed, { hints: true });
+      expect(result.hints).toEqual([]);
+      expect(result.labels).toEqual((await analyser.analyse(mixed, { hints: false })).labels);
+      fail("ABORTED");
+      await expect(analyser.analyse(mixed, { hints: true })).rejects.toMatchObject({ code: "ABORTED" });
+    } finally {
+      look.mockRestore();
+    }
   });
 
   test("gives the same labels whether it looks or not", async () => {

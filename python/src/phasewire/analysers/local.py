@@ -26,7 +26,7 @@ from phasewire.analysers.base import Analyser
 from phasewire.analysers.evaluation import Passes, evaluate
 from phasewire.analysers.hints import find_hints
 from phasewire.analysers.task import Task
-from phasewire.errors import make_error
+from phasewire.errors import PhasewireError, make_error
 
 
 class Local(Analyser):
@@ -200,7 +200,12 @@ class Local(Analyser):
         hints: tuple[Hint, ...] = ()
         if self._wants_hints(frame, options):
             moved = replace(frame, positions=arrays["denoised"]) if options.denoise else frame
-            hints = find_hints(core, self._model.classes, moved, labels, margin, options.length_scale)
+            try:
+                hints = find_hints(core, self._model.classes, moved, labels, margin, options.length_scale)
+            except PhasewireError as error:
+                # A second look that fails leaves the result as it is; an abort ends the whole call.
+                if error.code == "ABORTED":
+                    raise
         return Result(
             phases=self.phases,
             aliases=self.aliases,
