@@ -95,7 +95,8 @@ function mostPairs(ctx: usize): i32 {
 
 /**
  * Finds the rows of the sorted atoms [begin, end). After the first that does not fit, they are only
- * counted, by candidates that may lie beyond the cutoff by a rounding: the number is no lower.
+ * counted, by candidates that may lie beyond the cutoff by a rounding: the number is no lower. One
+ * that may have too many pairs is formed all the same.
  */
 export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   const scratch = region(ctx, ADDRESS_SCRATCH) + worker * SCRATCH_BYTES;
@@ -127,21 +128,9 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
   let shift: f64 = 0;
   const most = mostPairs(ctx);
   let tests = 0;
-  // Once a row did not fit, the others are only counted, except one that may have too many pairs.
-  let isFull = false;
-  let formed = -1;
 
   for (let s = begin; s < end; ++s) {
     if (s > atomic.load<i32>(ctx + COUNT_DENSE_ROW) || isAborted(ctx)) break;
-    if (isFull && !reused && s != formed) {
-      const stop = endOfCell(cells, s, end);
-      tests += countPairs(ctx, scratch, s, stop);
-      packedKey = -1;
-      formed = takeCounts(ctx, scratch, s, stop);
-      s = (formed < 0 ? stop : formed) - 1;
-      if (atomic.load<i32>(ctx + COUNT_PAIRS_NEEDED) > most) break;
-      continue;
-    }
     let length = 0;
     if (reused) length = rowFromList(ctx, rows, s);
     else {
@@ -199,7 +188,9 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
     // If a frame is too large for i32, its counts wrap: a negative sum is also too much.
     if (start < 0 || start > most) break;
     if (start > capacity - padded) {
-      isFull = true;
+      if (reused) continue;
+      s = countRows(ctx, scratch, s + 1, end, most) - 1;
+      packedKey = -1;
       continue;
     }
     const bytes = padded << 2;
@@ -220,6 +211,26 @@ export function findPairs(ctx: usize, worker: i32, begin: i32, end: i32): void {
 function nearLimit(x: f64, y: f64, z: f64, shift: f64, reach: f64): f32 {
   const slack = (abs(x) + abs(y) + abs(z) + shift + 3 * reach) * 5e-7;
   return <f32>((reach + slack) * (reach + slack) * (1 + 1e-6));
+}
+
+/**
+ * Counts the pairs of the sorted atoms [begin, end). Returns the first of them whose row must be
+ * formed, because it may have too many pairs, or `end`.
+ */
+function countRows(ctx: usize, scratch: usize, begin: i32, end: i32, most: i32): i32 {
+  const cells = region(ctx, ADDRESS_ATOM_CELL);
+  let tests = 0;
+  let s = begin;
+  while (s < end && s <= atomic.load<i32>(ctx + COUNT_DENSE_ROW) && !isAborted(ctx)) {
+    const stop = endOfCell(cells, s, end);
+    tests += countPairs(ctx, scratch, s, stop);
+    const dense = takeCounts(ctx, scratch, s, stop);
+    s = dense < 0 ? stop : dense;
+    if (atomic.load<i32>(ctx + COUNT_PAIRS_NEEDED) > most) s = end;
+    if (dense >= 0) break;
+  }
+  atomic.add<i32>(ctx + COUNT_PAIR_TESTS, tests);
+  return s;
 }
 
 /** The end of the atoms from s on that share its cell, as many as are counted at a time. */

@@ -82,9 +82,14 @@ function classOf(logits: usize, needed: usize, around: v128, wanted: f32): i32 {
   return c + ctz(mask);
 }
 
-/** Writes exp(l_c - shift) of the padded classes and returns their sum. */
 // @ts-ignore: decorator
 @inline
+function largestLane(v: v128): f32 {
+  const pairs = f32x4.max(v, v128.shuffle<f32>(v, v, 2, 3, 0, 1));
+  return f32x4.extract_lane(f32x4.max(pairs, v128.shuffle<f32>(pairs, pairs, 1, 0, 3, 2)), 0);
+}
+
+/** Writes exp(l_c - shift) of the padded classes and returns their sum. */
 function exponentiate(exponentials: usize, logits: usize, classCount: i32, shift: f32): f64 {
   const shift4 = f32x4.splat(shift);
   // Up to a thousand terms are summed in f64, with an error far below the rounding of f32.
@@ -108,6 +113,8 @@ function ofNameable(exponentials: usize, needed: usize, c: i32, around: v128): v
 }
 
 /** The sum of the exponentials whose classes can be named. */
+// @ts-ignore: decorator
+@inline
 function sumNameable(exponentials: usize, needed: usize, around: v128, classCount: i32): f64 {
   let low = f64x2.splat(0);
   let high = low;
@@ -195,9 +202,7 @@ export function readOut(
   turned = v128.shuffle<f32>(largest, largest, 1, 0, 3, 2);
   second = f32x4.max(f32x4.max(second, v128.shuffle<f32>(second, second, 1, 0, 3, 2)), f32x4.min(largest, turned));
   largest = f32x4.max(largest, turned);
-  every = f32x4.max(every, v128.shuffle<f32>(every, every, 2, 3, 0, 1));
-  every = f32x4.max(every, v128.shuffle<f32>(every, every, 1, 0, 3, 2));
-  const anyFirst = f32x4.extract_lane(every, 0);
+  const anyFirst = largestLane(every);
   const top = max(anyFirst, flat);
   const namesNone = speciesSeen == 0;
   const first = namesNone ? anyFirst : f32x4.extract_lane(largest, 0);
@@ -260,21 +265,21 @@ export function seedLogDensity(ctx: usize): void {
 /** Writes the row of that seed for `atom`, with the bits that the forward pass has for it. */
 export function seedRow(ctx: usize, to: usize, atom: i32): void {
   const classCount = count(ctx, COUNT_CLASSES);
-  const row = <usize>(classCount << 2);
   const around = <i32>load<u8>(region(ctx, ADDRESS_SPECIES_AROUND) + atom);
   if (around >= count(ctx, COUNT_SPECIES_WANTED) && !isBarred(ctx, atom)) {
-    memory.copy(to, at4(region(ctx, ADDRESS_PROBABILITIES), atom * classCount), row);
+    copyRow(to, at4(region(ctx, ADDRESS_PROBABILITIES), atom * classCount), classCount);
     return;
   }
   const scratch = region(ctx, ADDRESS_SCRATCH);
   const logits = scratch + SCRATCH_LOGITS;
   const exponentials = scratch + SCRATCH_EXPONENTIALS;
-  memory.copy(logits, at4(region(ctx, ADDRESS_LOGITS), atom * classCount), row);
+  copyRow(logits, at4(region(ctx, ADDRESS_LOGITS), atom * classCount), classCount);
   for (let c = classCount; c < paddedClasses(classCount); ++c) store<f32>(at4(logits, c), <f32>PADDING);
-  let top = loadF4(logits, 0);
-  for (let c = 1; c < classCount; ++c) top = max(top, loadF4(logits, c));
+  let largest = v128.load(logits);
+  for (let c = 4; c < classCount; c += 4) largest = f32x4.max(largest, v128.load(at4(logits, c)));
+  const top = largestLane(largest);
   normalise(exponentials, <f32>exponentiate(exponentials, logits, classCount, top), classCount);
-  memory.copy(to, exponentials, row);
+  copyRow(to, exponentials, classCount);
 }
 
 /** logP_a of f64 logits. */

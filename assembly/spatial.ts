@@ -22,7 +22,6 @@ const FEWEST: i32 = 8;
 const FLAT: f64 = 0.08;
 
 const LANES: v128 = i32x4(0, 1, 2, 3);
-const ALL_LANES: v128 = i32x4(-1, -1, -1, -1);
 
 /** The sum of the lanes, in f64. */
 // @ts-ignore: decorator
@@ -46,13 +45,24 @@ export function isSpatial(ctx: usize, s: i32): bool {
   let yy4 = xx4;
   let yz4 = xx4;
   let zz4 = xx4;
-  // The row is filled up with pairs beyond the cutoff along x: they are left out.
   const whole = length & ~3;
-  for (let p = 0; p < length; p += 4) {
-    const inside = p < whole ? ALL_LANES : i32x4.lt_s(LANES, i32x4.splat(length - whole));
-    const x = v128.and(v128.load(at4(px, p)), inside);
-    const y = v128.and(v128.load(at4(py, p)), inside);
-    const z = v128.and(v128.load(at4(pz, p)), inside);
+  for (let p = 0; p < whole; p += 4) {
+    const x = v128.load(at4(px, p));
+    const y = v128.load(at4(py, p));
+    const z = v128.load(at4(pz, p));
+    xx4 = f32x4.add(xx4, f32x4.mul(x, x));
+    xy4 = f32x4.add(xy4, f32x4.mul(x, y));
+    xz4 = f32x4.add(xz4, f32x4.mul(x, z));
+    yy4 = f32x4.add(yy4, f32x4.mul(y, y));
+    yz4 = f32x4.add(yz4, f32x4.mul(y, z));
+    zz4 = f32x4.add(zz4, f32x4.mul(z, z));
+  }
+  if (whole < length) {
+    // The row is filled up with pairs beyond the cutoff along x: they are left out.
+    const inside = i32x4.lt_s(LANES, i32x4.splat(length - whole));
+    const x = v128.and(v128.load(at4(px, whole)), inside);
+    const y = v128.and(v128.load(at4(py, whole)), inside);
+    const z = v128.and(v128.load(at4(pz, whole)), inside);
     xx4 = f32x4.add(xx4, f32x4.mul(x, x));
     xy4 = f32x4.add(xy4, f32x4.mul(x, y));
     xz4 = f32x4.add(xz4, f32x4.mul(x, z));

@@ -41,6 +41,10 @@ export function settleStacking(ctx: usize, scratch: usize): void {
   const n = count(ctx, COUNT_ATOMS);
   const order = region(ctx, ADDRESS_ORDER);
   const barred = region(ctx, ADDRESS_BARRED);
+  if (!hasLabel(ctx, stacked)) {
+    memory.fill(barred, 0, n);
+    return;
+  }
   let any = false;
   for (let s = 0; s < n; ++s) {
     const isBarred = labelAt(ctx, s) == stacked && !isSurrounded(ctx, s, stacked);
@@ -54,6 +58,17 @@ export function settleStacking(ctx: usize, scratch: usize): void {
     for (let s = first; s < until; ++s) here = here || load<u8>(barred + <usize>load<i32>(at4(order, s))) != 0;
     if (here) readAgain(ctx, scratch, first, until);
   }
+}
+
+/** Whether any atom has the label. */
+function hasLabel(ctx: usize, label: i32): bool {
+  const labels = region(ctx, ADDRESS_LABELS);
+  const n = count(ctx, COUNT_ATOMS);
+  const wanted = i16x8.splat(<i16>label);
+  let i = 0;
+  for (; i + 8 <= n; i += 8) if (v128.any_true(i16x8.eq(v128.load(at2(labels, i)), wanted))) return true;
+  for (; i < n; ++i) if (<i32>load<u16>(at2(labels, i)) == label) return true;
+  return false;
 }
 
 function labelAt(ctx: usize, s: i32): i32 {

@@ -67,4 +67,26 @@ describe("the choice of a build", () => {
     expectClose("logits", relaxedForward.logits, forward.logits, 1e-5);
     expectClose("score", relaxedScore.score, score.score, 1e-4);
   });
+
+  it.each(builds)(
+    "%s: results have the same bits for both ways to copy numbers to all lanes",
+    async (build) => {
+      const sizes = [
+        {},
+        { channels: 16, lmax: 4, skippedDegree: 0, innerWidth: 24, hiddenWidth: 16, messageWidth: 8 },
+      ];
+      for (const [index, size] of sizes.entries()) {
+        const core = await PhaseCore.create(randomModel(7 + index, 5, 64, size), { threads: 1, build });
+        const { splatNumbers } = (core as unknown as { core: { splatNumbers(flag: number): void } }).core;
+        const passes = [];
+        for (const flag of [0, 1]) {
+          splatNumbers(flag);
+          core.load(shakenCrystal(3, 0.2, 3));
+          passes.push([await core.forward(), await core.score()]);
+        }
+        expect(passes[1]).toEqual(passes[0]);
+        await core.dispose();
+      }
+    },
+  );
 });
