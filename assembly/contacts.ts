@@ -4,9 +4,12 @@
  *     M_xy = sum over neighbours of species y around atoms of species x of (1 - (r / R)^2)^2,
  *            rows divided by their sums,   R = 1.6 a0
  *     d_xx' = sum_y |M_xy - M_x'y|
+ *     c_xx' = sum_y sqrt((2 / pi) m_y (1 - m_y) (1 / e_x + 1 / e_x')),   m_y = (M_xy + M_x'y) / 2
  *
- * Species of one sublattice have the same neighbours, up to the noise of random occupation. Groups
- * are merged while the largest d_xx' between members of two of them is at most ALIKE.
+ * Species of one sublattice have the same neighbours, up to the chance of random occupation: c is
+ * the mean of d if each of the e_x neighbours of species x, (sum of weights)^2 / (sum of their
+ * squares), is drawn by itself. Groups are merged while d_xx' is at most ALIKE or CHANCE c_xx' for
+ * all members x, x' of two of them.
  */
 import {
   ADDRESS_PAIR_COUNT,
@@ -26,8 +29,10 @@ import { addF8, at4, at8, count, loadF4, loadF8, region, storeF8 } from "./memor
 import { SCRATCH_CONTACTS } from "./scratch";
 
 const REACH: f64 = 1.6;
-/** Above the noise of some hundred atoms, below the species of perovskite, which differ least. */
+/** Below the species of perovskite, which differ least. */
 const ALIKE: f64 = 0.15;
+/** Above the largest d between the species of random alloys, in units of its mean. */
+const CHANCE: f64 = 2.2;
 
 /**
  * Writes the species of the frame and the group of each, as pairs in the order of first appearance
@@ -76,11 +81,12 @@ function indexOf(groups: usize, found: i32, species: i32): i32 {
   return -1;
 }
 
-/** M, of MOST_GROUPED numbers per row. */
+/** M, of MOST_GROUPED numbers per row, and behind it e. */
 function countContacts(ctx: usize, groups: usize, found: i32, contacts: usize): void {
   const species = region(ctx, ADDRESS_SORTED_SPECIES);
   const n = count(ctx, COUNT_ATOMS);
-  memory.fill(contacts, 0, 8 * MOST_GROUPED * MOST_GROUPED);
+  const independent = at8(contacts, MOST_GROUPED * MOST_GROUPED);
+  memory.fill(contacts, 0, 8 * MOST_GROUPED * (MOST_GROUPED + 1));
   for (let s = 0; s < n; ++s) {
     const x = indexOf(groups, found, load<i32>(at4(species, s)));
     const row = at8(contacts, MOST_GROUPED * x);
@@ -95,31 +101,47 @@ function countContacts(ctx: usize, groups: usize, found: i32, contacts: usize): 
       const link = load<i32>(at4(region(ctx, ADDRESS_PAIR_LINK), p));
       const y = link & 1 ? indexOf(groups, found, load<i32>(at4(species, link >> 1))) : x;
       addF8(row, y, left * left);
+      addF8(independent, x, left * left * left * left);
     }
   }
   for (let x = 0; x < found; ++x) {
     const row = at8(contacts, MOST_GROUPED * x);
     let sum: f64 = 0;
     for (let y = 0; y < found; ++y) sum += loadF8(row, y);
-    if (sum > 0) for (let y = 0; y < found; ++y) storeF8(row, y, loadF8(row, y) / sum);
+    if (!(sum > 0)) continue;
+    for (let y = 0; y < found; ++y) storeF8(row, y, loadF8(row, y) / sum);
+    storeF8(independent, x, (sum * sum) / loadF8(independent, x));
   }
 }
 
-/** The largest d between members of two groups. */
+/** The largest d between members of two groups, in units of what makes them alike. */
 function difference(groups: usize, found: i32, contacts: usize, first: i32, second: i32): f64 {
   let largest: f64 = 0;
   for (let x = 0; x < found; ++x) {
     if (groupOf(groups, x) != first) continue;
     for (let z = 0; z < found; ++z) {
       if (groupOf(groups, z) != second) continue;
-      let d: f64 = 0;
-      for (let y = 0; y < found; ++y) {
-        d += abs(loadF8(contacts, MOST_GROUPED * x + y) - loadF8(contacts, MOST_GROUPED * z + y));
-      }
-      largest = max(largest, d);
+      largest = max(largest, distanceOf(found, contacts, x, z));
     }
   }
   return largest;
+}
+
+/** d of two species over the larger of ALIKE and CHANCE c. */
+function distanceOf(found: i32, contacts: usize, x: i32, z: i32): f64 {
+  const independent = at8(contacts, MOST_GROUPED * MOST_GROUPED);
+  const fewness = 1 / loadF8(independent, x) + 1 / loadF8(independent, z);
+  let d: f64 = 0;
+  let chance: f64 = 0;
+  for (let y = 0; y < found; ++y) {
+    const one = loadF8(contacts, MOST_GROUPED * x + y);
+    const other = loadF8(contacts, MOST_GROUPED * z + y);
+    const mean = (one + other) / 2;
+    d += abs(one - other);
+    // Rounding may take a share beyond 1.
+    chance += sqrt((2 / Math.PI) * max(0, mean * (1 - mean)) * fewness);
+  }
+  return d / max(ALIKE, CHANCE * chance);
 }
 
 /** Merges the two groups that differ least, if they are alike. */
@@ -138,7 +160,7 @@ function mergeClosest(groups: usize, found: i32, contacts: usize): bool {
       other = second;
     }
   }
-  if (!(least <= ALIKE)) return false;
+  if (!(least <= 1)) return false;
   for (let x = 0; x < found; ++x) if (groupOf(groups, x) == other) storeGroup(groups, x, one);
   return true;
 }

@@ -153,7 +153,7 @@ export const EXTENT_INTERVALS: i32 = 1024;
 /** f64 MOST_GROUPED x MOST_GROUPED: contacts of species (see contacts.ts). */
 export const SCRATCH_CONTACTS: i32 = SCRATCH_EXTENT + EXTENT_MARKS + EXTENT_INTERVALS;
 
-export const SCRATCH_BYTES: i32 = (SCRATCH_CONTACTS + 8 * MOST_GROUPED * MOST_GROUPED + 255) & ~255;
+export const SCRATCH_BYTES: i32 = (SCRATCH_CONTACTS + 8 * MOST_GROUPED * (MOST_GROUPED + 1) + 255) & ~255;
 
 // ---- the double-precision reference (ADDRESS_REFERENCE_SCRATCH), in f64 numbers -----------------
 

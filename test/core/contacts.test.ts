@@ -46,6 +46,19 @@ describe("groups of species", () => {
     expect(parts(await groupsOf(alloy((site) => Math.min(site, 1))))).toEqual([[0], [1]]);
   });
 
+  it("allow for chance where many species share few sites", async () => {
+    for (const count of [8, 12]) {
+      const random = alloy((_, draw) => Math.floor(count * draw()));
+      expect(new Set((await groupsOf(random))!.values()).size, `${count} species`).toBe(1);
+    }
+    // Every other atom of the cell has one of two sets of six species.
+    const two = await groupsOf(alloy((site, draw) => Math.floor(6 * draw()) + (site < 2 ? 0 : 6)));
+    expect(parts(two)).toEqual([
+      [0, 1, 2, 3, 4, 5],
+      [6, 7, 8, 9, 10, 11],
+    ]);
+  });
+
   it("follow the definition", async () => {
     const frame = alloy((site, random) => (site < 2 ? 0 : random() < 0.5 ? 1 : site));
     const groups = await groupsOf(frame);
