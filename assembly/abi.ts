@@ -276,8 +276,10 @@ export const ADDRESS_KNOWN: i32 = ADDRESS_TAKES_PART + ADDRESS;
 
 // ---- addresses: frame, internal; rows in sorted order unless stated otherwise -------------------
 
+/** f32 N, the same between two averages, in the order given; see known.ts */
+export const ADDRESS_KNOWN_ROUND: i32 = ADDRESS_KNOWN + ADDRESS;
 /** u8 N, species around each atom, in the order given (see nameable.ts) */
-export const ADDRESS_SPECIES_AROUND: i32 = ADDRESS_KNOWN + ADDRESS;
+export const ADDRESS_SPECIES_AROUND: i32 = ADDRESS_KNOWN_ROUND + ADDRESS;
 /** u8 N, 1 where the stacked class is barred, in the order given (see stacking.ts) */
 export const ADDRESS_BARRED: i32 = ADDRESS_SPECIES_AROUND + ADDRESS;
 /** i32 2 x MOST_GROUPED, species and their groups, of groupSpecies (see contacts.ts) */
@@ -356,8 +358,10 @@ export const ADDRESS_REFERENCE_GRADIENT: i32 = ADDRESS_REFERENCE_SEED + ADDRESS;
 
 // ---- addresses: double-precision reference, internal --------------------------------------------
 
+/** f64 N, log-odds before an average, see known.ts */
+export const ADDRESS_REFERENCE_ROUND: i32 = ADDRESS_REFERENCE_GRADIENT + ADDRESS;
 /** f64 REFERENCE_ADJOINTS + N x (H + M), see scratch.ts */
-export const ADDRESS_REFERENCE_SCRATCH: i32 = ADDRESS_REFERENCE_GRADIENT + ADDRESS;
+export const ADDRESS_REFERENCE_SCRATCH: i32 = ADDRESS_REFERENCE_ROUND + ADDRESS;
 
 const ADDRESSES_END: i32 = ADDRESS_REFERENCE_SCRATCH + ADDRESS;
 

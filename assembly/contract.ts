@@ -17,6 +17,8 @@ export const SHORTEST_LENGTH_SCALE: f64 = 1e-100;
 export const LONGEST_LENGTH_SCALE: f64 = 1e+100;
 /** Fewest atoms of a cluster whose length scale can be estimated. */
 export const FEWEST_OF_CLUSTER: i32 = 13;
+/** How often the log-odds of known surroundings are averaged over the neighbours; even. */
+export const AVERAGES: i32 = 2;
 /**
  * Version of the names, shapes and order of calls of the core (docs/core-abi.md), not of the
  * offsets.

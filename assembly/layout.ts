@@ -31,6 +31,7 @@ import {
   ADDRESS_IDEAL_LOGITS,
   ADDRESS_KNOWN,
   ADDRESS_KNOWN_BIAS0,
+  ADDRESS_KNOWN_ROUND,
   ADDRESS_KNOWN_WEIGHT0,
   ADDRESS_KNOWN_WEIGHT1,
   ADDRESS_INVARIANTS_MIX,
@@ -81,6 +82,7 @@ import {
   ADDRESS_REFERENCE_LOGITS,
   ADDRESS_REFERENCE_MESSAGES,
   ADDRESS_REFERENCE_PROBABILITIES,
+  ADDRESS_REFERENCE_ROUND,
   ADDRESS_REFERENCE_SCRATCH,
   ADDRESS_REFERENCE_SEED,
   ADDRESS_REFERENCE_START,
@@ -280,6 +282,7 @@ export function layoutFrame(
   end = place(ctx, ADDRESS_RAW_LABELS, end, 2 * n * gradient);
   end = place(ctx, ADDRESS_TAKES_PART, end, n * gradient);
   end = place(ctx, ADDRESS_KNOWN, end, 4 * n * gradient);
+  end = place(ctx, ADDRESS_KNOWN_ROUND, end, 4 * n * gradient);
   end = place(ctx, ADDRESS_SPECIES_AROUND, end, n);
   end = place(ctx, ADDRESS_BARRED, end, n);
   end = place(ctx, ADDRESS_SPECIES_GROUPS, end, 8 * <f64>MOST_GROUPED);
@@ -349,6 +352,7 @@ export function layoutReference(ctx: usize, base: i32, pairCapacity: i32): f64 {
   end = place(ctx, ADDRESS_REFERENCE_KNOWN, end, 8 * n);
   end = place(ctx, ADDRESS_REFERENCE_SEED, end, 8 * c * n);
   end = place(ctx, ADDRESS_REFERENCE_GRADIENT, end, 24 * n);
+  end = place(ctx, ADDRESS_REFERENCE_ROUND, end, 8 * n);
   end = place(ctx, ADDRESS_REFERENCE_SCRATCH, end, 8 * <f64>REFERENCE_ADJOINTS + (h + m) * n);
   store<i32>(ctx + COUNT_REFERENCE_CAPACITY, <i32>min(pairs, MOST_PAIRS));
   return checked(end);

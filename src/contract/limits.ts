@@ -26,6 +26,8 @@ export const limits = {
     fewestOfCluster: 13,
   },
   denoising: {
+    /** How often the log-odds of known surroundings are averaged over the neighbours; even. */
+    averages: 2,
     /** Most denoising steps that may be requested. Unit: steps. */
     mostSteps: 10000,
     /** Denoising until converged ends when no atom would move by more than this. Unit: a0. */

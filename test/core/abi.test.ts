@@ -102,7 +102,7 @@ const typeBytes: Readonly<Record<string, number>> = { u8: 1, u16: 2, i32: 4, f32
 
 /** Regions that only frames with gradients have. */
 const gradientRegions =
-  /^(SEED|GRADIENT|RAW_LABELS|TAKES_PART|KNOWN|HIDDEN_ADJOINT|MESSAGES_ADJOINT|BLOCK_VIRIAL|CURSOR|DENOISE_\w+|PAIR_REVERSE|PAIR_GRADIENT)$/;
+  /^(SEED|GRADIENT|RAW_LABELS|TAKES_PART|KNOWN|KNOWN_ROUND|HIDDEN_ADJOINT|MESSAGES_ADJOINT|BLOCK_VIRIAL|CURSOR|DENOISE_\w+|PAIR_REVERSE|PAIR_GRADIENT)$/;
 
 const features = {
   gradient: core.FEATURE_GRADIENT.value,

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import type { CoreContext } from "../../src/core/context.js";
 import { type CoreModel, PhaseCore } from "../../src/core/index.js";
-import { forwardReference } from "../../src/core/reference.js";
+import { forwardReference, type ReferenceResult } from "../../src/core/reference.js";
 import { builds, expectClose, randomFrame, randomModel, shakenCrystal } from "./support.js";
 
 const classCount = 6;
@@ -28,6 +28,56 @@ function asking(knownWidth: number, shift = 0): CoreModel {
   return { ...model, tensors: tensors as unknown as CoreModel["tensors"] };
 }
 
+/** k_a of each atom by itself. */
+function alone(model: CoreModel, { hidden, messages }: ReferenceResult): number[] {
+  const { hiddenWidth: H, messageWidth: M, knownWidth: T, tensors } = model;
+  return Array.from({ length: hidden.length / H }, (_, atom) => {
+    const x = [...hidden.subarray(atom * H, (atom + 1) * H), ...messages.subarray(atom * M, (atom + 1) * M)];
+    let sum = 0;
+    for (let t = 0; t < T; ++t) {
+      const z = x.reduce(
+        (total, number, i) => total + number * tensors["known.weight0"]![t * (H + M) + i]!,
+        tensors["known.bias0"]![t]!,
+      );
+      sum += (tensors["known.weight1"]![t]! * z) / (1 + Math.exp(-z));
+    }
+    return sum;
+  });
+}
+
+/** The atoms within the cutoff of an atom, by brute force over the next images. */
+function neighbours(
+  frame: { readonly positions: Float64Array; readonly cell: Float64Array | null },
+  atom: number,
+  cutoff: number,
+): { other: number; distance: number }[] {
+  const { positions } = frame;
+  const cell = frame.cell!;
+  const found: { other: number; distance: number }[] = [];
+  const steps = [-2, -1, 0, 1, 2];
+  for (let other = 0; other < positions.length / 3; ++other) {
+    for (const a of steps) {
+      for (const b of steps) {
+        for (const c of steps) {
+          if (other === atom && a === 0 && b === 0 && c === 0) continue;
+          const distance = Math.hypot(
+            ...[0, 1, 2].map(
+              (k) =>
+                positions[3 * other + k]! -
+                positions[3 * atom + k]! +
+                a * cell[k]! +
+                b * cell[3 + k]! +
+                c * cell[6 + k]!,
+            ),
+          );
+          if (distance < cutoff) found.push({ other, distance });
+        }
+      }
+    }
+  }
+  return found;
+}
+
 /** The shift with which half of the crystal's atoms are known. */
 async function middle(): Promise<number> {
   const trial = await PhaseCore.create(asking(16), { threads: 1 });
@@ -35,7 +85,8 @@ async function middle(): Promise<number> {
   await trial.denoise({ steps: 2 });
   const sorted = knownOf(trial).sort();
   await trial.dispose();
-  return -sorted[sorted.length >> 1]!;
+  const half = sorted.length >> 1;
+  return -(sorted[half - 1]! + sorted[half]!) / 2;
 }
 
 const shift = await middle();
@@ -76,7 +127,8 @@ describe("known surroundings", () => {
           return;
         }
         const crystals = Array.from(row(result.logits)).slice(1);
-        const flat = Math.log(crystals.reduce((sum, logit) => sum + Math.exp(logit), 0)) - odds;
+        const unknown = crystals.reduce((sum, logit) => sum + Math.exp(logit), 0) * Math.exp(-odds);
+        const flat = Math.log(Math.exp(row(result.logits)[0]!) + unknown);
         const logits = [flat, ...crystals];
         const label = logits.indexOf(Math.max(...logits));
         const sum = logits.reduce((total, logit) => total + Math.exp(logit), 0);
@@ -90,12 +142,68 @@ describe("known surroundings", () => {
         );
         expectClose("confidence", [result.confidence[atom]!], [Math.exp(logits[label]!) / sum], 1e-5);
         expectClose("margin", [result.margin[atom]!], [margin], 1e-4);
-        expect(Math.abs(row(result.probabilities)[0]! - 1 / (1 + Math.exp(odds))) <= 1e-6, "p_0").toBe(true);
+        expect(row(result.probabilities)[0]! >= 1 / (1 + Math.exp(odds)) - 1e-6, "p_0").toBe(true);
         counts[label > 0 ? "kept" : "rejected"]++;
       });
       if (name === "crystal") expect(Math.min(counts.kept, counts.rejected)).toBeGreaterThan(0);
     },
   );
+
+  it("are averaged over the neighbours that take part, and what the raw pass doubts needs ten times the odds", async () => {
+    const frame = frames.crystal;
+    const given = asking(16, shift);
+    const trial = await PhaseCore.create(given, { threads: 1 });
+    trial.load(frame);
+    const { logits } = await trial.forward();
+    await trial.dispose();
+    const atomCount = logits.length / classCount;
+    const best = Array.from({ length: atomCount }, (_, atom) =>
+      Math.max(...logits.subarray(atom * classCount + 1, (atom + 1) * classCount)),
+    );
+    // A third of the atoms takes no part, and half of the others are disordered in the raw pass.
+    const sorted = best.toSorted((a, b) => a - b);
+    const bias = given.tensors["network2.bias1"].slice();
+    bias[0] = sorted[Math.floor(atomCount / 3)]! + Math.LN10;
+    const model = { ...given, tensors: { ...given.tensors, "network2.bias1": bias } };
+    const one = await PhaseCore.create(model, { threads: 1 });
+    one.load(frame);
+    const result = await one.denoise({ steps: 0 });
+    const found = knownOf(one);
+    const reference = forwardReference(one.loadedFrame());
+    await one.dispose();
+    expectClose("k_a", found, reference.known, 1e-4);
+
+    const takesPart = best.map((logit) => logit > bias[0]! - Math.LN10);
+    const own = alone(model, reference);
+    const cutoff = model.cutoff * frame.lengthScale;
+    let odds = own;
+    for (const _ of [1, 2]) {
+      odds = odds.map((value, atom) => {
+        if (!takesPart[atom]) return value;
+        let [sum, weights] = [value, 1];
+        for (const { other, distance } of neighbours(frame, atom, cutoff)) {
+          if (!takesPart[other]) continue;
+          const weight = (1 - (distance / cutoff) ** 2) ** 2;
+          sum += weight * odds[other]!;
+          weights += weight;
+        }
+        return sum / weights;
+      });
+    }
+    expectClose("k_a by hand", found, odds, 1e-4);
+    const counts = [0, 0];
+    for (let atom = 0; atom < atomCount; ++atom) {
+      if (!takesPart[atom]) continue;
+      const raw = result.rawLabels[atom] === 0;
+      counts[raw ? 0 : 1]! += 1;
+      const row = logits.subarray(atom * classCount, (atom + 1) * classCount);
+      const crystals = row.slice(1).reduce((sum, logit) => sum + Math.exp(logit), 0);
+      const ratio = Math.exp(bias[0]!) / crystals + Math.exp((raw ? Math.LN10 : 0) - odds[atom]!);
+      const share = ratio / (1 + ratio);
+      expect(Math.abs(result.probabilities[atom * classCount]! - share) <= 1e-4, `p_0 of ${atom}`).toBe(true);
+    }
+    expect(Math.min(...counts, takesPart.filter((part) => !part).length)).toBeGreaterThan(5);
+  });
 
   it("are also asked for where class 0 leads by less than log 10, and of no other atoms", async () => {
     for (const [lead, takesPart] of [
@@ -117,15 +225,20 @@ describe("known surroundings", () => {
       const one = await PhaseCore.create(flat, { threads: 1 });
       one.load(frames.crystal);
       const result = await one.denoise({ steps: 0 });
+      const { context } = one as unknown as { context: CoreContext };
+      const { memory } = context as unknown as { memory: WebAssembly.Memory };
+      const bytes = new Uint8Array(memory.buffer, context.region("TAKES_PART"), best.length);
+      const part = Array.from(bytes, (byte) => byte > 0);
       await one.dispose();
       if (takesPart) {
-        const part = best.map((logit) => logit > bias[0]! - Math.LN10);
-        expect(Array.from(result.labels, (label) => label > 0)).toEqual(part);
+        expect(part).toEqual(best.map((logit) => logit > bias[0]! - Math.LN10));
         expect(part.some((chosen, atom) => chosen && result.rawLabels[atom] === 0)).toBe(true);
       } else {
         expect(result.rawLabels.every((label) => label === 0)).toBe(true);
-        expect(result.labels.every((label) => label === 0)).toBe(true);
+        expect(part.some(Boolean)).toBe(false);
       }
+      // Until the atoms have moved, the constant logit of class 0 leads as before.
+      expect(result.labels).toEqual(result.rawLabels);
     }
   });
 
@@ -182,12 +295,13 @@ describe("known surroundings", () => {
     expect(never.probabilities.every(Number.isFinite)).toBe(true);
     core.setPrior([3, ...new Array<number>(classCount - 1).fill(1)]);
     core.load(frames.crystal);
-    const { probabilities } = await core.denoise({ steps: 2 });
+    const { logits, probabilities } = await core.denoise({ steps: 2 });
     knownOf(core).forEach((odds, atom) => {
       if (even.rawLabels[atom] === 0 || probabilities[atom * classCount] === 1) return;
-      expect(Math.abs(probabilities[atom * classCount]! - 1 / (1 + Math.exp(odds) / 3)) <= 1e-6, "p_0").toBe(
-        true,
-      );
+      const row = Array.from(logits.subarray(atom * classCount, (atom + 1) * classCount));
+      const crystals = row.slice(1).reduce((sum, logit) => sum + Math.exp(logit), 0);
+      const ratio = Math.exp(row[0]!) / crystals + 3 * Math.exp(-odds);
+      expect(Math.abs(probabilities[atom * classCount]! - ratio / (1 + ratio)) <= 1e-5, "p_0").toBe(true);
     });
     core.setPrior(new Array<number>(classCount).fill(1));
   });
