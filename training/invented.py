@@ -84,15 +84,24 @@ def _orbit(
     return np.array(unique)
 
 
-def _relaxed(positions: np.ndarray, cell: np.ndarray, species: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Positions after some steps down a soft repulsion of range 1.5, with a size for each species."""
-    for _ in range(60):
+def relaxed(
+    positions: np.ndarray,
+    cell: np.ndarray,
+    species: np.ndarray,
+    sizes: np.ndarray,
+    moving: np.ndarray | None = None,
+    steps: int = 60,
+) -> np.ndarray:
+    """Positions after steps down a soft repulsion of range 1.5, with a size for each species, of the moving atoms."""
+    for _ in range(steps):
         table = neighbour_table(positions, cell, True, 1.5, None)
         vectors = positions[table.indices] - positions[:, None] + table.shifts
         r = np.where(table.mask, np.linalg.norm(vectors, axis=-1), 1.5)
         diameter = 0.5 * (sizes[species][:, None] + sizes[species][table.indices])
         push = np.where(table.mask, (diameter / r) ** 6 * (1.0 - (r / 1.5) ** 2), 0.0)
         step = -0.02 * (push[..., None] * vectors / r[..., None]).sum(axis=1)
+        if moving is not None:
+            step[~moving] = 0.0
         longest = np.linalg.norm(step, axis=1).max()
         positions = positions + step * min(1.0, 0.05 / max(longest, 1e-9))
     return positions
@@ -133,7 +142,7 @@ def invent(rng: np.random.Generator, name: str) -> Prototype | None:
     if heights.min() < LEAST_SPACING or _spacings(positions, cell).min() < 0.5 * LEAST_SPACING:
         return None
     if rng.random() < 0.5:
-        positions = _relaxed(positions, cell, marks, rng.uniform(0.75, 1.05, marks.max() + 1))
+        positions = relaxed(positions, cell, marks, rng.uniform(0.75, 1.05, marks.max() + 1))
     spacings = _spacings(positions, cell)
     if spacings.min() < LEAST_SPACING or spacings.max() > MOST_SPACING:
         return None

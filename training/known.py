@@ -2,11 +2,11 @@
 
 The network `known` of docs/maths.md is a last, small part of a model. It learns from frames that the model itself has
 denoised, with the core that users run: samples of the model's own classes as in training (bulk, strains, defects,
-surfaces, boundaries, mixtures, alloys), and samples of no class (`strangers.py`). Everything else in the file stays as
-it is, so logits and forces do not change.
+surfaces, boundaries, mixtures, alloys), more of their boundaries (`boundaries.py`), and samples of no class
+(`strangers.py`). Everything else in the file stays as it is, so logits and forces do not change.
 
 Parts of the work are kept in `training/runs/known` and made again only if they are missing. The networks take an hour
-or two of one core, the rest a few minutes for each model.
+or two of one core, the rest half an hour for each model.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 from phasewire import InputError
+from phasewire._contract import limits
 from phasewire._core.core import Core
 from phasewire._frame.frame import Frame
 from phasewire._model.model import Model, read_model
 from tqdm import tqdm
 
+from .boundaries import Boundaries
 from .catalogue import as_prototype, tier
 from .config import TrainingConfig
 from .export import add_known
@@ -44,13 +46,20 @@ from .wyckoff import read
 
 ROOT = Path(__file__).parent
 SETTINGS = ROOT / "configs" / "known.json"
-# Share of the drawn atoms whose surroundings are known. It sets where the odds are even.
-KNOWN_SHARE = 0.4
+# Kinds of surroundings and their shares of the drawn atoms. The shares set where the odds are even.
+KNOWN_SHARES = {"known": 0.4, "boundary": 0.14}
+UNKNOWN_SHARE = 1.0 - sum(KNOWN_SHARES.values())
+KINDS = {**KNOWN_SHARES, **{kind: UNKNOWN_SHARE * share for kind, share in SHARES.items()}}
+NO_KIND = -1
+AVERAGES = limits.whole("denoising", "averages")
 # Share of samples under strong strain. It is larger than in training.
 STRAINED = 0.2
 # Share of the doubtful atoms of known crystals, those at boundaries and next to defects, that teach anything: they are
 # as much like what is disordered as like their crystal.
 DOUBTFUL = 0.5
+# A crystal of no class that denoising brings this close to an ideal class, in units of a0, teaches nothing: it was a
+# distortion of that class and is no more.
+TURNED = 0.05
 # Atoms that are denoised before their surroundings are kept in a file.
 PART_ATOMS = 100_000
 
@@ -59,27 +68,31 @@ PART_ATOMS = 100_000
 class KnownConfig:
     """Settings; `training/configs/known.json` has those of the shipped models.
 
-    network_runs, fluid_runs, fluid_snapshots, inventions: sizes of the pools; atoms: how many atoms to denoise, for a
-    model by name or `default`; stranger_share: share of samples of no class; alloy_share: share of the crystals of one
-    species that become random alloys; noise_most: strongest displacements of known crystals, in units of a0; steps:
-    denoising steps, drawn for each sample; width and members: of the network; updates, batch, learning_rate, decay,
-    smoothing: of its training;
-    held_out: one in this many crystals, runs and samples is left out and reported on.
+    network_runs, dense_runs, fluid_runs, fluid_snapshots, inventions: sizes of the pools; atoms: how many atoms to
+    denoise, for a model by name or `default`; stranger_share: share of samples of no class; boundary_share: share of
+    samples of boundaries; alloy_share: share of the crystals of one species that become random alloys; noise_most:
+    strongest displacements of known crystals, in units of a0; steps: denoising steps, drawn for each sample; width and
+    members: of the network; updates, batch (samples), learning_rate, decay, smoothing: of its training; alone: weight
+    of the log-odds before their average in the loss; held_out: one in this many crystals, runs and samples is left out
+    and reported on.
     """
 
     network_runs: int = 400
+    dense_runs: int = 34
     fluid_runs: int = 30
     fluid_snapshots: int = 6
     inventions: int = 500
     atoms: dict[str, int] | None = None
     stranger_share: float = 0.5
+    boundary_share: float = 0.15
     alloy_share: float = 0.6
     noise_most: float = 0.18
     steps: tuple[int, ...] = (8,)
     width: int = 64
     members: int = 1
     updates: int = 6000
-    batch: int = 4096
+    batch: int = 16
+    alone: float = 0.3
     learning_rate: float = 3e-3
     decay: float = 1e-4
     smoothing: float = 0.01
@@ -101,19 +114,23 @@ class KnownConfig:
 class Surroundings:
     """Denoised surroundings of A atoms.
 
-    inputs (A, H + M), what the network sees; kind (A,), 0 for known surroundings, else the place of the kind in
-    `strangers.SHARES`, from 1; sample (A,), the number of the sample; held_out (A,).
+    inputs (A, H + M), what the network sees; kind (A,), the place in `KINDS`, or NO_KIND for atoms that are only
+    neighbours; sample (A,), the number of the sample; held_out (A,); starts (A + 1,), of the rows of neighbours among
+    them; others and weights, those neighbours and their weights in an average.
     """
 
     inputs: np.ndarray
     kind: np.ndarray
     sample: np.ndarray
     held_out: np.ndarray
+    starts: np.ndarray
+    others: np.ndarray
+    weights: np.ndarray
 
     @property
     def known(self) -> np.ndarray:
         """Whether the surroundings are known, (A,)."""
-        return self.kind == 0
+        return self.kind < len(KNOWN_SHARES)
 
 
 def split(index: int, parts: int) -> bool:
@@ -132,6 +149,8 @@ class Source:
             folder / "fluids.npz", settings.fluid_runs, settings.fluid_snapshots, settings.fluid_seed
         )
         networks, runs = load_networks(folder / "networks", settings.network_runs, settings.seed)
+        dense, dense_runs = load_networks(folder / "dense", settings.dense_runs, settings.seed, dense=True)
+        networks, runs = networks + dense, runs + dense_runs
         strangers = load_strangers(folder / f"strangers-{len(classes)}.npz", classes, settings)
         self.settings = settings
         nothing = dict.fromkeys(("share_fluid", "share_sparse", "share_random", "share_destroyed", "share_drop"), 0.0)
@@ -156,15 +175,20 @@ class Source:
         seed = self.settings.seed
         self.rng = np.random.default_rng([seed, part, 0])
         self._own = self._make_own([seed, part, 1])
+        self._boundaries = Boundaries(self._make_own([seed, part, 5]), [seed, part, 6])
         self._others = [make([seed, part, 2 + index]) for index, make in enumerate(self._make_others)]
 
-    def sample(self) -> tuple[Sample, int, bool]:
+    def sample(self) -> tuple[Sample, str, bool]:
         """A sample, whose labels are those of the model, its kind, and whether it is held out."""
-        held_out = bool(self.rng.random() < 1 / self.settings.held_out)
-        if self.rng.random() < self.settings.stranger_share:
+        settings, draw = self.settings, self.rng.random()
+        held_out = bool(self.rng.random() < 1 / settings.held_out)
+        if draw < settings.stranger_share:
             sample, kind = self._others[held_out].sample()
-            return sample, 1 + list(SHARES).index(kind), held_out
-        return with_alloys(self._own.sample(), self.rng, self.settings.alloy_share), 0, held_out
+            return sample, kind, held_out
+        at_boundaries = draw < settings.stranger_share + settings.boundary_share
+        sample = (self._boundaries if at_boundaries else self._own).sample()
+        sample = with_alloys(sample, self.rng, settings.alloy_share)
+        return sample, "boundary" if at_boundaries else "known", held_out
 
 
 def load_strangers(path: Path, classes: list[Prototype], settings: KnownConfig) -> list[Stranger]:
@@ -194,24 +218,44 @@ def asking(model: Model) -> Model:
     return replace(model, settings={**model.settings, "knownWidth": width}, tensors={**model.tensors, **empty})
 
 
-def denoised(core: Core, source: Source, rng: np.random.Generator) -> tuple[np.ndarray, ...]:
-    """Inputs, kinds and held-out flags of one denoised sample, without atoms that took no part or have no label."""
+def denoised(core: Core, source: Source, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Surroundings of one denoised sample, of the atoms that took part; numbers of neighbours are those within it."""
     sample, kind, held_out = source.sample()
     species = sample.species.astype(np.int32)
     core.load(Frame(np.ascontiguousarray(sample.positions), sample.cell, (True,) * 3, species), 1.0, gradient=True)
     core.denoise(int(rng.choice(source.settings.steps)))
-    chosen = core.takes_part() & (sample.labels >= 0)
-    chosen &= (sample.doubt == 0) | (rng.random(len(chosen)) < DOUBTFUL)
+    kinds = list(KINDS)
     # Next to a known crystal there can be a fluid.
-    kinds = np.where(sample.labels[chosen] > 0, 0, kind or len(SHARES))
-    return core.surroundings()[chosen], kinds, np.full(len(kinds), held_out)
+    kinds_of = np.where(sample.labels > 0, kinds.index(kind), kinds.index("fluid" if kind in KNOWN_SHARES else kind))
+    crystal = 1 + core.logits()[:, 1:].argmax(axis=1)
+    if kind == "boundary":
+        # At a boundary an atom counts if denoising left it in its crystal.
+        taught = (sample.doubt == 0) | (crystal == sample.labels)
+    else:
+        taught = (sample.doubt == 0) | (rng.random(len(crystal)) < DOUBTFUL)
+    kinds_of[~taught | (sample.labels < 0)] = NO_KIND
+    chosen = core.takes_part()
+    number = np.cumsum(chosen) - 1
+    atom, other, distance = core.pairs()
+    inside = chosen[atom] & chosen[other]
+    atom, other, distance = atom[inside], other[inside], distance[inside]
+    order = np.argsort(atom, kind="stable")
+    counts = np.bincount(number[atom], minlength=int(chosen.sum()))
+    return {
+        "inputs": core.surroundings()[chosen],
+        "kind": kinds_of[chosen],
+        "held_out": np.full(int(chosen.sum()), held_out),
+        "counts": counts,
+        "others": number[other[order]],
+        "distances": distance[order],
+    }
 
 
 def make_part(model: Model, source: Source, part: int) -> dict[str, np.ndarray]:
     """Surroundings of PART_ATOMS atoms."""
     core, rng = Core(asking(model)), np.random.default_rng([source.settings.seed, part, 4])
     source.begin(part)
-    rows: list[tuple[np.ndarray, ...]] = []
+    rows: list[dict[str, np.ndarray]] = []
     done = 0
     while done < PART_ATOMS:
         try:
@@ -220,9 +264,30 @@ def make_part(model: Model, source: Source, part: int) -> dict[str, np.ndarray]:
             # Atoms of a made-up sample may coincide.
             continue
         done += len(core.takes_part())
-    sample = np.repeat(np.arange(len(rows)), [len(row[0]) for row in rows])
-    inputs, kind, held_out = (np.concatenate(column) for column in zip(*rows, strict=True))
-    return {"inputs": inputs, "kind": kind, "held_out": held_out, "sample": sample}
+    lengths = [len(row["kind"]) for row in rows]
+    for row, start in zip(rows, np.cumsum([0, *lengths]), strict=False):
+        row["others"] = row["others"] + start
+    part = {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+    counts = part.pop("counts")
+    return {
+        **part,
+        "kind": part["kind"].astype(np.int8),
+        "others": part["others"].astype(np.int32),
+        "distances": part["distances"].astype(np.float32),
+        "starts": np.cumsum([0, *counts]),
+        "sample": np.repeat(np.arange(len(rows)), lengths),
+    }
+
+
+def distances(model: Model, inputs: np.ndarray) -> np.ndarray:
+    """Distance to the nearest ideal class (A,), units of a0, from hidden numbers and messages."""
+    tensors, numbers = model.tensors, []
+    for rows in np.array_split(inputs, max(1, len(inputs) // PART_ATOMS)):
+        z = rows @ tensors["network2.weight0"].T + tensors["network2.bias0"]
+        logits = (z / (1.0 + np.exp(-z))) @ tensors["network2.weight1"].T + tensors["network2.bias1"]
+        gaps = np.asarray(model.ideal_logits) - logits
+        numbers.append(gaps[np.arange(len(gaps)), 1 + logits[:, 1:].argmax(axis=1)])
+    return model.settings["logitLength"] * np.sqrt(2.0 * np.maximum(0.0, np.concatenate(numbers)))
 
 
 def collect(model: Model, settings: KnownConfig, folder: Path) -> Surroundings:
@@ -230,7 +295,7 @@ def collect(model: Model, settings: KnownConfig, folder: Path) -> Surroundings:
     wanted = settings.atoms or {}
     parts = -(-wanted.get(model.name, wanted.get("default", 1_000_000)) // PART_ATOMS)
     digest = hashlib.sha256(b"".join(tensor.tobytes() for tensor in model.tensors.values())).hexdigest()[:8]
-    paths = [folder / f"surroundings-{model.name}-{digest}-{part:02d}.npz" for part in range(parts)]
+    paths = [folder / f"regions-{model.name}-{digest}-{part:02d}.npz" for part in range(parts)]
     missing = [part for part, path in enumerate(paths) if not path.exists()]
     if missing:
         source = Source(model, settings, folder)
@@ -240,9 +305,19 @@ def collect(model: Model, settings: KnownConfig, folder: Path) -> Surroundings:
             np.savez(unfinished, **made)
             unfinished.rename(paths[part])
     kept = [dict(np.load(path)) for path in paths]
-    starts = np.cumsum([0, *(part["sample"].max() + 1 for part in kept)])
-    for start, part in zip(starts, kept, strict=False):
-        part["sample"] += start
+    cutoff = model.settings["cutoff"]
+    for part in kept:
+        part["weights"] = (1.0 - (part.pop("distances") / cutoff) ** 2) ** 2
+        turned = (part["kind"] == list(KINDS).index("crystal")) & (distances(model, part["inputs"]) < TURNED)
+        part["kind"][turned] = NO_KIND
+    samples, atoms, pairs = 0, 0, 0
+    for index, part in enumerate(kept):
+        more = part["sample"].max() + 1, len(part["kind"]), len(part["others"])
+        part["sample"] += samples
+        part["others"] += np.int32(atoms)
+        # The end of one part's last row is the start of the next one's first.
+        part["starts"] = part["starts"][index > 0 :] + pairs
+        samples, atoms, pairs = samples + more[0], atoms + more[1], pairs + more[2]
     return Surroundings(
         **{entry.name: np.concatenate([part[entry.name] for part in kept]) for entry in fields(Surroundings)}
     )
@@ -252,11 +327,21 @@ def balance(data: Surroundings) -> np.ndarray:
     """Odds of drawing each atom (A,): kinds by their shares, and the samples of a kind by the root of their atoms."""
     counts = np.bincount(data.sample)
     odds = 1.0 / np.sqrt(counts[data.sample])
-    shares = [KNOWN_SHARE, *((1.0 - KNOWN_SHARE) * share for share in SHARES.values())]
-    for kind, share in enumerate(shares):
+    odds[data.kind == NO_KIND] = 0.0
+    for kind, share in enumerate(KINDS.values()):
         chosen = data.kind == kind
         odds[chosen] *= share / max(odds[chosen].sum(), np.finfo(float).tiny)
     return odds
+
+
+def averaging(data: Surroundings, atoms: slice) -> np.ndarray:
+    """The matrix of all rounds of averages over the neighbours within one sample, whose atoms these are."""
+    count = atoms.stop - atoms.start
+    pairs = slice(data.starts[atoms.start], data.starts[atoms.stop])
+    atom = np.repeat(np.arange(count), np.diff(data.starts[atoms.start : atoms.stop + 1]))
+    matrix = np.eye(count, dtype=np.float32)
+    np.add.at(matrix, (atom, data.others[pairs] - atoms.start), data.weights[pairs])
+    return np.linalg.matrix_power(matrix / matrix.sum(axis=1, keepdims=True), AVERAGES)
 
 
 def fit(data: Surroundings, settings: KnownConfig) -> dict[str, np.ndarray]:
@@ -265,19 +350,32 @@ def fit(data: Surroundings, settings: KnownConfig) -> dict[str, np.ndarray]:
     It is the mean of several smaller ones from different random weights, side by side. Far from all examples these
     disagree, and their mean depends less on chance.
     """
-    members = [fit_member(data, settings, member) for member in range(settings.members)]
+    odds = balance(data) * ~data.held_out
+    samples = np.unique(data.sample[odds > 0])
+    ends = np.searchsorted(data.sample, [samples, samples + 1])
+    rows = [slice(int(start), int(stop)) for start, stop in ends.T]
+    matrices = [averaging(data, atoms) for atoms in tqdm(rows, desc="averages")]
+    members = [fit_member(data, odds, rows, matrices, settings, member) for member in range(settings.members)]
     tensors = {name: np.concatenate([member[name] for member in members]) for name in members[0]}
     return tensors | {"known.weight1": tensors["known.weight1"] / np.float32(settings.members)}
 
 
-def fit_member(data: Surroundings, settings: KnownConfig, member: int) -> dict[str, np.ndarray]:
+def fit_member(
+    data: Surroundings,
+    odds: np.ndarray,
+    rows: list[slice],
+    matrices: list[np.ndarray],
+    settings: KnownConfig,
+    member: int,
+) -> dict[str, np.ndarray]:
     """The tensors of one member of the network."""
-    used = np.flatnonzero(~data.held_out)
-    inputs, targets = data.inputs[used].astype(np.float32), data.known[used].astype(np.float32)
-    cumulative = np.cumsum(balance(data)[used])
-    mean, scale = inputs.mean(axis=0), 1.0 / (inputs.std(axis=0) + 1e-3)
+    shares = np.array([odds[atoms].sum() for atoms in rows])
+    cumulative = np.cumsum(shares)
+    inputs, used = data.inputs, np.flatnonzero(odds)
+    mean, scale = inputs[used].mean(axis=0), 1.0 / (inputs[used].std(axis=0) + 1e-3)
+    most = max(atoms.stop - atoms.start for atoms in rows)
     rng = np.random.default_rng([settings.seed, 5, member])
-    width, count = settings.width // settings.members, inputs.shape[1]
+    width, count, batch = settings.width // settings.members, inputs.shape[1], settings.batch
     # The first number of the layer has no inputs: it is the constant term.
     mask = np.ones((width, 1), np.float32)
     mask[0] = 0.0
@@ -287,23 +385,37 @@ def fit_member(data: Surroundings, settings: KnownConfig, member: int) -> dict[s
         "weight1": jnp.asarray(rng.normal(size=width) / np.sqrt(width), jnp.float32),
     }
 
-    def loss(params: dict[str, jax.Array], x: jax.Array, target: jax.Array) -> jax.Array:
-        layer = jax.nn.silu(((x - mean) * scale) @ (mask * params["weight0"]).T + params["bias0"])
+    def loss(
+        params: dict[str, jax.Array], x: jax.Array, matrix: jax.Array, target: jax.Array, weight: jax.Array
+    ) -> jax.Array:
+        layer = jax.nn.silu(x @ (mask * params["weight0"]).T + params["bias0"])
+        own = layer @ params["weight1"]
         smooth = target * (1 - 2 * settings.smoothing) + settings.smoothing
         penalty = sum((params[name] ** 2).sum() for name in ("weight0", "weight1")) / width
-        return optax.sigmoid_binary_cross_entropy(layer @ params["weight1"], smooth).mean() + settings.decay * penalty
+        averaged = optax.sigmoid_binary_cross_entropy(jnp.einsum("sij,sj->si", matrix, own), smooth)
+        alone = optax.sigmoid_binary_cross_entropy(own, smooth)
+        mixed = (1 - settings.alone) * averaged + settings.alone * alone
+        return (weight * mixed).sum() / batch + settings.decay * penalty
 
     optimiser = optax.adam(optax.cosine_decay_schedule(settings.learning_rate, settings.updates))
 
     @jax.jit
-    def update(params: Any, state: Any, x: jax.Array, target: jax.Array) -> tuple[Any, Any]:
-        changes, state = optimiser.update(jax.grad(loss)(params, x, target), state)
+    def update(params: Any, state: Any, *given: jax.Array) -> tuple[Any, Any]:
+        changes, state = optimiser.update(jax.grad(loss)(params, *given), state)
         return optax.apply_updates(params, changes), state
 
     state = optimiser.init(params)
     for _ in tqdm(range(settings.updates), desc="learning"):
-        drawn = np.searchsorted(cumulative, rng.random(settings.batch) * cumulative[-1])
-        params, state = update(params, state, inputs[drawn], targets[drawn])
+        drawn = np.searchsorted(cumulative, rng.random(batch) * cumulative[-1])
+        x, matrix = np.zeros((batch, most, count), np.float32), np.zeros((batch, most, most), np.float32)
+        target, weight = np.zeros((batch, most), np.float32), np.zeros((batch, most), np.float32)
+        for place, index in enumerate(drawn):
+            atoms, length = rows[index], len(matrices[index])
+            x[place, :length] = (inputs[atoms] - mean) * scale
+            matrix[place, :length, :length] = matrices[index]
+            target[place, :length] = data.known[atoms]
+            weight[place, :length] = odds[atoms] / shares[index]
+        params, state = update(params, state, x, matrix, target, weight)
     weight0 = np.asarray(params["weight0"], np.float64) * mask * scale
     return {
         "known.weight0": weight0.astype(np.float32),
@@ -312,19 +424,23 @@ def fit_member(data: Surroundings, settings: KnownConfig, member: int) -> dict[s
     }
 
 
-def log_odds(tensors: dict[str, np.ndarray], inputs: np.ndarray) -> np.ndarray:
-    """k_a of docs/maths.md, (A,)."""
-    z = inputs.astype(np.float64) @ tensors["known.weight0"].T + tensors["known.bias0"]
-    return (z / (1.0 + np.exp(-np.clip(z, -500, 500)))) @ tensors["known.weight1"]
+def log_odds(tensors: dict[str, np.ndarray], data: Surroundings) -> np.ndarray:
+    """k_a of docs/maths.md, averaged over the neighbours, (A,)."""
+    z = data.inputs.astype(np.float64) @ tensors["known.weight0"].T + tensors["known.bias0"]
+    odds = (z / (1.0 + np.exp(-np.clip(z, -500, 500)))) @ tensors["known.weight1"]
+    atom = np.repeat(np.arange(len(odds)), np.diff(data.starts))
+    weights = 1.0 + np.bincount(atom, data.weights, len(odds))
+    for _ in range(AVERAGES):
+        odds = (odds + np.bincount(atom, data.weights * odds[data.others], len(odds))) / weights
+    return odds
 
 
 def report(data: Surroundings, tensors: dict[str, np.ndarray]) -> dict[str, float]:
     """Shares of the held-out atoms that are kept, for known surroundings and for every kind of unknown ones."""
-    kept = log_odds(tensors, data.inputs) > 0
-    kinds = ["known", *SHARES]
+    kept = log_odds(tensors, data) > 0
     return {
         kind: float(kept[data.held_out & (data.kind == index)].mean())
-        for index, kind in enumerate(kinds)
+        for index, kind in enumerate(KINDS)
         if (data.held_out & (data.kind == index)).any()
     }
 

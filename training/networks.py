@@ -13,12 +13,15 @@ of the strongest bond are 1. No parameter is one of a real substance.
 | `mixture` | metals of two to four sizes, not additive, from Kob and Andersen's kind to nearly hard spheres |
 | `oscillating` | a repulsive core and Friedel-like oscillations, one or two species |
 | `charged` | two kinds of cation and one or two of anion |
+
+A second pool has the first two families at the densities of tetrahedral crystals.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations_with_replacement, product
 from pathlib import Path
 
@@ -75,17 +78,17 @@ def _tersoff_lines(
     return lines
 
 
-def _bond_order(rng: np.random.Generator) -> Quench:
+def _bond_order(rng: np.random.Generator, densities: tuple[float, float] = (0.26, 0.58)) -> Quench:
     lines = _tersoff_lines(rng, "X", {"XX": 1.0}, {"XX": 1.0})
 
     def commands(folder: Path) -> list[str]:
         (folder / "toy.tersoff").write_text("\n".join(lines) + "\n")
         return ["pair_style tersoff", f"pair_coeff * * {folder / 'toy.tersoff'} X"]
 
-    return Quench(Recipe("bond-order", rng.uniform(0.26, 0.58), rng.uniform(0.1, 0.2), commands, timestep=0.02), 0.03)
+    return Quench(Recipe("bond-order", rng.uniform(*densities), rng.uniform(0.1, 0.2), commands, timestep=0.02), 0.03)
 
 
-def _bond_order_binary(rng: np.random.Generator) -> Quench:
+def _bond_order_binary(rng: np.random.Generator, densities: tuple[float, float] = (0.3, 0.6)) -> Quench:
     size = rng.uniform(0.75, 1.0)
     lengths = {"XX": 1.0, "XY": (1 + size) / 2, "YX": (1 + size) / 2, "YY": size}
     unlike = rng.uniform(0.3, 1.0)
@@ -98,7 +101,7 @@ def _bond_order_binary(rng: np.random.Generator) -> Quench:
         (folder / "toy.tersoff").write_text("\n".join(lines) + "\n")
         return ["pair_style tersoff", f"pair_coeff * * {folder / 'toy.tersoff'} X Y"]
 
-    density = rng.uniform(0.3, 0.6) / lengths["XY"] ** 3
+    density = rng.uniform(*densities) / lengths["XY"] ** 3
     recipe = Recipe("bond-order-binary", density, rng.uniform(0.1, 0.2), commands, (first, ATOMS - first), 0.018)
     return Quench(recipe, 0.03)
 
@@ -246,6 +249,11 @@ FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Quench], int]] = {
     "oscillating": (_oscillating, 3),
     "charged": (_charged, 3),
 }
+# Bonds of the same kinds at the densities of tetrahedral crystals, 0.65 bond lengths cubed per atom, and around them.
+DENSE_FAMILIES: dict[str, tuple[Callable[[np.random.Generator], Quench], int]] = {
+    "bond-order": (partial(_bond_order, densities=(0.48, 0.75)), 3),
+    "bond-order-binary": (partial(_bond_order_binary, densities=(0.5, 0.75)), 2),
+}
 
 
 def simulate(quench: Quench, rng: np.random.Generator) -> list[np.ndarray]:
@@ -298,15 +306,16 @@ def bragg_share(frame: np.ndarray) -> float:
     return float((np.abs(waves) ** 2).max())
 
 
-def generate(run: int, seed: int) -> tuple[str, list[np.ndarray]]:
+def generate(run: int, seed: int, dense: bool = False) -> tuple[str, list[np.ndarray]]:
     """Family and snapshots of one run, without those that hold crystals. None are left of a run that failed."""
-    names = list(FAMILIES)
-    weights = np.array([FAMILIES[name][1] for name in names], float)
+    families = DENSE_FAMILIES if dense else FAMILIES
+    names = list(families)
+    weights = np.array([families[name][1] for name in names], float)
     # One generator per run, so that runs can be made in any order.
     rng = np.random.default_rng([seed, run])
     name = str(rng.choice(names, p=weights / weights.sum()))
     try:
-        frames = simulate(FAMILIES[name][0](rng), rng)
+        frames = simulate(families[name][0](rng), rng)
     except Exception as error:  # LAMMPS raises no narrower kind
         print(f"run {run}, {name}: {error}")
         return name, []

@@ -23,17 +23,17 @@ def load_or_generate(path: Path, runs: int, snapshots: int, seed: int) -> dict[s
         return {name: pool[name] for name in pool.files}
 
 
-def load_networks(folder: Path, runs: int, seed: int) -> tuple[list[np.ndarray], list[int]]:
+def load_networks(folder: Path, runs: int, seed: int, dense: bool = False) -> tuple[list[np.ndarray], list[int]]:
     """Snapshots of so many runs, and the run of each. Runs are kept in files of `folder`; missing ones are made."""
     folder.mkdir(parents=True, exist_ok=True)
     frames: list[np.ndarray] = []
     of_run: list[int] = []
-    for run in tqdm(range(runs), desc="toy networks"):
+    for run in tqdm(range(runs), desc="toy networks, dense" if dense else "toy networks"):
         path = folder / f"{seed}-{run:04d}.npz"
         if not path.exists():
             from .networks import generate
 
-            name, made = generate(run, seed)
+            name, made = generate(run, seed, dense)
             np.savez_compressed(path, family=np.array(name), **{str(index): frame for index, frame in enumerate(made)})
         with np.load(path) as kept:
             found = [kept[name] for name in kept.files if name != "family"]

@@ -258,6 +258,17 @@ class Core(Instance):
         inputs[given, shape.hiddenWidth :] = self._fields.array("MESSAGES", np.float32, (count, shape.messageWidth))
         return inputs
 
+    def pairs(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.float32]]:
+        """Return both atoms of every pair and their distance in units of a0, of the last forward pass."""
+        count = self._atom_count
+        given = self._fields.array("ORDER", np.int32, (count,))
+        start, length = (self._fields.array(name, np.int32, (count,)) for name in ("PAIR_START", "PAIR_COUNT"))
+        place = np.repeat(start - np.cumsum(length) + length, length) + np.arange(length.sum())
+        room = (self._fields.count("PAIR_CAPACITY"),)
+        vector = [self._fields.array(name, np.float32, room)[place] for name in ("PAIR_X", "PAIR_Y", "PAIR_Z")]
+        other = self._fields.array("PAIR_LINK", np.int32, room)[place] >> 1
+        return np.repeat(given, length), given[other], np.sqrt(sum(along * along for along in vector))
+
     def per_atom(self, name: str) -> NDArray[np.float32]:
         """Return ``CONFIDENCE``, ``MARGIN``, ``DISTANCE`` or ``ATOM_LOG_DENSITY``, shape ``(N,)``."""
         return self._fields.array(name, np.float32, (self._atom_count,)).copy()
