@@ -6,7 +6,20 @@ from collections.abc import Callable
 
 from ..report import Page
 from ..suite import Suite
-from . import bulk, calibration, coexistence, defects, fluids, noise, paths, prototypes, scale, shock, stacking
+from . import (
+    bulk,
+    calibration,
+    coexistence,
+    defects,
+    fluids,
+    noise,
+    paths,
+    prototypes,
+    scale,
+    shock,
+    stacking,
+    strangers,
+)
 
 Section = Callable[[Suite], Page]
 
@@ -20,6 +33,7 @@ SECTIONS: dict[str, Section] = {
     "paths": paths.run,
     "shock": shock.run,
     "stacking": stacking.run,
+    "strangers": strangers.run,
     "calibration": calibration.run,
     "prototypes": prototypes.run,
 }

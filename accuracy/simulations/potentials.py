@@ -208,6 +208,7 @@ POTENTIALS: dict[str, Potential] = {
     "NiPt": _funcfl("Ni", "Pt", {}),
     "Si-sw": _from_file("sw", "Si.sw", "Si", "Stillinger, Weber, Phys. Rev. B 31, 5262 (1985)"),
     "Si-tersoff": _from_file("tersoff", "Si.tersoff", "Si", "Tersoff, Phys. Rev. B 37, 6991 (1988)"),
+    "C": _from_file("tersoff", "SiC.tersoff", "C", "Tersoff, Phys. Rev. B 39, 5566 (1989)", 0.0005),
     "Ge": _from_file("tersoff", "SiCGe.tersoff", "Ge", "Tersoff, Phys. Rev. B 39, 5566 (1989)"),
     "SiC": _from_file(
         "tersoff", "SiC_Erhart-Albe.tersoff", "Si C", "Erhart, Albe, Phys. Rev. B 71, 035211 (2005)", 0.0005
