@@ -7,6 +7,7 @@ neighbours. On CPUs, batched matrix products over atoms are several times faster
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from math import factorial, sqrt
 from typing import Any
 
@@ -146,6 +147,8 @@ def invariants(config: ModelConfig, params: Params, density: jax.Array) -> jax.A
     return (raw - params["standard.mean"]) * params["standard.scale"]
 
 
+# Compiled as a whole: one operation after the other, most of the time goes into the compilation of dozens of them.
+@partial(jax.jit, static_argnums=0)
 def logits(
     config: ModelConfig,
     params: Params,

@@ -10,3 +10,5 @@ CACHE = Path(__file__).resolve().parents[2] / ".setup" / "jax"
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "0")
+# Nearly all of the rest goes into compiling, and little into what is compiled.
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
