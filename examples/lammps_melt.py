@@ -78,8 +78,8 @@ def main() -> int:
         "--shorten", type=int, default=1, help="divide the length of all stages by this, for a quick try"
     )
     arguments = parser.parse_args()
-    if not 1 <= arguments.shorten <= 6:
-        parser.error("--shorten must lie between 1 and 6")
+    if not 1 <= arguments.shorten <= 12:
+        parser.error("--shorten must lie between 1 and 12")
     stages = [replace(stage, steps=stage.steps // arguments.shorten // EVERY * EVERY) for stage in STAGES]
     total_steps = sum(stage.steps for stage in stages)
     arguments.out.mkdir(parents=True, exist_ok=True)

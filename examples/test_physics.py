@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import bain_path
+import interface_pinning
 import numpy as np
 import pytest
 from averages import line_through, mean_and_error, root_of_line
@@ -29,7 +31,7 @@ def drawn(path: Path) -> bool:
     return path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_interface_pinning_finds_the_stable_phase(tmp_path: Path) -> None:
+def test_interface_pinning_finds_the_stable_phase(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed, _ = run("interface_pinning.py", tmp_path)
     cold, hot = (json.loads((tmp_path / f"quick-{kelvin}.json").read_text()) for kelvin in (1100, 1550))
     # The crystal pushes below the melting point, the melt pushes above it.
@@ -42,11 +44,11 @@ def test_interface_pinning_finds_the_stable_phase(tmp_path: Path) -> None:
     assert "Melting temperature" in printed
     assert drawn(tmp_path / "interface_pinning.png")
     # All temperatures are finished, so nothing is simulated again.
-    again, _ = run("interface_pinning.py", tmp_path)
-    assert again == printed
+    assert interface_pinning.main(["--quick", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == printed
 
 
-def test_bain_path_leads_there_and_back(tmp_path: Path) -> None:
+def test_bain_path_leads_there_and_back(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     printed, _ = run("bain_path.py", tmp_path)
     centres, *columns = np.loadtxt(tmp_path / "profile.txt").T
     # The columns are there, back, together, over strain. G rises from bcc to the barrier and is lower again in fcc.
@@ -68,8 +70,8 @@ def test_bain_path_leads_there_and_back(tmp_path: Path) -> None:
     assert "standard errors along the way" in printed
     assert drawn(tmp_path / "bain_path.png")
     # All windows are finished, so nothing is simulated again.
-    again, _ = run("bain_path.py", tmp_path)
-    assert again == printed
+    assert bain_path.main(["--quick", "--out", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == printed
 
 
 def test_free_energy_of_strain_becomes_that_of_the_order_parameter() -> None:

@@ -1,6 +1,7 @@
 // The core with its stages one by one: bench/core/bench.ts, compiled only for the benchmark.
 import { execFileSync } from "node:child_process";
 import fs from "node:fs";
+import { filesBelow, fingerprint, isFresh, markFresh } from "../../scripts/lib/fingerprint.mjs";
 import { inRoot, npmTool, root } from "../../scripts/lib/paths.mjs";
 import { RawCore } from "./raw-core.mjs";
 
@@ -12,11 +13,24 @@ const peakBytes = 48 * 1024;
 /** Bytes of `benchRead` that stay in the nearest cache. */
 const cachedBytes = 16 * 1024;
 
-/** Compiles the stages with the core's own settings. Returns the module. */
+/** What the module is compiled from; the lock file has the version of the compiler. */
+const sources = () => [
+  ...filesBelow("assembly", [".ts", ".json"]),
+  ...filesBelow("bench/core", [".ts", ".json"]),
+  "asconfig.json",
+  "package-lock.json",
+];
+
+/** Compiles the stages with the core's own settings, unless that is done. Returns the module. */
 function compile(build) {
   const file = inRoot("build", `bench-${build}.wasm`);
-  const options = ["--config", "asconfig.json", "--target", targets[build], "--outFile", file];
-  execFileSync(process.execPath, [npmTool.asc, "bench/core/bench.ts", ...options], { cwd: root });
+  const stamp = `${file}.fingerprint`;
+  const print = fingerprint(sources());
+  if (!fs.existsSync(file) || !isFresh(stamp, print)) {
+    const options = ["--config", "asconfig.json", "--target", targets[build], "--outFile", file];
+    execFileSync(process.execPath, [npmTool.asc, "bench/core/bench.ts", ...options], { cwd: root });
+    markFresh(stamp, print);
+  }
   return new WebAssembly.Module(fs.readFileSync(file));
 }
 

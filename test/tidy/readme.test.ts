@@ -49,7 +49,7 @@ describe("README snippets", () => {
     const disordered = rows.slice(1).map((row) => Number(row.split(",")[names.indexOf("disordered")]));
     expect(disordered.at(0)).toBeLessThan(0.1);
     expect(disordered.at(-1)).toBeGreaterThan(0.5);
-    expect(rows.length).toBeLessThan(400);
+    expect(rows.length).toBeLessThan(200);
     expect(readFileSync(path.join(folder, "labelled.extxyz"), "utf8")).toContain("phase:S:1");
   });
 
