@@ -13,7 +13,7 @@ const peakBytes = 48 * 1024;
 /** Bytes of `benchRead` that stay in the nearest cache. */
 const cachedBytes = 16 * 1024;
 
-/** What the module is compiled from; the lock file has the version of the compiler. */
+/** Sources of the module; the lock file has the version of the compiler. */
 const sources = () => [
   ...filesBelow("assembly", [".ts", ".json"]),
   ...filesBelow("bench/core", [".ts", ".json"]),
