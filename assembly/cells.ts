@@ -273,9 +273,13 @@ function hash(key: i64, mask: i32): i32 {
 /** Slot of a cell, or -1 if the cell is empty. */
 export function findSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
   if (count(ctx, COUNT_GRID_DENSE)) return (a * countAt(ctx, COUNT_GRID_CELLS, 1) + b) * countAt(ctx, COUNT_GRID_CELLS, 2) + c;
-  const keys = region(ctx, ADDRESS_SLOT_KEY);
-  const mask = count(ctx, COUNT_GRID_SLOTS) - 1;
-  const key = cellKey(a, b, c);
+  return findKey(region(ctx, ADDRESS_SLOT_KEY), count(ctx, COUNT_GRID_SLOTS) - 1, cellKey(a, b, c));
+}
+
+/** The same in a hash table of mask + 1 keys. */
+// @ts-ignore: decorator
+@inline
+export function findKey(keys: usize, mask: i32, key: i64): i32 {
   let slot = hash(key, mask);
   while (true) {
     const found = load<i64>(at8(keys, slot));
@@ -285,12 +289,10 @@ export function findSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
   }
 }
 
-/** Slot of a cell. Takes an empty slot of the hash table if the cell has none. */
-function takeSlot(ctx: usize, a: i32, b: i32, c: i32): i32 {
-  if (count(ctx, COUNT_GRID_DENSE)) return findSlot(ctx, a, b, c);
-  const keys = region(ctx, ADDRESS_SLOT_KEY);
-  const mask = count(ctx, COUNT_GRID_SLOTS) - 1;
-  const key = cellKey(a, b, c);
+/** Slot of a cell in the hash table. Takes an empty one if the cell has none. */
+// @ts-ignore: decorator
+@inline
+function takeSlot(keys: usize, mask: i32, key: i64): i32 {
   let slot = hash(key, mask);
   while (true) {
     const found = load<i64>(at8(keys, slot));
@@ -364,16 +366,39 @@ export function countAtoms(ctx: usize): f64 {
   const ox = loadF8(ctx + VALUE_GRID_ORIGIN, 0);
   const oy = loadF8(ctx + VALUE_GRID_ORIGIN, 1);
   const oz = loadF8(ctx + VALUE_GRID_ORIGIN, 2);
+  // Kept out of memory: the estimate of the length scale counts the atoms of a cloud a dozen times.
+  const inverse = ctx + VALUE_GRID_INVERSE;
+  const xa = loadF8(inverse, 0);
+  const xb = loadF8(inverse, 1);
+  const xc = loadF8(inverse, 2);
+  const ya = loadF8(inverse, 3);
+  const yb = loadF8(inverse, 4);
+  const yc = loadF8(inverse, 5);
+  const za = loadF8(inverse, 6);
+  const zb = loadF8(inverse, 7);
+  const zc = loadF8(inverse, 8);
+  const na = countAt(ctx, COUNT_GRID_CELLS, 0);
+  const nb = countAt(ctx, COUNT_GRID_CELLS, 1);
+  const nc = countAt(ctx, COUNT_GRID_CELLS, 2);
+  const wa = loadF8(ctx + VALUE_GRID_WIDTH, 0);
+  const wb = loadF8(ctx + VALUE_GRID_WIDTH, 1);
+  const wc = loadF8(ctx + VALUE_GRID_WIDTH, 2);
+  const pa = isPeriodic(ctx, 0);
+  const pb = isPeriodic(ctx, 1);
+  const pc = isPeriodic(ctx, 2);
+  const dense = count(ctx, COUNT_GRID_DENSE) != 0;
+  const keys = region(ctx, ADDRESS_SLOT_KEY);
+  const mask = slots - 1;
   let shared: f64 = 0;
   for (let i = 0; i < n; ++i) {
     const r = at8(positions, 3 * i);
     const x = load<f64>(r) - ox;
     const y = load<f64>(r, 8) - oy;
     const z = load<f64>(r, 16) - oz;
-    const a = cellIndex(ctx, 0, coordinate(ctx, 0, x, y, z));
-    const b = cellIndex(ctx, 1, coordinate(ctx, 1, x, y, z));
-    const c = cellIndex(ctx, 2, coordinate(ctx, 2, x, y, z));
-    const slot = takeSlot(ctx, a, b, c);
+    const a = indexAlong(x * xa + y * ya + z * za, na, wa, pa);
+    const b = indexAlong(x * xb + y * yb + z * zb, nb, wb, pb);
+    const c = indexAlong(x * xc + y * yc + z * zc, nc, wc, pc);
+    const slot = dense ? (a * nb + b) * nc + c : takeSlot(keys, mask, cellKey(a, b, c));
     store<i32>(at4(atomSlot, i), slot);
     const counter = at4(slotStart, slot);
     const before = load<i32>(counter);
@@ -449,9 +474,13 @@ export function placeAtoms(ctx: usize, unit: f64): void {
 // @ts-ignore: decorator
 @inline
 function cellIndex(ctx: usize, axis: i32, f: f64): i32 {
-  const along = countAt(ctx, COUNT_GRID_CELLS, axis);
-  const position = isPeriodic(ctx, axis)
-    ? (f - Math.floor(f)) * <f64>along
-    : f / loadF8(ctx + VALUE_GRID_WIDTH, axis);
+  return indexAlong(f, countAt(ctx, COUNT_GRID_CELLS, axis), loadF8(ctx + VALUE_GRID_WIDTH, axis), isPeriodic(ctx, axis));
+}
+
+/** The same for an axis of so many cells of this width. */
+// @ts-ignore: decorator
+@inline
+function indexAlong(f: f64, along: i32, width: f64, periodic: bool): i32 {
+  const position = periodic ? (f - Math.floor(f)) * <f64>along : f / width;
   return max(0, min(along - 1, <i32>position));
 }

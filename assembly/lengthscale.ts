@@ -36,10 +36,13 @@ import {
   ADDRESS_ATOM_CELL,
   ADDRESS_ORDER,
   ADDRESS_SCRATCH,
+  ADDRESS_SLOT_KEY,
   ADDRESS_SLOT_START,
   ADDRESS_WRAPPED,
   COUNT_ATOMS,
   COUNT_GRID_CELLS,
+  COUNT_GRID_DENSE,
+  COUNT_GRID_SLOTS,
   COUNT_PERIODIC,
   COUNT_SCALE_VISITS,
   STATUS_OK,
@@ -51,10 +54,11 @@ import {
 import {
   basisHeight,
   basisVolume,
+  cellKey,
   checkPositions,
   countAtoms,
+  findKey,
   findOrigin,
-  findSlot,
   floorDivide,
   formBasis,
   isPeriodic,
@@ -167,17 +171,46 @@ function insert(list: usize, length: i32, squared: f64, x: f64, y: f64, z: f64):
  */
 function scan(list: usize, length: i32, wrapped: usize, s: i32, begin: i32, end: i32, sx: f64, sy: f64, sz: f64, limit: f64): i32 {
   const here = at8(wrapped, 3 * s);
-  const still = sx == 0 && sy == 0 && sz == 0;
-  for (let j = begin; j < end; ++j) {
-    if (still && j == s) continue;
+  const hx = load<f64>(here);
+  const hy = load<f64>(here, 8);
+  const hz = load<f64>(here, 16);
+  // No atom is its own neighbour, but its images are.
+  const own = sx == 0 && sy == 0 && sz == 0 ? s : -1;
+  const hx2 = f64x2.splat(hx);
+  const hy2 = f64x2.splat(hy);
+  const hz2 = f64x2.splat(hz);
+  const sx2 = f64x2.splat(sx);
+  const sy2 = f64x2.splat(sy);
+  const sz2 = f64x2.splat(sz);
+  let j = begin;
+  for (; j + 2 <= end; j += 2) {
     const there = at8(wrapped, 3 * j);
-    const x = load<f64>(there) - load<f64>(here) + sx;
-    const y = load<f64>(there, 8) - load<f64>(here, 8) + sy;
-    const z = load<f64>(there, 16) - load<f64>(here, 16) + sz;
-    const squared = x * x + y * y + z * z;
-    if (!(squared <= limit)) continue;
-    length = insert(list, length, squared, x, y, z);
+    const v0 = v128.load(there);
+    const v1 = v128.load(there, 16);
+    const v2 = v128.load(there, 32);
+    const x = f64x2.add(f64x2.sub(v128.shuffle<i64>(v0, v1, 0, 3), hx2), sx2);
+    const y = f64x2.add(f64x2.sub(v128.shuffle<i64>(v0, v2, 1, 2), hy2), sy2);
+    const z = f64x2.add(f64x2.sub(v128.shuffle<i64>(v1, v2, 0, 3), hz2), sz2);
+    const squared = f64x2.add(f64x2.add(f64x2.mul(x, x), f64x2.mul(y, y)), f64x2.mul(z, z));
+    const near = i64x2.bitmask(f64x2.le(squared, f64x2.splat(limit)));
+    if (near == 0) continue;
+    if (near & 1 && j != own) {
+      const first = f64x2.extract_lane(squared, 0);
+      length = insert(list, length, first, f64x2.extract_lane(x, 0), f64x2.extract_lane(y, 0), f64x2.extract_lane(z, 0));
+    }
+    if (near & 2 && j + 1 != own) {
+      const second = f64x2.extract_lane(squared, 1);
+      length = insert(list, length, second, f64x2.extract_lane(x, 1), f64x2.extract_lane(y, 1), f64x2.extract_lane(z, 1));
+    }
     if (length == LAST) limit = min(limit, loadF8(list, LAST - 1));
+  }
+  if (j < end && j != own) {
+    const there = at8(wrapped, 3 * j);
+    const x = load<f64>(there) - hx + sx;
+    const y = load<f64>(there, 8) - hy + sy;
+    const z = load<f64>(there, 16) - hz + sz;
+    const squared = x * x + y * y + z * z;
+    if (squared <= limit) length = insert(list, length, squared, x, y, z);
   }
   return length;
 }
@@ -211,13 +244,21 @@ function scanCells(ctx: usize, list: usize, s: i32, radius: f64): i32 {
   const lastA = lastCell(ctx, 0, key, radius);
   const lastB = lastCell(ctx, 1, key, radius);
   const lastC = lastCell(ctx, 2, key, radius);
+  const firstB = firstCell(ctx, 1, key, radius);
+  const firstC = firstCell(ctx, 2, key, radius);
+  const dense = count(ctx, COUNT_GRID_DENSE) != 0;
+  const keys = region(ctx, ADDRESS_SLOT_KEY);
+  const mask = count(ctx, COUNT_GRID_SLOTS) - 1;
   for (let a = firstCell(ctx, 0, key, radius); a <= lastA; ++a) {
     const ta = floorDivide(a, n0);
-    for (let b = firstCell(ctx, 1, key, radius); b <= lastB; ++b) {
+    for (let b = firstB; b <= lastB; ++b) {
       const tb = floorDivide(b, n1);
-      for (let c = firstCell(ctx, 2, key, radius); c <= lastC; ++c) {
-        const tc = floorDivide(c, n2);
-        const slot = findSlot(ctx, a - ta * n0, b - tb * n1, c - tc * n2);
+      const row = (a - ta * n0) * n1 + (b - tb * n1);
+      const keyOfRow = cellKey(a - ta * n0, b - tb * n1, 0);
+      for (let c = firstC; c <= lastC; ++c) {
+        const tc = c >= 0 && c < n2 ? 0 : floorDivide(c, n2);
+        const cell = c - tc * n2;
+        const slot = dense ? row * n2 + cell : findKey(keys, mask, keyOfRow | cellKey(0, 0, cell));
         cells += 1;
         if (slot < 0) continue;
         const sx = <f64>ta * loadF8(basis, 0) + <f64>tb * loadF8(basis, 3) + <f64>tc * loadF8(basis, 6);
