@@ -5,12 +5,12 @@
  * @type {readonly {what: string, seconds: number, why: string}[]}
  */
 export const slow = [
-  { what: "training/tests", seconds: 120, why: "compiles models and trains them" },
-  { what: "examples", seconds: 120, why: "runs simulations with known answers" },
+  { what: "training/tests", seconds: 90, why: "compiles models and trains them" },
+  { what: "examples", seconds: 70, why: "runs simulations with known answers" },
   { what: "fuzz", seconds: 45, why: "attacks a server, a client and readers at random" },
   { what: "accuracy/tests/test_suite.py", seconds: 13, why: "writes every page" },
 
-  { what: "test/tidy/readme.test.ts", seconds: 30, why: "runs the commands and snippets of the README" },
+  { what: "test/tidy/readme.test.ts", seconds: 20, why: "runs the commands and snippets of the README" },
   { what: "test/core/gradients.test.ts", seconds: 11, why: "finite differences" },
   { what: "test/library/check-gradients.test.ts", seconds: 10, why: "finite differences" },
   { what: "test/library/analysis.test.ts", seconds: 9, why: "denoises many frames" },
@@ -32,7 +32,12 @@ export const slow = [
   { what: "test/server/serve.test.ts", seconds: 3, why: "starts and ends servers" },
   { what: "test/tooling/jobs.test.mjs", seconds: 4, why: "waits" },
   { what: "test/tooling/lock.test.mjs", seconds: 4, why: "waits" },
-  { what: "test/bench/quick.test.mjs", seconds: 20, why: "compiles the core for the benchmark" },
+  { what: "test/tooling/demo.test.mjs", seconds: 12, why: "melts a crystal" },
+  {
+    what: "test/bench/quick.test.mjs",
+    seconds: 10,
+    why: "measures, and compiles the core for that if it has changed",
+  },
 
   { what: "python/tests/conformance", seconds: 42, why: "runs LAMMPS and ASE" },
   { what: "python/tests/test_bias_opes.py", seconds: 21, why: "free energies of toys" },
