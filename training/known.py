@@ -290,12 +290,17 @@ def distances(model: Model, inputs: np.ndarray) -> np.ndarray:
     return model.settings["logitLength"] * np.sqrt(2.0 * np.maximum(0.0, np.concatenate(numbers)))
 
 
+def fingerprint(model: Model) -> str:
+    """Some digits that stand for a model without its network of known surroundings."""
+    kept = (tensor.tobytes() for name, tensor in model.tensors.items() if not name.startswith("known."))
+    return hashlib.sha256(b"".join(kept)).hexdigest()[:8]
+
+
 def collect(model: Model, settings: KnownConfig, folder: Path) -> Surroundings:
     """The surroundings that a model learns from. Parts are kept in `folder`; missing ones are made."""
     wanted = settings.atoms or {}
     parts = -(-wanted.get(model.name, wanted.get("default", 1_000_000)) // PART_ATOMS)
-    digest = hashlib.sha256(b"".join(tensor.tobytes() for tensor in model.tensors.values())).hexdigest()[:8]
-    paths = [folder / f"regions-{model.name}-{digest}-{part:02d}.npz" for part in range(parts)]
+    paths = [folder / f"regions-{model.name}-{fingerprint(model)}-{part:02d}.npz" for part in range(parts)]
     missing = [part for part, path in enumerate(paths) if not path.exists()]
     if missing:
         source = Source(model, settings, folder)

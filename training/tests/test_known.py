@@ -20,6 +20,7 @@ from training.known import (
     Surroundings,
     averaging,
     balance,
+    fingerprint,
     fit,
     log_odds,
     report,
@@ -116,6 +117,7 @@ def test_a_model_file_gains_it_and_keeps_all_else(folder) -> None:
     }
     add_known(path, tensors, {"heldOut": {}})
     after = load_model(path)
+    assert fingerprint(after) == fingerprint(before)
     assert after.shape.knownWidth == width and after.classes == before.classes
     for name in TENSORS:
         np.testing.assert_array_equal(after.tensors[name], before.tensors[name])
