@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.spacegroup import crystal
 
 import phasewire
 import phasewire.ase
@@ -87,6 +88,18 @@ def test_none_where_all_is_well(local, atoms):
 def test_the_codes_are_those_of_the_table():
     assert set(read_table("hints")["codes"]) == {"MERGE_SPECIES", "LIGHT_ATOMS"}
     assert json.dumps(read_table("hints"))
+
+
+def test_hints_after_denoising_ask_whether_surroundings_are_known(local):
+    (hint,) = phasewire.ase.analyse(HYDRIDE, local, denoise=8, hints=True).hints
+    assert (hint.code, hint.phase) == ("LIGHT_ATOMS", "bcc")
+    # In a single pass these points look like graphite, whatever the species.
+    points = crystal(["Si", "Si"], [(0, 0, 0), (0.125, 0.125, 0.125)], spacegroup=227, cellpar=[7.16] * 3 + [90] * 3)
+    mixed = points * (2, 2, 2)
+    mixed.symbols[np.random.default_rng(4).random(len(mixed)) < 0.5] = "Ge"
+    result = phasewire.ase.analyse(mixed, local, denoise=8, hints=True)
+    assert result.fractions["disordered"] == 1
+    assert result.hints == ()
 
 
 def test_a_second_look_that_fails_costs_no_result(local, monkeypatch):

@@ -59,7 +59,9 @@ export async function findHints(
   const positions = first.denoised ?? frame.positions;
   // The groups follow from the evaluated frame, so they come first.
   const groups = frame.species === null ? null : core.groupSpecies();
-  const look = { core, classes, first, species, names, frame: { ...frame, positions } };
+  // Only a denoised frame is asked whether its surroundings are known.
+  const steps = first.denoised === undefined ? 0 : 1;
+  const look = { core, classes, first, species, names, steps, frame: { ...frame, positions } };
   const found = [await lookAtHosts(look, given), groups === null ? null : await lookAtGroups(look, groups)];
   return found.filter((hint) => hint !== null);
 }
@@ -70,6 +72,8 @@ interface Look {
   readonly first: FirstLook;
   readonly species: readonly string[];
   readonly names: readonly string[];
+  /** Denoising steps of further looks. */
+  readonly steps: number;
   readonly frame: CoreFrame;
 }
 
@@ -86,16 +90,14 @@ function shareOf(label: number, labels: Uint16Array): number {
   return labels.reduce((sum, own) => sum + (own === label ? 1 : 0), 0) / labels.length;
 }
 
-async function evaluate(core: PhaseCore, frame: CoreFrame): Promise<ForwardResult> {
-  core.load(frame, { gradients: false, perClass: false });
-  return core.forward({ arrays: "atoms" });
+async function evaluate({ core, steps }: Look, frame: CoreFrame): Promise<ForwardResult> {
+  core.load(frame, { gradients: steps > 0, perClass: false });
+  return steps > 0 ? core.denoise({ steps, arrays: "atoms" }) : core.forward({ arrays: "atoms" });
 }
 
 /** The species with the same neighbours as one. */
-async function lookAtGroups(
-  { core, classes, first, names, frame }: Look,
-  groups: ReadonlyMap<number, number>,
-): Promise<Hint | null> {
+async function lookAtGroups(look: Look, groups: ReadonlyMap<number, number>): Promise<Hint | null> {
+  const { classes, first, names, frame } = look;
   const ofGroup = new Map<number, string[]>();
   for (const [species, group] of groups) ofGroup.set(group, [...(ofGroup.get(group) ?? []), names[species]!]);
   const merged = [...ofGroup.values()].filter((members) => members.length > 1);
@@ -105,7 +107,7 @@ async function lookAtGroups(
   if (ofGroup.size === 1 && before.share >= leastShare && classes[before.label]!.speciesCount === 1)
     return null;
   const species = Int32Array.from(frame.species!, (own) => groups.get(own)!);
-  const { labels } = await evaluate(core, { ...frame, species, lengthScale: first.lengthScale });
+  const { labels } = await evaluate(look, { ...frame, species, lengthScale: first.lengthScale });
   const { label, share } = mostFrequent(labels, classes.length);
   const shareBefore = shareOf(label, first.labels);
   if (share < leastShare || share - shareBefore < leastGain) return null;
@@ -123,10 +125,8 @@ async function lookAtGroups(
 }
 
 /** The atoms without light ones between them. */
-async function lookAtHosts(
-  { core, classes, first, species, names, frame }: Look,
-  given: boolean,
-): Promise<Hint | null> {
+async function lookAtHosts(look: Look, given: boolean): Promise<Hint | null> {
+  const { classes, first, species, names, frame } = look;
   const hosts = names.filter((name) => !light.has(name));
   if (hosts.length === 0 || hosts.length === names.length) return null;
   const own = Uint32Array.from(species.flatMap((name, atom) => (light.has(name) ? [] : [atom])));
@@ -141,14 +141,16 @@ async function lookAtHosts(
     species: frame.species === null ? null : Int32Array.from(own, (atom) => frame.species![atom]!),
     ...(given ? { lengthScale: first.lengthScale } : {}),
   };
-  const result = await tryLook(core, part);
+  const result = await tryLook(look, part);
   if (result === null) return null;
   const { label, share } = mostFrequent(result.labels, classes.length);
   const before = Uint16Array.from(own, (atom) => first.labels[atom]!);
   const shareBefore = shareOf(label, before);
+  if (share < leastShare || shareBefore >= leastShare) return null;
+  // The margin of a crystal says how well it fits; that of disordered atoms does not.
+  const isCrystal = shareOf(0, before) < 0.5;
   const marginBefore = mean(Float32Array.from(own, (atom) => first.margin[atom]!));
-  if (share < leastShare || shareBefore >= leastShare || mean(result.margin) < marginGain * marginBefore)
-    return null;
+  if (isCrystal && mean(result.margin) < marginGain * marginBefore) return null;
   return hint("LIGHT_ATOMS", classes[label]!.name, share, shareBefore, {
     select: hosts,
     texts: { species: names.filter((name) => light.has(name)).join(", "), hosts: hosts.join(",") },
@@ -156,9 +158,9 @@ async function lookAtHosts(
 }
 
 /** A look, or null if the part has no length scale of its own. */
-async function tryLook(core: PhaseCore, frame: CoreFrame): Promise<ForwardResult | null> {
+async function tryLook(look: Look, frame: CoreFrame): Promise<ForwardResult | null> {
   try {
-    return await evaluate(core, frame);
+    return await evaluate(look, frame);
   } catch (error) {
     if (error instanceof PhasewireError && error.code === "BAD_LENGTH_SCALE") return null;
     throw error;

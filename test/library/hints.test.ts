@@ -156,6 +156,26 @@ describe("light atoms between others", () => {
 });
 
 describe("an analyser", () => {
+  test("asks, after denoising, whether the surroundings of a second look are known", async () => {
+    // Beta-cristobalite. In a single pass these points look like graphite, whatever the species.
+    const silicon: Site[] = [...fcc("M"), ...shifted(fcc(""), 0.25, 0.25, 0.25, "M")];
+    const quarters = [
+      [1, 1, 1],
+      [1, 3, 3],
+      [3, 1, 3],
+      [3, 3, 1],
+    ];
+    const oxygen = quarters.flatMap(([x, y, z]) => shifted(fcc(""), x! / 8, y! / 8, z! / 8, "M"));
+    const points = block(7.16, [...silicon, ...oxygen], 2, pick({ M: ["Si", "Ge"] }), 0);
+    const raw = await analyser.analyse(points, { hints: true });
+    expect(raw.hints.map(({ code, phase }) => [code, phase])).toEqual([["MERGE_SPECIES", "graphite"]]);
+    const { fractions, hints } = await analyser.analyse(points, { hints: true, denoise: 8 });
+    expect(fractions.disordered).toBe(1);
+    expect(hints).toEqual([]);
+    const found = await analyser.analyse(hydride, { hints: true, denoise: 8 });
+    expect(found.hints.map(({ code }) => code)).toEqual(["LIGHT_ATOMS"]);
+  });
+
   test("looks once for each set of species, unless it is told to look always or never", async () => {
     const own = await createAnalyser(await loadModel(), { threads: 1 });
     const codes = async (frame: Frame, hints?: boolean) =>

@@ -30,6 +30,7 @@ def find_hints(
     labels: NDArray[np.uint16],
     margin: NDArray[np.float32],
     length_scale: float | None,
+    denoised: bool,
 ) -> tuple[Hint, ...]:
     """Look again at the frame that the core has evaluated. The core then holds another frame.
 
@@ -39,6 +40,9 @@ def find_hints(
     classes : sequence of PhaseClass
     frame : Frame
         With the denoised positions if there are any.
+    denoised : bool
+        Whether there are. Further looks then take one step, too, because only a denoised frame is asked whether its
+        surroundings are known.
     labels, margin : arrays, shape (N,)
         Of the first look.
     length_scale : float or None
@@ -53,8 +57,8 @@ def find_hints(
     # The groups follow from the evaluated frame, so they come first.
     groups, used = core.group_species(), core.length_scale
     found = (
-        _look_at_hosts(core, classes, frame, names, labels, margin, length_scale),
-        _look_at_groups(core, classes, frame, names, groups, labels, used),
+        _look_at_hosts(core, classes, frame, names, labels, margin, length_scale, denoised),
+        _look_at_groups(core, classes, frame, names, groups, labels, used, denoised),
     )
     return tuple(hint for hint in found if hint is not None)
 
@@ -67,6 +71,7 @@ def _look_at_groups(
     groups: dict[int, int],
     labels: NDArray[np.uint16],
     length_scale: float,
+    denoised: bool,
 ) -> Hint | None:
     members: dict[int, list[str]] = {}
     for kind, group in groups.items():
@@ -79,7 +84,7 @@ def _look_at_groups(
     if len(members) == 1 and share >= _TABLE["leastShare"] and classes[label].species_count == 1:
         return None
     species = np.array([groups[int(kind)] for kind in frame.species], dtype=np.int32)  # type: ignore[union-attr]
-    again, _ = _look(core, replace(frame, species=species), length_scale)
+    again, _ = _look(core, replace(frame, species=species), length_scale, denoised)
     label, share = _most_frequent(again, len(classes))
     before = float((labels == label).mean())
     if share < _TABLE["leastShare"] or share - before < _TABLE["leastGain"]:
@@ -100,6 +105,7 @@ def _look_at_hosts(
     labels: NDArray[np.uint16],
     margin: NDArray[np.float32],
     length_scale: float | None,
+    denoised: bool,
 ) -> Hint | None:
     hosts = [kind for kind, name in names.items() if name not in _LIGHT]
     if not hosts or len(hosts) == len(names):
@@ -110,7 +116,7 @@ def _look_at_hosts(
         return None
     part = replace(frame, positions=frame.positions[own], species=frame.species[own])
     try:
-        again, margin_then = _look(core, part, length_scale)
+        again, margin_then = _look(core, part, length_scale, denoised)
     except PhasewireError as error:
         # The part has no length scale of its own.
         if error.code != "BAD_LENGTH_SCALE":
@@ -118,8 +124,12 @@ def _look_at_hosts(
         return None
     label, share = _most_frequent(again, len(classes))
     before = float((labels[own] == label).mean())
+    if share < _TABLE["leastShare"] or before >= _TABLE["leastShare"]:
+        return None
+    # The margin of a crystal says how well it fits; that of disordered atoms does not.
+    is_crystal = float((labels[own] != 0).mean()) > 0.5
     gain = float(margin_then.mean(dtype=np.float64)) / max(float(margin[own].mean(dtype=np.float64)), 1e-300)
-    if share < _TABLE["leastShare"] or before >= _TABLE["leastShare"] or gain < _TABLE["marginGain"]:
+    if is_crystal and gain < _TABLE["marginGain"]:
         return None
     order = dict.fromkeys(names[int(kind)] for kind in frame.species)
     select = tuple(name for name in order if name not in _LIGHT)
@@ -127,9 +137,14 @@ def _look_at_hosts(
     return _hint("LIGHT_ATOMS", classes[label].name, share, before, texts, select=select)
 
 
-def _look(core: Core, frame: Frame, length_scale: float | None) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
-    core.load(frame, length_scale, gradient=False, per_class=False)
-    core.forward()
+def _look(
+    core: Core, frame: Frame, length_scale: float | None, denoised: bool
+) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
+    core.load(frame, length_scale, gradient=denoised, per_class=False)
+    if denoised:
+        core.denoise(1)
+    else:
+        core.forward()
     return core.labels(), core.per_atom("MARGIN")
 
 

@@ -201,7 +201,9 @@ class Local(Analyser):
         if self._wants_hints(frame, options):
             moved = replace(frame, positions=arrays["denoised"]) if options.denoise else frame
             try:
-                hints = find_hints(core, self._model.classes, moved, labels, margin, options.length_scale)
+                hints = find_hints(
+                    core, self._model.classes, moved, labels, margin, options.length_scale, bool(options.denoise)
+                )
             except PhasewireError as error:
                 # A second look that fails leaves the result as it is; an abort ends the whole call.
                 if error.code == "ABORTED":
