@@ -273,7 +273,8 @@ export function knownReference(ctx: usize): void {
     let sum: f64 = 0;
     for (let t = 0; t < width; ++t) sum += loadF8(a, t) * <f64>loadF4(region(ctx, ADDRESS_KNOWN_WEIGHT1), t);
     storeF8(region(ctx, ADDRESS_REFERENCE_KNOWN), i, sum);
-  }  // Without room for gradients there was no denoising.
+  }
+  // Without room for gradients there was no denoising.
   if (!(count(ctx, COUNT_FEATURES) & FEATURE_GRADIENT)) return;
   for (let pass = 0; pass < AVERAGES; ++pass) averageReference(ctx);
 }

@@ -28,7 +28,10 @@ const gradientFields: ReadonlySet<ResultField> = new Set(["score", "forces", "vi
 const tableFields: ReadonlySet<ResultField> = new Set(["probabilities", "logits"]);
 
 /** Threads and build of the core, the skin of its neighbour lists, and the time that a frame may take. */
-export type CoreAnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build" | "skin"> &
+export type CoreAnalyserOptions = Pick<
+  CoreOptions,
+  "threads" | "spareCores" | "build" | "skin" | "shortTurns"
+> &
   Pick<CallLimits, "budget">;
 
 /**
@@ -79,8 +82,10 @@ export class CoreAnalyser implements FrameAnalyser {
    */
   static async create(model: Model, options: CoreAnalyserOptions = {}): Promise<CoreAnalyser> {
     checkBudget(options.budget);
-    const core = await PhaseCore.create(model, options);
-    return new CoreAnalyser(model, options, core, core.threads, core.cores, core.build);
+    // Messages arrive while a frame is analysed.
+    const all = { ...options, shortTurns: true };
+    const core = await PhaseCore.create(model, all);
+    return new CoreAnalyser(model, all, core, core.threads, core.cores, core.build);
   }
 
   async analyse(

@@ -1,6 +1,6 @@
 /**
  * The analyses that run: usually one. A frame does not wait for a longer one of another peer: both run at the
- * same time, so that the shorter one takes about twice its usual time, whatever a neighbour sends.
+ * same time, so that the shorter one takes about twice its usual time (docs/bridge-costs.md).
  */
 import type { FrameAnalyser } from "./analyser.js";
 import type { Analyse } from "./wire/wire.js";

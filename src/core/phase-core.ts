@@ -15,6 +15,7 @@ import { readForward } from "./read-forward.js";
 import { roomForSeed } from "./seed-room.js";
 import type { ModelShape } from "./shape.js";
 import { statusError } from "./status.js";
+import { Turns } from "./turns.js";
 import type {
   BackwardResult,
   BatchOptions,
@@ -38,8 +39,18 @@ import { writeModel } from "./write-model.js";
 const fewestAtomsPerThread = 200;
 /** Pairs per atom of a crystal: atoms with more take that much longer. */
 const usualPairs = 64;
-/** Longest time between turns of the event loop while this thread computes. */
-const longestTurnMs = 20;
+/** How a core of one thread divides its work. */
+interface Pace {
+  /** Longest time between turns of the event loop. */
+  readonly longestTurnMs: number;
+  /** Length of a slice, in units of the usual one, alone and while another core of this thread computes. */
+  readonly slice: number;
+  readonly sharedSlice: number;
+}
+const usualPace: Pace = { longestTurnMs: 20, slice: 1, sharedSlice: 1 / 16 };
+const shortPace: Pace = { longestTurnMs: 3, slice: 1 / 8, sharedSlice: 1 / 16 };
+/** Of all cores that compute on this thread. */
+const turns = new Turns();
 const { mostDefaultThreads, mostPairs, mostSkin, mostThreads, slice } = limits.core;
 const { convergedSteps, convergedTolerance, mostSteps } = limits.denoising;
 
@@ -92,6 +103,7 @@ export class PhaseCore {
     private readonly shape: ModelShape & Pick<CoreModel, "cutoff">,
     private readonly host: CoreHost,
     private readonly skin: number,
+    private readonly pace: Pace,
     /** The build of the core in use. */
     readonly build: CoreBuild,
     /** Worker threads that share large frames, and the processor cores available to them. */
@@ -125,8 +137,9 @@ export class PhaseCore {
     const context = new CoreContext(core, memory);
     const modelEnd = writeModel(model, context);
     context.setValue("SKIN", skin);
+    const pace = options.shortTurns === true ? shortPace : usualPace;
     const pool = threads > 1 ? new WorkerPool(host, module, memory, threads) : null;
-    return new PhaseCore(core, context, pool, modelEnd, model, host, skin, build, threads, cores);
+    return new PhaseCore(core, context, pool, modelEnd, model, host, skin, pace, build, threads, cores);
   }
 
   /**
@@ -158,13 +171,15 @@ export class PhaseCore {
   }
 
   /**
-   * Lets the event loop turn, unless it has in the last few milliseconds. For longer work between calls.
+   * Lets the event loop turn, unless it has in the last few milliseconds and no other core of this thread is
+   * next. For longer work between calls.
    *
    * @throws PhasewireError `ABORTED` or `OVER_BUDGET` if the call, or the action of `within`, was ended
    */
   async pause(): Promise<void> {
-    if (performance.now() - this.turnedAt > longestTurnMs) {
-      await this.host.nextTurn();
+    if (performance.now() - this.turnedAt > this.pace.longestTurnMs || !turns.isNext(this)) {
+      do await this.host.nextTurn();
+      while (!turns.isNext(this) && this.ending === null);
       this.turnedAt = performance.now();
     }
     this.throwIfEnding();
@@ -708,12 +723,22 @@ export class PhaseCore {
       return;
     }
     const perAtom = first === "findPairs" ? 0 : context.count("PAIRS_NEEDED") / atomCount;
-    const atOnce = Math.ceil((slice * Math.min(1, usualPairs / perAtom)) / block) * block;
-    for (const stage of stagesFrom(first, last)) {
-      for (let begin = 0; begin < atomCount; begin += atOnce) {
-        this.runSlice(stage, begin, Math.min(begin + atOnce, atomCount));
-        await this.pause();
+    const usual = slice * Math.min(1, usualPairs / perAtom);
+    turns.begin(this);
+    try {
+      for (const stage of stagesFrom(first, last)) {
+        for (let begin = 0; begin < atomCount; ) {
+          const atOnce = usual * (turns.areShared ? this.pace.sharedSlice : this.pace.slice);
+          const end = Math.min(begin + Math.ceil(atOnce / block) * block, atomCount);
+          const began = performance.now();
+          this.runSlice(stage, begin, end);
+          turns.add(this, performance.now() - began);
+          await this.pause();
+          begin = end;
+        }
       }
+    } finally {
+      turns.end(this);
     }
   }
 

@@ -184,6 +184,11 @@ export interface CoreOptions {
    * frame that makes new lists costs more, so a skin pays only for consecutive frames of a run.
    */
   readonly skin?: number;
+  /**
+   * Whether a core of one thread lets the event loop turn every few milliseconds, for messages that arrive
+   * meanwhile. It then needs some per cent more time.
+   */
+  readonly shortTurns?: boolean;
   /** The environment to run in; Node if absent. */
   readonly host?: CoreHost;
 }
