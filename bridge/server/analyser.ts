@@ -1,5 +1,15 @@
 /** The interface between the server and an analyser of frames. */
-import type { Analyse, ModelInfo } from "./wire/wire.js";
+import type { Analyse, ModelInfo, ResultField } from "./wire/wire.js";
+
+const gradientFields: ReadonlySet<ResultField> = new Set(["score", "forces", "virial"]);
+
+/**
+ * Whether a request needs a backward pass of the frame as sent. Most in mode monitor do not, and need less
+ * memory and time. A client in mode bias may send a seed for its frame later, to get forces.
+ */
+export function needsGradient({ fields, mode, seed }: Analyse): boolean {
+  return mode === "bias" || seed !== null || fields.some((field) => gradientFields.has(field));
+}
 
 /**
  * A frame of N atoms. The analyser chooses the memory into which its arrays are copied. Lengths in the

@@ -14,24 +14,16 @@ import {
 import { PhasewireError } from "../../src/errors/index.js";
 import type { Model } from "../../src/model/index.js";
 import { type ResolvedVariable, resolveVariables } from "../../src/variables/index.js";
-import type { Analysis, FrameAnalyser, FrameSource } from "./analyser.js";
+import { type Analysis, type FrameAnalyser, type FrameSource, needsGradient } from "./analyser.js";
 import { type FrameArrays, StandingFrame } from "./standing.js";
 import { readArray } from "./wire/codec.js";
 import type { Analyse, ArraySource, ModelInfo, ResultField } from "./wire/wire.js";
 
-/**
- * Fields that need a backward pass. Frames without them, such as most in mode monitor, need less memory and
- * time.
- */
-const gradientFields: ReadonlySet<ResultField> = new Set(["score", "forces", "virial"]);
 /** Fields that need tables of logits and probabilities. */
 const tableFields: ReadonlySet<ResultField> = new Set(["probabilities", "logits"]);
 
 /** Threads and build of the core, the skin of its neighbour lists, and the time that a frame may take. */
-export type CoreAnalyserOptions = Pick<
-  CoreOptions,
-  "threads" | "spareCores" | "build" | "skin" | "shortTurns"
-> &
+export type CoreAnalyserOptions = Pick<CoreOptions, "threads" | "spareCores" | "build" | "skin"> &
   Pick<CallLimits, "budget">;
 
 /**
@@ -82,10 +74,8 @@ export class CoreAnalyser implements FrameAnalyser {
    */
   static async create(model: Model, options: CoreAnalyserOptions = {}): Promise<CoreAnalyser> {
     checkBudget(options.budget);
-    // Messages arrive while a frame is analysed.
-    const all = { ...options, shortTurns: true };
-    const core = await PhaseCore.create(model, all);
-    return new CoreAnalyser(model, all, core, core.threads, core.cores, core.build);
+    const core = await startCore(model, options);
+    return new CoreAnalyser(model, options, core, core.threads, core.cores, core.build);
   }
 
   async analyse(
@@ -95,7 +85,7 @@ export class CoreAnalyser implements FrameAnalyser {
     signal?: AbortSignal,
   ): Promise<Analysis> {
     try {
-      this.core ??= await PhaseCore.create(this.phases, this.options);
+      this.core ??= await startCore(this.phases, this.options);
       const { core } = this;
       const { budget } = this.options;
       return await core.within(
@@ -161,17 +151,13 @@ export class CoreAnalyser implements FrameAnalyser {
   private loading(
     core: PhaseCore,
     frame: FrameSource,
-    { fields, denoise, mode, variables, seed }: Analyse,
+    request: Analyse,
     weights: Float64Array | null,
   ): (() => void) | null {
+    const { fields, denoise, variables, seed } = request;
     const arrays = seed === null ? null : this.readAside(frame);
     const stands = arrays !== null && this.standing?.isSame(core, frame, weights, arrays) === true;
-    const gradients =
-      // A client in mode bias may send a seed for this frame later, to get forces.
-      mode === "bias" ||
-      seed !== null ||
-      denoise !== null ||
-      fields.some((field) => gradientFields.has(field));
+    const gradients = denoise !== null || needsGradient(request);
     // The core holds this frame once the forward pass is done. Denoising leaves another frame there.
     this.standing = gradients && denoise === null ? new StandingFrame(frame, weights) : null;
     if (stands) return null;
@@ -227,6 +213,11 @@ export class CoreAnalyser implements FrameAnalyser {
     // Its workers may not answer any more, but the error to report is the one that has been thrown.
     await core?.dispose().catch(() => undefined);
   }
+}
+
+/** Starts a core that lets messages arrive while it computes. */
+function startCore(model: Model, options: CoreAnalyserOptions): Promise<PhaseCore> {
+  return PhaseCore.create(model, { ...options, shortTurns: true });
 }
 
 /** Loads a frame: from arrays that were read already, else by writing it straight into the core's memory. */

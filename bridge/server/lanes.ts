@@ -2,7 +2,7 @@
  * The analyses that run: usually one. A frame does not wait for a longer one of another peer: both run at the
  * same time, so that the shorter one takes about twice its usual time (docs/bridge-costs.md).
  */
-import type { FrameAnalyser } from "./analyser.js";
+import { type FrameAnalyser, needsGradient } from "./analyser.js";
 import type { Analyse } from "./wire/wire.js";
 
 /** Forward passes that take as long as a denoising step, and as a pass with gradients. */
@@ -76,9 +76,9 @@ export class Lanes {
 }
 
 /** The work of a frame, about in forward passes of an atom. */
-export function workOf({ positions, denoise, fields, mode, seed }: Analyse): number {
+export function workOf(request: Analyse): number {
+  const { positions, denoise } = request;
   const steps = denoise === "converged" ? usualSteps : (denoise ?? 0);
-  const hasGradient =
-    mode === "bias" || seed !== null || fields.some((field) => field === "score" || field === "forces");
-  return positions.shape[0]! * ((hasGradient ? passesOfGradient : 1) + passesOfStep * steps);
+  const passes = needsGradient(request) ? passesOfGradient : 1;
+  return positions.shape[0]! * (passes + passesOfStep * steps);
 }

@@ -79,6 +79,7 @@ describe("the work of a frame", () => {
     ].map(workOf);
     expect(works).toEqual([...works].sort((a, b) => a - b));
     expect(new Set(works).size).toBe(works.length);
+    expect(workOf(frame(100, { fields: ["virial"] }))).toBe(workOf(frame(100, { fields: ["forces"] })));
     expect(workOf(frame(100, { denoise: "converged" }))).toBe(workOf(frame(100, { denoise: 8 })));
   });
 });
